@@ -1,0 +1,61 @@
+package jws
+
+import (
+	"crypto"
+	"crypto/elliptic"
+	_ "crypto/sha256" // SHA-256
+	_ "crypto/sha512" // SHA-384 and SHA-512
+)
+
+// Algorithms lists the supported signature algorithms (RFC 7518 section 3.1,
+// RFC 8037 section 3.1). None of them is symmetric: whoever can check a token
+// cannot make one.
+var Algorithms = []string{
+	"RS256", "RS384", "RS512",
+	"PS256", "PS384", "PS512",
+	"ES256", "ES384", "ES512",
+	"EdDSA",
+}
+
+// Supported tells whether alg is one of [Algorithms], byte for byte.
+func Supported(alg string) bool {
+	_, ok := algorithms[alg]
+	return ok
+}
+
+type family int
+
+const (
+	pkcs1v15 family = iota + 1
+	pss
+	ecdsaFixed
+	edwards
+)
+
+type algorithm struct {
+	family family
+	hash   crypto.Hash
+	curve  elliptic.Curve // ECDSA: the only one that fits (RFC 7518 section 3.4)
+}
+
+var algorithms = map[string]algorithm{
+	"RS256": {family: pkcs1v15, hash: crypto.SHA256},
+	"RS384": {family: pkcs1v15, hash: crypto.SHA384},
+	"RS512": {family: pkcs1v15, hash: crypto.SHA512},
+	"PS256": {family: pss, hash: crypto.SHA256},
+	"PS384": {family: pss, hash: crypto.SHA384},
+	"PS512": {family: pss, hash: crypto.SHA512},
+	"ES256": {family: ecdsaFixed, hash: crypto.SHA256, curve: elliptic.P256()},
+	"ES384": {family: ecdsaFixed, hash: crypto.SHA384, curve: elliptic.P384()},
+	"ES512": {family: ecdsaFixed, hash: crypto.SHA512, curve: elliptic.P521()},
+	"EdDSA": {family: edwards},
+}
+
+// normalise maps the fully specified name of RFC 9864 to the one used here. The
+// key is what makes them one: no other Edwards curve passes the gate.
+func normalise(alg string) string {
+	if alg == "Ed25519" {
+		return "EdDSA"
+	}
+	return alg
+}

@@ -1,0 +1,186 @@
+package jws
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"math"
+	"math/big"
+	"slices"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
+)
+
+// ParseKey reads one public JWK (RFC 7517 section 4; RFC 7518 section 6; RFC 8037
+// section 2) that names its algorithm. It refuses, with [ErrKey], symmetric and
+// private keys, keys for another use than verifying signatures, members that are
+// not canonical base64url, and whatever [NewKey] refuses.
+func ParseKey(jwk []byte) (*Key, error) {
+	return ParseKeyFor("", jwk)
+}
+
+// ParseKeyFor is [ParseKey] for a key whose algorithm is known from elsewhere: a
+// key without "alg" gets it, a key with another one is refused.
+func ParseKeyFor(alg string, jwk []byte) (*Key, error) {
+	members, err := strictjson.Object(jwk)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	return parseKey(alg, members)
+}
+
+func parseKey(alg string, jwk map[string]any) (*Key, error) {
+	id, alg, err := keyParameters(alg, jwk)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	public, err := publicKey(jwk)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	return NewKey(id, alg, public)
+}
+
+// keyParameters reads what RFC 7517 section 4 has for every key type.
+func keyParameters(wantAlg string, jwk map[string]any) (id, alg string, err error) {
+	if err := checkPurpose(jwk); err != nil {
+		return "", "", err
+	}
+	id, ok := optionalString(jwk, "kid")
+	if !ok {
+		return "", "", errors.New("kid is not a string")
+	}
+	alg, ok = optionalString(jwk, "alg")
+	switch {
+	case !ok:
+		return "", "", errors.New("alg is not a string")
+	case alg == "" && wantAlg == "":
+		return "", "", errors.New("alg is missing: a key belongs to one algorithm")
+	case alg == "":
+		alg = wantAlg
+	case wantAlg != "" && normalise(alg) != normalise(wantAlg):
+		return "", "", fmt.Errorf("alg is %q, not %q", alg, wantAlg)
+	}
+	return id, alg, nil
+}
+
+// checkPurpose refuses secrets, which have no place among public keys, and keys
+// meant for something else than verifying (RFC 7517 sections 4.2 and 4.3).
+func checkPurpose(jwk map[string]any) error {
+	for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
+		if _, found := jwk[private]; found {
+			return fmt.Errorf("private member %q is present", private)
+		}
+	}
+	if use, found := jwk["use"]; found && use != "sig" {
+		return errors.New(`use is not "sig"`)
+	}
+	if ops, found := jwk["key_ops"]; found && !allowsVerify(ops) {
+		return errors.New(`key_ops is not a list of unique strings with "verify"`)
+	}
+	return nil
+}
+
+func allowsVerify(keyOps any) bool {
+	ops, _ := keyOps.([]any)
+	for i, op := range ops {
+		if _, ok := op.(string); !ok || slices.Contains(ops[:i], op) {
+			return false
+		}
+	}
+	return slices.Contains(ops, any("verify"))
+}
+
+// optionalString is not ok when the member is there, but is not a string.
+func optionalString(object map[string]any, name string) (value string, ok bool) {
+	member, found := object[name]
+	if !found {
+		return "", true
+	}
+	value, ok = member.(string)
+	return value, ok
+}
+
+func publicKey(jwk map[string]any) (crypto.PublicKey, error) {
+	switch jwk["kty"] {
+	case "RSA":
+		return rsaKey(jwk)
+	case "EC":
+		return ecKey(jwk)
+	case "OKP":
+		return okpKey(jwk)
+	}
+	return nil, errors.New("kty is not RSA, EC or OKP")
+}
+
+// rsaKey reads RFC 7518 section 6.3.1: both numbers without leading zeros.
+func rsaKey(jwk map[string]any) (crypto.PublicKey, error) {
+	n, err := octets(jwk, "n")
+	if err != nil {
+		return nil, err
+	}
+	e, err := octets(jwk, "e")
+	if err != nil {
+		return nil, err
+	}
+	if n[0] == 0 || e[0] == 0 {
+		return nil, errors.New("n or e begins with a zero octet")
+	}
+	exponent := new(big.Int).SetBytes(e)
+	if exponent.Cmp(big.NewInt(math.MaxInt32)) > 0 {
+		return nil, errors.New("RSA exponent is larger than 2^31-1")
+	}
+	return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(exponent.Int64())}, nil
+}
+
+// ecKey reads RFC 7518 section 6.2.1: coordinates of the full length of the field.
+func ecKey(jwk map[string]any) (crypto.PublicKey, error) {
+	var curve elliptic.Curve
+	switch jwk["crv"] {
+	case "P-256":
+		curve = elliptic.P256()
+	case "P-384":
+		curve = elliptic.P384()
+	case "P-521":
+		curve = elliptic.P521()
+	default:
+		return nil, errors.New("crv is not P-256, P-384 or P-521")
+	}
+	x, err := octets(jwk, "x")
+	if err != nil {
+		return nil, err
+	}
+	y, err := octets(jwk, "y")
+	if err != nil {
+		return nil, err
+	}
+	if len(x) != len(y) { // together they could still have the right length
+		return nil, errors.New("x and y differ in length")
+	}
+	return ecdsa.ParseUncompressedPublicKey(curve, slices.Concat([]byte{4}, x, y))
+}
+
+// okpKey reads RFC 8037 section 2; [NewKey] looks at the length.
+func okpKey(jwk map[string]any) (crypto.PublicKey, error) {
+	if jwk["crv"] != "Ed25519" {
+		return nil, errors.New("crv is not Ed25519")
+	}
+	x, err := octets(jwk, "x")
+	return ed25519.PublicKey(x), err
+}
+
+func octets(jwk map[string]any, name string) ([]byte, error) {
+	encoded, ok := jwk[name].(string)
+	if !ok || encoded == "" {
+		return nil, fmt.Errorf("%s is missing, empty or not a string", name)
+	}
+	decoded, err := decodeSegment(encoded)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return decoded, nil
+}

@@ -1,0 +1,102 @@
+package jws
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
+)
+
+// MaxKeys is the number of entries a key set may have, usable or not.
+const MaxKeys = 100
+
+// KeySet holds the usable keys of one JWK set. It is immutable, and nil is an
+// empty one.
+type KeySet struct {
+	Skipped []error // why each unusable entry was left out
+	keys    []*Key
+	byID    map[string]*Key
+}
+
+// ParseKeySet reads a JWK set (RFC 7517 section 5). Entries that [ParseKey]
+// refuses are skipped one by one, and so are all keys that share a kid: nobody
+// could tell which one a token means. The error is [ErrKey], for a document that
+// is not a JWK set, repeats a member name anywhere, or has over [MaxKeys] entries.
+func ParseKeySet(jwks []byte) (*KeySet, error) {
+	document, err := strictjson.Object(jwks)
+	if err != nil {
+		return nil, fmt.Errorf("%w set: %w", ErrKey, err)
+	}
+	entries, ok := document["keys"].([]any)
+	if !ok {
+		return nil, fmt.Errorf(`%w set: "keys" is not an array`, ErrKey)
+	}
+	if len(entries) > MaxKeys {
+		return nil, fmt.Errorf("%w set: %d entries, more than %d", ErrKey, len(entries), MaxKeys)
+	}
+	s := new(KeySet)
+	for i, entry := range entries {
+		s.add(i, entry)
+	}
+	s.dropAmbiguous()
+	return s, nil
+}
+
+func (s *KeySet) add(index int, entry any) {
+	jwk, ok := entry.(map[string]any)
+	if !ok {
+		s.skip(index, nil, fmt.Errorf("%w: not an object", ErrKey))
+		return
+	}
+	key, err := parseKey("", jwk)
+	if err != nil {
+		s.skip(index, jwk["kid"], err)
+		return
+	}
+	s.keys = append(s.keys, key)
+}
+
+func (s *KeySet) skip(index int, kid any, err error) {
+	s.Skipped = append(s.Skipped, fmt.Errorf("key %d (kid %q): %w", index, fmt.Sprint(kid), err))
+}
+
+var errAmbiguous = errors.New("kid is shared by several keys")
+
+// dropAmbiguous leaves keys without kid alone: no token can name them.
+func (s *KeySet) dropAmbiguous() {
+	count := make(map[string]int)
+	for _, key := range s.keys {
+		count[key.ID]++
+	}
+	s.byID = make(map[string]*Key)
+	s.keys = slices.DeleteFunc(s.keys, func(key *Key) bool {
+		if key.ID == "" {
+			return false
+		}
+		if count[key.ID] > 1 {
+			s.Skipped = append(s.Skipped, fmt.Errorf("%w: %w: %q", ErrKey, errAmbiguous, key.ID))
+			return true
+		}
+		s.byID[key.ID] = key
+		return false
+	})
+}
+
+// Key is the one key of that kid, compared byte for byte. The empty kid has none.
+func (s *KeySet) Key(kid string) (*Key, bool) {
+	if s == nil {
+		return nil, false
+	}
+	key, ok := s.byID[kid]
+	return key, ok
+}
+
+// Keys lists the usable keys in the order of the document, those without kid
+// included. The slice is the caller's.
+func (s *KeySet) Keys() []*Key {
+	if s == nil {
+		return nil
+	}
+	return slices.Clone(s.keys)
+}

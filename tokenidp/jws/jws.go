@@ -1,0 +1,134 @@
+// Package jws reads JSON Web Signatures in compact serialisation (RFC 7515) and
+// verifies them with keys that belong to one algorithm each (RFC 7517, 7518,
+// 8037, 8725). It knows no symmetric algorithm, no "none", no other
+// serialisation, no encryption and no extension: what it cannot do cannot be
+// asked for.
+package jws
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
+)
+
+// MaxTokenSize is the length in bytes up to which [Parse] looks at a token.
+const MaxTokenSize = 16 << 10
+
+// MaxKeyIDSize is the length in bytes of the longest kid in a header.
+const MaxKeyIDSize = 256
+
+// One error per check of [Parse].
+var (
+	ErrTooLarge      = errors.New("token is too large")
+	ErrNotCompactJWS = errors.New("token is not a compact JWS of three segments")
+	ErrNotCanonical  = errors.New("not canonical base64url without padding")
+	ErrHeader        = errors.New("malformed or unsupported JWS header")
+	ErrCritical      = errors.New("JWS header names critical extensions")
+	ErrAlgorithm     = errors.New("JWS algorithm is not supported")
+)
+
+// Header has the parameters of a JWS header that are of any use here. jwk, jku,
+// x5c, x5u and x5t are not among them: whoever wrote the token chose those, so
+// they never lead to a key (RFC 8725 section 3.10).
+type Header struct {
+	Algorithm         string // one of [Algorithms]; "Ed25519" (RFC 9864) reads as "EdDSA"
+	KeyID, Type       string
+	HasKeyID, HasType bool
+}
+
+// Message is a compact JWS that was taken apart. Nothing in it is verified.
+type Message struct {
+	Header       Header
+	Payload      []byte
+	SigningInput []byte // the first two segments with their dot (RFC 7515 section 5.2)
+	Signature    []byte
+}
+
+// Parse takes a compact JWS apart (RFC 7515 section 7.1) and verifies nothing.
+// The size is judged and the dots are counted before anything is allocated.
+// Segments are non-empty: an empty payload would mean a detached one (RFC 7515
+// appendix F). Each of them has one accepted spelling, so that a token has, too.
+func Parse(token string) (*Message, error) {
+	if len(token) > MaxTokenSize {
+		return nil, ErrTooLarge
+	}
+	if strings.Count(token, ".") != 2 {
+		return nil, ErrNotCompactJWS
+	}
+	first, last := strings.IndexByte(token, '.'), strings.LastIndexByte(token, '.')
+	var segments [3][]byte
+	for i, encoded := range [3]string{token[:first], token[first+1 : last], token[last+1:]} {
+		var err error
+		if segments[i], err = decodeSegment(encoded); err != nil {
+			return nil, err
+		}
+		if len(segments[i]) == 0 {
+			return nil, ErrNotCompactJWS
+		}
+	}
+	header, err := parseHeader(segments[0])
+	if err != nil {
+		return nil, err
+	}
+	return &Message{header, segments[1], []byte(token[:last]), segments[2]}, nil
+}
+
+var base64url = base64.RawURLEncoding.Strict()
+
+// decodeSegment knows that Go's decoder skips line breaks.
+func decodeSegment(encoded string) ([]byte, error) {
+	if strings.ContainsAny(encoded, "\r\n") {
+		return nil, ErrNotCanonical
+	}
+	decoded, err := base64url.DecodeString(encoded)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotCanonical, err)
+	}
+	return decoded, nil
+}
+
+func parseHeader(data []byte) (Header, error) {
+	members, err := strictjson.Object(data)
+	if err != nil {
+		return Header{}, fmt.Errorf("%w: %w", ErrHeader, err)
+	}
+	if err := refuseExtensions(members); err != nil {
+		return Header{}, err
+	}
+	return readHeader(members)
+}
+
+// refuseExtensions refuses what changes how a JWS is to be read. No extension is
+// implemented, so any crit is one too many, and an empty one is malformed
+// (RFC 7515 section 4.1.11). b64 takes effect in libraries that forget to ask for
+// crit beside it (RFC 7797); zip and cty announce compressed and nested content.
+func refuseExtensions(members map[string]any) error {
+	if _, found := members["crit"]; found {
+		return ErrCritical
+	}
+	for _, name := range []string{"b64", "zip", "cty"} {
+		if _, found := members[name]; found {
+			return fmt.Errorf("%w: %s is present", ErrHeader, name)
+		}
+	}
+	return nil
+}
+
+func readHeader(members map[string]any) (h Header, err error) {
+	alg, ok := members["alg"].(string)
+	if h.Algorithm = normalise(alg); !ok || !Supported(h.Algorithm) {
+		return h, ErrAlgorithm
+	}
+	_, h.HasKeyID = members["kid"]
+	if h.KeyID, ok = optionalString(members, "kid"); !ok || len(h.KeyID) > MaxKeyIDSize {
+		return h, fmt.Errorf("%w: kid is not a string of up to %d bytes", ErrHeader, MaxKeyIDSize)
+	}
+	_, h.HasType = members["typ"]
+	if h.Type, ok = optionalString(members, "typ"); !ok {
+		return h, fmt.Errorf("%w: typ is not a string", ErrHeader)
+	}
+	return h, nil
+}
