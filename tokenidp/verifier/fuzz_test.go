@@ -1,0 +1,78 @@
+package verifier
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+// FuzzVerify varies header and claims with a signature that is right as long as
+// none is given; without header, the last argument is the whole token. The key is
+// the same in every process, so that seeds stay valid.
+func FuzzVerify(f *testing.F) {
+	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
+	public := key.Public().(ed25519.PublicKey)
+	v, err := New(func() time.Time { return now }, Issuer{
+		URL: issuerA, Algorithms: []string{"EdDSA"}, Keys: keySet{ecKID: publicKey(f, ecKID, "EdDSA", public)},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	good := header(object{"alg": "EdDSA"})
+	for _, seed := range [][3]string{
+		{good, claims(nil), ""},
+		{good, claims(object{"aud": []string{"a", "b"}, "nbf": at(0), "scope": removed{}}), ""},
+		{good, claims(object{"exp": number("1e400"), "cnf": object{}}), ""},
+		{good, claims(object{"exp": number("1.8e9"), "iat": 0}), ""},
+		{good, `{"iss":"` + issuerA + `","iss":"x"}`, ""},
+		{good, claims(nil), "\x00\x01"},
+		{header(object{"alg": "Ed25519", "typ": "application/AT+JWT", "jku": "https://a.example"}), claims(nil), ""},
+		{header(object{"alg": "none"}), claims(nil), ""},
+		{header(object{"alg": "EdDSA", "crit": []string{"exp"}}), claims(nil), ""},
+		{"", "", compact(good, claims(nil), byEd25519(key))},
+		{"", "", "a.b.c"},
+		{"", "", "....."},
+	} {
+		f.Add(seed[0], seed[1], seed[2])
+	}
+	f.Fuzz(func(t *testing.T, header, payload, tail string) {
+		token := tail
+		switch {
+		case header != "" && tail == "":
+			token = compact(header, payload, byEd25519(key))
+		case header != "":
+			token = compact(header, payload, by([]byte(tail)))
+		}
+		got, err := v.Verify(context.Background(), token)
+		if err != nil {
+			var refusal *Refusal
+			if got != nil || !errors.As(err, &refusal) || refusal.Status != 401 || refusal.Code != "invalid_token" {
+				t.Fatalf("claims %+v beside error %v", got, err)
+			}
+			return
+		}
+		dot := strings.LastIndexByte(token, '.')
+		signature, err := base64.RawURLEncoding.DecodeString(token[dot+1:])
+		if err != nil || !ed25519.Verify(public, []byte(token[:dot]), signature) {
+			t.Fatalf("accepted, but the signature does not verify: %v", err)
+		}
+		claims, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var standard object // into a struct it would fold case
+		if err := json.Unmarshal(claims, &standard); err != nil {
+			t.Fatal(err)
+		}
+		if got.Issuer != issuerA || standard["iss"] != issuerA || standard["sub"] != got.Subject || standard["jti"] != got.ID ||
+			standard["exp"].(float64)+30 <= float64(now.Unix()) || len(got.Audience) == 0 || got.KeyID != ecKID {
+			t.Fatalf("accepted %s as %+v", claims, got)
+		}
+	})
+}

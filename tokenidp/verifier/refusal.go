@@ -1,0 +1,147 @@
+package verifier
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Reason is a stable code that tells an operator why a request was refused. The
+// caller never sees it.
+type Reason string
+
+// The reasons, in the order in which a request can fail.
+const (
+	NoToken                Reason = "no_token"
+	SeveralAuthorizations  Reason = "several_authorization_headers"
+	MalformedAuthorization Reason = "malformed_authorization"
+	TokenTooLarge          Reason = "token_too_large"
+	MalformedToken         Reason = "malformed_token"
+	UnsupportedCritical    Reason = "unsupported_critical_header"
+	WrongAlgorithm         Reason = "wrong_algorithm"
+	MalformedClaims        Reason = "malformed_claims"
+	MissingClaim           Reason = "missing_claim"
+	UnknownIssuer          Reason = "unknown_issuer"
+	WrongType              Reason = "wrong_type"
+	MissingKeyID           Reason = "missing_key_id"
+	UnknownKey             Reason = "unknown_key"
+	KeysUnavailable        Reason = "keys_unavailable"
+	BadSignature           Reason = "bad_signature"
+	UnsupportedConfirm     Reason = "unsupported_confirmation"
+	Expired                Reason = "expired"
+	NotYetValid            Reason = "not_yet_valid"
+	IssuedInFuture         Reason = "issued_in_future"
+	Revoked                Reason = "revoked"
+	WrongAudience          Reason = "wrong_audience"
+	MissingScope           Reason = "missing_scope"
+)
+
+// answer is what RFC 6750 section 3.1 lets a caller learn.
+type answer struct {
+	status      int
+	code        string
+	description string
+}
+
+// The descriptions are fixed, so that nothing of a request is reflected, and keep
+// to the characters of RFC 6750 section 3: no quote, no backslash, ASCII only.
+var (
+	badToken = answer{http.StatusUnauthorized, "invalid_token", "The access token is malformed or not accepted here"}
+	expired  = answer{http.StatusUnauthorized, "invalid_token", "The access token expired"}
+)
+
+var answers = map[Reason]answer{
+	NoToken:                {http.StatusUnauthorized, "", ""},
+	SeveralAuthorizations:  {http.StatusBadRequest, "invalid_request", "Exactly one Authorization header is allowed"},
+	MalformedAuthorization: {http.StatusBadRequest, "invalid_request", "The Authorization header is not Bearer and one token"},
+	TokenTooLarge:          badToken,
+	MalformedToken:         badToken,
+	UnsupportedCritical:    badToken,
+	WrongAlgorithm:         badToken,
+	MalformedClaims:        badToken,
+	MissingClaim:           badToken,
+	UnknownIssuer:          badToken,
+	WrongType:              badToken,
+	MissingKeyID:           badToken,
+	UnknownKey:             badToken,
+	KeysUnavailable:        {http.StatusServiceUnavailable, "", ""},
+	BadSignature:           badToken,
+	UnsupportedConfirm:     badToken,
+	Expired:                expired,
+	NotYetValid:            badToken,
+	IssuedInFuture:         badToken,
+	Revoked:                badToken,
+	WrongAudience:          badToken,
+	MissingScope:           {http.StatusForbidden, "insufficient_scope", "The access token lacks a scope that this resource requires"},
+}
+
+// Reasons lists every reason, sorted: the values a metric label can have.
+func Reasons() []Reason {
+	return slices.Sorted(maps.Keys(answers))
+}
+
+// Refusal is the error for anything that a caller is refused for.
+type Refusal struct {
+	Status      int      // 400, 401, 403 or 503
+	Code        string   // error code of RFC 6750 section 3.1, empty for a bare challenge
+	Description string   // for the caller: fixed text, safe in a quoted-string
+	Reason      Reason   // for the operator: logs and metrics
+	Scope       []string // of insufficient_scope: the scopes that would do
+	cause       error
+}
+
+// Refuse is the one place where a reason becomes an answer. The cause is for the
+// log: it may name claims and the kid of an unverified token, never its signature.
+func Refuse(reason Reason, cause error) *Refusal {
+	a, ok := answers[reason]
+	if !ok {
+		a = badToken
+	}
+	return &Refusal{Status: a.status, Code: a.code, Description: a.description, Reason: reason, cause: cause}
+}
+
+// Error is for the log.
+func (r *Refusal) Error() string {
+	if r.cause == nil {
+		return string(r.Reason)
+	}
+	return fmt.Sprintf("%s: %v", r.Reason, r.cause)
+}
+
+// Unwrap returns the private cause, or nil.
+func (r *Refusal) Unwrap() error { return r.cause }
+
+// Challenge is the value of the WWW-Authenticate header (RFC 6750 section 3). Each
+// attribute stands in it at most once, and without a code only the realm does.
+func (r *Refusal) Challenge(realm string) string {
+	challenge := "Bearer realm=" + quote(realm)
+	if r.Code != "" {
+		challenge += ", error=" + quote(r.Code) + ", error_description=" + quote(r.Description)
+	}
+	if len(r.Scope) > 0 {
+		challenge += ", scope=" + quote(strings.Join(r.Scope, " "))
+	}
+	return challenge
+}
+
+// quote makes a quoted-string (RFC 9110 section 5.6.4). A control character would
+// end the header, so it becomes a space.
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		case c < ' ' || c == 0x7f:
+			b.WriteByte(' ')
+		default:
+			b.WriteByte(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}

@@ -1,0 +1,80 @@
+package verifier
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Requirement is what one route asks of a token. It is judged for every request
+// anew; nothing of it may be remembered with the token.
+type Requirement struct {
+	Audiences    []string      // one of them must be in aud; may be empty only beside Alternatives
+	Scopes       []string      // all of them must be held
+	Alternatives []Alternative // when there are any: one of them must hold
+}
+
+// Alternative is a scope that counts only in a token for the audience that owns it.
+type Alternative struct {
+	Scope    string
+	Audience string
+}
+
+var errNothingRequired = errors.New("the route names no audience")
+
+// Authorize judges a verified token against the requirement of a route: first the
+// audience (RFC 9068 section 4), then the scopes (RFC 6750 section 3.1). Errors are
+// *[Refusal]. No claims, no requirement, or one without any audience are refused.
+func (c *Claims) Authorize(r *Requirement) error {
+	switch {
+	case c == nil:
+		return Refuse(NoToken, nil)
+	case r == nil, len(r.Audiences) == 0 && len(r.Alternatives) == 0:
+		return Refuse(WrongAudience, errNothingRequired)
+	case !c.isFor(r):
+		return Refuse(WrongAudience, fmt.Errorf("aud is %.200q", fmt.Sprint(c.Audience)))
+	case !c.holds(r):
+		refusal := Refuse(MissingScope, fmt.Errorf("scope is %.200q", fmt.Sprint(c.Scope)))
+		refusal.Scope = r.sufficientScope()
+		return refusal
+	}
+	return nil
+}
+
+func (c *Claims) isFor(r *Requirement) bool {
+	if len(r.Audiences) > 0 && !slices.ContainsFunc(r.Audiences, c.HasAudience) {
+		return false
+	}
+	return len(r.Alternatives) == 0 || slices.ContainsFunc(r.Alternatives, func(a Alternative) bool {
+		return c.HasAudience(a.Audience)
+	})
+}
+
+func (c *Claims) holds(r *Requirement) bool {
+	for _, scope := range r.Scopes {
+		if !c.HasScope(scope) {
+			return false
+		}
+	}
+	return len(r.Alternatives) == 0 || slices.ContainsFunc(r.Alternatives, func(a Alternative) bool {
+		return c.HasAudience(a.Audience) && c.HasScope(a.Scope)
+	})
+}
+
+// sufficientScope lists the scopes that would do, alternatives included: RFC 6750
+// section 3 has no way to say "or".
+func (r *Requirement) sufficientScope() []string {
+	var scope []string
+	add := func(s string) {
+		if !slices.Contains(scope, s) {
+			scope = append(scope, s)
+		}
+	}
+	for _, s := range r.Scopes {
+		add(s)
+	}
+	for _, a := range r.Alternatives {
+		add(a.Scope)
+	}
+	return scope
+}

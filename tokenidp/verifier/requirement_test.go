@@ -1,0 +1,97 @@
+package verifier
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+)
+
+// RFC 9068 section 4, RFC 6750 section 3.1.
+func TestAuthorize(t *testing.T) {
+	orders := &Claims{Audience: []string{"orders-api"}, Scope: []string{"orders.read", "orders.write"}}
+	both := &Claims{Audience: []string{"orders-api", "billing-api"}, Scope: []string{"orders.read"}}
+	bare := &Claims{Audience: []string{"orders-api"}}
+	anyOf := []Alternative{{"orders.admin", "orders-api"}, {"billing.read", "billing-api"}, {"orders.read", "orders-api"}}
+	audience := []string{"orders-api"}
+	for name, row := range map[string]struct {
+		claims      *Claims
+		requirement *Requirement
+		reason      Reason
+		scope       []string
+	}{
+		"audience alone":           {bare, &Requirement{Audiences: audience}, "", nil},
+		"one of the audiences":     {orders, &Requirement{Audiences: []string{"x", "orders-api"}}, "", nil},
+		"one scope":                {orders, &Requirement{Audiences: audience, Scopes: []string{"orders.read"}}, "", nil},
+		"both scopes":              {orders, &Requirement{Audiences: audience, Scopes: []string{"orders.write", "orders.read"}}, "", nil},
+		"an alternative":           {orders, &Requirement{Alternatives: anyOf}, "", nil},
+		"alternative of two":       {both, &Requirement{Alternatives: anyOf}, "", nil},
+		"alternative and scope":    {orders, &Requirement{Audiences: audience, Scopes: []string{"orders.write"}, Alternatives: anyOf}, "", nil},
+		"another audience":         {orders, &Requirement{Audiences: []string{"billing-api"}, Scopes: []string{"orders.read"}}, WrongAudience, nil},
+		"audience before scope":    {orders, &Requirement{Audiences: []string{"billing-api"}, Scopes: []string{"x"}}, WrongAudience, nil},
+		"audience as a prefix":     {orders, &Requirement{Audiences: []string{"orders-api-2"}}, WrongAudience, nil},
+		"audience as a part":       {orders, &Requirement{Audiences: []string{"orders"}}, WrongAudience, nil},
+		"audience in another case": {orders, &Requirement{Audiences: []string{"Orders-API"}}, WrongAudience, nil},
+		"audience with a slash":    {orders, &Requirement{Audiences: []string{"orders-api/"}}, WrongAudience, nil},
+		"empty audience":           {orders, &Requirement{Audiences: []string{""}}, WrongAudience, nil},
+		"no audience in the token": {&Claims{Scope: orders.Scope}, &Requirement{Audiences: audience}, WrongAudience, nil},
+		"one scope missing":        {both, &Requirement{Audiences: audience, Scopes: []string{"orders.read", "orders.write"}}, MissingScope, []string{"orders.read", "orders.write"}},
+		"no scope in the token":    {bare, &Requirement{Audiences: audience, Scopes: []string{"orders.read"}}, MissingScope, []string{"orders.read"}},
+		"scope as a part":          {orders, &Requirement{Audiences: audience, Scopes: []string{"orders"}}, MissingScope, []string{"orders"}},
+		"scope in another case":    {orders, &Requirement{Audiences: audience, Scopes: []string{"Orders.Read"}}, MissingScope, []string{"Orders.Read"}},
+		"empty scope":              {orders, &Requirement{Audiences: audience, Scopes: []string{""}}, MissingScope, []string{""}},
+		"two scopes in one":        {orders, &Requirement{Audiences: audience, Scopes: []string{"orders.read orders.write"}}, MissingScope, []string{"orders.read orders.write"}},
+		"no alternative's audience": {
+			orders, &Requirement{Alternatives: []Alternative{{"orders.read", "billing-api"}}}, WrongAudience, nil,
+		},
+		"alternative of an audience the token has not": {
+			bare, &Requirement{Alternatives: append(anyOf[1:2:2], anyOf[0])}, MissingScope, []string{"billing.read", "orders.admin"},
+		},
+		"scope held, but under the other's audience": {
+			&Claims{Audience: []string{"orders-api"}, Scope: []string{"billing.read"}},
+			&Requirement{Alternatives: anyOf}, MissingScope, []string{"orders.admin", "billing.read", "orders.read"},
+		},
+		"alternative held, scope missing": {
+			both, &Requirement{Audiences: audience, Scopes: []string{"orders.write"}, Alternatives: anyOf},
+			MissingScope, []string{"orders.write", "orders.admin", "billing.read", "orders.read"},
+		},
+		"repeats are named once": {
+			bare, &Requirement{Audiences: audience, Scopes: []string{"a", "a"}, Alternatives: []Alternative{{"a", "orders-api"}}},
+			MissingScope, []string{"a"},
+		},
+		"empty alternative":          {orders, &Requirement{Alternatives: []Alternative{{}}}, WrongAudience, nil},
+		"audience not, alternatives": {orders, &Requirement{Audiences: []string{"x"}, Alternatives: anyOf}, WrongAudience, nil},
+		"nothing required":           {orders, &Requirement{}, WrongAudience, nil},
+		"scopes without audience":    {orders, &Requirement{Scopes: []string{"orders.read"}}, WrongAudience, nil},
+		"no requirement":             {orders, nil, WrongAudience, nil},
+		"no claims":                  {nil, &Requirement{Audiences: audience}, NoToken, nil},
+		"neither":                    {nil, nil, NoToken, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := row.claims.Authorize(row.requirement)
+			if row.reason == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			wantRefusal(t, err, row.reason, "")
+			var refusal *Refusal
+			if errors.As(err, &refusal); !reflect.DeepEqual(refusal.Scope, row.scope) {
+				t.Errorf("scope %q, want %q", refusal.Scope, row.scope)
+			}
+		})
+	}
+}
+
+// One token on two routes: what the first one found says nothing about the second.
+func TestAuthorizeRemembersNothing(t *testing.T) {
+	c := &Claims{Audience: []string{"orders-api"}, Scope: []string{"orders.read"}}
+	read := &Requirement{Audiences: []string{"orders-api"}, Scopes: []string{"orders.read"}}
+	write := &Requirement{Audiences: []string{"orders-api"}, Scopes: []string{"orders.write"}}
+	for range 2 {
+		if err := c.Authorize(read); err != nil {
+			t.Error(err)
+		}
+		wantRefusal(t, c.Authorize(write), MissingScope, "")
+	}
+}

@@ -1,0 +1,241 @@
+package verifier
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"errors"
+	"reflect"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
+)
+
+// RFC 9068 section 4.
+func TestVerifyReturnsTheClaims(t *testing.T) {
+	token := signed(claims(object{"tenant": object{"id": 7}, "aud": []string{"orders-api", "billing-api"}}))
+	got, err := newVerifier(t).Verify(context.Background(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tenant, ok := got.Claim("tenant"); !ok || !reflect.DeepEqual(tenant, map[string]any{"id": strictjson.Number("7")}) {
+		t.Errorf("claim tenant is %#v, %v", tenant, ok)
+	}
+	got.all = nil
+	want := &Claims{
+		Issuer: issuerA, Subject: "orders-worker", ClientID: "orders-worker", ID: "1", KeyID: ecKID,
+		Audience: []string{"orders-api", "billing-api"}, Scope: []string{"orders.read", "orders.write"},
+		IssuedAt: time.Unix(at(-time.Minute), 0), ExpiresAt: time.Unix(at(time.Hour), 0),
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// RFC 7518 section 3.1, RFC 8037: signed by go-jose, an implementation that is not ours.
+func TestVerifyWorksWithEveryAlgorithm(t *testing.T) {
+	for _, alg := range jws.Algorithms {
+		t.Run(alg, func(t *testing.T) {
+			private := signingKey(t, alg)
+			key := publicKey(t, "k", alg, private.Public())
+			v, err := New(func() time.Time { return now }, Issuer{URL: issuerA, Algorithms: []string{alg}, Keys: keySet{"k": key}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			opts := new(jose.SignerOptions).WithType("at+jwt").WithHeader("kid", "k")
+			signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: private}, opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			object, err := signer.Sign([]byte(claims(nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			token, err := object.CompactSerialize()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := v.Verify(context.Background(), token); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func signingKey(t *testing.T, alg string) crypto.Signer {
+	t.Helper()
+	curve := map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()}[alg]
+	switch {
+	case curve != nil:
+		key, err := ecdsa.GenerateKey(curve, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	case alg == "EdDSA":
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key
+	}
+	return private().rsa
+}
+
+// RFC 8725 section 3.8: the keys of one issuer are no good for another's tokens,
+// also when both have the same kid.
+func TestVerifyDoesNotMixIssuers(t *testing.T) {
+	v, p := newVerifier(t), private()
+	for name, row := range map[string]struct {
+		iss    string
+		key    *ecdsa.PrivateKey
+		reason Reason
+	}{
+		"A by A": {issuerA, p.ecA, ""},
+		"B by B": {issuerB, p.ecB, ""},
+		"A by B": {issuerA, p.ecB, BadSignature},
+		"B by A": {issuerB, p.ecA, BadSignature},
+	} {
+		token := compact(header(nil), claims(object{"iss": row.iss}), byEC(row.key))
+		got, err := v.Verify(context.Background(), token)
+		switch {
+		case row.reason != "":
+			wantRefusal(t, err, row.reason, token)
+		case err != nil || got.Issuer != row.iss:
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
+// RFC 8725 section 3.1: what one issuer allows is not allowed to another.
+func TestVerifyTakesTheAlgorithmsOfTheIssuer(t *testing.T) {
+	token := compact(header(object{"alg": "RS256", "kid": rsaKID}), claims(object{"iss": issuerB}), byRS256)
+	_, err := newVerifier(t).Verify(context.Background(), token)
+	wantRefusal(t, err, WrongAlgorithm, token)
+}
+
+// A key that leaves the issuer's set verifies nothing from then on.
+func TestVerifyForgetsRemovedKeys(t *testing.T) {
+	keys := keySet{ecKID: publicKey(t, ecKID, "ES256", private().ecA.Public())}
+	v, err := New(func() time.Time { return now }, Issuer{URL: issuerA, Algorithms: []string{"ES256"}, Keys: keys})
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := goodToken()
+	if _, err := v.Verify(context.Background(), token); err != nil {
+		t.Fatal(err)
+	}
+	delete(keys, ecKID)
+	_, err = v.Verify(context.Background(), token)
+	wantRefusal(t, err, UnknownKey, token)
+}
+
+// RFC 6750 section 3.1 has no code for a failure of ours; it is no reason to let anybody in.
+func TestVerifyFailsClosedWithoutKeys(t *testing.T) {
+	for name, row := range map[string]struct {
+		keys   KeySource
+		reason Reason
+	}{
+		"out of reach": {brokenKeys{errors.New("connection refused")}, KeysUnavailable},
+		"out of time":  {brokenKeys{context.DeadlineExceeded}, KeysUnavailable},
+		"unknown":      {brokenKeys{errors.Join(errors.New("looking"), ErrUnknownKey)}, UnknownKey},
+		"neither":      {brokenKeys{nil}, UnknownKey},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, err := New(func() time.Time { return now }, Issuer{URL: issuerA, Algorithms: []string{"ES256"}, Keys: row.keys})
+			if err != nil {
+				t.Fatal(err)
+			}
+			token := goodToken()
+			_, err = v.Verify(context.Background(), token)
+			wantRefusal(t, err, row.reason, token)
+			var refusal *Refusal
+			if errors.As(err, &refusal); row.reason == KeysUnavailable && !errors.Is(err, row.keys.(brokenKeys).err) {
+				t.Errorf("the cause is lost: %v", err)
+			}
+		})
+	}
+}
+
+func TestVerifyRefusesEverythingWithoutIssuers(t *testing.T) {
+	empty, err := New(time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []*Verifier{empty, {}} {
+		token := goodToken()
+		_, err := v.Verify(context.Background(), token)
+		wantRefusal(t, err, UnknownIssuer, token)
+	}
+}
+
+func TestNewRefusesUnsoundIssuers(t *testing.T) {
+	sound := Issuer{URL: issuerA, Algorithms: []string{"ES256"}, Keys: keySet{}}
+	for name, change := range map[string]func(*Issuer){
+		"no URL":              func(i *Issuer) { i.URL = "" },
+		"no keys":             func(i *Issuer) { i.Keys = nil },
+		"no algorithms":       func(i *Issuer) { i.Algorithms = nil },
+		"algorithm none":      func(i *Issuer) { i.Algorithms = []string{"ES256", "none"} },
+		"algorithm HS256":     func(i *Issuer) { i.Algorithms = []string{"HS256"} },
+		"algorithm rs256":     func(i *Issuer) { i.Algorithms = []string{"rs256"} },
+		"negative leeway":     func(i *Issuer) { i.Leeway = -time.Second },
+		"leeway over 60 s":    func(i *Issuer) { i.Leeway = time.Minute + 1 },
+		"ID token":            func(i *Issuer) { i.Types = []string{"at+jwt", "id_token+jwt"} },
+		"logout token":        func(i *Issuer) { i.Types = []string{"logout+jwt"} },
+		"type in upper case":  func(i *Issuer) { i.Types = []string{"JWT"} },
+		"type empty":          func(i *Issuer) { i.Types = []string{""} },
+		"type with its class": func(i *Issuer) { i.Types = []string{"application/at+jwt"} },
+	} {
+		issuer := sound
+		change(&issuer)
+		if v, err := New(time.Now, issuer); v != nil || err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if _, err := New(time.Now, sound, sound); err == nil {
+		t.Error("twice: accepted")
+	}
+	if _, err := New(time.Now, sound); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNewKeepsItsOwnCopyOfTheConfiguration(t *testing.T) {
+	issuer := Issuer{URL: issuerA, Algorithms: []string{"ES256"}, Types: []string{"at+jwt"}, Keys: keySet{
+		ecKID: publicKey(t, ecKID, "ES256", private().ecA.Public()),
+	}}
+	v, err := New(func() time.Time { return now }, issuer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer.Algorithms[0], issuer.Types[0] = "RS256", "jwt"
+	if _, err := v.Verify(context.Background(), goodToken()); err != nil {
+		t.Error(err)
+	}
+}
+
+// Requests that run side by side never see each other's identity.
+func TestVerifyInParallel(t *testing.T) {
+	v, p := newVerifier(t), private()
+	var wg sync.WaitGroup
+	for range 4 {
+		for iss, key := range map[string]*ecdsa.PrivateKey{issuerA: p.ecA, issuerB: p.ecB} {
+			token := compact(header(nil), claims(object{"iss": iss, "sub": iss}), byEC(key))
+			wg.Go(func() {
+				for range 50 {
+					if got, err := v.Verify(context.Background(), token); err != nil || got.Issuer != iss || got.Subject != iss {
+						t.Errorf("%s: %+v, %v", iss, got, err)
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+}
