@@ -1,0 +1,148 @@
+package application
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Match is what could be told about a presented secret without a slow hash.
+type Match int
+
+const (
+	// NoMatch: it is none of the Application's secrets.
+	NoMatch Match = iota
+	// Matched: it is one of them.
+	Matched
+	// Unknown: only a slow hash can tell.
+	Unknown
+)
+
+// CheckFast compares a presented secret with those that have not expired at
+// now, without ever running a slow hash: with SHA-256 hashes, mounted secrets,
+// and secrets remembered from an earlier CheckSlow. It returns the secret that
+// matched. Unknown means that CheckSlow has to be asked.
+func (a *Application) CheckFast(presented string, now time.Time) (*Secret, Match) {
+	c := newCandidate(presented)
+	answer := NoMatch
+	for _, s := range a.Secrets {
+		if s.expired(now) {
+			continue
+		}
+		switch c.compare(s) {
+		case Matched:
+			return s, Matched
+		case Unknown:
+			answer = Unknown
+		case NoMatch:
+		}
+	}
+	return nil, answer
+}
+
+// CheckSlow runs the slow hashes that CheckFast has no answer for, in order,
+// and remembers the secret that matched, so that the next token costs no slow
+// hash. Bound how many calls run at once: that is the point of its being
+// separate.
+func (a *Application) CheckSlow(presented string, now time.Time) (*Secret, bool) {
+	// Another request may have made an entry remembered since CheckFast said
+	// Unknown, so each is compared once more. All the fast ones go first.
+	if s, match := a.CheckFast(presented, now); match != Unknown {
+		return s, match == Matched
+	}
+	for _, s := range a.Secrets {
+		if s.expired(now) || s.slow == nil || s.remembered.Load() != nil {
+			continue
+		}
+		if s.slow.matches(presented) {
+			s.remember(presented)
+			return s, true
+		}
+	}
+	// What was remembered while the hashes above ran was skipped.
+	s, match := a.CheckFast(presented, now)
+	return s, match == Matched
+}
+
+// ExpiredMatch finds the expired secret that the presented one would have
+// matched without a slow hash. It is for the log: the caller must not learn it.
+func (a *Application) ExpiredMatch(presented string, now time.Time) (*Secret, bool) {
+	c := newCandidate(presented)
+	for _, s := range a.Secrets {
+		if s.expired(now) && c.compare(s) == Matched {
+			return s, true
+		}
+	}
+	return nil, false
+}
+
+// candidate is a presented secret with what the comparisons need of it, each
+// computed once however many secrets an Application has.
+type candidate struct {
+	form    Form
+	refused bool
+	digest  [sha256.Size]byte
+	tag     tag
+}
+
+func newCandidate(presented string) candidate {
+	c := candidate{form: ClassifySecret(presented), tag: newTag(presented)}
+	// A foreign hash may be that of an empty string. With a NUL, several secrets
+	// fit one hash: HMAC, and so PBKDF2, fills its key up with NULs, and bcrypt
+	// repeats it with one in between. A mistyped secret is nobody's.
+	c.refused = presented == "" || strings.ContainsRune(presented, 0) || c.form == Mistyped
+	if c.form == Generated {
+		c.digest = sha256.Sum256([]byte(presented))
+	}
+	return c
+}
+
+// compare tells whether the candidate is s.
+func (c *candidate) compare(s *Secret) Match {
+	if c.refused {
+		return NoMatch
+	}
+	if s.digest != nil {
+		if c.form != Generated {
+			return NoMatch
+		}
+		return matchIf(subtle.ConstantTimeCompare(c.digest[:], s.digest[:]))
+	}
+	if known := s.remembered.Load(); known != nil {
+		return matchIf(subtle.ConstantTimeCompare(c.tag[:], known[:]))
+	}
+	return Unknown
+}
+
+func matchIf(equal int) Match {
+	if equal == 1 {
+		return Matched
+	}
+	return NoMatch
+}
+
+// tag stands for a secret in memory: its HMAC under a key that no other process
+// has. One that got out without the key could not be tried against a dictionary.
+type tag [sha256.Size]byte
+
+var processKey = sync.OnceValue(func() []byte {
+	key := make([]byte, sha256.Size)
+	_, _ = rand.Read(key) // it never returns an error
+	return key
+})
+
+func newTag(secret string) (t tag) {
+	mac := hmac.New(sha256.New, processKey())
+	mac.Write([]byte(secret))
+	mac.Sum(t[:0])
+	return t
+}
+
+func (s *Secret) remember(secret string) {
+	t := newTag(secret)
+	s.remembered.Store(&t)
+}

@@ -1,0 +1,132 @@
+package application
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Why a grant was refused. The text that Grant wraps around them names scopes
+// and Applications, and is for the log: the caller of the token endpoint must
+// not learn whether a scope it may not have exists.
+var (
+	// ErrNoScope: no scope was asked for and the Application has no default (RFC 6749 section 3.3).
+	ErrNoScope = errors.New("no scope requested")
+	// ErrMalformedScope: the parameter is not scope-token *( SP scope-token ).
+	ErrMalformedScope = errors.New("malformed scope")
+	// ErrScopeNotGranted: the Application may not have a scope, or nobody may.
+	ErrScopeNotGranted = errors.New("scope not granted")
+	// ErrScopeOfSeveralResources: one token would have to be for several APIs.
+	ErrScopeOfSeveralResources = errors.New("scopes of several resources")
+	// ErrWrongResource: the scopes belong to another resource than the named one (RFC 8707 section 2).
+	ErrWrongResource = errors.New("scopes are not of the requested resource")
+	// ErrUnknownResource: the named resource is none that the Application has a scope of.
+	ErrUnknownResource = errors.New("unknown resource")
+)
+
+// Grant is what a token may say: some of the Application's scopes, all of one Resource.
+type Grant struct {
+	// Scopes are unique and in the order in which they were asked for.
+	Scopes   []string
+	Resource *Resource
+	// Audience is the Resource's.
+	Audience string
+	Lifetime time.Duration
+}
+
+// Grant decides what a token for a carries. requested is the raw `scope`
+// parameter, "" if it was omitted; resources are the raw `resource` parameters,
+// which may be none; defaultLifetime is the issuer's. Nothing is narrowed: what
+// cannot be granted whole is refused, because a client that silently got less
+// fails later and elsewhere.
+func (s *Set) Grant(a *Application, requested string, resources []string, defaultLifetime time.Duration) (*Grant, error) {
+	scopes, err := a.requestedScopes(requested)
+	if err != nil {
+		return nil, err
+	}
+	owner, err := a.ownerOf(scopes)
+	if err != nil {
+		return nil, err
+	}
+	for _, resource := range resources {
+		if err := s.checkResource(a, owner, resource); err != nil {
+			return nil, err
+		}
+	}
+	return &Grant{
+		Scopes:   scopes,
+		Resource: owner,
+		Audience: owner.Audience(),
+		Lifetime: cmp.Or(a.TokenLifetime, defaultLifetime),
+	}, nil
+}
+
+func (a *Application) requestedScopes(requested string) ([]string, error) {
+	if requested == "" {
+		if len(a.DefaultScopes) == 0 {
+			return nil, fmt.Errorf("%w, and application %q has no default_scopes", ErrNoScope, a.ClientID)
+		}
+		return slices.Clone(a.DefaultScopes), nil
+	}
+	var scopes []string
+	seen := make(map[string]bool)
+	for scope := range strings.SplitSeq(requested, " ") {
+		if !isScopeToken(scope) {
+			return nil, fmt.Errorf("%w: want scope-token *( SP scope-token )", ErrMalformedScope)
+		}
+		if !seen[scope] {
+			seen[scope] = true
+			scopes = append(scopes, scope)
+		}
+	}
+	return scopes, nil
+}
+
+// ownerOf judges every scope before it compares owners, so that a scope of
+// somebody else's resource is "not granted" and says nothing about its owner.
+func (a *Application) ownerOf(scopes []string) (*Resource, error) {
+	for _, scope := range scopes {
+		if a.granted[scope] == nil {
+			return nil, fmt.Errorf("%w: application %q may not have %s", ErrScopeNotGranted, a.ClientID, quoted(scope))
+		}
+	}
+	owner := a.granted[scopes[0]]
+	for _, scope := range scopes[1:] {
+		if other := a.granted[scope]; other != owner {
+			return nil, fmt.Errorf("%w: %s is of %q, %s of %q", ErrScopeOfSeveralResources,
+				quoted(scopes[0]), owner.Name, quoted(scope), other.Name)
+		}
+	}
+	return owner, nil
+}
+
+// checkResource compares exact bytes, as RFC 8707 section 2 leaves no room for
+// normalising. An identifier that was loaded is an absolute URI without
+// fragment, so a parameter that is not cannot be found.
+func (s *Set) checkResource(a *Application, owner *Resource, resource string) error {
+	named := s.byAudience[resource]
+	switch {
+	case named == nil || !a.hasScopeOf(named):
+		return fmt.Errorf("%w: application %q has no scope of %s", ErrUnknownResource, a.ClientID, quoted(resource))
+	case named != owner:
+		return fmt.Errorf("%w: they are of %q, not of %s", ErrWrongResource, owner.Name, quoted(resource))
+	}
+	return nil
+}
+
+func (a *Application) hasScopeOf(r *Resource) bool {
+	return slices.ContainsFunc(r.Scopes, func(s Scope) bool { return a.granted[s.Name] != nil })
+}
+
+// isScopeToken follows RFC 6749 section 3.3: 1*( %x21 / %x23-5B / %x5D-7E ).
+func isScopeToken(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x21 || c > 0x7e || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}

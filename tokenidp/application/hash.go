@@ -1,0 +1,107 @@
+package application
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// slowHash is a hash of a secret that somebody chose.
+type slowHash interface {
+	// matches runs the hash, and so takes about cost.
+	matches(presented string) bool
+	// cost estimates the time of one run on a small server, from the parameters
+	// alone: it must be the same on every start and every node.
+	cost() time.Duration
+}
+
+const (
+	sha256Prefix = "$sha256$"
+	longestHash  = 512
+)
+
+var errUnknownHash = errors.New("it has none of the accepted forms" +
+	" ($sha256$, $argon2id$, bcrypt $2a$ $2b$ $2y$ of cost 10 to 14, $pbkdf2-sha256$, $pbkdf2-sha512$); make one with `" + hashCommand + "`")
+
+// parseHash reads one of
+//
+//	$sha256$<64 lower-case hexadecimal digits>                 of a generated secret
+//	$argon2id$v=19$m=<KiB>,t=<passes>,p=<lanes>$<salt>$<hash>
+//	$2a$|$2b$|$2y$<cost>$<22 characters of salt><31 of hash>   bcrypt
+//	$pbkdf2-sha256$i=<iterations>,l=<bytes>$<salt>$<key>       or -sha512, as Ory Hydra writes it
+//	$pbkdf2-sha256$<iterations>$<salt>$<key>                   or -sha512, as passlib writes it
+//
+// and returns either the digest or the slow hash. No error repeats the hash, or
+// what may be a secret in its place.
+func parseHash(encoded string) (*[sha256.Size]byte, slowHash, error) {
+	if len(encoded) > longestHash || !isVisibleASCII(encoded) {
+		return nil, nil, errUnknownHash
+	}
+	var slow slowHash
+	var err error
+	switch {
+	case strings.HasPrefix(encoded, sha256Prefix):
+		digest, err := parseSHA256(encoded)
+		return digest, nil, err
+	case strings.HasPrefix(encoded, argon2idPrefix):
+		slow, err = parseArgon2id(encoded)
+	case strings.HasPrefix(encoded, "$2a$"), strings.HasPrefix(encoded, "$2b$"), strings.HasPrefix(encoded, "$2y$"):
+		slow, err = parseBcrypt(encoded)
+	case strings.HasPrefix(encoded, pbkdf2SHA256Prefix), strings.HasPrefix(encoded, pbkdf2SHA512Prefix):
+		slow, err = parsePBKDF2(encoded)
+	default:
+		err = errUnknownHash
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	return nil, slow, nil
+}
+
+func parseSHA256(encoded string) (*[sha256.Size]byte, error) {
+	digits := strings.TrimPrefix(encoded, sha256Prefix)
+	raw, err := hex.DecodeString(digits)
+	if err != nil || len(raw) != sha256.Size || strings.ToLower(digits) != digits {
+		return nil, fmt.Errorf("%s must be followed by %d lower-case hexadecimal digits", sha256Prefix, 2*sha256.Size)
+	}
+	return (*[sha256.Size]byte)(raw), nil
+}
+
+// parameter reads a cost parameter of a hash within its bounds. Without them a
+// file could make one authentication take minutes or gigabytes, or none at all.
+func parameter(hash, name, digits string, least, most int) (int, error) {
+	n, err := strconv.Atoi(digits)
+	if err != nil || strconv.Itoa(n) != digits {
+		return 0, fmt.Errorf("%s: parameter %s is not a number", hash, name)
+	}
+	if n < least || n > most {
+		return 0, fmt.Errorf("%s: parameter %s is %d; it must be %d to %d", hash, name, n, least, most)
+	}
+	return n, nil
+}
+
+// decodeBounded reads the salt or the hash, in base64 without padding.
+func decodeBounded(hash, name, encoded string, least, most int) ([]byte, error) {
+	raw, err := base64.RawStdEncoding.Strict().DecodeString(encoded)
+	if err != nil {
+		return nil, fmt.Errorf("%s: the %s is not base64 without padding", hash, name)
+	}
+	if len(raw) < least || len(raw) > most {
+		return nil, fmt.Errorf("%s: the %s has %d bytes; it must have %d to %d", hash, name, len(raw), least, most)
+	}
+	return raw, nil
+}
+
+func isVisibleASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x21 || s[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}

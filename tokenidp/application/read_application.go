@@ -1,0 +1,176 @@
+package application
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+const (
+	leastTokenLifetime = 10 * time.Second
+	mostTokenLifetime  = 24 * time.Hour
+	longTokenLifetime  = time.Hour
+)
+
+// reference is a scope that an Application names, at its place.
+type reference struct {
+	application *Application
+	scope       string
+	at          position
+	what        string
+	byDefault   bool
+}
+
+// application reads
+//
+//	client_id: <text>
+//	client_name: <text>                           # optional
+//	active: true                                  # default
+//	grant_types: [client_credentials]             # default
+//	token_endpoint_auth_method: client_secret_basic | client_secret_post    # default: either
+//	secrets:                                      # see secret
+//	scopes: [<scope>, …]
+//	default_scopes: [<scope>, …]                  # optional
+//	token_lifetime: 1h                            # optional
+func (l *loader) application(n *yaml.Node, index int) {
+	m := l.mapping(n, nameOf("application", n, "client_id", index),
+		"client_id", "client_name", "active", "grant_types", "token_endpoint_auth_method",
+		"secrets", "scopes", "default_scopes", "token_lifetime")
+	if m == nil {
+		return
+	}
+	a := &Application{Source: m.at(n).String(), granted: make(map[string]*Resource)}
+	a.ClientID = l.clientID(m)
+	a.ClientName = m.label("client_name", longestName)
+	a.Active = m.boolean("active", true)
+	a.GrantTypes = m.grantTypes()
+	a.TokenEndpointAuthMethod = m.authMethod()
+	a.Scopes = l.scopesOf(m, a, "scopes")
+	a.DefaultScopes = l.scopesOf(m, a, "default_scopes")
+	a.TokenLifetime = m.tokenLifetime()
+	l.secrets(m, a)
+	if a.Active && !m.has("scopes") {
+		m.fail(n, "scopes is missing; without any, it can never get a token")
+	}
+	l.set.byClientID[a.ClientID] = a
+}
+
+func (l *loader) clientID(m *mapping) string {
+	id, at := m.required("client_id")
+	switch {
+	case at == nil:
+	case len(id) == 0 || len(id) > longestName || !isVisibleASCII(id):
+		m.failField(at, "client_id", "must be 1 to %d visible ASCII characters without spaces", longestName)
+	case ClassifySecret(id) == Generated:
+		m.failField(at, "client_id", "is a secret; a client_id appears in logs and tokens")
+	case strings.Contains(id, ":"):
+		m.failField(at, "client_id", "must have no colon: it ends the user name in Basic authentication, and curl -u does not encode it")
+	default:
+		l.define(m.at(at), m.what, "client_id", id)
+	}
+	return id
+}
+
+func (m *mapping) grantTypes() []string {
+	if !m.has("grant_types") {
+		return []string{GrantClientCredentials}
+	}
+	values, nodes := m.texts("grant_types")
+	if n := m.fields["grant_types"]; n != nil && n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
+		m.failField(n, "grant_types", "is empty; leave it out for [%s], or write `active: false`", GrantClientCredentials)
+	}
+	for i, value := range values {
+		if value != GrantClientCredentials {
+			m.failField(nodes[i], "grant_types", "has the unknown %s; %s", quoted(value), known(value, []string{GrantClientCredentials}))
+		}
+	}
+	return values
+}
+
+func (m *mapping) authMethod() string {
+	methods := []string{AuthMethodBasic, AuthMethodPost}
+	value, n := m.text("token_endpoint_auth_method")
+	if n != nil && !slices.Contains(methods, value) {
+		m.failField(n, "token_endpoint_auth_method", "is the unknown %s; %s", quoted(value), known(value, methods))
+	}
+	return value
+}
+
+func (l *loader) scopesOf(m *mapping, a *Application, field string) []string {
+	scopes, nodes := m.texts(field)
+	if n := m.fields[field]; n != nil && n.Kind == yaml.SequenceNode && len(n.Content) == 0 && (a.Active || field == "default_scopes") {
+		m.failField(n, field, "is empty")
+	}
+	if n := m.fields["scopes"]; m.has("scopes") && (n == nil || n.Kind != yaml.SequenceNode) {
+		return scopes // that default_scopes is not part of it follows from the error
+	}
+	for i, scope := range scopes {
+		l.references = append(l.references, reference{a, scope, m.at(nodes[i]), m.what, field == "default_scopes"})
+	}
+	return scopes
+}
+
+// resolve gives each scope of an Application its owner, once all are known.
+func (l *loader) resolve() {
+	var all []string
+	for _, r := range l.set.resources {
+		for _, scope := range r.Scopes {
+			all = append(all, scope.Name)
+		}
+	}
+	for _, ref := range l.references {
+		owner, owned := l.set.byScope[ref.scope]
+		switch a := ref.application; {
+		case ref.byDefault && !slices.Contains(a.Scopes, ref.scope):
+			l.errors.add(ref.at, "%s: default_scopes has %s, which is not in scopes", ref.what, quoted(ref.scope))
+		case !owned && ref.byDefault: // said of scopes already
+		case !owned:
+			l.errors.add(ref.at, "%s: scope %s is owned by no resource; %s", ref.what, quoted(ref.scope), known(ref.scope, all))
+		case ref.byDefault && owner != l.set.byScope[a.DefaultScopes[0]] && l.set.byScope[a.DefaultScopes[0]] != nil:
+			l.errors.add(ref.at, "%s: default_scopes has scopes of several resources, %q and %q; a token is for one",
+				ref.what, l.set.byScope[a.DefaultScopes[0]].Name, owner.Name)
+		default:
+			a.granted[ref.scope] = owner
+		}
+	}
+}
+
+func (m *mapping) tokenLifetime() time.Duration {
+	value, n := m.text("token_lifetime")
+	if n == nil {
+		return 0
+	}
+	d, ok := parseDuration(value)
+	switch {
+	case !ok:
+		m.failField(n, "token_lifetime", `is not a duration such as "1h", "90m" or "1d"`)
+	case d < leastTokenLifetime || d > mostTokenLifetime || d%time.Second != 0:
+		m.failField(n, "token_lifetime", "must be whole seconds, 10s to 24h")
+	case d > longTokenLifetime:
+		m.warn(n, "token_lifetime is longer than 1h: for so long, a stolen token works and a withdrawn scope is still granted")
+	}
+	return d
+}
+
+// parseDuration reads time.ParseDuration's format, with days (of 24 hours) in front.
+func parseDuration(s string) (time.Duration, bool) {
+	days, rest, ok := strings.Cut(s, "d")
+	if !ok {
+		d, err := time.ParseDuration(s)
+		return d, err == nil
+	}
+	count, err := strconv.ParseUint(days, 10, 8)
+	if err != nil {
+		return 0, false
+	}
+	d := time.Duration(0)
+	if rest != "" {
+		if d, err = time.ParseDuration(rest); err != nil || d < 0 {
+			return 0, false
+		}
+	}
+	return time.Duration(count)*24*time.Hour + d, true
+}

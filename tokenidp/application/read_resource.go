@@ -1,0 +1,87 @@
+package application
+
+import (
+	"net/url"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+const (
+	longestName        = 255
+	longestDescription = 1024
+)
+
+// resource reads
+//
+//	name: <scope-token characters>
+//	resource: <absolute URI>        # optional
+//	scopes:
+//	  - name: <scope-token>
+//	    description: <text>         # optional
+func (l *loader) resource(n *yaml.Node, index int) {
+	m := l.mapping(n, nameOf("resource", n, "name", index), "name", "resource", "scopes")
+	if m == nil {
+		return
+	}
+	r := &Resource{Source: m.at(n).String()}
+	var at *yaml.Node
+	if r.Name, at = m.required("name"); at != nil {
+		if !isScopeToken(r.Name) || len(r.Name) > longestName {
+			m.failField(at, "name", `must be 1 to %d visible ASCII characters without " and \`, longestName)
+		} else if l.define(m.at(at), m.what, "resource", r.Name) {
+			l.set.byAudience[r.Name] = r
+		}
+	}
+	if r.Identifier, at = m.text("resource"); at != nil {
+		if problem := checkIdentifier(r.Identifier); problem != "" {
+			m.failField(at, "resource", "%s", problem)
+		} else if r.Identifier != r.Name && l.define(m.at(at), m.what, "resource", r.Identifier) {
+			l.set.byAudience[r.Identifier] = r
+		}
+	}
+	l.scopes(m, r)
+	l.set.resources = append(l.set.resources, r)
+}
+
+func (l *loader) scopes(m *mapping, r *Resource) {
+	nodes := m.list("scopes")
+	if len(nodes) == 0 && (m.fields["scopes"] != nil || !m.has("scopes")) {
+		m.fail(m.node, "scopes is missing or empty; a resource needs at least one scope")
+	}
+	for _, n := range nodes {
+		if n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null" {
+			m.fail(n, "scopes must be a list of mappings; write `- name: %s`", quoted(n.Value))
+			continue
+		}
+		fields := l.mapping(n, m.what+": scopes", "name", "description")
+		if fields == nil {
+			continue
+		}
+		name, at := fields.required("name")
+		description := fields.label("description", longestDescription)
+		switch {
+		case at == nil:
+		case !isScopeToken(name) || len(name) > longestName:
+			fields.failField(at, "name", `must be 1 to %d visible ASCII characters without " and \ (RFC 6749 section 3.3)`, longestName)
+		case l.define(fields.at(at), m.what, "scope", name):
+			r.Scopes = append(r.Scopes, Scope{name, description})
+			l.set.byScope[name] = r
+		}
+	}
+}
+
+// checkIdentifier says what is wrong with a resource indicator (RFC 8707
+// section 2), or "".
+func checkIdentifier(identifier string) string {
+	u, err := url.Parse(identifier)
+	switch {
+	case err != nil || !u.IsAbs() || !isVisibleASCII(identifier) || len(identifier) > longestName:
+		return "must be an absolute URI, such as https://api.example.com/orders"
+	case strings.Contains(identifier, "#"):
+		return "must have no fragment (RFC 8707 section 2)"
+	case u.Host == "" && (u.Scheme == "http" || u.Scheme == "https"):
+		return "has no host"
+	}
+	return ""
+}

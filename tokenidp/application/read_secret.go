@@ -1,0 +1,196 @@
+package application
+
+import (
+	"encoding/hex"
+	"errors"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+)
+
+const (
+	longestSecretID = 64
+	mostSecretFile  = 4096
+)
+
+func (l *loader) secrets(m *mapping, a *Application) {
+	ids := make(map[string]int)
+	expired := 0
+	nodes := m.list("secrets")
+	for i, n := range nodes {
+		fields := l.mapping(n, m.what+": "+nameOf("secret", n, "id", i), "id", "hash", "file", "expires")
+		if fields == nil {
+			continue
+		}
+		s := l.secret(fields, a)
+		if line, repeated := ids[s.ID]; repeated && s.ID != "" {
+			fields.fail(n, "id is already that of the secret in line %d", line)
+		}
+		ids[s.ID] = n.Line
+		if s.expired(l.now) {
+			expired++
+			fields.warn(n, "it expired on %s; remove it", s.Expires.Add(-time.Nanosecond).UTC().Format(time.DateOnly))
+		}
+		a.Secrets = append(a.Secrets, s)
+	}
+	switch {
+	case !a.Active:
+	case len(nodes) == 0 && (m.fields["secrets"] != nil || !m.has("secrets")):
+		m.fail(m.node, "secrets is missing or empty; it could never authenticate: add one, or write `active: false`")
+	case expired == len(nodes) && expired > 0:
+		m.warn(m.node, "all its secrets have expired; it cannot authenticate")
+	}
+	if 2*a.slowCost() > mostAuthenticationFloor {
+		m.warn(m.node, "its hashes are so slow together that a failed authentication can be told by its time from that of an unknown client_id; remove some")
+	}
+}
+
+// secret reads
+//
+//	id: <text for logs>
+//	hash: <see parseHash>      # or: file: <path, from the folder of this file>
+//	expires: 2027-06-30        # optional: the end of that day in UTC, or an instant of RFC 3339
+func (l *loader) secret(m *mapping, a *Application) *Secret {
+	s := &Secret{}
+	var at *yaml.Node
+	if s.ID, at = m.required("id"); at != nil {
+		switch {
+		case ClassifySecret(s.ID) == Generated:
+			m.failField(at, "id", "is a secret; an id appears in logs")
+		case !isLabel(s.ID, longestSecretID):
+			m.failField(at, "id", "must be 1 to %d printable characters", longestSecretID)
+		}
+	}
+	s.Expires = m.expiry()
+
+	switch {
+	case m.has("hash") && m.has("file"):
+		m.fail(m.node, "has both hash and file; keep one")
+	case m.has("hash"):
+		l.hash(m, a, s)
+	case m.has("file"):
+		l.mounted(m, a, s)
+	case !slices.ContainsFunc(storedAsHash, m.has): // reported with the field
+		m.fail(m.node, "has neither hash nor file; `%s` makes a secret with its hash", generateCommand)
+	}
+	return s
+}
+
+func (l *loader) hash(m *mapping, a *Application, s *Secret) {
+	encoded, at := m.text("hash")
+	if at == nil {
+		return
+	}
+	if l.options.Expand != nil && strings.Contains(encoded, "{") {
+		expanded, err := l.options.Expand(encoded)
+		if err != nil {
+			m.failField(at, "hash", "cannot be expanded: %v", err)
+			return
+		}
+		encoded = withoutNewline(expanded)
+	}
+	var err error
+	if s.digest, s.slow, err = parseHash(encoded); err != nil {
+		m.failField(at, "hash", "is not usable: %v", err)
+		return
+	}
+	l.share(m, a, encoded)
+}
+
+// mounted reads a secret that is a file of its own. Only its tag stays in memory.
+func (l *loader) mounted(m *mapping, a *Application, s *Secret) {
+	path, at := m.text("file")
+	if at == nil {
+		return
+	}
+	if path == "" || ClassifySecret(path) == Generated {
+		m.failField(at, "file", "must be the path of a file with the secret, not the secret")
+		return
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(filepath.Dir(l.file), path)
+	}
+	data, info, err := readRegular(path, mostSecretFile)
+	if err != nil {
+		m.fail(at, "file %s %v", path, err)
+		return
+	}
+	secret := withoutNewline(string(data))
+	if err := checkMounted(secret); err != nil {
+		m.fail(at, "file %s: %v", path, err)
+		return
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
+		m.warn(at, "file %s is open to others than its owner (mode %04o); chmod 600 it", path, mode)
+	}
+	s.remember(secret)
+	t := newTag(secret)
+	l.share(m, a, hex.EncodeToString(t[:]))
+}
+
+func checkMounted(secret string) error {
+	switch {
+	case secret == "":
+		return errors.New("the secret is empty")
+	case strings.ContainsRune(secret, 0):
+		return errors.New("the secret has a NUL in it")
+	case !utf8.ValidString(secret):
+		return errors.New("the secret is not valid UTF-8")
+	case ClassifySecret(secret) == Mistyped:
+		return errMistyped
+	}
+	return nil
+}
+
+// withoutNewline removes the one line break with which editors end a file.
+func withoutNewline(s string) string {
+	if line, ok := strings.CutSuffix(s, "\n"); ok {
+		return strings.TrimSuffix(line, "\r")
+	}
+	return s
+}
+
+// share warns when two Applications have the same secret: whoever steals one is
+// both, and neither can be shut out alone.
+func (l *loader) share(m *mapping, a *Application, stored string) {
+	if other, ok := l.shared[stored]; ok && other != a.ClientID {
+		m.warn(m.node, "application %q has the same secret; give each its own", other)
+		return
+	}
+	l.shared[stored] = a.ClientID
+}
+
+// expiry reads the first instant at which the secret is no longer valid.
+func (m *mapping) expiry() (t time.Time) {
+	n := m.fields["expires"]
+	if n == nil {
+		return t
+	}
+	if n.Kind == yaml.ScalarNode {
+		if day, err := time.Parse(time.DateOnly, n.Value); err == nil {
+			t = day.AddDate(0, 0, 1)
+		} else if instant, ok := parseInstant(n.Value); ok {
+			t = instant
+		}
+	}
+	// The zero time would be read as "never".
+	if t.Year() < 2000 {
+		m.failField(n, "expires", "must be a day such as 2027-06-30, at the end of which (UTC) the secret expires, or an instant such as 2027-06-30T12:00:00Z")
+	}
+	return t
+}
+
+// instant holds to RFC 3339 section 5.6 where time.Parse does not: it takes a
+// comma for the point, and hours of one digit.
+var instant = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
+
+func parseInstant(s string) (time.Time, bool) {
+	t, err := time.Parse(time.RFC3339, s)
+	return t.UTC(), err == nil && instant.MatchString(s)
+}

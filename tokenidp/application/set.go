@@ -1,0 +1,95 @@
+package application
+
+import (
+	"slices"
+	"time"
+)
+
+// Set is the union of all loaded files. It never changes, so any number of
+// requests may read one; to apply a change, load another Set.
+type Set struct {
+	byClientID map[string]*Application
+	sorted     []*Application
+	resources  []*Resource
+	byScope    map[string]*Resource
+	byAudience map[string]*Resource // names and identifiers
+	files      []string
+	warnings   []string
+	floor      time.Duration
+}
+
+// Resource is an API that accepts tokens. Read it only.
+type Resource struct {
+	// Name is 1 to 255 bytes of the characters a scope may have.
+	Name string
+	// Identifier is the absolute URI of the `resource` field (RFC 8707 section 2), or "".
+	Identifier string
+	// Scopes has at least one entry. No other Resource owns any of them.
+	Scopes []Scope
+	// Source is the "file:line" of its definition.
+	Source string
+}
+
+// Scope is one permission at a Resource.
+type Scope struct {
+	// Name is a scope-token of RFC 6749 section 3.3.
+	Name        string
+	Description string
+}
+
+// Audience is the `aud` of the Resource's tokens: its Identifier, or else its Name.
+func (r *Resource) Audience() string {
+	if r.Identifier != "" {
+		return r.Identifier
+	}
+	return r.Name
+}
+
+// Application finds an Application by the exact bytes of its client_id.
+func (s *Set) Application(clientID string) (*Application, bool) {
+	a, ok := s.byClientID[clientID]
+	return a, ok
+}
+
+// Applications returns all of them, sorted by ClientID.
+func (s *Set) Applications() []*Application { return slices.Clone(s.sorted) }
+
+// Resource finds the owner of a scope.
+func (s *Set) Resource(scope string) (*Resource, bool) {
+	r, ok := s.byScope[scope]
+	return r, ok
+}
+
+// Resources returns all of them, in order of definition.
+func (s *Set) Resources() []*Resource { return slices.Clone(s.resources) }
+
+// Files returns the paths that were read, in the order in which they were.
+func (s *Set) Files() []string { return slices.Clone(s.files) }
+
+// Warnings returns lines that begin with "file:line: ", about what is allowed
+// but should not stay: expired secrets, secret files that others may read,
+// long-lived tokens, a secret shared by several Applications.
+func (s *Set) Warnings() []string { return slices.Clone(s.warnings) }
+
+const (
+	leastAuthenticationFloor = 250 * time.Millisecond
+	mostAuthenticationFloor  = 5 * time.Second
+)
+
+// AuthenticationFloor is how long every failed authentication must be made to
+// last. Without it, a client_id that exists, the kind of its hash, and the
+// number of its secrets could be read off the clock. It is twice what the slow
+// hashes of the costliest Application are estimated to take, from their
+// parameters alone, so that two nodes with the same files agree on it; at least
+// 250 ms and at most 5 s.
+func (s *Set) AuthenticationFloor() time.Duration {
+	return max(s.floor, leastAuthenticationFloor)
+}
+
+func authenticationFloor(applications []*Application) time.Duration {
+	floor := leastAuthenticationFloor
+	for _, a := range applications {
+		floor = max(floor, 2*a.slowCost())
+	}
+	return min(floor, mostAuthenticationFloor)
+}
