@@ -1,0 +1,171 @@
+package signing
+
+import (
+	"crypto/rsa"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"testing"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+)
+
+// verifyAt checks a token with the key that the ring has for its kid.
+func verifyAt(t *testing.T, r *Ring, token string) error {
+	t.Helper()
+	m, err := jws.Parse(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := r.Key(t.Context(), m.Header.KeyID)
+	if err != nil {
+		return err
+	}
+	return k.Verify(m.SigningInput, m.Signature)
+}
+
+func mustSign(t *testing.T, r *Ring) string {
+	t.Helper()
+	token, id, err := r.Sign([]byte(`{"sub":"billing"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id != r.Active().ID {
+		t.Errorf("signed with %s, the active key is %s", id, r.Active().ID)
+	}
+	return token
+}
+
+func TestFirstStartMakesOneKey(t *testing.T) {
+	storage := newStorage(t)
+	r, logs := observedRing(storage, DefaultAlgorithm)
+	k := mustEnsure(t, r)
+
+	if k.Algorithm != "RS256" || k.ID != "2026-03-16" || !k.CreatedAt.Equal(testTime) {
+		t.Errorf("made %s %s at %s", k.Algorithm, k.ID, k.CreatedAt)
+	}
+	public, ok := k.Public().Public.(*rsa.PublicKey)
+	if !ok || public.N.BitLen() != 2048 || public.E != 65537 {
+		t.Errorf("key is %T of %d bits", k.Public().Public, public.N.BitLen())
+	}
+	names := files(t, storage)
+	if len(names) != 1 || names[0] != "2026-03-16."+k.Public().Thumbprint()+".json" {
+		t.Fatalf("the storage holds %q", names)
+	}
+	if !regexp.MustCompile(`^2026-03-16\.[A-Za-z0-9_-]{43}\.json$`).MatchString(names[0]) {
+		t.Errorf("entry name %q", names[0])
+	}
+	info, err := os.Stat(filepath.Join(folderOf(storage), names[0]))
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("entry has mode %v, error %v", info.Mode(), err)
+	}
+	if storage.count("Store") != 1 || storage.count("Lock") != 1 || storage.count("Unlock") != 1 {
+		t.Errorf("calls: %v", storage.calls)
+	}
+	if logs.FilterMessage("signing key created").Len() != 1 {
+		t.Errorf("log: %v", logs.All())
+	}
+}
+
+func TestSecondStartWritesNothing(t *testing.T) {
+	storage := newStorage(t)
+	first := newTestRing(storage)
+	made := mustEnsure(t, first)
+	mustEnsure(t, first)
+	token := mustSign(t, first)
+	before := storage.writes()
+
+	second := newTestRing(storage)
+	second.now = newClock(testTime.AddDate(0, 0, 40)).now
+	k := mustEnsure(t, second)
+	if k.ID != made.ID || k.Public().Thumbprint() != made.Public().Thumbprint() {
+		t.Errorf("the second ring uses %s, the first made %s", k.ID, made.ID)
+	}
+	if storage.writes() != before {
+		t.Errorf("the second start wrote: %v", storage.calls)
+	}
+	if err := verifyAt(t, second, token); err != nil {
+		t.Errorf("the first ring's token at the second: %v", err)
+	}
+	if err := verifyAt(t, first, mustSign(t, second)); err != nil {
+		t.Errorf("the second ring's token at the first: %v", err)
+	}
+}
+
+func TestKeyIDIsTheDayInUTC(t *testing.T) {
+	for _, zone := range []*time.Location{
+		time.UTC, time.FixedZone("east", 14*60*60), time.FixedZone("west", -12*60*60),
+	} {
+		r := newTestRing(newStorage(t))
+		r.now = func() time.Time { return testTime.In(zone) }
+		if k := mustEnsure(t, r); k.ID != "2026-03-16" {
+			t.Errorf("%s: kid is %s", zone, k.ID)
+		}
+	}
+}
+
+func TestReadOnlyStorage(t *testing.T) {
+	storage := newStorage(t)
+	issuing := newTestRing(storage)
+	mustEnsure(t, issuing)
+
+	readOnly := storage.sharing().failing(os.ErrPermission, "Store", "Delete", "Lock", "Unlock")
+	verifying := newTestRing(readOnly)
+	mustLoad(t, verifying)
+	if err := verifyAt(t, verifying, mustSign(t, issuing)); err != nil {
+		t.Error(err)
+	}
+	mustEnsure(t, verifying) // there is a key, so there is nothing to write
+	if n := readOnly.writes(); n != 0 {
+		t.Errorf("%d attempts to write", n)
+	}
+
+	empty := newStorage(t).failing(os.ErrPermission, "Store", "Delete", "Lock", "Unlock")
+	mustLoad(t, newTestRing(empty))
+	if n := empty.writes(); n != 0 {
+		t.Errorf("%d attempts to write to an empty storage", n)
+	}
+}
+
+func TestChangedAlgorithm(t *testing.T) {
+	storage := newStorage(t)
+	ring := func(algorithm string) *Ring {
+		return NewRing(storage, testIssuer, algorithm, newClock(testTime).now, zap.NewNop())
+	}
+	before := ring("ES256")
+	mustEnsure(t, before)
+	token := mustSign(t, before)
+
+	changed := ring("EdDSA")
+	if k := mustEnsure(t, changed); k.ID != "2026-03-16.2" || k.Algorithm != "EdDSA" {
+		t.Errorf("made %s %s", k.ID, k.Algorithm)
+	}
+	if err := verifyAt(t, changed, token); err != nil {
+		t.Errorf("a token from before the change: %v", err)
+	}
+	if got, want := published(t, changed), []string{"2026-03-16.2", "2026-03-16"}; !slices.Equal(got, want) {
+		t.Errorf("published %q, want %q", got, want)
+	}
+
+	back := ring("ES256")
+	if k := mustEnsure(t, back); k.ID != "2026-03-16" {
+		t.Errorf("changed back, and signs with %s", k.ID)
+	}
+	if n := storage.count("Store"); n != 2 {
+		t.Errorf("%d keys were written", n)
+	}
+	if err := verifyAt(t, back, mustSign(t, changed)); err != nil {
+		t.Errorf("a token of the algorithm tried in between: %v", err)
+	}
+}
+
+func TestSignWithoutKey(t *testing.T) {
+	r := newTestRing(newStorage(t))
+	if _, _, err := r.Sign([]byte(`{}`)); err != ErrNoKey {
+		t.Errorf("error is %v", err)
+	}
+}

@@ -1,0 +1,176 @@
+// Package signing makes, stores, publishes and uses the keys that sign access
+// tokens. It knows nothing of HTTP: storage is certmagic's, so that every Caddy
+// storage plugin makes a cluster.
+package signing
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+)
+
+// DefaultAlgorithm signs where the configuration names no other (RFC 9068
+// section 2.1 asks every resource server to support it).
+const DefaultAlgorithm = "RS256"
+
+// rsaBits is the size of the RSA keys made here (RFC 7518 section 3.3: at least
+// 2048). A larger one costs three times the processor time per token.
+const rsaBits = 2048
+
+// rsaExponent is the public exponent of every RSA key made here.
+const rsaExponent = 65537
+
+// Key is one signing key. It is immutable and bound to one algorithm.
+type Key struct {
+	// ID is the `kid`: the UTC day the key was made on, as in "2026-03-16",
+	// and "2026-03-16.2" for a second key of that day.
+	ID        string
+	Algorithm string
+	CreatedAt time.Time
+
+	public  *jws.Key
+	private crypto.Signer
+	signer  jose.Signer
+}
+
+// generate makes a new key. Algorithm must be one of jws.Algorithms.
+func generate(id, algorithm string, createdAt time.Time) (*Key, error) {
+	private, err := generatePrivate(algorithm)
+	if err != nil {
+		return nil, fmt.Errorf("generating a %s key: %w", algorithm, err)
+	}
+	return newKey(id, algorithm, createdAt, private)
+}
+
+func generatePrivate(algorithm string) (crypto.Signer, error) {
+	switch algorithm {
+	case "RS256", "RS384", "RS512", "PS256", "PS384", "PS512":
+		return rsa.GenerateKey(rand.Reader, rsaBits)
+	case "ES256":
+		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	case "ES384":
+		return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	case "ES512":
+		return ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
+	case "EdDSA":
+		_, private, err := ed25519.GenerateKey(rand.Reader)
+		return private, err
+	default:
+		return nil, fmt.Errorf("unknown algorithm %q; known: %s", algorithm, strings.Join(jws.Algorithms, ", "))
+	}
+}
+
+// newKey checks that the key is fit for its algorithm and that its private half
+// belongs to the public one, and readies its signer.
+func newKey(id, algorithm string, createdAt time.Time, private crypto.Signer) (*Key, error) {
+	public, err := jws.NewKey(id, algorithm, private.Public())
+	if err != nil {
+		return nil, err
+	}
+	signer, err := jose.NewSigner(
+		jose.SigningKey{
+			Algorithm: jose.SignatureAlgorithm(public.Algorithm),
+			Key:       jose.JSONWebKey{Key: private, KeyID: id},
+		},
+		(&jose.SignerOptions{}).WithType("at+jwt"), // RFC 9068 section 2.1
+	)
+	if err != nil {
+		return nil, err
+	}
+	k := &Key{ID: id, Algorithm: public.Algorithm, CreatedAt: createdAt, public: public, private: private, signer: signer}
+	if err := k.probe(); err != nil {
+		return nil, fmt.Errorf("its private half does not belong to its public half: %w", err)
+	}
+	return k, nil
+}
+
+// probe signs and verifies: what a mismatched key signs would verify nowhere.
+func (k *Key) probe() error {
+	token, err := k.Sign([]byte("{}"))
+	if err != nil {
+		return err
+	}
+	m, err := jws.Parse(token)
+	if err != nil {
+		return err
+	}
+	return k.public.Verify(m.SigningInput, m.Signature)
+}
+
+// Sign signs the claims (a JSON object) as a compact JWS of type at+jwt.
+func (k *Key) Sign(claims []byte) (string, error) {
+	signed, err := k.signer.Sign(claims)
+	if err != nil {
+		return "", fmt.Errorf("signing with key %s: %w", k.ID, err)
+	}
+	return signed.CompactSerialize()
+}
+
+// Public is the half of the key that verifies.
+func (k *Key) Public() *jws.Key { return k.public }
+
+// String keeps the private half out of whatever prints a key.
+func (k *Key) String() string { return k.ID }
+
+// keyID is a `kid` taken apart: a UTC day, and the place among that day's keys,
+// from 1.
+type keyID struct {
+	day string
+	n   int
+}
+
+// maxPlace leaves room to count on without overflow.
+const maxPlace = 999_999_999
+
+// parseKeyID reads what keyID.String writes, and nothing else.
+func parseKeyID(s string) (keyID, bool) {
+	day, place, hasPlace := strings.Cut(s, ".")
+	if _, err := time.Parse(time.DateOnly, day); err != nil {
+		return keyID{}, false
+	}
+	id := keyID{day: day, n: 1}
+	if hasPlace {
+		n, err := strconv.Atoi(place)
+		if err != nil || n < 2 || n > maxPlace {
+			return keyID{}, false
+		}
+		id.n = n
+	}
+	return id, id.String() == s
+}
+
+func (id keyID) String() string {
+	if id.n == 1 {
+		return id.day
+	}
+	return id.day + "." + strconv.Itoa(id.n)
+}
+
+func (id keyID) compare(other keyID) int {
+	if c := strings.Compare(id.day, other.day); c != 0 {
+		return c
+	}
+	return id.n - other.n
+}
+
+// nextKeyID is the first free id of the day, given the ids that are taken.
+func nextKeyID(now time.Time, taken []keyID) keyID {
+	next := keyID{day: now.UTC().Format(time.DateOnly), n: 1}
+	for _, id := range taken {
+		if id.day == next.day && id.n >= next.n {
+			next.n = id.n + 1
+		}
+	}
+	return next
+}

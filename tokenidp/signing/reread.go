@@ -1,0 +1,91 @@
+package signing
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+const (
+	// rereadInterval is the least time between two reads of the storage that
+	// unknown kids bring about, however many of them arrive.
+	rereadInterval = 5 * time.Second
+	// rereadTimeout bounds how long requests wait for such a read.
+	rereadTimeout = 2 * time.Second
+)
+
+// Key finds a key for verification (it is a verifier.KeySource). A known kid
+// never waits; an unknown one may be a peer's that this node has not seen, and
+// brings about one throttled, bounded read of the storage.
+func (r *Ring) Key(ctx context.Context, kid string) (*jws.Key, error) {
+	if k, ok := r.current.Load().byID[kid]; ok {
+		return k, nil
+	}
+	err := r.rereadOnce(ctx)
+	if k, ok := r.current.Load().byID[kid]; ok {
+		return k, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the keys again: %w", err)
+	}
+	return nil, verifier.ErrUnknownKey
+}
+
+// reread is one read of the storage, shared by all requests that ask for it.
+type reread struct {
+	startedAt time.Time
+	answered  chan struct{} // closed when err is set
+	err       error
+	running   atomic.Bool // still true after the answer, where the storage hangs
+}
+
+func (r *Ring) rereadOnce(ctx context.Context) error {
+	read := r.latestReread()
+	select {
+	case <-read.answered:
+		return read.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// latestReread starts a read if the last one is over and the interval with it.
+func (r *Ring) latestReread() *reread {
+	r.rereading.Lock()
+	defer r.rereading.Unlock()
+	now := r.now()
+	if last := r.reread; last != nil {
+		age := now.Sub(last.startedAt)
+		if recent := age >= 0 && age < rereadInterval; recent || last.running.Load() {
+			return last
+		}
+	}
+	r.reread = &reread{startedAt: now, answered: make(chan struct{})}
+	r.reread.running.Store(true)
+	go r.reread.run(r.Load)
+	return r.reread
+}
+
+// run answers in time even where the storage hangs and ignores its context: one
+// goroutine is then stuck, and no other is started before it returns. The read
+// is nobody's own, so that no request cancels it for the others.
+func (read *reread) run(load func(context.Context) error) {
+	ctx, cancel := context.WithTimeout(context.Background(), rereadTimeout)
+	defer cancel()
+	loaded := make(chan error, 1)
+	go func() {
+		err := load(ctx)
+		read.running.Store(false)
+		loaded <- err
+	}()
+	select {
+	case read.err = <-loaded:
+	case <-ctx.Done():
+		read.err = ctx.Err()
+	}
+	close(read.answered)
+}
