@@ -1,0 +1,64 @@
+package oauth
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+)
+
+// AccessToken is the data of a JWT access token (RFC 9068 section 2.2).
+type AccessToken struct {
+	Issuer    string
+	Subject   string // the client itself: no user is involved (RFC 9068 section 2.2)
+	ClientID  string
+	Audience  string
+	Scope     []string
+	ID        string // 128 random bits
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+}
+
+// NewAccessToken is the token of a grant. Nothing of the request gets into it
+// but what was granted.
+func NewAccessToken(issuer string, c *Client, g *application.Grant, now time.Time) *AccessToken {
+	issuedAt := now.Truncate(time.Second)
+	return &AccessToken{
+		Issuer:    issuer,
+		Subject:   c.Application.ClientID,
+		ClientID:  c.Application.ClientID,
+		Audience:  g.Audience,
+		Scope:     g.Scopes,
+		ID:        newTokenID(),
+		IssuedAt:  issuedAt,
+		ExpiresAt: issuedAt.Add(g.Lifetime),
+	}
+}
+
+func newTokenID() string {
+	var random [16]byte
+	_, _ = rand.Read(random[:]) // never fails: the program ends instead
+	return base64.RawURLEncoding.EncodeToString(random[:])
+}
+
+// Claims is the JWT claims set (RFC 7519 section 4).
+func (t *AccessToken) Claims() ([]byte, error) {
+	return json.Marshal(struct {
+		Issuer    string `json:"iss"`
+		Subject   string `json:"sub"`
+		Audience  string `json:"aud"`
+		ClientID  string `json:"client_id"`
+		Scope     string `json:"scope"`
+		IssuedAt  int64  `json:"iat"`
+		ExpiresAt int64  `json:"exp"`
+		ID        string `json:"jti"`
+	}{
+		t.Issuer, t.Subject, t.Audience, t.ClientID, strings.Join(t.Scope, " "), t.IssuedAt.Unix(), t.ExpiresAt.Unix(), t.ID,
+	})
+}
+
+// ExpiresIn is the lifetime in whole seconds, as expires_in tells it.
+func (t *AccessToken) ExpiresIn() int64 { return t.ExpiresAt.Unix() - t.IssuedAt.Unix() }

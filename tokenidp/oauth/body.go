@@ -1,0 +1,103 @@
+package oauth
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+)
+
+const (
+	// maxBody bounds the body of a request: the largest honest one, with a
+	// client assertion in it, has a few kilobytes.
+	maxBody = 64 << 10
+	// readTimeout bounds how long a body may take to arrive.
+	readTimeout = 10 * time.Second
+)
+
+// FormatOf is the dialect in which a request is answered, even when it is
+// refused for its content type.
+func FormatOf(r *http.Request) Format {
+	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err == nil && mediaType == "application/json" {
+		return JSON
+	}
+	return Form
+}
+
+// negotiate accepts the two media types (RFC 6749 section 4.4.2), in UTF-8 and
+// not compressed. Nothing is guessed from the body.
+func negotiate(r *http.Request) (Format, error) {
+	for _, encoding := range r.Header.Values("Content-Encoding") {
+		if encoding != "" && !strings.EqualFold(encoding, "identity") {
+			return Form, unsupported(ReasonContentEncoding, "the body must not be compressed")
+		}
+	}
+	types := r.Header.Values("Content-Type")
+	if len(types) != 1 {
+		return Form, unsupported(ReasonMediaType, acceptedTypes)
+	}
+	mediaType, params, err := mime.ParseMediaType(types[0])
+	if err != nil {
+		return Form, unsupported(ReasonMediaType, acceptedTypes)
+	}
+	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+		return Form, unsupported(ReasonMediaType, "the body must be UTF-8")
+	}
+	switch mediaType {
+	case "application/x-www-form-urlencoded":
+		return Form, nil
+	case "application/json":
+		return JSON, nil
+	default:
+		return Form, unsupported(ReasonMediaType, acceptedTypes)
+	}
+}
+
+const acceptedTypes = "the body must be application/x-www-form-urlencoded or application/json"
+
+func unsupported(reason Reason, description string) *Error {
+	return &Error{Status: http.StatusUnsupportedMediaType, Code: CodeInvalidRequest, Description: description, Reason: reason}
+}
+
+// readBody reads the whole body, within a limit of size and of time that do not
+// depend on how the server is configured. What is beyond the limit is not read.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	tooLarge := &Error{
+		Status:      http.StatusRequestEntityTooLarge,
+		Code:        CodeInvalidRequest,
+		Description: "the body is too large",
+		Reason:      ReasonTooLarge,
+	}
+	control := http.NewResponseController(w)
+	// A writer that knows no deadlines (a test's) has no slow client either.
+	_ = control.SetReadDeadline(time.Now().Add(readTimeout))
+	if r.ContentLength > maxBody {
+		closeAfter(w, r)
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if err == nil {
+		_ = control.SetReadDeadline(time.Time{})
+		return body, nil
+	}
+	// The deadline stays: after the answer the server waits for the rest of the
+	// body, and without one it would wait for ever.
+	closeAfter(w, r)
+	var limit *http.MaxBytesError
+	if errors.As(err, &limit) {
+		return nil, tooLarge
+	}
+	unreadable := invalidRequest(ReasonUnreadableBody, "the body did not arrive whole and in time")
+	unreadable.Cause = err
+	return nil, unreadable
+}
+
+// closeAfter ends an HTTP/1 connection on which part of a body is still to come.
+func closeAfter(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+	}
+}

@@ -1,0 +1,26 @@
+package oauth
+
+import "net/http"
+
+// AllowBrowser sets the headers without which a page of an allowed origin
+// cannot read the answer, and answers its preflight; it tells whether it did.
+// Credentials of the browser's own, such as cookies, are never allowed.
+func (p Policy) AllowBrowser(w http.ResponseWriter, r *http.Request) (answered bool) {
+	if len(p.BrowserOrigins) == 0 {
+		return false
+	}
+	h := w.Header()
+	h.Add("Vary", "Origin")
+	origin := r.Header.Get("Origin")
+	if origin == "" || !p.allowsOrigin(origin) {
+		return false
+	}
+	h.Set("Access-Control-Allow-Origin", origin)
+	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+		return false
+	}
+	h.Set("Access-Control-Allow-Methods", http.MethodPost)
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
+	w.WriteHeader(http.StatusNoContent)
+	return true
+}

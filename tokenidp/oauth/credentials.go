@@ -1,0 +1,117 @@
+package oauth
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Method is a client authentication method, by its name in RFC 7591 section 2.
+type Method string
+
+const (
+	// ClientSecretBasic is HTTP Basic (RFC 6749 section 2.3.1).
+	ClientSecretBasic Method = "client_secret_basic"
+	// ClientSecretPost is client_id and client_secret in the body (RFC 6749
+	// section 2.3.1).
+	ClientSecretPost Method = "client_secret_post"
+	// None is a client that only says who it is.
+	None Method = "none"
+
+	clientAssertion Method = "client_assertion" // RFC 7521: not offered
+)
+
+// Methods are the methods that are offered, for the metadata.
+var Methods = []Method{ClientSecretBasic, ClientSecretPost}
+
+// Credentials are what a client presented. They are unverified.
+type Credentials struct {
+	Method   Method
+	ClientID string
+	Secret   string
+}
+
+// parseCredentials finds the one authentication method of a request (RFC 6749
+// section 2.3: a client must not use more than one).
+func parseCredentials(h http.Header, params parameters) (Credentials, error) {
+	fromHeader, err := parseAuthorization(h)
+	if err != nil {
+		return Credentials{}, err
+	}
+	bodyID, bodySecret := params.get("client_id"), params.get("client_secret")
+	asserts := params.get("client_assertion") != "" || params.get("client_assertion_type") != ""
+
+	switch {
+	case count(fromHeader.Method != "", bodySecret != "", asserts) > 1:
+		return Credentials{}, invalidRequest(ReasonSeveralMethods, "the request uses more than one way of client authentication")
+	case fromHeader.Method != "":
+		if bodyID != "" && fromHeader.Method == ClientSecretBasic && bodyID != fromHeader.ClientID {
+			return Credentials{}, invalidRequest(ReasonClientIDMismatch, "client_id in the body is not the one in the Authorization header")
+		}
+		return fromHeader, nil
+	case asserts:
+		return Credentials{Method: clientAssertion, ClientID: bodyID}, nil
+	case bodySecret != "":
+		return Credentials{Method: ClientSecretPost, ClientID: bodyID, Secret: bodySecret}, nil
+	default:
+		return Credentials{Method: None, ClientID: bodyID}, nil
+	}
+}
+
+func count(conditions ...bool) int {
+	n := 0
+	for _, c := range conditions {
+		if c {
+			n++
+		}
+	}
+	return n
+}
+
+// parseAuthorization reads the Authorization header. No header gives the zero
+// Credentials.
+func parseAuthorization(h http.Header) (Credentials, error) {
+	values := h.Values("Authorization")
+	switch {
+	case len(values) == 0:
+		return Credentials{}, nil
+	case len(values) > 1:
+		return Credentials{}, invalidRequest(ReasonSeveralMethods, "there is more than one Authorization header")
+	}
+	scheme, encoded, _ := strings.Cut(values[0], " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return Credentials{}, invalidClient(ReasonUnknownMethod)
+	}
+	id, secret, err := decodeBasic(strings.TrimLeft(encoded, " "))
+	if err != nil {
+		return Credentials{}, invalidRequest(ReasonMalformedBasic, "the Authorization header is not well-formed HTTP Basic with form-encoded credentials")
+	}
+	return Credentials{Method: ClientSecretBasic, ClientID: id, Secret: secret}, nil
+}
+
+var errMalformedBasic = errors.New("malformed")
+
+// decodeBasic decodes user-id and password (RFC 7617 section 2), split at the
+// first colon, then form-decodes both (RFC 6749 section 2.3.1).
+func decodeBasic(encoded string) (id, secret string, err error) {
+	decoded, err := base64.StdEncoding.Strict().DecodeString(encoded)
+	if err != nil || strings.ContainsAny(encoded, "\r\n") { // the decoder skips line breaks
+		return "", "", errMalformedBasic
+	}
+	user, password, ok := strings.Cut(string(decoded), ":")
+	if !ok {
+		return "", "", errMalformedBasic
+	}
+	if id, err = url.QueryUnescape(user); err != nil {
+		return "", "", errMalformedBasic
+	}
+	if secret, err = url.QueryUnescape(password); err != nil {
+		return "", "", errMalformedBasic
+	}
+	if id == "" || !isText(id) || !isText(secret) {
+		return "", "", errMalformedBasic
+	}
+	return id, secret, nil
+}

@@ -1,0 +1,134 @@
+// Package oauth is the authorization server's side of OAuth 2.0: it reads a
+// token request, authenticates the client, and writes the answer, as RFC 6749
+// and RFC 8414 have it. It knows net/http, and nothing of Caddy.
+package oauth
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Error codes of the token endpoint (RFC 6749 section 5.2, RFC 8707 section 2).
+const (
+	CodeInvalidRequest         = "invalid_request"
+	CodeInvalidClient          = "invalid_client"
+	CodeUnauthorizedClient     = "unauthorized_client"
+	CodeUnsupportedGrantType   = "unsupported_grant_type"
+	CodeInvalidScope           = "invalid_scope"
+	CodeInvalidTarget          = "invalid_target"
+	CodeTemporarilyUnavailable = "temporarily_unavailable"
+)
+
+// Reason is the stable code under which the operator finds the true cause of a
+// refused token request, in the log and as a metric label.
+type Reason string
+
+// The reasons for which a token request is refused.
+const (
+	ReasonMethod             Reason = "method_not_allowed"
+	ReasonInsecureTransport  Reason = "insecure_transport"
+	ReasonBrowser            Reason = "browser"
+	ReasonMediaType          Reason = "unsupported_media_type"
+	ReasonContentEncoding    Reason = "content_encoding"
+	ReasonTooLarge           Reason = "body_too_large"
+	ReasonUnreadableBody     Reason = "unreadable_body"
+	ReasonMalformedBody      Reason = "malformed_body"
+	ReasonParameterInURL     Reason = "parameter_in_url"
+	ReasonRepeatedParameter  Reason = "repeated_parameter"
+	ReasonSeveralMethods     Reason = "several_authentication_methods"
+	ReasonMalformedBasic     Reason = "malformed_basic"
+	ReasonClientIDMismatch   Reason = "client_id_mismatch"
+	ReasonMissingGrantType   Reason = "missing_grant_type"
+	ReasonMissingClientID    Reason = "missing_client_id"
+	ReasonUnknownClient      Reason = "unknown_client"
+	ReasonInactiveClient     Reason = "inactive_client"
+	ReasonNoCredentials      Reason = "no_credentials"
+	ReasonUnknownMethod      Reason = "unknown_authentication_method"
+	ReasonUnregisteredMethod Reason = "unregistered_authentication_method"
+	ReasonWrongSecret        Reason = "wrong_secret"
+	ReasonMistypedSecret     Reason = "mistyped_secret"
+	ReasonExpiredSecret      Reason = "expired_secret"
+	ReasonTooManyFailures    Reason = "too_many_failures"
+	ReasonHashingBusy        Reason = "hashing_busy"
+	ReasonUnsupportedGrant   Reason = "unsupported_grant_type"
+	ReasonGrantNotAllowed    Reason = "grant_type_not_allowed"
+	ReasonNoScope            Reason = "no_scope"
+	ReasonMalformedScope     Reason = "malformed_scope"
+	ReasonScopeNotGranted    Reason = "scope_not_granted"
+	ReasonSeveralResources   Reason = "scopes_of_several_resources"
+	ReasonUnknownResource    Reason = "unknown_resource"
+	ReasonWrongResource      Reason = "wrong_resource"
+	ReasonInternal           Reason = "internal_error"
+)
+
+// Reasons lists every reason, in the order in which they are checked.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonMethod, ReasonInsecureTransport, ReasonBrowser, ReasonMediaType, ReasonContentEncoding, ReasonTooLarge,
+		ReasonUnreadableBody, ReasonMalformedBody, ReasonParameterInURL, ReasonRepeatedParameter, ReasonSeveralMethods,
+		ReasonMalformedBasic, ReasonClientIDMismatch, ReasonMissingGrantType, ReasonMissingClientID, ReasonTooManyFailures,
+		ReasonUnknownClient, ReasonInactiveClient, ReasonNoCredentials, ReasonUnknownMethod, ReasonUnregisteredMethod,
+		ReasonMistypedSecret, ReasonHashingBusy, ReasonExpiredSecret, ReasonWrongSecret, ReasonUnsupportedGrant,
+		ReasonGrantNotAllowed, ReasonNoScope, ReasonMalformedScope, ReasonScopeNotGranted, ReasonSeveralResources,
+		ReasonUnknownResource, ReasonWrongResource, ReasonInternal,
+	}
+}
+
+// Error is a refused token request: what the caller is told, and beside it what
+// only the operator may know.
+type Error struct {
+	Status      int
+	Code        string // RFC 6749 section 5.2
+	Description string // fixed text; never anything of the request (RFC 6749 section 5.2 restricts its characters)
+	Allow       string // the Allow header of a 405
+	RetryAfter  time.Duration
+
+	Reason Reason
+	Cause  error // for the log; holds no secret
+}
+
+func (e *Error) Error() string {
+	if e.Cause != nil {
+		return fmt.Sprintf("%s: %v", e.Reason, e.Cause)
+	}
+	return string(e.Reason)
+}
+
+func (e *Error) Unwrap() error { return e.Cause }
+
+// invalidRequest is the error of a request that is wrong in itself (RFC 6749
+// section 5.2).
+func invalidRequest(reason Reason, description string) *Error {
+	return &Error{Status: http.StatusBadRequest, Code: CodeInvalidRequest, Description: description, Reason: reason}
+}
+
+// invalidClient is the one answer to every failed authentication: an unknown
+// client, an inactive one and a wrong secret are not told apart. Only the
+// reason differs, and that is for the operator.
+func invalidClient(reason Reason) *Error {
+	return &Error{
+		Status:      http.StatusUnauthorized,
+		Code:        CodeInvalidClient,
+		Description: "client authentication failed",
+		Reason:      reason,
+	}
+}
+
+// unavailable is the answer while something this server needs is out of reach.
+func unavailable(reason Reason, cause error) *Error {
+	return &Error{
+		Status:      http.StatusServiceUnavailable,
+		Code:        CodeTemporarilyUnavailable,
+		Description: "the server cannot answer right now; try again later",
+		RetryAfter:  time.Second,
+		Reason:      reason,
+		Cause:       cause,
+	}
+}
+
+// InternalError is the answer to a fault of this server that has no answer of
+// its own.
+func InternalError(cause error) *Error {
+	return unavailable(ReasonInternal, cause)
+}

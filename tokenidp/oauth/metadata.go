@@ -1,0 +1,61 @@
+package oauth
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+)
+
+// Endpoints are the paths at which an issuer answers. An issuer with a path has
+// them below it, but for its metadata, which RFC 8414 section 3.1 puts between
+// host and path.
+type Endpoints struct {
+	Token                       string
+	JWKS                        string
+	AuthorizationServerMetadata string
+	OpenIDConfiguration         string
+}
+
+// NewEndpoints are the endpoints of an issuer URL that ends in no slash.
+func NewEndpoints(issuer *url.URL) Endpoints {
+	base := strings.TrimSuffix(issuer.Path, "/")
+	return Endpoints{
+		Token:                       base + "/token",
+		JWKS:                        base + "/.well-known/jwks.json",
+		AuthorizationServerMetadata: "/.well-known/oauth-authorization-server" + base,
+		OpenIDConfiguration:         base + "/.well-known/openid-configuration",
+	}
+}
+
+// Metadata is the authorization server's metadata (RFC 8414 section 2), served
+// at both well-known places. It speaks of the configured issuer only, never of
+// the request's Host.
+func Metadata(issuer *url.URL, scopes, signingAlgorithms []string) ([]byte, error) {
+	endpoints := NewEndpoints(issuer)
+	at := func(path string) string {
+		return (&url.URL{Scheme: issuer.Scheme, Host: issuer.Host, Path: path}).String()
+	}
+	return json.Marshal(struct {
+		Issuer         string   `json:"issuer"`
+		TokenEndpoint  string   `json:"token_endpoint"`
+		JWKSURI        string   `json:"jwks_uri"`
+		Scopes         []string `json:"scopes_supported,omitempty"`
+		ResponseTypes  []string `json:"response_types_supported"`
+		GrantTypes     []string `json:"grant_types_supported"`
+		AuthMethods    []Method `json:"token_endpoint_auth_methods_supported"`
+		SubjectTypes   []string `json:"subject_types_supported"`
+		IDTokenSigning []string `json:"id_token_signing_alg_values_supported"`
+	}{
+		Issuer:        issuer.String(),
+		TokenEndpoint: at(endpoints.Token),
+		JWKSURI:       at(endpoints.JWKS),
+		Scopes:        scopes,
+		ResponseTypes: []string{}, // there is no authorization endpoint
+		GrantTypes:    []string{ClientCredentials},
+		AuthMethods:   Methods,
+		// No id token is issued; OpenID clients read from these two how the
+		// access tokens are signed, and refuse metadata without them.
+		SubjectTypes:   []string{"public"},
+		IDTokenSigning: signingAlgorithms,
+	})
+}

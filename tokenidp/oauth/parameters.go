@@ -1,0 +1,109 @@
+package oauth
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
+)
+
+// parameters are the parameters of a token request by their names in RFC 6749.
+// An empty value is an omitted one (RFC 6749 section 3.2), and not in the map.
+type parameters map[string][]string
+
+func (p parameters) get(name string) string {
+	if values := p[name]; len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+func parseParameters(format Format, body []byte) (parameters, error) {
+	var params parameters
+	var err error
+	if format == JSON {
+		params, err = parseJSON(body)
+	} else {
+		params, err = parseForm(body)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return params, params.check()
+}
+
+// parseForm reads application/x-www-form-urlencoded, percent- and plus-decoded
+// (RFC 6749 appendix B).
+func parseForm(body []byte) (parameters, error) {
+	values, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, invalidRequest(ReasonMalformedBody, "the body is not well-formed application/x-www-form-urlencoded")
+	}
+	return parameters(values), nil
+}
+
+// camelCase names the parameters whose JSON name differs from RFC 6749's.
+var camelCase = map[string]string{
+	"grantType":           "grant_type",
+	"clientId":            "client_id",
+	"clientSecret":        "client_secret",
+	"clientAssertion":     "client_assertion",
+	"clientAssertionType": "client_assertion_type",
+}
+
+// known are the parameters that mean something here; in JSON these must be
+// strings, and what others hold is not looked at (RFC 6749 section 3.2).
+var known = map[string]bool{
+	"grant_type": true, "scope": true, "resource": true, "client_id": true, "client_secret": true,
+	"client_assertion": true, "client_assertion_type": true,
+}
+
+func parseJSON(body []byte) (parameters, error) {
+	object, err := strictjson.Object(body)
+	if err != nil {
+		refusal := invalidRequest(ReasonMalformedBody, "the body is not one well-formed JSON object with unique member names")
+		refusal.Cause = err
+		return nil, refusal
+	}
+	params := make(parameters, len(object))
+	for name, value := range object {
+		if standard, ok := camelCase[name]; ok {
+			name = standard
+		}
+		if !known[name] {
+			continue
+		}
+		text, ok := value.(string)
+		if !ok {
+			return nil, invalidRequest(ReasonMalformedBody, "every parameter in the JSON body must be a string")
+		}
+		params[name] = append(params[name], text) // both spellings at once: a repeated parameter
+	}
+	return params, nil
+}
+
+// check refuses repeated parameters (RFC 6749 section 3.2; RFC 8707 section 2
+// exempts `resource`) and values that are not text, and drops empty ones.
+func (p parameters) check() error {
+	for name, values := range p {
+		if len(values) > 1 && name != "resource" {
+			return invalidRequest(ReasonRepeatedParameter, "a parameter is repeated")
+		}
+		for _, value := range values {
+			if !isText(value) {
+				return invalidRequest(ReasonMalformedBody, "a parameter is not valid UTF-8 text")
+			}
+		}
+		p[name] = slices.DeleteFunc(values, func(value string) bool { return value == "" })
+		if len(p[name]) == 0 {
+			delete(p, name)
+		}
+	}
+	return nil
+}
+
+func isText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsRune(s, 0)
+}

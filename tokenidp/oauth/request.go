@@ -1,0 +1,166 @@
+package oauth
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Format is the dialect of a request, and so of its answer.
+type Format int
+
+const (
+	// Form is application/x-www-form-urlencoded, answered as RFC 6749 section 5
+	// has it.
+	Form Format = iota
+	// JSON is application/json, answered in an envelope.
+	JSON
+)
+
+// Policy is what an operator decides about token requests.
+type Policy struct {
+	// InsecureHTTP accepts requests that did not come over TLS, for a proxy in
+	// front that terminates it.
+	InsecureHTTP bool
+	// LoopbackHTTP accepts them from this machine alone.
+	LoopbackHTTP bool
+	// BrowserOrigins are the origins whose pages may call; "*" is all of them.
+	BrowserOrigins []string
+}
+
+// TokenRequest is a well-formed token request (RFC 6749 section 4.4.2), not yet
+// authenticated.
+type TokenRequest struct {
+	GrantType   string
+	Scope       string   // as sent; empty when omitted
+	Resource    []string // RFC 8707
+	Credentials Credentials
+}
+
+// ParseTokenRequest reads a token request in the order in which a fault is
+// cheapest to find: method, transport, kind of caller, encoding, body,
+// parameters, credentials. Every error is an *Error.
+func ParseTokenRequest(w http.ResponseWriter, r *http.Request, p Policy) (*TokenRequest, error) {
+	if err := checkMethod(r); err != nil {
+		return nil, err
+	}
+	if err := p.checkTransport(r); err != nil {
+		return nil, err
+	}
+	if err := p.checkBrowser(r); err != nil {
+		return nil, err
+	}
+	format, err := negotiate(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkQuery(r); err != nil {
+		return nil, err
+	}
+	body, err := readBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	params, err := parseParameters(format, body)
+	if err != nil {
+		return nil, err
+	}
+	credentials, err := parseCredentials(r.Header, params)
+	if err != nil {
+		return nil, err
+	}
+	if params.get("grant_type") == "" {
+		return nil, invalidRequest(ReasonMissingGrantType, "the parameter grant_type is missing")
+	}
+	if credentials.ClientID == "" {
+		return nil, invalidRequest(ReasonMissingClientID, "the client did not say who it is: use HTTP Basic, or client_id and client_secret in the body")
+	}
+	return &TokenRequest{
+		GrantType:   params.get("grant_type"),
+		Scope:       params.get("scope"),
+		Resource:    params["resource"],
+		Credentials: credentials,
+	}, nil
+}
+
+// checkMethod lets POST through alone (RFC 6749 section 3.2). Methods are case
+// sensitive (RFC 9110 section 9.1).
+func checkMethod(r *http.Request) error {
+	if r.Method == http.MethodPost {
+		return nil
+	}
+	return &Error{
+		Status:      http.StatusMethodNotAllowed,
+		Code:        CodeInvalidRequest,
+		Description: "a token is requested with POST",
+		Allow:       http.MethodPost,
+		Reason:      ReasonMethod,
+	}
+}
+
+// checkTransport refuses credentials that crossed a network in the clear (RFC
+// 6749 section 3.2).
+func (p Policy) checkTransport(r *http.Request) error {
+	if p.InsecureHTTP || overTLS(r.TLS) || (p.LoopbackHTTP && fromLoopback(r.RemoteAddr)) {
+		return nil
+	}
+	return invalidRequest(ReasonInsecureTransport, "a token is requested over HTTPS; treat the credentials just sent as exposed")
+}
+
+func overTLS(state *tls.ConnectionState) bool { return state != nil }
+
+func fromLoopback(remoteAddr string) bool {
+	host, _, err := net.SplitHostPort(remoteAddr)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// checkBrowser refuses web pages: what runs in a browser cannot keep a secret
+// (RFC 6749 section 2.1). Sec-Fetch-Mode is no evidence, since servers send it
+// too.
+func (p Policy) checkBrowser(r *http.Request) error {
+	site := r.Header.Get("Sec-Fetch-Site")
+	origin, hasOrigin := r.Header["Origin"]
+	if !hasOrigin && (site == "" || site == "none") {
+		return nil
+	}
+	if len(origin) == 1 && p.allowsOrigin(origin[0]) {
+		return nil
+	}
+	return invalidRequest(ReasonBrowser, "this endpoint is not for web pages: a secret in front-end code is no secret; call it from a server")
+}
+
+func (p Policy) allowsOrigin(origin string) bool {
+	return slices.Contains(p.BrowserOrigins, origin) || slices.Contains(p.BrowserOrigins, "*")
+}
+
+// urlParameters are those that some client may try to send in the URL, where
+// they would end up in logs (RFC 6749 section 2.3.1).
+var urlParameters = []string{
+	"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "resource",
+	"grantType", "clientId", "clientSecret", "clientAssertion", "clientAssertionType",
+}
+
+// checkQuery refuses parameters in the URL. They are never read; a client that
+// sends them there should learn so, not find them ignored.
+func checkQuery(r *http.Request) error {
+	if r.URL.RawQuery == "" {
+		return nil
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return invalidRequest(ReasonParameterInURL, "the query of the URL is malformed; parameters belong in the body")
+	}
+	for name := range query {
+		if slices.ContainsFunc(urlParameters, func(p string) bool { return strings.EqualFold(p, name) }) {
+			return invalidRequest(ReasonParameterInURL, "parameters belong in the body, not in the URL; treat a secret sent there as exposed")
+		}
+	}
+	return nil
+}

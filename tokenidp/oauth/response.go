@@ -1,0 +1,81 @@
+package oauth
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// WriteToken answers with a token (RFC 6749 section 5.1), or with the same in
+// the JSON envelope, where scope is added when it is not what was requested.
+func WriteToken(w http.ResponseWriter, f Format, t *AccessToken, signed, requestedScope string) error {
+	scope := strings.Join(t.Scope, " ")
+	if f == Form {
+		return writeJSON(w, http.StatusOK, struct {
+			AccessToken string `json:"access_token"`
+			TokenType   string `json:"token_type"`
+			ExpiresIn   int64  `json:"expires_in"`
+			Scope       string `json:"scope"`
+		}{signed, "Bearer", t.ExpiresIn(), scope})
+	}
+	type data struct {
+		AccessToken string `json:"accessToken"`
+		TokenType   string `json:"tokenType"`
+		ExpiresIn   int64  `json:"expiresIn"`
+		Scope       string `json:"scope,omitempty"`
+	}
+	if scope == requestedScope {
+		scope = ""
+	}
+	return writeJSON(w, http.StatusOK, struct {
+		IsSuccess bool `json:"isSuccess"`
+		Data      data `json:"data"`
+	}{true, data{signed, "Bearer", t.ExpiresIn(), scope}})
+}
+
+// WriteError answers with a refusal (RFC 6749 section 5.2), or with the same in
+// the JSON envelope.
+func WriteError(w http.ResponseWriter, f Format, e *Error) error {
+	h := w.Header()
+	if e.Allow != "" {
+		h.Set("Allow", e.Allow)
+	}
+	if e.Status == http.StatusUnauthorized { // however it was tried (RFC 9110 section 15.5.2)
+		h.Set("WWW-Authenticate", `Basic realm="token", charset="UTF-8"`)
+	}
+	if e.RetryAfter > 0 {
+		// Rounded up: who waits that long is let through.
+		h.Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
+	}
+	if f == Form {
+		return writeJSON(w, e.Status, struct {
+			Error       string `json:"error"`
+			Description string `json:"error_description,omitempty"`
+		}{e.Code, e.Description})
+	}
+	type failure struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	}
+	return writeJSON(w, e.Status, struct {
+		IsSuccess bool    `json:"isSuccess"`
+		Error     failure `json:"error"`
+	}{false, failure{e.Code, e.Description}})
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) error {
+	document, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store") // RFC 6749 section 5.1
+	h.Set("Pragma", "no-cache")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, err = w.Write(document)
+	return err
+}
