@@ -3,6 +3,7 @@ package application
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -60,11 +61,8 @@ func (l *loader) secret(m *mapping, a *Application) *Secret {
 	s := &Secret{}
 	var at *yaml.Node
 	if s.ID, at = m.required("id"); at != nil {
-		switch {
-		case ClassifySecret(s.ID) == Generated:
-			m.failField(at, "id", "is a secret; an id appears in logs")
-		case !isLabel(s.ID, longestSecretID):
-			m.failField(at, "id", "must be 1 to %d printable characters", longestSecretID)
+		if err := CheckSecretID(s.ID); err != nil {
+			m.failField(at, "id", "%v", err)
 		}
 	}
 	s.Expires = m.expiry()
@@ -80,6 +78,17 @@ func (l *loader) secret(m *mapping, a *Application) *Secret {
 		m.fail(m.node, "has neither hash nor file; `%s` makes a secret with its hash", generateCommand)
 	}
 	return s
+}
+
+// CheckSecretID refuses an id that does not fit into a log line, or is a secret.
+func CheckSecretID(id string) error {
+	switch {
+	case ClassifySecret(id) == Generated:
+		return errors.New("is a secret; an id appears in logs")
+	case !isLabel(id, longestSecretID):
+		return fmt.Errorf("must be 1 to %d printable characters", longestSecretID)
+	}
+	return nil
 }
 
 func (l *loader) hash(m *mapping, a *Application, s *Secret) {

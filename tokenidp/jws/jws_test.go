@@ -301,7 +301,7 @@ func TestVerifyReadsFixedLengthECDSA(t *testing.T) {
 	for _, alg := range []string{"ES256", "ES384", "ES512"} {
 		private := privateKey(t, alg).(*ecdsa.PrivateKey)
 		key, input := newKey(t, alg, private.Public()), []byte("input")
-		size := (private.Curve.Params().BitSize + 7) / 8
+		size := (private.Params().BitSize + 7) / 8
 		der, err := ecdsa.SignASN1(rand.Reader, private, algorithms[alg].digest(input))
 		if err != nil {
 			t.Fatal(err)
@@ -320,7 +320,7 @@ func TestVerifyReadsFixedLengthECDSA(t *testing.T) {
 			}
 		}
 		number := func(v byte) []byte { return append(make([]byte, size-1), v) }
-		n := private.Curve.Params().N.FillBytes(make([]byte, size))
+		n := private.Params().N.FillBytes(make([]byte, size))
 		for _, r := range [][]byte{number(0), number(1), n} {
 			for _, s := range [][]byte{number(0), number(1), n} {
 				if err := key.Verify(input, append(append([]byte{}, r...), s...)); !errors.Is(err, ErrSignature) {

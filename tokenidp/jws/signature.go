@@ -40,8 +40,9 @@ func (a algorithm) verifyRSA(pub *rsa.PublicKey, signingInput, signature []byte)
 		// Left to itself, the library takes any salt length.
 		salt := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
 		return rsa.VerifyPSS(pub, a.hash, a.digest(signingInput), signature, salt) == nil
+	default:
+		return false
 	}
-	return false
 }
 
 // verifyECDSA reads r and s as two numbers of the curve's length, never as ASN.1

@@ -47,7 +47,7 @@ func parseCredentials(h http.Header, params parameters) (Credentials, error) {
 	case count(fromHeader.Method != "", bodySecret != "", asserts) > 1:
 		return Credentials{}, invalidRequest(ReasonSeveralMethods, "the request uses more than one way of client authentication")
 	case fromHeader.Method != "":
-		if bodyID != "" && fromHeader.Method == ClientSecretBasic && bodyID != fromHeader.ClientID {
+		if bodyID != "" && bodyID != fromHeader.ClientID {
 			return Credentials{}, invalidRequest(ReasonClientIDMismatch, "client_id in the body is not the one in the Authorization header")
 		}
 		return fromHeader, nil

@@ -62,7 +62,7 @@ const (
 	ReasonInternal           Reason = "internal_error"
 )
 
-// Reasons lists every reason, in the order in which they are checked.
+// Reasons lists every reason, roughly in the order in which they are checked.
 func Reasons() []Reason {
 	return []Reason{
 		ReasonMethod, ReasonInsecureTransport, ReasonBrowser, ReasonMediaType, ReasonContentEncoding, ReasonTooLarge,

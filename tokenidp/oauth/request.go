@@ -44,25 +44,15 @@ type TokenRequest struct {
 // cheapest to find: method, transport, kind of caller, encoding, body,
 // parameters, credentials. Every error is an *Error.
 func ParseTokenRequest(w http.ResponseWriter, r *http.Request, p Policy) (*TokenRequest, error) {
-	if err := checkMethod(r); err != nil {
-		return nil, err
-	}
-	if err := p.checkTransport(r); err != nil {
-		return nil, err
-	}
-	if err := p.checkBrowser(r); err != nil {
-		return nil, err
-	}
-	format, err := negotiate(r)
+	// The body first, for whatever answer: clients of HTTP/2 that see theirs cut
+	// off tend to report that, and not the answer.
+	body, unread := readBody(w, r)
+	format, err := p.checkHead(r)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkQuery(r); err != nil {
-		return nil, err
-	}
-	body, err := readBody(w, r)
-	if err != nil {
-		return nil, err
+	if unread != nil {
+		return nil, unread
 	}
 	params, err := parseParameters(format, body)
 	if err != nil {
@@ -84,6 +74,23 @@ func ParseTokenRequest(w http.ResponseWriter, r *http.Request, p Policy) (*Token
 		Resource:    params["resource"],
 		Credentials: credentials,
 	}, nil
+}
+
+// checkHead judges all that comes before the body.
+func (p Policy) checkHead(r *http.Request) (Format, error) {
+	if err := checkMethod(r); err != nil {
+		return Form, err
+	}
+	if err := p.checkTransport(r); err != nil {
+		return Form, err
+	}
+	if err := p.checkBrowser(r); err != nil {
+		return Form, err
+	}
+	if err := checkQuery(r); err != nil {
+		return Form, err
+	}
+	return negotiate(r)
 }
 
 // checkMethod lets POST through alone (RFC 6749 section 3.2). Methods are case

@@ -162,14 +162,14 @@ func TestRefusalsAreExact(t *testing.T) {
 				t.Errorf("characters of %q", e.Description)
 			}
 			more := http.Header{}
-			switch {
-			case status == 405:
+			switch status {
+			case 405:
 				more["Allow"] = []string{"POST"}
-			case status == 429:
+			case 429:
 				more["Retry-After"] = []string{"6"}
-			case status == 503:
+			case 503:
 				more["Retry-After"] = []string{"1"}
-			case status == 401:
+			case 401:
 				more["Www-Authenticate"] = []string{`Basic realm="token", charset="UTF-8"`}
 			}
 			for format, want := range map[Format]string{

@@ -100,7 +100,7 @@ func TestFolderNames(t *testing.T) {
 			t.Errorf("%s has the folder %s", issuer, name)
 		}
 	}
-	if folderName(testIssuer) != folderName(testIssuer) || !strings.HasPrefix(folderName(testIssuer), "idp.example.com-") {
+	if !strings.HasPrefix(folderName(testIssuer), "idp.example.com-") {
 		t.Errorf("folder %s", folderName(testIssuer))
 	}
 }

@@ -43,7 +43,7 @@ func Object(data []byte) (map[string]any, error) {
 		return nil, fmt.Errorf("decoding JSON: %w", err)
 	}
 	// Not dec.More: it takes a stray closing bracket for the end.
-	if _, err := dec.Token(); err != io.EOF {
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, ErrTrailing
 	}
 	return object, nil

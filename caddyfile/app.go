@@ -1,0 +1,107 @@
+package caddyfile
+
+import (
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+)
+
+// parseApp sets up the app from the global option. Syntax:
+//
+//	tokenidp {
+//	    issuer <url> {
+//	        applications             <file>...
+//	        signing_algorithm        <algorithm>
+//	        token_lifetime           <duration>
+//	        insecure_http
+//	        insecure_browser_origins <origin>...
+//	    }
+//	}
+//
+// Relative paths start at the folder of the Caddyfile. `issuer` may be repeated
+// with other URLs.
+func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
+	d.Next() // consume option name
+	if existing != nil {
+		return nil, d.Err("the global option tokenidp is given twice; put all issuers into one")
+	}
+	if d.NextArg() {
+		return nil, d.Errf("tokenidp takes no argument here; write: tokenidp { issuer %s { … } }", d.Val())
+	}
+	app := new(tokenidp.App)
+	for d.NextBlock(0) {
+		if d.Val() != "issuer" {
+			return nil, unknown(d, "tokenidp", "issuer")
+		}
+		iss, err := parseIssuer(d)
+		if err != nil {
+			return nil, err
+		}
+		app.Issuers = append(app.Issuers, iss)
+	}
+	return httpcaddyfile.App{Name: "tokenidp", Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+func parseIssuer(d *caddyfile.Dispenser) (*tokenidp.Issuer, error) {
+	iss := &tokenidp.Issuer{Source: source(d)}
+	var err error
+	if iss.Issuer, err = oneArg(d, "issuer <url>, as in: issuer https://idp.example.com"); err != nil {
+		return nil, err
+	}
+	given := make(once)
+	for d.NextBlock(1) {
+		if err := given.check(d); err != nil {
+			return nil, err
+		}
+		switch d.Val() {
+		case "applications":
+			iss.Applications, err = parsePaths(d)
+		case "signing_algorithm":
+			iss.SigningAlgorithm, err = oneArg(d, "signing_algorithm <algorithm>, as in: signing_algorithm ES256")
+		case "token_lifetime":
+			iss.TokenLifetime, err = parseDuration(d)
+		case "insecure_http":
+			iss.InsecureHTTP, err = flag(d)
+		case "insecure_browser_origins":
+			iss.InsecureBrowserOrigins, err = someArgs(d, "insecure_browser_origins <origin>..., as in: insecure_browser_origins https://tools.example.com")
+		default:
+			err = unknown(d, "issuer", "applications, signing_algorithm, token_lifetime, insecure_http, insecure_browser_origins")
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return iss, nil
+}
+
+func parsePaths(d *caddyfile.Dispenser) ([]string, error) {
+	args, err := someArgs(d, "applications <file>..., as in: applications applications.yaml")
+	if err != nil {
+		return nil, err
+	}
+	paths := make([]string, len(args))
+	for i, arg := range args {
+		if paths[i], err = resolve(d, arg); err != nil {
+			return nil, d.WrapErr(err)
+		}
+	}
+	return paths, nil
+}
+
+func parseDuration(d *caddyfile.Dispenser) (caddy.Duration, error) {
+	arg, err := oneArg(d, d.Val()+" <duration>, as in: "+d.Val()+" 30m")
+	if err != nil {
+		return 0, err
+	}
+	duration, err := caddy.ParseDuration(arg)
+	if err != nil {
+		return 0, d.Errf("%q is not a duration; write it as 30m or 1h", arg)
+	}
+	if duration <= 0 {
+		return 0, d.Errf("the duration %s must be positive", arg)
+	}
+	return caddy.Duration(duration), nil
+}

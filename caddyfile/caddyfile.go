@@ -1,0 +1,101 @@
+// Package caddyfile is the Caddyfile syntax of the modules in package tokenidp:
+// the global option `tokenidp`, and the directives `tokenidp` and `verify`.
+package caddyfile
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+)
+
+func init() {
+	httpcaddyfile.RegisterGlobalOption("tokenidp", parseApp)
+	httpcaddyfile.RegisterDirective("tokenidp", parseAuthorizationServer)
+	httpcaddyfile.RegisterDirective("verify", parseVerify)
+
+	// Each goes right before the anchor, so the first registered comes first:
+	// a site-wide verify must not guard /token itself, and no catch-all may
+	// send a secret upstream.
+	httpcaddyfile.RegisterDirectiveOrder("tokenidp", httpcaddyfile.Before, "basic_auth")
+	httpcaddyfile.RegisterDirectiveOrder("verify", httpcaddyfile.Before, "basic_auth")
+}
+
+// source is the place of the current token. Handlers do not know their site:
+// their errors begin with it.
+func source(d *caddyfile.Dispenser) string {
+	return fmt.Sprintf("%s:%d", d.File(), d.Line())
+}
+
+// resolve makes a path absolute, from the folder of the file that names it.
+func resolve(d *caddyfile.Dispenser, path string) (string, error) {
+	if filepath.IsAbs(path) {
+		return path, nil
+	}
+	return filepath.Abs(filepath.Join(filepath.Dir(d.File()), path))
+}
+
+// everything is a matcher set that every request matches. Without one, Caddy
+// (2.11.9) reduces a named route, whose directives have no matchers, to the first
+// of them: a verify behind another directive would be lost, and its API open.
+func everything() caddy.ModuleMap { return caddy.ModuleMap{} }
+
+// once refuses a subdirective that was given before in the same block.
+type once map[string]int
+
+func (o once) check(d *caddyfile.Dispenser) error {
+	if line, again := o[d.Val()]; again {
+		return d.Errf("%s is given twice, first on line %d", d.Val(), line)
+	}
+	o[d.Val()] = d.Line()
+	return nil
+}
+
+// The subdirectives below take their syntax as it is to be written, for errors.
+
+// oneArg is the one argument of the current subdirective.
+func oneArg(d *caddyfile.Dispenser, syntax string) (string, error) {
+	args, err := someArgs(d, syntax)
+	if err != nil {
+		return "", err
+	}
+	if len(args) > 1 {
+		return "", usage(d, syntax)
+	}
+	return args[0], nil
+}
+
+// someArgs are the arguments of the current subdirective, at least one. An
+// empty one is most often an environment variable that is not set.
+func someArgs(d *caddyfile.Dispenser, syntax string) ([]string, error) {
+	args := d.RemainingArgs()
+	if len(args) == 0 || slices.Contains(args, "") {
+		return nil, usage(d, syntax)
+	}
+	return args, nil
+}
+
+// flag is a subdirective without arguments.
+func flag(d *caddyfile.Dispenser) (bool, error) {
+	name := d.Val()
+	if d.NextArg() {
+		return false, d.Errf("%s takes no argument: it is on when written, and off when left out", name)
+	}
+	return true, nil
+}
+
+func usage(d *caddyfile.Dispenser, syntax string) error {
+	return d.Errf("write: %s", syntax)
+}
+
+// unknown is the error for what no option of the block is called. A brace there
+// is that of an option which takes no block.
+func unknown(d *caddyfile.Dispenser, block, options string) error {
+	if d.Val() == "{" {
+		return d.Errf("this option of %s takes no block; write its arguments into its line", block)
+	}
+	return d.Errf("unrecognized option %s in %s; known: %s", d.Val(), block, options)
+}

@@ -1,0 +1,92 @@
+package caddyfile
+
+import (
+	"slices"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+)
+
+// parseVerify sets up the verification of access tokens. Syntax:
+//
+//	verify [<matcher>] [<scope>...] {
+//	    any_scope             <scope>...
+//	    issuer                <url>...
+//	    audience              <audience>...
+//	    realm                 <realm>
+//	    claim_header          <header> <claim>
+//	    forward_authorization
+//	    allow_preflight
+//	}
+//
+// The scopes in the first line are all required. The matcher becomes part of
+// the handler, which sees every request: those that do not match still lose the
+// claim headers that a client may have forged.
+func parseVerify(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	if !h.Next() {
+		return nil, h.ArgErr()
+	}
+	matcher, err := h.ExtractMatcherSet()
+	if err != nil {
+		return nil, h.WrapErr(err)
+	}
+	h.Next() // consume directive name
+	handler := &tokenidp.Verify{Source: source(h.Dispenser)}
+	if matcher != nil {
+		handler.MatcherSetsRaw = []caddy.ModuleMap{matcher}
+	}
+	handler.Scopes = h.RemainingArgs()
+	if slices.Contains(handler.Scopes, "") {
+		return nil, usage(h.Dispenser, "verify [<matcher>] [<scope>...], as in: verify orders.read")
+	}
+	if err := parseVerifyBlock(h, handler); err != nil {
+		return nil, err
+	}
+	return h.NewRoute(everything(), handler), nil
+}
+
+func parseVerifyBlock(h httpcaddyfile.Helper, v *tokenidp.Verify) error {
+	given := make(once)
+	for h.NextBlock(0) {
+		var err error
+		if h.Val() != "claim_header" {
+			err = given.check(h.Dispenser)
+		}
+		if err != nil {
+			return err
+		}
+		switch h.Val() {
+		case "any_scope":
+			v.AnyScope, err = someArgs(h.Dispenser, "any_scope <scope>..., as in: any_scope orders.read orders.admin")
+		case "issuer":
+			v.Issuers, err = someArgs(h.Dispenser, "issuer <url>..., as in: issuer https://idp.example.com")
+		case "audience":
+			v.Audience, err = someArgs(h.Dispenser, "audience <audience>..., as in: audience orders-api")
+		case "realm":
+			v.Realm, err = oneArg(h.Dispenser, `realm <realm>, as in: realm "Orders API"`)
+		case "claim_header":
+			err = parseClaimHeader(h, v)
+		case "forward_authorization":
+			v.ForwardAuthorization, err = flag(h.Dispenser)
+		case "allow_preflight":
+			v.AllowPreflight, err = flag(h.Dispenser)
+		default:
+			err = unknown(h.Dispenser, "verify", "any_scope, issuer, audience, realm, claim_header, forward_authorization, allow_preflight")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func parseClaimHeader(h httpcaddyfile.Helper, v *tokenidp.Verify) error {
+	args := h.RemainingArgs()
+	if len(args) != 2 || slices.Contains(args, "") {
+		return usage(h.Dispenser, "claim_header <header> <claim>, as in: claim_header X-Client-Id client_id")
+	}
+	v.ClaimHeaders = append(v.ClaimHeaders, tokenidp.ClaimHeader{Header: args[0], Claim: args[1]})
+	return nil
+}

@@ -1,0 +1,239 @@
+package tokenidp
+
+import (
+	"bytes"
+	"errors"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
+)
+
+func init() {
+	caddy.RegisterModule(AuthorizationServer{})
+}
+
+// AuthorizationServer serves the endpoints of one issuer: `/token`,
+// `/.well-known/jwks.json`, `/.well-known/oauth-authorization-server` and
+// `/.well-known/openid-configuration`. Any other path goes to the next handler.
+// Paths are judged as the client sent them, before any rewrite.
+type AuthorizationServer struct {
+	// The URL of the issuer to serve. Needed only where several are configured.
+	Issuer string `json:"issuer,omitempty"`
+
+	// Where this handler is configured, as file:line. Errors begin with it.
+	Source string `json:"source,omitempty"`
+
+	issuer    *Issuer
+	endpoints oauth.Endpoints
+	metrics   *metrics
+	logger    *zap.Logger
+}
+
+// CaddyModule returns the Caddy module information.
+func (AuthorizationServer) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.tokenidp",
+		New: func() caddy.Module { return new(AuthorizationServer) },
+	}
+}
+
+// Provision finds the issuer and makes sure that it has a key to sign with.
+func (s *AuthorizationServer) Provision(ctx caddy.Context) error {
+	a, err := app(ctx)
+	if err != nil {
+		return placed(s.Source, err)
+	}
+	iss, err := a.issuer(s.Issuer)
+	if err != nil {
+		return placed(s.Source, err)
+	}
+	if err := iss.issue(ctx); err != nil {
+		return placed(s.Source, err)
+	}
+	s.issuer, s.metrics, s.logger = iss, a.metrics, ctx.Logger()
+	s.endpoints = oauth.NewEndpoints(iss.url)
+	return nil
+}
+
+func (s *AuthorizationServer) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	switch originalPath(r) {
+	case s.endpoints.Token:
+		return s.serveToken(w, r)
+	case s.endpoints.JWKS:
+		keys := s.issuer.keys.KeySet()
+		return serveDocument(w, r, "application/jwk-set+json", keys.ETag, keys.JSON)
+	case s.endpoints.AuthorizationServerMetadata, s.endpoints.OpenIDConfiguration:
+		return s.serveMetadata(w, r)
+	default:
+		return next.ServeHTTP(w, r)
+	}
+}
+
+// serveToken is the token endpoint (RFC 6749 section 3.2).
+func (s *AuthorizationServer) serveToken(w http.ResponseWriter, r *http.Request) error {
+	policy := s.issuer.policy()
+	if policy.AllowBrowser(w, r) {
+		return nil
+	}
+	issued, err := s.issueToken(w, r, policy)
+	format := oauth.FormatOf(r)
+	if err != nil {
+		var refusal *oauth.Error
+		if !errors.As(err, &refusal) {
+			refusal = oauth.InternalError(err)
+		}
+		s.recordRefusal(r, issued, refusal)
+		return oauth.WriteError(w, format, refusal)
+	}
+	s.recordToken(r, issued)
+	return oauth.WriteToken(w, format, issued.token, issued.signed, issued.request.Scope)
+}
+
+// issuance is a token request as far as it got.
+type issuance struct {
+	request *oauth.TokenRequest
+	client  *oauth.Client
+	token   *oauth.AccessToken
+	signed  string
+	keyID   string
+}
+
+func (s *AuthorizationServer) issueToken(w http.ResponseWriter, r *http.Request, policy oauth.Policy) (*issuance, error) {
+	issued := new(issuance)
+	var err error
+	if issued.request, err = oauth.ParseTokenRequest(w, r, policy); err != nil {
+		return issued, err
+	}
+	applications := s.issuer.applications.Load()
+	if issued.client, err = s.issuer.authenticator.Authenticate(r.Context(), applications, issued.request.Credentials, clientIP(r)); err != nil {
+		return issued, err
+	}
+	grant, err := oauth.Authorize(applications, issued.client, issued.request, time.Duration(s.issuer.TokenLifetime))
+	if err != nil {
+		return issued, err
+	}
+	issued.token = oauth.NewAccessToken(s.issuer.Issuer, issued.client, grant, time.Now())
+	claims, err := issued.token.Claims()
+	if err != nil {
+		return issued, err
+	}
+	issued.signed, issued.keyID, err = s.issuer.keys.Sign(claims)
+	return issued, err
+}
+
+// recordToken writes the one line of an issued token: everything but the token.
+func (s *AuthorizationServer) recordToken(r *http.Request, issued *issuance) {
+	s.metrics.tokenIssued(s.issuer.Issuer)
+	if c := s.logger.Check(zap.InfoLevel, "token issued"); c != nil {
+		c.Write(
+			zap.String("issuer", s.issuer.Issuer),
+			zap.String("client_id", issued.token.ClientID),
+			zap.String("secret_id", issued.client.Secret.ID),
+			zap.Strings("scope", issued.token.Scope),
+			zap.String("audience", issued.token.Audience),
+			zap.String("jti", issued.token.ID),
+			zap.String("kid", issued.keyID),
+			zap.Time("expires", issued.token.ExpiresAt),
+			zap.Stringer("client_ip", clientIP(r)),
+		)
+	}
+}
+
+// recordRefusal writes the one line of a refused request, with the true reason.
+func (s *AuthorizationServer) recordRefusal(r *http.Request, issued *issuance, refusal *oauth.Error) {
+	s.metrics.tokenRefused(s.issuer.Issuer, refusal.Reason)
+	level := zap.InfoLevel
+	if refusal.Status >= http.StatusInternalServerError {
+		level = zap.ErrorLevel
+	}
+	if c := s.logger.Check(level, "token refused"); c != nil {
+		fields := []zap.Field{
+			zap.String("issuer", s.issuer.Issuer),
+			zap.String("reason", string(refusal.Reason)),
+			zap.String("error", refusal.Code),
+			zap.Int("status", refusal.Status),
+			zap.Stringer("client_ip", clientIP(r)),
+		}
+		if issued.request != nil {
+			fields = append(fields, zap.String("client_id", loggable(issued.request.Credentials.ClientID)))
+		}
+		if refusal.Cause != nil {
+			fields = append(fields, zap.String("cause", loggable(refusal.Cause.Error())))
+		}
+		c.Write(fields...)
+	}
+}
+
+// loggable bounds what a caller can write into the log.
+func loggable(s string) string {
+	const longest = 255
+	if len(s) > longest {
+		return s[:longest] + "…"
+	}
+	return s
+}
+
+// serveMetadata is the metadata document (RFC 8414 section 3).
+func (s *AuthorizationServer) serveMetadata(w http.ResponseWriter, r *http.Request) error {
+	var scopes []string
+	for _, resource := range s.issuer.applications.Load().Resources() {
+		for _, scope := range resource.Scopes {
+			scopes = append(scopes, scope.Name)
+		}
+	}
+	document, err := oauth.Metadata(s.issuer.url, scopes, []string{s.issuer.SigningAlgorithm})
+	if err != nil {
+		return caddyhttp.Error(http.StatusInternalServerError, err)
+	}
+	return serveDocument(w, r, "application/json", "", document)
+}
+
+// documentMaxAge is how long caches may keep a published document: shorter than
+// any time for which a key is published before it signs.
+const documentMaxAge = "public, max-age=300"
+
+// serveDocument serves a public document to GET and HEAD, with revalidation.
+func serveDocument(w http.ResponseWriter, r *http.Request, contentType, etag string, document []byte) error {
+	h := w.Header()
+	h.Set("X-Content-Type-Options", "nosniff")
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h.Set("Allow", "GET, HEAD")
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return nil
+	}
+	h.Set("Content-Type", contentType)
+	h.Set("Cache-Control", documentMaxAge)
+	if etag != "" {
+		h.Set("ETag", etag)
+	}
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(document))
+	return nil
+}
+
+// originalPath is the path as the client sent it, before any rewrite.
+func originalPath(r *http.Request) string {
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		return original.URL.Path
+	}
+	return r.URL.Path
+}
+
+// clientIP is the address of the client, as Caddy has determined it with the
+// server's trusted_proxies. It is the zero address when there is none.
+func clientIP(r *http.Request) netip.Addr {
+	text, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	addr, _ := netip.ParseAddr(text)
+	return addr
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*AuthorizationServer)(nil)
+	_ caddyhttp.MiddlewareHandler = (*AuthorizationServer)(nil)
+)

@@ -1,0 +1,190 @@
+package tokenidp
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strings"
+
+	"github.com/go-jose/go-jose/v4/json"
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+// ClaimHeader is a request header that carries a claim to the upstream.
+type ClaimHeader struct {
+	// The name of the request header, such as X-Client-Id.
+	Header string `json:"header"`
+
+	// The claim whose value it carries, such as client_id. Lists are joined
+	// with spaces. A token without the claim sets no header.
+	Claim string `json:"claim"`
+}
+
+// reservedHeaders mean something to HTTP itself.
+var reservedHeaders = []string{
+	"Authorization", "Connection", "Content-Length", "Content-Type", "Cookie", "Host", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+}
+
+func checkClaimHeaders(headers []ClaimHeader) error {
+	for i, h := range headers {
+		name := http.CanonicalHeaderKey(h.Header)
+		switch {
+		case !httpguts.ValidHeaderFieldName(h.Header):
+			return fmt.Errorf("claim_header: %q is not the name of a header", h.Header)
+		case slices.Contains(reservedHeaders, name):
+			return fmt.Errorf("claim_header: %s means something to HTTP itself; choose another name, such as X-Client-Id", name)
+		case h.Claim == "":
+			return fmt.Errorf("claim_header: %s carries no claim; write: claim_header %s client_id", name, name)
+		case named(headers[:i], h.Header):
+			return fmt.Errorf("claim_header: %s is set twice", name)
+		}
+	}
+	return nil
+}
+
+// named tells whether the name is that of a claim header, in any spelling that
+// some upstream takes for the same.
+func named(headers []ClaimHeader, name string) bool {
+	return slices.ContainsFunc(headers, func(h ClaimHeader) bool { return sameHeader(h.Header, name) })
+}
+
+// sameHeader compares names as the most lenient upstream would: CGI turns
+// hyphens into underscores, others fold dots too.
+func sameHeader(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if foldedByte(a[i]) != foldedByte(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func foldedByte(c byte) byte {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return c + ('a' - 'A')
+	case 'a' <= c && c <= 'z', '0' <= c && c <= '9':
+		return c
+	default:
+		return '_'
+	}
+}
+
+// removeClaimHeaders removes what the client sent under the names of the claim
+// headers: headers in any spelling, trailers, and their mention in Connection,
+// by which a proxy would drop those set here (RFC 9110 section 7.6.1). What an
+// earlier verify has set stays.
+func (v *Verify) removeClaimHeaders(r *http.Request, before *admission) {
+	forbidden := before.withoutOwn(v.ClaimHeaders)
+	if len(forbidden) == 0 {
+		return
+	}
+	removeNames(r.Header, forbidden)
+	if connection := r.Header["Connection"]; len(connection) > 0 {
+		r.Header["Connection"] = withoutTokens(connection, forbidden)
+	}
+	if r.Trailer != nil {
+		removeNames(r.Trailer, forbidden)
+		// The rest of the trailers arrives with the end of the body, whether
+		// they were announced or not.
+		r.Body = &trailerFilter{ReadCloser: r.Body, trailer: r.Trailer, forbidden: forbidden}
+	}
+}
+
+func removeNames(h http.Header, forbidden []ClaimHeader) {
+	for name := range h {
+		if named(forbidden, name) {
+			delete(h, name)
+		}
+	}
+}
+
+// withoutTokens is a Connection header without the forbidden names.
+func withoutTokens(values []string, forbidden []ClaimHeader) []string {
+	var kept []string
+	for _, value := range values {
+		for token := range strings.SplitSeq(value, ",") {
+			token = textproto.TrimString(token)
+			if token != "" && !named(forbidden, token) {
+				kept = append(kept, token)
+			}
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return []string{strings.Join(kept, ", ")}
+}
+
+// trailerFilter removes names from the trailers as soon as they are there.
+type trailerFilter struct {
+	io.ReadCloser
+	trailer   http.Header
+	forbidden []ClaimHeader
+}
+
+func (t *trailerFilter) Read(p []byte) (int, error) {
+	n, err := t.ReadCloser.Read(p)
+	if err != nil {
+		removeNames(t.trailer, t.forbidden)
+	}
+	return n, err
+}
+
+// claimHeaderValues are the values of the claim headers by name. A value that
+// no header can carry refuses the request: an upstream could take the missing
+// header for another identity.
+func (v *Verify) claimHeaderValues(claims *verifier.Claims) (map[string]string, error) {
+	if len(v.ClaimHeaders) == 0 {
+		return nil, nil
+	}
+	values := make(map[string]string, len(v.ClaimHeaders))
+	for _, h := range v.ClaimHeaders {
+		claim, ok := claims.Claim(h.Claim)
+		if !ok {
+			continue
+		}
+		text, ok := claimText(claim)
+		if !ok || !httpguts.ValidHeaderFieldValue(text) {
+			return nil, verifier.Refuse(verifier.MalformedClaims, fmt.Errorf("claim %s has no form that is safe in a header", h.Claim))
+		}
+		values[h.Header] = text
+	}
+	return values, nil
+}
+
+// claimText is the text of a claim: a string as it is, a list of strings joined
+// with spaces, anything else as JSON. It is the JSON of the package that decoded
+// the claims: to encoding/json, their numbers are strings.
+func claimText(claim any) (string, bool) {
+	switch c := claim.(type) {
+	case nil:
+		return "", true
+	case string:
+		return c, true
+	case []any:
+		words := make([]string, 0, len(c))
+		for _, element := range c {
+			word, ok := element.(string)
+			if !ok {
+				return jsonText(claim)
+			}
+			words = append(words, word)
+		}
+		return strings.Join(words, " "), true
+	default:
+		return jsonText(claim)
+	}
+}
+
+func jsonText(claim any) (string, bool) {
+	text, err := json.Marshal(claim)
+	return string(text), err == nil
+}

@@ -1,0 +1,224 @@
+package tokenidp
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+)
+
+const (
+	defaultTokenLifetime = time.Hour
+	maxTokenLifetime     = 24 * time.Hour
+	// storageTimeout bounds each use of the storage while a configuration
+	// loads. It is longer than a stale lock takes to be noticed.
+	storageTimeout = 30 * time.Second
+)
+
+// Issuer is one issuer of access tokens: a URL, the Applications that may ask
+// for tokens there, and the keys that sign them.
+type Issuer struct {
+	// The issuer's URL, which is the `iss` of its tokens and the base of its
+	// endpoints. It is https, except on the loopback interface, and ends in no
+	// slash. Required.
+	Issuer string `json:"issuer"`
+
+	// The YAML files that declare the Applications and the API resources, as
+	// paths or globs. Required where tokens are issued; a server that only
+	// verifies may go without, and then names the audience on every route.
+	Applications []string `json:"applications,omitempty"`
+
+	// The algorithm that signs the tokens: RS256, RS384, RS512, PS256, PS384,
+	// PS512, ES256, ES384, ES512 or EdDSA. Default: RS256.
+	SigningAlgorithm string `json:"signing_algorithm,omitempty"`
+
+	// How long a token is valid where its Application does not say. Whole
+	// seconds, at most 24h. Default: 1h.
+	TokenLifetime caddy.Duration `json:"token_lifetime,omitempty"`
+
+	// Accept token requests that did not come over TLS. Only for a server
+	// behind a proxy that terminates TLS: secrets cross the network in the
+	// clear.
+	InsecureHTTP bool `json:"insecure_http,omitempty"`
+
+	// The origins, such as https://tools.example.com, whose web pages may
+	// request tokens; "*" is any. A secret in a web page is no secret, so by
+	// default none may.
+	InsecureBrowserOrigins []string `json:"insecure_browser_origins,omitempty"`
+
+	// Where this issuer is configured, as file:line. Errors begin with it.
+	Source string `json:"source,omitempty"`
+
+	url           *url.URL
+	keys          *signing.Ring
+	authenticator *oauth.Authenticator
+	applications  atomic.Pointer[application.Set]
+	logger        *zap.Logger
+}
+
+func (iss *Issuer) provision(ctx caddy.Context, logger *zap.Logger) error {
+	iss.logger = logger.With(zap.String("issuer", iss.Issuer))
+	if err := iss.check(); err != nil {
+		return err
+	}
+	if err := iss.loadApplications(); err != nil {
+		return err
+	}
+	iss.authenticator = oauth.NewAuthenticator()
+	iss.keys = signing.NewRing(ctx.Storage(), iss.Issuer, iss.SigningAlgorithm, nil, iss.logger)
+	reading, cancel := context.WithTimeout(ctx, storageTimeout)
+	defer cancel()
+	if err := iss.keys.Load(reading); err != nil {
+		// Who issues fails on this when it makes sure of its key. Who only
+		// verifies starts, and answers 503 until the storage is back.
+		iss.logger.Error("signing keys cannot be read; they are read again when a token asks for one", zap.Error(err))
+	}
+	return nil
+}
+
+func (iss *Issuer) check() error {
+	u, err := parseIssuerURL(iss.Issuer)
+	if err != nil {
+		return err
+	}
+	iss.url = u
+	if iss.SigningAlgorithm == "" {
+		iss.SigningAlgorithm = signing.DefaultAlgorithm
+	}
+	if !slices.Contains(jws.Algorithms, iss.SigningAlgorithm) {
+		return fmt.Errorf("unknown signing_algorithm %q; known: %s", iss.SigningAlgorithm, strings.Join(jws.Algorithms, ", "))
+	}
+	if iss.TokenLifetime == 0 {
+		iss.TokenLifetime = caddy.Duration(defaultTokenLifetime)
+	}
+	if d := time.Duration(iss.TokenLifetime); d < time.Second || d > maxTokenLifetime || d%time.Second != 0 {
+		return fmt.Errorf("token_lifetime %s: must be whole seconds, from 1s to %s", d, maxTokenLifetime)
+	}
+	for _, origin := range iss.InsecureBrowserOrigins {
+		if err := checkOrigin(origin); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseIssuerURL accepts an issuer identifier (RFC 8414 section 2): https, no
+// query, no fragment. Clients compare it byte by byte, so it must be spelled
+// the one way in which a URL is written out.
+func parseIssuerURL(issuer string) (*url.URL, error) {
+	u, err := url.Parse(issuer)
+	switch {
+	case issuer == "":
+		return nil, fmt.Errorf("an issuer needs a URL, such as https://idp.example.com")
+	case err != nil:
+		return nil, fmt.Errorf("issuer %q is not a URL: %w", issuer, err)
+	case u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.User != nil:
+		return nil, fmt.Errorf("issuer %q must be an https URL, such as https://idp.example.com", issuer)
+	case strings.ContainsAny(issuer, "?#"):
+		return nil, fmt.Errorf("issuer %q must have no query and no fragment (RFC 8414 section 2)", issuer)
+	case strings.HasSuffix(u.Path, "/"):
+		return nil, fmt.Errorf("issuer %q must not end in a slash; write %s", issuer, strings.TrimRight(issuer, "/"))
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		return nil, fmt.Errorf("issuer %q must be https, because secrets and tokens travel to it; write https://%s", issuer, u.Host+u.Path)
+	case u.String() != issuer, u.Host != strings.ToLower(u.Host), u.Path != "" && u.Path != path.Clean(u.Path), u.RawPath != "":
+		return nil, fmt.Errorf("issuer %q must be written in its plain form: lower-case host, no encoded or dotted path", issuer)
+	}
+	return u, nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+func checkOrigin(origin string) error {
+	if origin == "*" {
+		return nil
+	}
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin {
+		return fmt.Errorf("insecure_browser_origins: %q is not an origin; write it as https://tools.example.com", origin)
+	}
+	return nil
+}
+
+func (iss *Issuer) loadApplications() error {
+	if len(iss.Applications) == 0 {
+		return nil
+	}
+	repl := caddy.NewReplacer()
+	set, err := application.Load(iss.Applications, application.Options{
+		Expand: func(s string) (string, error) { return repl.ReplaceOrErr(s, true, true) },
+	})
+	if err != nil {
+		return fmt.Errorf("loading applications: %w", err)
+	}
+	for _, warning := range set.Warnings() {
+		iss.logger.Warn("applications", zap.String("warning", warning))
+	}
+	iss.applications.Store(set)
+	return nil
+}
+
+// issue readies the issuer for signing. Only the side that issues may write to
+// the storage.
+func (iss *Issuer) issue(ctx context.Context) error {
+	if iss.applications.Load() == nil {
+		return fmt.Errorf("the issuer %s has no Applications to issue tokens to; add: applications applications.yaml", iss.Issuer)
+	}
+	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
+	defer cancel()
+	if err := iss.keys.Ensure(ctx); err != nil {
+		return fmt.Errorf("the issuer %s has no signing key: %w", iss.Issuer, err)
+	}
+	return nil
+}
+
+// policy is what token requests are held to.
+func (iss *Issuer) policy() oauth.Policy {
+	return oauth.Policy{
+		InsecureHTTP:   iss.InsecureHTTP,
+		LoopbackHTTP:   iss.url.Scheme == "http",
+		BrowserOrigins: iss.InsecureBrowserOrigins,
+	}
+}
+
+// announce says in one line what was loaded.
+func (iss *Issuer) announce() {
+	fields := []zap.Field{}
+	if set := iss.applications.Load(); set != nil {
+		active, scopes := 0, 0
+		for _, a := range set.Applications() {
+			if a.Active {
+				active++
+			}
+		}
+		for _, r := range set.Resources() {
+			scopes += len(r.Scopes)
+		}
+		fields = append(fields,
+			zap.Int("applications", len(set.Applications())), zap.Int("active", active),
+			zap.Int("resources", len(set.Resources())), zap.Int("scopes", scopes),
+			zap.Strings("files", set.Files()))
+	}
+	if k := iss.keys.Active(); k != nil {
+		fields = append(fields, zap.String("kid", k.ID), zap.String("algorithm", k.Algorithm))
+	}
+	iss.logger.Info("issuer ready", fields...)
+}

@@ -1,0 +1,131 @@
+package tokenidp
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+// verification is how the tokens of this issuer are verified.
+func (iss *Issuer) verification() verifier.Issuer {
+	return verifier.Issuer{
+		URL: iss.Issuer,
+		// Any algorithm that a key of this issuer may have: its keys outlive a
+		// change of the configured one, and each is bound to its own.
+		Algorithms: jws.Algorithms,
+		Types:      []string{"at+jwt"},
+		Keys:       iss.keys,
+	}
+}
+
+// requirement is what this route asks of a token of the issuer. It never comes
+// out without an audience.
+func (v *Verify) requirement(iss *Issuer) (*verifier.Requirement, error) {
+	set := iss.applications.Load()
+	if set == nil {
+		return v.requirementWithoutApplications(iss)
+	}
+	r := &verifier.Requirement{Scopes: v.Scopes, Audiences: v.Audience}
+	for _, audience := range v.Audience {
+		if err := knownAudience(set, audience); err != nil {
+			return nil, err
+		}
+	}
+	if len(v.Scopes) > 0 {
+		owner, err := ownerOfAll(set, v.Scopes)
+		if err != nil {
+			return nil, err
+		}
+		if len(v.Audience) > 0 && !slices.Contains(v.Audience, owner.Audience()) {
+			return nil, fmt.Errorf("no token can pass: the scope %s belongs to the audience %s, which is not among: %s",
+				v.Scopes[0], owner.Audience(), strings.Join(v.Audience, ", "))
+		}
+		r.Audiences = []string{owner.Audience()}
+	}
+	for _, scope := range v.AnyScope {
+		owner, err := ownerOfAll(set, []string{scope})
+		if err != nil {
+			return nil, err
+		}
+		if len(r.Audiences) > 0 && !slices.Contains(r.Audiences, owner.Audience()) {
+			return nil, fmt.Errorf("no token can have the scope %s: it belongs to the audience %s, and this route asks for: %s",
+				scope, owner.Audience(), strings.Join(r.Audiences, ", "))
+		}
+		r.Alternatives = append(r.Alternatives, verifier.Alternative{Scope: scope, Audience: owner.Audience()})
+	}
+	if len(r.Audiences) == 0 && len(r.Alternatives) == 0 {
+		return nil, errNoAudience
+	}
+	return r, nil
+}
+
+var errNoAudience = errors.New("verify accepts tokens for no particular API; name a scope, as in `verify orders.read`, or the API, as in `audience orders-api`")
+
+// requirementWithoutApplications is for an issuer whose Applications are
+// declared elsewhere: nobody here knows who owns a scope.
+func (v *Verify) requirementWithoutApplications(iss *Issuer) (*verifier.Requirement, error) {
+	if len(v.Audience) == 0 {
+		return nil, fmt.Errorf("the Applications of %s are not known here, so name the API whose tokens are accepted: audience orders-api", iss.Issuer)
+	}
+	r := &verifier.Requirement{Scopes: v.Scopes, Audiences: v.Audience}
+	for _, scope := range v.AnyScope {
+		for _, audience := range v.Audience {
+			r.Alternatives = append(r.Alternatives, verifier.Alternative{Scope: scope, Audience: audience})
+		}
+	}
+	return r, nil
+}
+
+// ownerOfAll is the one resource that owns the scopes. A token is for one
+// resource, so scopes of two can never be in one token.
+func ownerOfAll(set *application.Set, scopes []string) (*application.Resource, error) {
+	var owner *application.Resource
+	for _, scope := range scopes {
+		resource, ok := set.Resource(scope)
+		if !ok {
+			return nil, unknownScope(set, scope)
+		}
+		if owner != nil && owner != resource {
+			return nil, fmt.Errorf("no token can have both scopes: %s belongs to %s, and %s to %s; write `any_scope` for alternatives",
+				scopes[0], owner.Name, scope, resource.Name)
+		}
+		owner = resource
+	}
+	return owner, nil
+}
+
+func unknownScope(set *application.Set, scope string) error {
+	var names []string
+	for _, resource := range set.Resources() {
+		for _, s := range resource.Scopes {
+			names = append(names, s.Name)
+		}
+	}
+	return fmt.Errorf("unknown scope %q: no resource in %s owns it; known: %s",
+		scope, strings.Join(set.Files(), ", "), shortened(names))
+}
+
+func knownAudience(set *application.Set, audience string) error {
+	var names []string
+	for _, resource := range set.Resources() {
+		if resource.Audience() == audience {
+			return nil
+		}
+		names = append(names, resource.Audience())
+	}
+	return fmt.Errorf("unknown audience %q; known: %s", audience, shortened(names))
+}
+
+// shortened lists names for an error message that a person reads.
+func shortened(names []string) string {
+	const most = 20
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}
