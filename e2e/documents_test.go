@@ -1,0 +1,325 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+// What a document shows is run. In the order of the document:
+//
+//   - a `sh` block with `go run ./cmd/caddy run --config <file>` starts Caddy,
+//     beside those that the section started before it
+//   - a `caddyfile` block starts a new Caddy with it; one that does not begin
+//     with global options is put into the site of Caddyfile.example
+//   - a `yaml` block is a whole applications.yaml, and must be valid
+//   - a `console` block is typed in: after `$ ` a command, then what it prints,
+//     "…" standing for anything
+//
+// Blocks of other kinds are for reading.
+func TestDocuments(t *testing.T) {
+	for _, path := range documents(t) {
+		t.Run(strings.TrimPrefix(path, "../"), func(t *testing.T) {
+			runDocument(t, read(t, path))
+		})
+	}
+}
+
+func documents(t *testing.T) []string {
+	t.Helper()
+	paths := []string{"../README.md"}
+	for _, pattern := range []string{"../docs/*.md", "../examples/*/README.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, found...)
+	}
+	return paths
+}
+
+// Every example has a document, which is run.
+func TestEveryExampleIsRun(t *testing.T) {
+	folders, err := os.ReadDir("../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, folder := range folders {
+		document := read(t, filepath.Join("../examples", folder.Name(), "README.md"))
+		if len(runCommand.FindAllString(document, -1)) == 0 || !strings.Contains(document, "```console\n$ ") {
+			t.Errorf("examples/%s/README.md shows no Caddy to start, or no command to type", folder.Name())
+		}
+	}
+	if len(folders) == 0 {
+		t.Error("there are no examples")
+	}
+}
+
+var runCommand = regexp.MustCompile(`(?m)^go run \./cmd/caddy run --config (\S+)$`)
+
+// block is a fenced block of a document.
+type block struct {
+	kind, text string
+	heading    string
+	line       int
+}
+
+func blocks(document string) []block {
+	var found []block
+	var open *block
+	heading := ""
+	for i, line := range strings.Split(document, "\n") {
+		switch {
+		case open != nil && strings.TrimSpace(line) == "```":
+			found = append(found, *open)
+			open = nil
+		case open != nil:
+			open.text += line + "\n"
+		case strings.HasPrefix(line, "```"):
+			open = &block{kind: strings.TrimPrefix(line, "```"), heading: heading, line: i + 2}
+		case strings.HasPrefix(line, "#"):
+			heading = line
+		}
+	}
+	return found
+}
+
+func runDocument(t *testing.T, document string) {
+	p := newPorts(t)
+	root := repository(t, p)
+	home := t.TempDir()
+	var running []*caddy
+	stopAll := func() {
+		for _, c := range running {
+			c.stop()
+		}
+		running = nil
+	}
+	runs := 0
+	heading := ""
+	for _, b := range blocks(document) {
+		if b.heading != heading && b.kind != "console" {
+			stopAll()
+		}
+		switch b.kind {
+		case "sh":
+			if match := runCommand.FindStringSubmatch(b.text); match != nil {
+				running = append(running, startIn(t, root, match[1], home, p))
+				heading = b.heading
+			}
+		case "caddyfile":
+			stopAll()
+			heading = b.heading
+			write(t, filepath.Join(root, "Caddyfile.block"), p.replace(wholeCaddyfile(b.text)))
+			running = append(running, startIn(t, root, "Caddyfile.block", home, p))
+		case "yaml":
+			checkApplications(t, b)
+		case "console":
+			runs++
+			runConsole(t, root, home, p, b, len(running) > 0)
+		}
+	}
+	stopAll()
+	if runs == 0 && strings.Contains(document, "```console") {
+		t.Error("no console block was run")
+	}
+}
+
+// repository is a copy of what a reader has, ports aside.
+func repository(t *testing.T, p *ports) string {
+	t.Helper()
+	root := t.TempDir()
+	copyFile := func(path string) {
+		write(t, filepath.Join(root, path), p.replace(read(t, filepath.Join("..", path))))
+	}
+	copyFile("Caddyfile.example")
+	copyFile("applications.example.yaml")
+	err := fs.WalkDir(os.DirFS(".."), "examples", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			copyFile(path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return root
+}
+
+// wholeCaddyfile puts a block that is part of a site into the site of the
+// example, in place of what that shows.
+func wholeCaddyfile(text string) string {
+	if strings.HasPrefix(strings.TrimSpace(text), "{") {
+		return text
+	}
+	return `
+{
+	auto_https disable_redirects
+	skip_install_trust
+	tokenidp {
+		issuer https://localhost:5001 {
+			applications applications.example.yaml
+		}
+	}
+}
+
+localhost:5001 {
+	tokenidp
+` + text + `
+}
+
+http://localhost:5002 {
+	bind 127.0.0.1
+	respond "Hello {header.X-Client-Id}, you may {header.X-Scope}
+"
+}
+`
+}
+
+// checkApplications has Caddy validate a block as an applications.yaml.
+func checkApplications(t *testing.T, b block) {
+	t.Helper()
+	dir := workspace(t, newPorts(t), shopOptions+"localhost:5001 {\n\ttokenidp\n}\n", map[string]string{"applications.yaml": b.text})
+	if _, errs, code := command(t, dir, "", "validate", "--config", "Caddyfile"); code != 0 {
+		t.Errorf("line %d: not a valid applications.yaml: %s", b.line, errs)
+	}
+}
+
+// runConsole types the commands of a block into one shell and compares what
+// they print. Without a server, only commands of Caddy's own can be typed.
+func runConsole(t *testing.T, root, home string, p *ports, b block, serving bool) {
+	t.Helper()
+	steps := parseConsole(b.text)
+	if len(steps) == 0 {
+		t.Errorf("line %d: a console block without a command", b.line)
+	}
+	const mark = "----- end of step -----"
+	var script strings.Builder
+	for _, s := range steps {
+		if !serving && strings.Contains(s.command, "curl") {
+			t.Errorf("line %d: no Caddy is running for %s", b.line, s.command)
+			return
+		}
+		command := strings.ReplaceAll(p.replace(s.command), "go run ./cmd/caddy", "caddy")
+		fmt.Fprintf(&script, "%s\nprintf '\\n%s\\n'\n", command, mark)
+	}
+	shell := exec.Command("bash")
+	shell.Dir = root
+	shell.Env = append(environment(home, "localhost:"+p.free["2019"]), "BASH_ENV="+shellState(home))
+	shell.Env[1] = "PATH=" + filepath.Dir(binary) + ":" + os.Getenv("PATH")
+	shell.Stdin = strings.NewReader(script.String())
+	var output bytes.Buffer
+	shell.Stdout, shell.Stderr = &output, &output
+	if err := shell.Run(); err != nil {
+		t.Errorf("line %d: %v\n%s", b.line, err, output.String())
+		return
+	}
+	printed := strings.Split(output.String(), "\n"+mark+"\n")
+	for i, s := range steps {
+		if i >= len(printed) {
+			t.Fatalf("line %d: the shell ended before: %s", b.line, s.command)
+		}
+		if got := strings.TrimRight(printed[i], "\n"); !matches(got, p.replace(s.output)) {
+			t.Errorf("line %d: $ %s\nprints:\n%s\nthe document says:\n%s", b.line, s.command, got, p.replace(s.output))
+		}
+	}
+}
+
+// shellState carries variables and functions from one console block of a
+// document to the next, as one terminal would.
+func shellState(home string) string {
+	path := filepath.Join(home, ".shell-state")
+	prelude := fmt.Sprintf("[ -f %[1]q.vars ] && . %[1]q.vars 2>/dev/null\ntrap '{ declare -p TOKEN; declare -f; } > %[1]q.vars 2>/dev/null' EXIT\n", path)
+	_ = os.WriteFile(path, []byte(prelude), 0o600)
+	return path
+}
+
+// step is a command and what it prints.
+type step struct{ command, output string }
+
+func parseConsole(text string) []step {
+	var steps []step
+	continued := false
+	for line := range strings.Lines(text) {
+		command, isCommand := strings.CutPrefix(line, "$ ")
+		switch {
+		case continued:
+			steps[len(steps)-1].command += line
+		case isCommand:
+			steps = append(steps, step{command: command})
+		case len(steps) > 0:
+			steps[len(steps)-1].output += line
+		}
+		continued = (isCommand || continued) && strings.HasSuffix(line, "\\\n")
+	}
+	for i := range steps {
+		steps[i].command = strings.TrimRight(steps[i].command, "\n")
+		steps[i].output = strings.TrimRight(steps[i].output, "\n")
+	}
+	return steps
+}
+
+// matches compares with a pattern in which "…" stands for anything.
+func matches(got, pattern string) bool {
+	parts := strings.Split(pattern, "…")
+	for i, part := range parts {
+		parts[i] = regexp.QuoteMeta(part)
+	}
+	return regexp.MustCompile(`(?s)^` + strings.Join(parts, ".*") + `$`).MatchString(got)
+}
+
+// startIn runs Caddy in the folder of the reader.
+func startIn(t *testing.T, root, config, home string, p *ports) *caddy {
+	t.Helper()
+	return launch(t, &caddy{dir: root, home: home, ports: p, admin: "localhost:" + p.free["2019"]}, config)
+}
+
+// Every reason code has its paragraph, and every paragraph its code.
+func TestEveryReasonIsExplained(t *testing.T) {
+	var reasons []string
+	for _, r := range verifier.Reasons() {
+		reasons = append(reasons, string(r))
+	}
+	for _, r := range oauth.Reasons() {
+		reasons = append(reasons, string(r))
+	}
+	var explained []string
+	for _, match := range regexp.MustCompile("(?m)^### `([a-z_]+)`$").FindAllStringSubmatch(read(t, "../docs/troubleshooting.md"), -1) {
+		explained = append(explained, match[1])
+	}
+	for _, r := range reasons {
+		if !slices.Contains(explained, r) {
+			t.Errorf("docs/troubleshooting.md has no paragraph on %s", r)
+		}
+	}
+	for _, e := range explained {
+		if !slices.Contains(reasons, e) {
+			t.Errorf("docs/troubleshooting.md explains %s, which is no reason", e)
+		}
+	}
+}
+
+// Links within the repository lead somewhere.
+func TestLinksOfDocuments(t *testing.T) {
+	others := []string{"../xcaddy.md", "../CHANGELOG.md", "../SECURITY.md", "../CONTRIBUTING.md"}
+	for _, path := range append(documents(t), others...) {
+		for _, match := range regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`).FindAllStringSubmatch(read(t, path), -1) {
+			if strings.Contains(match[1], "://") {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), match[1])); err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+	}
+}

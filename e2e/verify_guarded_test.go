@@ -1,0 +1,188 @@
+package e2e
+
+import (
+	"bufio"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const protected = "protected content"
+
+// arrival is a request that reached the API.
+type arrival struct {
+	method, uri, body string
+	header, trailer   http.Header
+}
+
+// api stands behind Caddy and records what reaches it.
+type api struct {
+	mu   sync.Mutex
+	seen []arrival
+}
+
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	a.mu.Lock()
+	a.seen = append(a.seen, arrival{r.Method, r.RequestURI, string(body), r.Header, r.Trailer})
+	a.mu.Unlock()
+	w.Header().Set("X-Echo-Client-Id", r.Header.Get("X-Client-Id"))
+	fmt.Fprint(w, protected)
+}
+
+// take returns what arrived since the last call.
+func (a *api) take() []arrival {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	seen := a.seen
+	a.seen = nil
+	return seen
+}
+
+// guarded is the shop with an API behind it, and one client for many requests.
+type guarded struct {
+	*caddy
+	api  *api
+	http *http.Client
+}
+
+// startGuarded runs the shop with a site that proxies to the API at 5002.
+func startGuarded(t *testing.T, site string) *guarded {
+	t.Helper()
+	return startGuardedBy(t, shopOptions+"localhost:5001 {\n\ttokenidp\n"+site+"\n}\n")
+}
+
+func startGuardedBy(t *testing.T, caddyfile string) *guarded {
+	t.Helper()
+	g := &guarded{api: new(api)}
+	p := newPorts(t)
+	server := &http.Server{Handler: g.api, ReadHeaderTimeout: patience}
+	go server.Serve(listen(t, p.free["5002"]))
+	t.Cleanup(func() { server.Close() })
+	g.caddy = start(t, caddyfile, options{ports: p, files: map[string]string{"applications.yaml": shopApplications}})
+	g.http = g.client()
+	return g
+}
+
+func listen(t *testing.T, port string) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// ask requests a path of the site.
+func (g *guarded) ask(t *testing.T, method, path, body string, headers ...string) *answer {
+	t.Helper()
+	return send(t, g.http, g.request(method, "https://localhost:5001"+path, body, headers...))
+}
+
+func bearer(token string) string { return "Authorization: Bearer " + token }
+
+// answersTo are the status and the end of the challenge by reason; any other
+// reason is an invalid_token.
+var answersTo = map[string]struct {
+	status    int
+	challenge string
+}{
+	"no_token":                      {http.StatusUnauthorized, ""},
+	"several_authorization_headers": {http.StatusBadRequest, `, error="invalid_request", error_description="Exactly one Authorization header is allowed"`},
+	"malformed_authorization":       {http.StatusBadRequest, `, error="invalid_request", error_description="The Authorization header is not Bearer and one token"`},
+	"expired":                       {http.StatusUnauthorized, `, error="invalid_token", error_description="The access token expired"`},
+	"missing_scope":                 {http.StatusForbidden, `, error="insufficient_scope", error_description="The access token lacks a scope that this resource requires", scope=`},
+}
+
+// checkRefused looks at everything that a refusal is: the answer, the line in
+// the log, and that the API was left alone. The scope is that of missing_scope.
+func (g *guarded) checkRefused(t *testing.T, a *answer, path, reason, scope string) {
+	t.Helper()
+	want, ok := answersTo[reason]
+	if !ok {
+		want.status = http.StatusUnauthorized
+		want.challenge = `, error="invalid_token", error_description="The access token is malformed or not accepted here"`
+	}
+	if scope != "" {
+		want.challenge += `"` + scope + `"`
+	}
+	challenge := `Bearer realm="` + g.url("https://localhost:5001") + `"` + want.challenge
+	if got := a.Header.Values("WWW-Authenticate"); a.StatusCode != want.status || !slices.Equal(got, []string{challenge}) {
+		t.Errorf("%d %q, want %d %q", a.StatusCode, got, want.status, challenge)
+	}
+	if a.body != "" {
+		t.Errorf("body %q", a.body)
+	}
+	if seen := g.api.take(); len(seen) > 0 {
+		t.Errorf("the API was reached: %+v", seen)
+	}
+	if line := g.refusalAt(path); line["reason"] != reason || line["status"] != float64(want.status) {
+		t.Errorf("logged %v, want reason %s", line, reason)
+	}
+}
+
+// refusalAt is the log line of the request for the path, which only one
+// request of a test may have.
+func (g *guarded) refusalAt(path string) (entry map[string]any) {
+	g.t.Helper()
+	quoted, _ := json.Marshal(path)
+	g.eventually("the refusal at "+path, func() bool {
+		for line := range strings.Lines(g.logged()) {
+			if strings.Contains(line, `"path":`+string(quoted)+`,`) && strings.Contains(line, `"request refused"`) {
+				return json.Unmarshal([]byte(line), &entry) == nil
+			}
+		}
+		return false
+	})
+	return entry
+}
+
+// checkAllowed is the opposite of checkRefused, and returns what arrived.
+func (g *guarded) checkAllowed(t *testing.T, a *answer) arrival {
+	t.Helper()
+	seen := g.api.take()
+	if a.StatusCode != http.StatusOK || a.Request.Method != http.MethodHead && a.body != protected || len(seen) != 1 {
+		t.Fatalf("%d %q %q, %d requests arrived", a.StatusCode, a.body, a.Header.Get("WWW-Authenticate"), len(seen))
+	}
+	return seen[0]
+}
+
+// raw sends bytes over TLS, as no HTTP client would, and reads one answer.
+// Lines end in "\n", and HOST stands for the site. The answer is nil if the
+// connection was closed without one.
+func (c *caddy) raw(t *testing.T, request string) *answer {
+	t.Helper()
+	config := c.tlsConfig()
+	config.NextProtos = []string{"http/1.1"}
+	connection, err := tls.Dial("tcp", c.url("localhost:5001"), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	if err := connection.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	request = strings.ReplaceAll(strings.ReplaceAll(request, "\n", "\r\n"), "HOST", c.url("localhost:5001"))
+	if _, err := io.WriteString(connection, request); err != nil {
+		return nil
+	}
+	method, _, _ := strings.Cut(request, " ")
+	response, err := http.ReadResponse(bufio.NewReader(connection), &http.Request{Method: method})
+	if err != nil {
+		return nil
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Errorf("reading the answer: %v", err)
+	}
+	return &answer{Response: response, body: string(body)}
+}
