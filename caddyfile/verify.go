@@ -38,8 +38,8 @@ func parseVerify(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 		handler.MatcherSetsRaw = []caddy.ModuleMap{matcher}
 	}
 	handler.Scopes = h.RemainingArgs()
-	if slices.Contains(handler.Scopes, "") {
-		return nil, usage(h.Dispenser, "verify [<matcher>] [<scope>...], as in: verify orders.read")
+	if slices.Contains(handler.Scopes, "") || slices.ContainsFunc(handler.Scopes, isMatcher) {
+		return nil, usage(h.Dispenser, "verify [<matcher>] [<scope>...], the matcher first, as in: verify /orders* orders.read")
 	}
 	if err := parseVerifyBlock(h, handler); err != nil {
 		return nil, err

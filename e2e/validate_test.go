@@ -58,7 +58,6 @@ var caddyfileMistakes = []mistake{
 	inSite("unknown scope in any_scope", "verify { # here\nany_scope orders.read orders.admin\n}", `unknown scope "orders.admin"`, "known: orders.read"),
 	inSite("unknown scope in token_scope", "@admin token_scope orders.admin\nrespond @admin 204", `token_scope: unknown scope "orders.admin"`, "known: orders.read"),
 	inSite("unknown scope in a handle", "handle /orders* {\nverify orders.raed # here\n}", `unknown scope "orders.raed"`),
-	inSite("matcher behind the scope", "verify orders.read /orders* # here", `unknown scope "/orders*"`),
 	inSite("scopes of two resources", "verify orders.read stock.read # here", "no token can have both scopes", "orders.read belongs to orders-api, and stock.read to stock-api", "write `any_scope`"),
 	inSite("any_scope of another resource", "verify orders.read { # here\nany_scope orders.write stock.read\n}", "no token can have the scope stock.read", "https://stock.example.com", "orders-api"),
 	inSite("no audience", "verify # here", "name a scope, as in `verify orders.read`", "`audience orders-api`"),

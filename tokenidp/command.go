@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -148,10 +149,7 @@ const maxSecretInput = 4096
 func readSecret() (string, error) {
 	stdin := int(os.Stdin.Fd())
 	if term.IsTerminal(stdin) {
-		fmt.Fprint(os.Stderr, "Secret (not shown): ")
-		secret, err := term.ReadPassword(stdin)
-		fmt.Fprintln(os.Stderr)
-		return string(secret), err
+		return promptSecret(stdin)
 	}
 	data, err := io.ReadAll(io.LimitReader(os.Stdin, maxSecretInput+1))
 	if err != nil {
@@ -164,4 +162,24 @@ func readSecret() (string, error) {
 		data = bytes.TrimSuffix(line, []byte("\r"))
 	}
 	return string(data), nil
+}
+
+// promptSecret reads from a terminal without echo, and turns the echo on again
+// even for somebody who gives up.
+func promptSecret(terminal int) (string, error) {
+	if echoing, err := term.GetState(terminal); err == nil {
+		interrupts := make(chan os.Signal, 1)
+		signal.Notify(interrupts, os.Interrupt)
+		defer signal.Stop(interrupts)
+		go func() {
+			<-interrupts
+			_ = term.Restore(terminal, echoing)
+			fmt.Fprintln(os.Stderr)
+			os.Exit(caddy.ExitCodeForceQuit)
+		}()
+	}
+	fmt.Fprint(os.Stderr, "Secret (not shown): ")
+	secret, err := term.ReadPassword(terminal)
+	fmt.Fprintln(os.Stderr)
+	return string(secret), err
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -33,8 +34,8 @@ func (MatchTokenScope) CaddyModule() caddy.ModuleInfo {
 func (m *MatchTokenScope) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	for d.Next() {
 		args := d.RemainingArgs()
-		if len(args) == 0 {
-			return d.Err("token_scope needs a scope, as in: token_scope orders.admin")
+		if len(args) == 0 || slices.Contains(args, "") {
+			return d.Err(errNoScope.Error())
 		}
 		*m = append(*m, args...)
 		if d.NextBlock(0) {
@@ -50,8 +51,8 @@ func (m MatchTokenScope) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("token_scope: %w", err)
 	}
-	if len(m) == 0 {
-		return errors.New("token_scope needs a scope, as in: token_scope orders.admin")
+	if len(m) == 0 || slices.Contains(m, "") {
+		return errNoScope
 	}
 	for _, scope := range m {
 		if err := a.knownScope(scope); err != nil {
@@ -60,6 +61,8 @@ func (m MatchTokenScope) Provision(ctx caddy.Context) error {
 	}
 	return nil
 }
+
+var errNoScope = errors.New("token_scope needs a scope, as in: token_scope orders.admin")
 
 // knownScope is an error if no issuer can have the scope.
 func (a *App) knownScope(scope string) error {
