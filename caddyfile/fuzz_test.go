@@ -54,7 +54,7 @@ func FuzzCaddyfile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, option, server, verify string) {
 		input := template(option, server, verify)
 		if strings.Contains(input, "import") {
-			t.Skip("it reads whatever file the text names")
+			return // it would read whatever file the text names
 		}
 		first, err := adapt(input)
 		if err != nil {

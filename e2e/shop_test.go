@@ -37,6 +37,9 @@ applications:
     active: false
     secrets: [{id: "1", hash: ` + shopHash + `}]
     scopes: [orders.read]
+  - client_id: "{env.HOME}"
+    secrets: [{id: "1", hash: ` + shopHash + `}]
+    scopes: [orders.read]
   - client_id: basic-only
     token_endpoint_auth_method: client_secret_basic
     secrets: [{id: "1", hash: ` + shopHash + `}]

@@ -12,6 +12,18 @@ import (
 	"testing"
 )
 
+// A claim that no token has is most often misspelled.
+func TestValidateWarnsOfClaimsThatNoTokenHas(t *testing.T) {
+	for claim, warned := range map[string]bool{"clientid": true, "client_id": false} {
+		site := "verify orders.read {\n\tclaim_header X-Client-Id " + claim + "\n}\n"
+		dir := workspace(t, newPorts(t), shopOptions+"localhost:5001 {\n"+site+"}\n", map[string]string{"applications.yaml": shopApplications})
+		message, code := validate(t, dir)
+		if code != 0 || strings.Contains(message, "no token issued here has the claim") != warned {
+			t.Errorf("%s: exit code %d, %s", claim, code, message)
+		}
+	}
+}
+
 // A rewrite can lead a request around a matcher that looks at the path.
 func TestValidateWarnsOfRewrites(t *testing.T) {
 	const warned, harmless = true, false

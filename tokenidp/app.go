@@ -5,9 +5,11 @@
 package tokenidp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -27,6 +29,9 @@ type App struct {
 
 	logger  *zap.Logger
 	metrics *metrics
+	ctx     context.Context // ends with this configuration
+	stop    context.CancelFunc
+	running *sync.WaitGroup
 }
 
 // CaddyModule returns the Caddy module information.
@@ -40,6 +45,8 @@ func (App) CaddyModule() caddy.ModuleInfo {
 // Provision loads the Applications and reads the signing keys of every issuer.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.logger = ctx.Logger()
+	a.ctx, a.stop = context.WithCancel(ctx)
+	a.running = new(sync.WaitGroup)
 	m, err := newMetrics(ctx.GetMetricsRegistry())
 	if err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
@@ -54,23 +61,38 @@ func (a *App) Provision(ctx caddy.Context) error {
 			return placed(iss.Source, fmt.Errorf("the issuer %s is already defined at %s", iss.Issuer, before.Source))
 		}
 		seen[iss.Issuer] = iss
-		if err := iss.provision(ctx, a.logger); err != nil {
+		if err := iss.provision(ctx, a.logger, m); err != nil {
 			return placed(iss.Source, err)
 		}
 	}
 	return nil
 }
 
-// Start says what is in force.
+// Start says what is in force, and follows changes of the Applications.
 func (a *App) Start() error {
 	for _, iss := range a.Issuers {
 		iss.announce()
+		if iss.library != nil {
+			a.running.Go(func() { iss.watch(a.ctx) })
+		}
 	}
 	return nil
 }
 
-// Stop has nothing to stop: no goroutine outlives a request.
-func (a *App) Stop() error { return nil }
+// Stop waits until nothing of this configuration runs any more.
+func (a *App) Stop() error {
+	a.stop()
+	a.running.Wait()
+	return nil
+}
+
+// Cleanup ends what Provision began, where Start was never reached.
+func (a *App) Cleanup() error {
+	if a.stop != nil {
+		a.stop()
+	}
+	return nil
+}
 
 // issuer finds the issuer that a handler names. The empty name is the only
 // issuer there is.
@@ -121,6 +143,7 @@ func placed(source string, err error) error {
 
 // Interface guards
 var (
-	_ caddy.App         = (*App)(nil)
-	_ caddy.Provisioner = (*App)(nil)
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
 )

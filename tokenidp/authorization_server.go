@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -161,7 +162,7 @@ func (s *AuthorizationServer) recordRefusal(r *http.Request, issued *issuance, r
 			zap.Stringer("client_ip", clientIP(r)),
 		}
 		if issued.request != nil {
-			fields = append(fields, zap.String("client_id", loggable(issued.request.Credentials.ClientID)))
+			fields = append(fields, zap.String("client_id", s.claimedClientID(issued.request.Credentials)))
 		}
 		if refusal.Cause != nil {
 			fields = append(fields, zap.String("cause", loggable(refusal.Cause.Error())))
@@ -170,9 +171,23 @@ func (s *AuthorizationServer) recordRefusal(r *http.Request, issued *issuance, r
 	}
 }
 
-// loggable bounds what a caller can write into the log.
+// claimedClientID is what the log may say of who the caller claims to be. Where
+// the secret is the id of an Application, the two were swapped.
+func (s *AuthorizationServer) claimedClientID(c oauth.Credentials) string {
+	if _, swapped := s.issuer.applications.Load().Application(c.Secret); swapped {
+		return "REDACTED: the id and the secret seem to be swapped"
+	}
+	return loggable(c.ClientID)
+}
+
+// secretLike are generated secrets and tokens, wherever a caller has put them.
+var secretLike = regexp.MustCompile(`tidp_[A-Za-z0-9_-]{8,}|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]*`)
+
+// loggable bounds what a caller can write into the log, and keeps out of it what
+// must not get there.
 func loggable(s string) string {
 	const longest = 255
+	s = secretLike.ReplaceAllLiteralString(s, "REDACTED")
 	if len(s) > longest {
 		return s[:longest] + "…"
 	}

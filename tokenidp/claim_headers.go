@@ -24,9 +24,11 @@ type ClaimHeader struct {
 	Claim string `json:"claim"`
 }
 
-// reservedHeaders mean something to HTTP itself.
+// reservedHeaders mean something to HTTP itself, or a proxy drops or sets them.
 var reservedHeaders = []string{
-	"Authorization", "Connection", "Content-Length", "Content-Type", "Cookie", "Host", "Te", "Trailer", "Transfer-Encoding", "Upgrade",
+	"Accept-Encoding", "Authorization", "Connection", "Content-Encoding", "Content-Length", "Content-Type", "Cookie", "Expect",
+	"Forwarded", "Host", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer",
+	"Transfer-Encoding", "Upgrade", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto",
 }
 
 func checkClaimHeaders(headers []ClaimHeader) error {
@@ -35,8 +37,8 @@ func checkClaimHeaders(headers []ClaimHeader) error {
 		switch {
 		case !httpguts.ValidHeaderFieldName(h.Header):
 			return fmt.Errorf("claim_header: %q is not the name of a header", h.Header)
-		case slices.Contains(reservedHeaders, name):
-			return fmt.Errorf("claim_header: %s means something to HTTP itself; choose another name, such as X-Client-Id", name)
+		case slices.ContainsFunc(reservedHeaders, func(reserved string) bool { return sameHeader(reserved, name) }):
+			return fmt.Errorf("claim_header: %s means something to HTTP itself, or to proxies; choose another name, such as X-Client-Id", name)
 		case h.Claim == "":
 			return fmt.Errorf("claim_header: %s carries no claim; write: claim_header %s client_id", name, name)
 		case named(headers[:i], h.Header):

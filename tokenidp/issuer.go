@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -37,7 +38,8 @@ type Issuer struct {
 	Issuer string `json:"issuer"`
 
 	// The YAML files that declare the Applications and the API resources, as
-	// paths or globs. Required where tokens are issued; a server that only
+	// paths or globs. They are watched: a change is in force within two seconds,
+	// without a reload. Required where tokens are issued; a server that only
 	// verifies may go without, and then names the audience on every route.
 	Applications []string `json:"applications,omitempty"`
 
@@ -65,12 +67,15 @@ type Issuer struct {
 	url           *url.URL
 	keys          *signing.Ring
 	authenticator *oauth.Authenticator
-	applications  atomic.Pointer[application.Set]
+	library       *application.Library            // nil without Applications
+	applications  atomic.Pointer[application.Set] // in force; nil without
+	dependents    []dependent
+	metrics       *metrics
 	logger        *zap.Logger
 }
 
-func (iss *Issuer) provision(ctx caddy.Context, logger *zap.Logger) error {
-	iss.logger = logger.With(zap.String("issuer", iss.Issuer))
+func (iss *Issuer) provision(ctx caddy.Context, logger *zap.Logger, m *metrics) error {
+	iss.logger, iss.metrics = logger.With(zap.String("issuer", iss.Issuer)), m
 	if err := iss.check(); err != nil {
 		return err
 	}
@@ -125,7 +130,7 @@ func parseIssuerURL(issuer string) (*url.URL, error) {
 		return nil, fmt.Errorf("an issuer needs a URL, such as https://idp.example.com")
 	case err != nil:
 		return nil, fmt.Errorf("issuer %q is not a URL: %w", issuer, err)
-	case u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.User != nil:
+	case u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "", u.User != nil, strings.Contains(u.Host, "*"), !validPort(u):
 		return nil, fmt.Errorf("issuer %q must be an https URL, such as https://idp.example.com", issuer)
 	case strings.ContainsAny(issuer, "?#"):
 		return nil, fmt.Errorf("issuer %q must have no query and no fragment (RFC 8414 section 2)", issuer)
@@ -137,6 +142,14 @@ func parseIssuerURL(issuer string) (*url.URL, error) {
 		return nil, fmt.Errorf("issuer %q must be written in its plain form: lower-case host, no encoded or dotted path", issuer)
 	}
 	return u, nil
+}
+
+func validPort(u *url.URL) bool {
+	if u.Port() == "" {
+		return !strings.HasSuffix(u.Host, ":")
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	return err == nil && port > 0
 }
 
 func isLoopback(host string) bool {
@@ -155,24 +168,6 @@ func checkOrigin(origin string) error {
 	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin {
 		return fmt.Errorf("insecure_browser_origins: %q is not an origin; write it as https://tools.example.com", origin)
 	}
-	return nil
-}
-
-func (iss *Issuer) loadApplications() error {
-	if len(iss.Applications) == 0 {
-		return nil
-	}
-	repl := caddy.NewReplacer()
-	set, err := application.Load(iss.Applications, application.Options{
-		Expand: func(s string) (string, error) { return repl.ReplaceOrErr(s, true, true) },
-	})
-	if err != nil {
-		return fmt.Errorf("loading applications: %w", err)
-	}
-	for _, warning := range set.Warnings() {
-		iss.logger.Warn("applications", zap.String("warning", warning))
-	}
-	iss.applications.Store(set)
 	return nil
 }
 
@@ -203,17 +198,12 @@ func (iss *Issuer) policy() oauth.Policy {
 func (iss *Issuer) announce() {
 	fields := []zap.Field{}
 	if set := iss.applications.Load(); set != nil {
-		active, scopes := 0, 0
-		for _, a := range set.Applications() {
-			if a.Active {
-				active++
-			}
-		}
+		scopes := 0
 		for _, r := range set.Resources() {
 			scopes += len(r.Scopes)
 		}
 		fields = append(fields,
-			zap.Int("applications", len(set.Applications())), zap.Int("active", active),
+			zap.Int("applications", len(set.Applications())), zap.Int("active", countActive(set.Applications())),
 			zap.Int("resources", len(set.Resources())), zap.Int("scopes", scopes),
 			zap.Strings("files", set.Files()))
 	}
@@ -221,4 +211,20 @@ func (iss *Issuer) announce() {
 		fields = append(fields, zap.String("kid", k.ID), zap.String("algorithm", k.Algorithm))
 	}
 	iss.logger.Info("issuer ready", fields...)
+	if iss.InsecureHTTP {
+		iss.logger.Warn("insecure_http: secrets are accepted over plain HTTP; only a proxy that terminates TLS may reach this server")
+	}
+	if len(iss.InsecureBrowserOrigins) > 0 {
+		iss.logger.Warn("insecure_browser_origins: web pages may request tokens; a secret in a web page is no secret", zap.Strings("origins", iss.InsecureBrowserOrigins))
+	}
+}
+
+func countActive(applications []*application.Application) int {
+	active := 0
+	for _, a := range applications {
+		if a.Active {
+			active++
+		}
+	}
+	return active
 }

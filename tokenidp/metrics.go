@@ -3,6 +3,7 @@ package tokenidp
 import (
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
@@ -13,6 +14,9 @@ type metrics struct {
 	tokens  *prometheus.CounterVec
 	refused *prometheus.CounterVec
 	checks  *prometheus.CounterVec
+
+	applications *prometheus.GaugeVec
+	reload       *prometheus.GaugeVec
 }
 
 func newMetrics(registry prometheus.Registerer) (*metrics, error) {
@@ -29,8 +33,16 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			Namespace: "caddy", Subsystem: "tokenidp", Name: "verifications_total",
 			Help: "Requests judged by verify: result is allowed or refused, reason is the reason code of a refusal.",
 		}, []string{"result", "reason"}),
+		applications: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "caddy", Subsystem: "tokenidp", Name: "applications",
+			Help: "Applications in force, by state: active or inactive.",
+		}, []string{"issuer", "state"}),
+		reload: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "caddy", Subsystem: "tokenidp", Name: "applications_in_order",
+			Help: "1 while every file of Applications is in force as it is, 0 while one is broken or does not fit.",
+		}, []string{"issuer"}),
 	}
-	for _, c := range []prometheus.Collector{m.tokens, m.refused, m.checks} {
+	for _, c := range []prometheus.Collector{m.tokens, m.refused, m.checks, m.applications, m.reload} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -42,6 +54,18 @@ func (m *metrics) tokenIssued(issuer string) { m.tokens.WithLabelValues(issuer).
 
 func (m *metrics) tokenRefused(issuer string, reason oauth.Reason) {
 	m.refused.WithLabelValues(issuer, string(reason)).Inc()
+}
+
+func (m *metrics) applicationsLoaded(issuer string, set *application.Set, inOrder bool) {
+	all := set.Applications()
+	active := countActive(all)
+	m.applications.WithLabelValues(issuer, "active").Set(float64(active))
+	m.applications.WithLabelValues(issuer, "inactive").Set(float64(len(all) - active))
+	value := 0.0
+	if inOrder {
+		value = 1
+	}
+	m.reload.WithLabelValues(issuer).Set(value)
 }
 
 func (m *metrics) requestAllowed() { m.checks.WithLabelValues("allowed", "").Inc() }

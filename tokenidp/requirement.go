@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
@@ -23,10 +24,44 @@ func (iss *Issuer) verification() verifier.Issuer {
 	}
 }
 
-// requirement is what this route asks of a token of the issuer. It never comes
-// out without an audience.
-func (v *Verify) requirement(iss *Issuer) (*verifier.Requirement, error) {
-	set := iss.applications.Load()
+// rule is what one route asks of the tokens of one issuer. It follows the
+// Applications in force, which say who owns a scope, and who may still use it.
+type rule struct {
+	issuer      *Issuer
+	requirement atomic.Pointer[verifier.Requirement]
+}
+
+func (v *Verify) newRule(iss *Issuer) (*rule, error) {
+	r := &rule{issuer: iss}
+	return r, iss.depend(dependent{
+		source: v.Source,
+		check: func(set *application.Set) error {
+			_, err := v.requirement(iss, set)
+			return err
+		},
+		adopt: func(set *application.Set) {
+			if requirement, err := v.requirement(iss, set); err == nil { // checked before
+				r.requirement.Store(requirement)
+			}
+		},
+	})
+}
+
+// judge is the verdict on a verified token, for this request alone. No rule
+// lets nothing through.
+func (r *rule) judge(claims *verifier.Claims) error {
+	if r == nil {
+		return claims.Authorize(nil)
+	}
+	if err := r.issuer.stillActive(claims.ClientID); err != nil {
+		return err
+	}
+	return claims.Authorize(r.requirement.Load())
+}
+
+// requirement is what this route asks of a token of the issuer, given the
+// Applications. It never comes out without an audience.
+func (v *Verify) requirement(iss *Issuer, set *application.Set) (*verifier.Requirement, error) {
 	if set == nil {
 		return v.requirementWithoutApplications(iss)
 	}

@@ -9,6 +9,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 )
 
 func init() {
@@ -55,7 +57,7 @@ func (m MatchTokenScope) Provision(ctx caddy.Context) error {
 		return errNoScope
 	}
 	for _, scope := range m {
-		if err := a.knownScope(scope); err != nil {
+		if err := a.dependOnScope(scope); err != nil {
 			return fmt.Errorf("token_scope: %w", err)
 		}
 	}
@@ -64,18 +66,33 @@ func (m MatchTokenScope) Provision(ctx caddy.Context) error {
 
 var errNoScope = errors.New("token_scope needs a scope, as in: token_scope orders.admin")
 
-// knownScope is an error if no issuer can have the scope.
-func (a *App) knownScope(scope string) error {
+// dependOnScope keeps the scope with the issuers that own it. It is an error if
+// no issuer can have it.
+func (a *App) dependOnScope(scope string) error {
 	var unknown error
+	owned := false
 	for _, iss := range a.Issuers {
-		set := iss.applications.Load()
-		if set == nil {
-			return nil
+		err := iss.depend(dependent{
+			source: "token_scope",
+			check: func(set *application.Set) error {
+				if set == nil {
+					return nil // declared elsewhere
+				}
+				if _, ok := set.Resource(scope); !ok {
+					return unknownScope(set, scope)
+				}
+				return nil
+			},
+			adopt: func(*application.Set) {},
+		})
+		if err != nil {
+			unknown = err
+		} else {
+			owned = true
 		}
-		if _, ok := set.Resource(scope); ok {
-			return nil
-		}
-		unknown = unknownScope(set, scope)
+	}
+	if owned {
+		return nil
 	}
 	return unknown
 }

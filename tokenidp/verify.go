@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -75,11 +76,11 @@ type Verify struct {
 	// Where this handler is configured, as file:line. Errors begin with it.
 	Source string `json:"source,omitempty"`
 
-	matchers     caddyhttp.MatcherSets
-	verifier     *verifier.Verifier
-	requirements map[string]*verifier.Requirement // by issuer URL
-	metrics      *metrics
-	logger       *zap.Logger
+	matchers caddyhttp.MatcherSets
+	verifier *verifier.Verifier
+	rules    map[string]*rule // by issuer URL
+	metrics  *metrics
+	logger   *zap.Logger
 }
 
 // CaddyModule returns the Caddy module information.
@@ -107,9 +108,9 @@ func (v *Verify) provision(ctx caddy.Context) error {
 		return err
 	}
 	sources := make([]verifier.Issuer, 0, len(issuers))
-	v.requirements = make(map[string]*verifier.Requirement, len(issuers))
+	v.rules = make(map[string]*rule, len(issuers))
 	for _, iss := range issuers {
-		if v.requirements[iss.Issuer], err = v.requirement(iss); err != nil {
+		if v.rules[iss.Issuer], err = v.newRule(iss); err != nil {
 			return err
 		}
 		sources = append(sources, iss.verification())
@@ -122,6 +123,12 @@ func (v *Verify) provision(ctx caddy.Context) error {
 	}
 	if err := checkClaimHeaders(v.ClaimHeaders); err != nil {
 		return err
+	}
+	for _, h := range v.ClaimHeaders {
+		if !slices.Contains(oauth.ClaimNames, h.Claim) {
+			v.logger.Warn("no token issued here has the claim of this claim_header, so it will never be set",
+				zap.String("header", h.Header), zap.String("claim", h.Claim), zap.Strings("claims", oauth.ClaimNames), zap.String("source", v.Source))
+		}
 	}
 	return v.provisionMatchers(ctx)
 }
@@ -179,8 +186,8 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if err != nil {
 		return v.refuse(w, r, nil, err)
 	}
-	// A token of another issuer's has no requirement here, and is refused.
-	if err := claims.Authorize(v.requirements[claims.Issuer]); err != nil {
+	// A token of another issuer's has no rule here, and is refused.
+	if err := v.rules[claims.Issuer].judge(claims); err != nil {
 		return v.refuse(w, r, claims, err)
 	}
 	values, err := v.claimHeaderValues(claims)
@@ -253,7 +260,12 @@ func (v *Verify) refuse(w http.ResponseWriter, r *http.Request, claims *verifier
 			zap.String("path", loggable(originalPath(r))),
 			zap.Stringer("client_ip", clientIP(r)),
 			zap.String("source", v.Source),
-			zap.String("error", loggable(refusal.Error())),
+		}
+		if refusal.Code != "" {
+			fields = append(fields, zap.String("error", refusal.Code))
+		}
+		if cause := refusal.Unwrap(); cause != nil {
+			fields = append(fields, zap.String("cause", loggable(cause.Error())))
 		}
 		if claims != nil {
 			fields = append(fields, zap.String("client_id", claims.ClientID), zap.String("jti", claims.ID), zap.Strings("scope", claims.Scope))

@@ -47,8 +47,8 @@ type Application struct {
 	// Source is the "file:line" of its definition.
 	Source string
 
-	// granted leads from each of Scopes to its owner.
-	granted map[string]*Resource
+	// at is where its client_id stands.
+	at position
 }
 
 // AllowsGrant reports whether the Application may use the grant type.

@@ -90,7 +90,7 @@ type candidate struct {
 }
 
 func newCandidate(presented string) candidate {
-	c := candidate{form: ClassifySecret(presented), tag: newTag(presented)}
+	c := candidate{form: ClassifySecret(presented), tag: newTag([]byte(presented))}
 	// A foreign hash may be that of an empty string. With a NUL, several secrets
 	// fit one hash: HMAC, and so PBKDF2, fills its key up with NULs, and bcrypt
 	// repeats it with one in between. A mistyped secret is nobody's.
@@ -115,6 +115,9 @@ func (c *candidate) compare(s *Secret) Match {
 	if known := s.remembered.Load(); known != nil {
 		return matchIf(subtle.ConstantTimeCompare(c.tag[:], known[:]))
 	}
+	if s.slow == nil {
+		return NoMatch // the mounted secret of an inactive Application, which need not be there
+	}
 	return Unknown
 }
 
@@ -135,14 +138,14 @@ var processKey = sync.OnceValue(func() []byte {
 	return key
 })
 
-func newTag(secret string) (t tag) {
+func newTag(secret []byte) (t tag) {
 	mac := hmac.New(sha256.New, processKey())
-	mac.Write([]byte(secret))
+	mac.Write(secret)
 	mac.Sum(t[:0])
 	return t
 }
 
 func (s *Secret) remember(secret string) {
-	t := newTag(secret)
+	t := newTag([]byte(secret))
 	s.remembered.Store(&t)
 }

@@ -47,7 +47,7 @@ func (s *Set) Grant(a *Application, requested string, resources []string, defaul
 	if err != nil {
 		return nil, err
 	}
-	owner, err := a.ownerOf(scopes)
+	owner, err := s.ownerOf(a, scopes)
 	if err != nil {
 		return nil, err
 	}
@@ -87,15 +87,15 @@ func (a *Application) requestedScopes(requested string) ([]string, error) {
 
 // ownerOf judges every scope before it compares owners, so that a scope of
 // somebody else's resource is "not granted" and says nothing about its owner.
-func (a *Application) ownerOf(scopes []string) (*Resource, error) {
+func (s *Set) ownerOf(a *Application, scopes []string) (*Resource, error) {
 	for _, scope := range scopes {
-		if a.granted[scope] == nil {
+		if !slices.Contains(a.Scopes, scope) || s.byScope[scope] == nil {
 			return nil, fmt.Errorf("%w: application %q may not have %s", ErrScopeNotGranted, a.ClientID, quoted(scope))
 		}
 	}
-	owner := a.granted[scopes[0]]
+	owner := s.byScope[scopes[0]]
 	for _, scope := range scopes[1:] {
-		if other := a.granted[scope]; other != owner {
+		if other := s.byScope[scope]; other != owner {
 			return nil, fmt.Errorf("%w: %s is of %q, %s of %q", ErrScopeOfSeveralResources,
 				quoted(scopes[0]), owner.Name, quoted(scope), other.Name)
 		}
@@ -109,7 +109,7 @@ func (a *Application) ownerOf(scopes []string) (*Resource, error) {
 func (s *Set) checkResource(a *Application, owner *Resource, resource string) error {
 	named := s.byAudience[resource]
 	switch {
-	case named == nil || !a.hasScopeOf(named):
+	case named == nil || !s.hasScopeOf(a, named):
 		return fmt.Errorf("%w: application %q has no scope of %s", ErrUnknownResource, a.ClientID, quoted(resource))
 	case named != owner:
 		return fmt.Errorf("%w: they are of %q, not of %s", ErrWrongResource, owner.Name, quoted(resource))
@@ -117,8 +117,8 @@ func (s *Set) checkResource(a *Application, owner *Resource, resource string) er
 	return nil
 }
 
-func (a *Application) hasScopeOf(r *Resource) bool {
-	return slices.ContainsFunc(r.Scopes, func(s Scope) bool { return a.granted[s.Name] != nil })
+func (s *Set) hasScopeOf(a *Application, r *Resource) bool {
+	return slices.ContainsFunc(a.Scopes, func(scope string) bool { return s.byScope[scope] == r })
 }
 
 // isScopeToken follows RFC 6749 section 3.3: 1*( %x21 / %x23-5B / %x5D-7E ).

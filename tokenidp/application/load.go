@@ -1,15 +1,6 @@
 package application
 
 import (
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
-	"maps"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"gopkg.in/yaml.v3"
@@ -24,166 +15,93 @@ type Options struct {
 	Now func() time.Time
 }
 
-// mostFileSize is in bytes; it holds some 50,000 Applications.
-const mostFileSize = 16 << 20
-
-// Load reads the files, given as paths or as globs in the syntax of
-// filepath.Match, absolute or relative to the working directory. It returns the
-// union of all of them, or an error with a line "file:line: …" for each of the
-// first 20 mistakes: nothing is loaded by half.
+// Load reads files that are not going to change; see Library.
 func Load(patterns []string, o Options) (*Set, error) {
-	l := newLoader(o)
-	for i, path := range l.paths(patterns) {
-		l.file, l.order = path, i
-		l.readFile(path)
-	}
-	return l.finish()
+	return NewLibrary(patterns, o).Load()
 }
 
-// loader puts a Set together, file after file.
-type loader struct {
-	options  Options
-	now      time.Time
-	set      *Set
-	errors   problems
-	warnings problems
-
-	file  string // being read
-	order int
-
-	// defined leads from "client_id x", "resource x" or "scope x" to its definition.
-	defined map[string]position
-	// shared leads from a secret, as stored, to the client_id that has it.
-	shared map[string]string
-	// references are the scopes of Applications: another file may define them later.
+// content is what one version of one file says, taken by itself. Sets share it,
+// so it never changes.
+type content struct {
+	file         string
+	sum          tag // of the bytes it was read from
+	resources    []*Resource
+	applications []*Application
+	// definitions are those of resources and scopes.
+	definitions []definition
+	// references are the scopes of Applications: another file may define them.
 	references []reference
+	// inactive are the client_ids with `active: false`, even if errors has more to
+	// say about them.
+	inactive []string
+	// mounted are the secrets that are files of their own.
+	mounted     []*fingerprint
+	hashingTime time.Duration
+	warnings    problems
+
+	// errors make the content unusable.
+	errors problems
 	// incomplete: some resource could not be read, so its scopes are not known.
 	incomplete bool
 }
 
-func newLoader(o Options) *loader {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	return &loader{
+// definition is a name that no other file may define.
+type definition struct {
+	at               position
+	what, kind, name string
+}
+
+// reference is a scope that an Application names, at its place.
+type reference struct {
+	application *Application
+	scope       string
+	line        int32
+	byDefault   bool
+}
+
+func (c *content) broken() bool { return c.incomplete || c.errors.any() }
+
+// unreadable is the content of a file that has none.
+func unreadable(file string, err error) *content {
+	c := &content{file: file, incomplete: true}
+	c.errors.add(position{file: file}, "%v", err)
+	return c
+}
+
+// loader reads one file.
+type loader struct {
+	*content
+	options Options
+	now     time.Time
+	// defined leads from "client_id x", "resource x" or "scope x" to its definition.
+	defined map[string]position
+	// names has each scope once, however many Applications name it.
+	names map[string]string
+}
+
+// read never fails as a whole: what it found wrong is in the content's errors.
+func read(file string, data []byte, o Options) *content {
+	l := &loader{
+		content: &content{file: file},
 		options: o,
 		now:     o.Now(),
-		set: &Set{
-			byClientID: make(map[string]*Application),
-			byScope:    make(map[string]*Resource),
-			byAudience: make(map[string]*Resource),
-		},
 		defined: make(map[string]position),
-		shared:  make(map[string]string),
-	}
-}
-
-// paths expands the globs. A name that begins with a dot is matched only by a
-// pattern that begins with one, as in a shell: editors and Kubernetes keep
-// unfinished and outdated copies there.
-func (l *loader) paths(patterns []string) []string {
-	if len(patterns) == 0 {
-		l.errors.add(position{file: "applications"}, "no file is named")
-	}
-	var paths []string
-	seen := make(map[string]bool)
-	for _, pattern := range patterns {
-		matches := []string{pattern}
-		if strings.ContainsAny(pattern, "*?[") {
-			var err error
-			if matches, err = glob(pattern); err != nil {
-				l.errors.add(position{file: pattern}, "not a pattern of file names: %v", err)
-				continue
-			}
-			if len(matches) == 0 {
-				l.incomplete = true
-				l.errors.add(position{file: pattern}, "no file matches")
-			}
-		}
-		for _, path := range matches {
-			if key := absolute(path); !seen[key] {
-				seen[key] = true
-				paths = append(paths, path)
-			}
-		}
-	}
-	return paths
-}
-
-func glob(pattern string) ([]string, error) {
-	matches, err := filepath.Glob(pattern)
-	if !strings.HasPrefix(filepath.Base(pattern), ".") {
-		matches = slices.DeleteFunc(matches, func(path string) bool {
-			return strings.HasPrefix(filepath.Base(path), ".")
-		})
-	}
-	return matches, err
-}
-
-func absolute(path string) string {
-	if abs, err := filepath.Abs(path); err == nil {
-		return abs
-	}
-	return filepath.Clean(path)
-}
-
-func (l *loader) readFile(path string) {
-	l.set.files = append(l.set.files, path)
-	data, _, err := readRegular(path, mostFileSize)
-	if err != nil {
-		l.incomplete = true
-		l.errors.add(position{file: path, order: l.order}, "%v", err)
-		return
+		names:   make(map[string]string),
 	}
 	l.document(data)
+	return l.content
 }
 
-// readRegular reads a file of at most the given number of bytes. Anything but a
-// regular file could block for ever, or never end. Its errors leave the path out.
-func readRegular(path string, most int64) ([]byte, fs.FileInfo, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, nil, withoutPath(err)
-	}
-	switch {
-	case info.IsDir():
-		return nil, nil, errors.New("is a directory, not a file")
-	case !info.Mode().IsRegular():
-		return nil, nil, errors.New("is not a regular file")
-	}
-	f, err := os.Open(path) //nolint:gosec // the operator names the files
-	if err != nil {
-		return nil, nil, withoutPath(err)
-	}
-	defer func() { _ = f.Close() }() // it was only read
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err != nil {
-		return nil, nil, withoutPath(err)
-	}
-	if int64(len(data)) > most {
-		return nil, nil, fmt.Errorf("is larger than %d bytes", most)
-	}
-	return data, info, nil
-}
-
-func withoutPath(err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return fmt.Errorf("cannot be read: %w", e.Err)
-	}
-	return fmt.Errorf("cannot be read: %w", err)
-}
-
-// document reads the text of one file.
 func (l *loader) document(data []byte) {
-	before := len(l.errors.found) + l.errors.more
-	line, problem := unreadable(data)
+	line, problem := forbiddenCharacter(data)
 	var root *yaml.Node
 	if problem == "" {
 		root, line, problem = parse(data)
+		l.inactive = deactivated(root)
 	}
 	if problem != "" {
 		l.incomplete = true
-		l.errors.add(position{l.file, l.order, line}, "%s", problem)
+		l.errors.add(position{l.file, line}, "%s", problem)
 		return
 	}
 	top := l.mapping(root, "", "resources", "applications")
@@ -191,47 +109,62 @@ func (l *loader) document(data []byte) {
 		l.incomplete = true
 		return
 	}
-	if !top.has("resources") && !top.has("applications") && before == len(l.errors.found)+l.errors.more {
+	if !top.has("resources") && !top.has("applications") && !l.errors.any() {
 		top.fail(root, emptyFile)
 	}
 	for i, n := range top.list("resources") {
 		l.resource(n, i)
 	}
-	if before != len(l.errors.found)+l.errors.more {
-		l.incomplete = true
-	}
+	l.incomplete = l.errors.any()
 	for i, n := range top.list("applications") {
 		l.application(n, i)
 	}
 }
 
-// finish resolves what the files say about each other.
-func (l *loader) finish() (*Set, error) {
-	if !l.incomplete {
-		l.resolve()
-	}
-	if err := l.errors.err(); err != nil {
-		return nil, err
-	}
-	s := l.set
-	s.sorted = slices.SortedFunc(maps.Values(s.byClientID), func(a, b *Application) int {
-		return strings.Compare(a.ClientID, b.ClientID)
-	})
-	s.floor = authenticationFloor(s.sorted)
-	s.warnings = l.warnings.lines()
-	if l.warnings.more > 0 {
-		s.warnings = append(s.warnings, fmt.Sprintf("… and %d more", l.warnings.more))
-	}
-	return s, nil
-}
-
-// define reports a name of which the files have two, with both places.
+// define reports a name of which the file has two, with both places. A name that
+// another file has too is found by union.
 func (l *loader) define(at position, what, kind, name string) bool {
 	key := kind + " " + name
 	if first, ok := l.defined[key]; ok {
-		l.errors.add(at, "%s: %s %q is already defined at %s", what, kind, name, first)
+		l.errors.add(at, alreadyDefined, what, kind, name, first)
 		return false
 	}
 	l.defined[key] = at
 	return true
+}
+
+const alreadyDefined = "%s: %s %q is already defined at %s"
+
+// deactivated finds the Applications with `active: false`, whatever else is
+// wrong with a file: an operator who shuts one out must not depend on everybody
+// else's lines. An entry counts if its own two fields leave no doubt.
+func deactivated(root *yaml.Node) (clientIDs []string) {
+	for _, applications := range values(root, "applications") {
+		if applications.Kind != yaml.SequenceNode {
+			continue
+		}
+		for _, n := range applications.Content {
+			ids, active := values(n, "client_id"), values(n, "active")
+			if len(ids) != 1 || len(active) != 1 || notPlain(ids[0]) != "" || notPlain(active[0]) != "" {
+				continue
+			}
+			if isString(ids[0]) && isBoolean(active[0]) && active[0].Value == "false" {
+				clientIDs = append(clientIDs, ids[0].Value)
+			}
+		}
+	}
+	return clientIDs
+}
+
+// values are those of a field that may be repeated.
+func values(n *yaml.Node, field string) (values []*yaml.Node) {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if key := n.Content[i]; key.Kind == yaml.ScalarNode && key.Value == field {
+			values = append(values, n.Content[i+1])
+		}
+	}
+	return values
 }

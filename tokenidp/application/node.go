@@ -81,19 +81,25 @@ func (m *mapping) key(n *yaml.Node) (string, bool) {
 // large, tags change what a value means, and null is most often a value that
 // somebody forgot.
 func (m *mapping) plain(n *yaml.Node, field string) bool {
+	if problem := notPlain(n); problem != "" {
+		m.failField(n, field, "%s", problem)
+		return false
+	}
+	return true
+}
+
+func notPlain(n *yaml.Node) string {
 	switch {
 	case n.Kind == yaml.AliasNode:
-		m.failField(n, field, "is an alias (*), which is not accepted; write the value out")
+		return "is an alias (*), which is not accepted; write the value out"
 	case n.Anchor != "":
-		m.failField(n, field, "has an anchor (&), which is not accepted; write the value out where it is needed")
+		return "has an anchor (&), which is not accepted; write the value out where it is needed"
 	case n.Style&yaml.TaggedStyle != 0 && !isStandardTag(n):
-		m.failField(n, field, "has a tag (!), which is not accepted; leave it out")
+		return "has a tag (!), which is not accepted; leave it out"
 	case n.ShortTag() == "!!null":
-		m.failField(n, field, "is null; give it a value or leave it out")
-	default:
-		return true
+		return "is null; give it a value or leave it out"
 	}
-	return false
+	return ""
 }
 
 func isStandardTag(n *yaml.Node) bool {
@@ -166,7 +172,7 @@ func (m *mapping) isText(n *yaml.Node, field string) bool {
 		m.failField(n, field, "must be a string; a value that begins with { has to be quoted")
 	case n.Kind != yaml.ScalarNode:
 		m.failField(n, field, "must be a string")
-	case n.ShortTag() == "!!str" && !isOldBoolean(n):
+	case isString(n):
 		return true
 	case field == "hash" || field == "file":
 		m.failField(n, field, "must be a string; quote it")
@@ -174,6 +180,10 @@ func (m *mapping) isText(n *yaml.Node, field string) bool {
 		m.failField(n, field, "must be a string; quote it: %s", quoted(n.Value))
 	}
 	return false
+}
+
+func isString(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!str" && !isOldBoolean(n)
 }
 
 // isOldBoolean: YAML 1.1 has these for true and false, and so have many programs.
@@ -199,15 +209,19 @@ func (m *mapping) boolean(field string, otherwise bool) bool {
 	if n == nil {
 		return otherwise
 	}
-	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" || n.Value != "true" && n.Value != "false" {
+	if !isBoolean(n) {
 		m.failField(n, field, "must be true or false, without quotes")
 		return otherwise
 	}
 	return n.Value == "true"
 }
 
+func isBoolean(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!bool" && (n.Value == "true" || n.Value == "false")
+}
+
 func (m *mapping) at(n *yaml.Node) position {
-	return position{m.l.file, m.l.order, n.Line}
+	return position{m.l.file, n.Line}
 }
 
 func (m *mapping) fail(n *yaml.Node, format string, args ...any) {

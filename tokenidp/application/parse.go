@@ -14,7 +14,8 @@ import (
 
 const emptyFile = "is empty; if there is to be no application, write `applications: []`"
 
-// parse returns the content of the one document in data, or else a problem.
+// parse returns the content of the one document in data, or a problem, or both
+// if the problem is what follows the document.
 func parse(data []byte) (root *yaml.Node, line int, text string) {
 	defer func() {
 		// A reload must not end the server, whatever the parser makes of a file.
@@ -32,15 +33,15 @@ func parse(data []byte) (root *yaml.Node, line int, text string) {
 		line, text = syntaxError(data, err)
 		return nil, line, text
 	}
+	root = first.Content[0]
 	err = d.Decode(&second)
 	switch {
 	case err == nil:
-		return nil, second.Line, "has a second document; put it into a file of its own"
+		return root, second.Line, "has a second document; put it into a file of its own"
 	case !errors.Is(err, io.EOF):
 		line, text = syntaxError(data, err)
-		return nil, line, text
+		return root, line, text
 	}
-	root = first.Content[0]
 	if root.ShortTag() == "!!null" {
 		return nil, 1, emptyFile
 	}
@@ -83,9 +84,9 @@ func syntaxError(data []byte, err error) (line int, text string) {
 	return line, text
 }
 
-// unreadable finds characters that no YAML text has, and their line: the parser
-// does not say where they are, and would read UTF-16, which nobody can review.
-func unreadable(data []byte) (line int, text string) {
+// forbiddenCharacter finds one that no YAML text has, and its line: the parser
+// does not say where it is, and would read UTF-16, which nobody can review.
+func forbiddenCharacter(data []byte) (line int, text string) {
 	for i, line := 0, 1; i < len(data); {
 		r, size := utf8.DecodeRune(data[i:])
 		switch {

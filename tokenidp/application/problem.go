@@ -11,9 +11,8 @@ import (
 
 // position is a place in one of the files.
 type position struct {
-	file  string
-	order int // of the file among all files
-	line  int // from 1; 0 for the file as a whole
+	file string
+	line int // from 1; 0 for the file as a whole
 }
 
 func (p position) String() string {
@@ -21,10 +20,6 @@ func (p position) String() string {
 		return p.file
 	}
 	return fmt.Sprintf("%s:%d", p.file, p.line)
-}
-
-func byPosition(a, b problem) int {
-	return cmp.Or(cmp.Compare(a.at.order, b.at.order), cmp.Compare(a.at.line, b.at.line))
 }
 
 // problem is an error or a warning, with its place.
@@ -41,7 +36,7 @@ const (
 	mostReported = 20
 )
 
-// problems is what was found wrong in all files, so that an operator mends them
+// problems is what was found wrong in one file, so that an operator mends it
 // in one go.
 type problems struct {
 	found []problem
@@ -58,26 +53,35 @@ func (p *problems) add(at position, format string, args ...any) {
 
 func (p *problems) any() bool { return len(p.found) > 0 }
 
-// lines are in the order of the files.
-func (p *problems) lines() []string {
-	slices.SortStableFunc(p.found, byPosition)
-	lines := make([]string, len(p.found))
-	for i, problem := range p.found {
-		lines[i] = problem.String()
+func (p *problems) clone() problems { return problems{slices.Clone(p.found), p.more} }
+
+// lines are in the order of the files and of their lines, at most so many and
+// one that counts the others.
+func lines(files []problems, most int) (lines []string) {
+	more := 0
+	for _, p := range files {
+		slices.SortStableFunc(p.found, func(a, b problem) int { return cmp.Compare(a.at.line, b.at.line) })
+		for _, problem := range p.found {
+			if len(lines) < most {
+				lines = append(lines, problem.String())
+			} else {
+				more++
+			}
+		}
+		more += p.more
+	}
+	if more > 0 {
+		lines = append(lines, fmt.Sprintf("… and %d more", more))
 	}
 	return lines
 }
 
-// err is nil when there is no problem, or else has a line for each of the first 20.
-func (p *problems) err() error {
-	if !p.any() {
-		return nil
+// report is nil when there is no problem, or else has a line for each of the first 20.
+func report(files []problems) error {
+	if all := lines(files, mostReported); len(all) > 0 {
+		return errors.New(strings.Join(all, "\n"))
 	}
-	lines := p.lines()
-	if more := len(lines) - mostReported + p.more; more > 0 {
-		lines = append(lines[:mostReported], fmt.Sprintf("… and %d more", more))
-	}
-	return errors.New(strings.Join(lines, "\n"))
+	return nil
 }
 
 // quoted shows what somebody wrote, or sent, in one line and at a bearable length.

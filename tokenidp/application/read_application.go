@@ -15,15 +15,6 @@ const (
 	longTokenLifetime  = time.Hour
 )
 
-// reference is a scope that an Application names, at its place.
-type reference struct {
-	application *Application
-	scope       string
-	at          position
-	what        string
-	byDefault   bool
-}
-
 // application reads
 //
 //	client_id: <text>
@@ -42,8 +33,8 @@ func (l *loader) application(n *yaml.Node, index int) {
 	if m == nil {
 		return
 	}
-	a := &Application{Source: m.at(n).String(), granted: make(map[string]*Resource)}
-	a.ClientID = l.clientID(m)
+	a := &Application{Source: m.at(n).String()}
+	a.ClientID, a.at = l.clientID(m)
 	a.ClientName = m.label("client_name", longestName)
 	a.Active = m.boolean("active", true)
 	a.GrantTypes = m.grantTypes()
@@ -55,10 +46,13 @@ func (l *loader) application(n *yaml.Node, index int) {
 	if a.Active && !m.has("scopes") {
 		m.fail(n, "scopes is missing; without any, it can never get a token")
 	}
-	l.set.byClientID[a.ClientID] = a
+	l.applications = append(l.applications, a)
+	l.hashingTime = max(l.hashingTime, 2*a.slowCost())
 }
 
-func (l *loader) clientID(m *mapping) string {
+// clientID returns no place for one that cannot be used, and no text for one
+// that must not be shown.
+func (l *loader) clientID(m *mapping) (string, position) {
 	id, at := m.required("client_id")
 	switch {
 	case at == nil:
@@ -68,10 +62,12 @@ func (l *loader) clientID(m *mapping) string {
 		m.failField(at, "client_id", "is a secret; a client_id appears in logs and tokens")
 	case strings.Contains(id, ":"):
 		m.failField(at, "client_id", "must have no colon: it ends the user name in Basic authentication, and curl -u does not encode it")
+	case l.define(m.at(at), m.what, "client_id", id):
+		return id, m.at(at)
 	default:
-		l.define(m.at(at), m.what, "client_id", id)
+		return id, position{}
 	}
-	return id
+	return "", position{}
 }
 
 func (m *mapping) grantTypes() []string {
@@ -107,35 +103,25 @@ func (l *loader) scopesOf(m *mapping, a *Application, field string) []string {
 	if n := m.fields["scopes"]; m.has("scopes") && (n == nil || n.Kind != yaml.SequenceNode) {
 		return scopes // that default_scopes is not part of it follows from the error
 	}
+	byDefault := field == "default_scopes"
 	for i, scope := range scopes {
-		l.references = append(l.references, reference{a, scope, m.at(nodes[i]), m.what, field == "default_scopes"})
+		if byDefault && !slices.Contains(a.Scopes, scope) {
+			m.failField(nodes[i], field, "has %s, which is not in scopes", quoted(scope))
+			continue
+		}
+		scopes[i] = l.name(scope)
+		//nolint:gosec // no file has so many lines
+		l.references = append(l.references, reference{a, scopes[i], int32(nodes[i].Line), byDefault})
 	}
 	return scopes
 }
 
-// resolve gives each scope of an Application its owner, once all are known.
-func (l *loader) resolve() {
-	var all []string
-	for _, r := range l.set.resources {
-		for _, scope := range r.Scopes {
-			all = append(all, scope.Name)
-		}
+func (l *loader) name(s string) string {
+	if known, ok := l.names[s]; ok {
+		return known
 	}
-	for _, ref := range l.references {
-		owner, owned := l.set.byScope[ref.scope]
-		switch a := ref.application; {
-		case ref.byDefault && !slices.Contains(a.Scopes, ref.scope):
-			l.errors.add(ref.at, "%s: default_scopes has %s, which is not in scopes", ref.what, quoted(ref.scope))
-		case !owned && ref.byDefault: // said of scopes already
-		case !owned:
-			l.errors.add(ref.at, "%s: scope %s is owned by no resource; %s", ref.what, quoted(ref.scope), known(ref.scope, all))
-		case ref.byDefault && owner != l.set.byScope[a.DefaultScopes[0]] && l.set.byScope[a.DefaultScopes[0]] != nil:
-			l.errors.add(ref.at, "%s: default_scopes has scopes of several resources, %q and %q; a token is for one",
-				ref.what, l.set.byScope[a.DefaultScopes[0]].Name, owner.Name)
-		default:
-			a.granted[ref.scope] = owner
-		}
-	}
+	l.names[s] = s
+	return s
 }
 
 func (m *mapping) tokenLifetime() time.Duration {

@@ -29,19 +29,28 @@ func (l *loader) resource(n *yaml.Node, index int) {
 	if r.Name, at = m.required("name"); at != nil {
 		if !isScopeToken(r.Name) || len(r.Name) > longestName {
 			m.failField(at, "name", `must be 1 to %d visible ASCII characters without " and \`, longestName)
-		} else if l.define(m.at(at), m.what, "resource", r.Name) {
-			l.set.byAudience[r.Name] = r
+		} else {
+			l.own(m.at(at), m.what, "resource", r.Name)
 		}
 	}
 	if r.Identifier, at = m.text("resource"); at != nil {
 		if problem := checkIdentifier(r.Identifier); problem != "" {
 			m.failField(at, "resource", "%s", problem)
-		} else if r.Identifier != r.Name && l.define(m.at(at), m.what, "resource", r.Identifier) {
-			l.set.byAudience[r.Identifier] = r
+		} else if r.Identifier != r.Name {
+			l.own(m.at(at), m.what, "resource", r.Identifier)
 		}
 	}
 	l.scopes(m, r)
-	l.set.resources = append(l.set.resources, r)
+	l.resources = append(l.resources, r)
+}
+
+// own defines a name that is to be the resource's in all files.
+func (l *loader) own(at position, what, kind, name string) bool {
+	if !l.define(at, what, kind, name) {
+		return false
+	}
+	l.definitions = append(l.definitions, definition{at, what, kind, name})
+	return true
 }
 
 func (l *loader) scopes(m *mapping, r *Resource) {
@@ -64,9 +73,8 @@ func (l *loader) scopes(m *mapping, r *Resource) {
 		case at == nil:
 		case !isScopeToken(name) || len(name) > longestName:
 			fields.failField(at, "name", `must be 1 to %d visible ASCII characters without " and \ (RFC 6749 section 3.3)`, longestName)
-		case l.define(fields.at(at), m.what, "scope", name):
+		case l.own(fields.at(at), m.what, "scope", name):
 			r.Scopes = append(r.Scopes, Scope{name, description})
-			l.set.byScope[name] = r
 		}
 	}
 }

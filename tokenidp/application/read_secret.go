@@ -1,7 +1,6 @@
 package application
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -47,7 +46,7 @@ func (l *loader) secrets(m *mapping, a *Application) {
 	case expired == len(nodes) && expired > 0:
 		m.warn(m.node, "all its secrets have expired; it cannot authenticate")
 	}
-	if 2*a.slowCost() > mostAuthenticationFloor {
+	if 2*a.slowCost() > mostHashingTime {
 		m.warn(m.node, "its hashes are so slow together that a failed authentication can be told by its time from that of an unknown client_id; remove some")
 	}
 }
@@ -58,7 +57,7 @@ func (l *loader) secrets(m *mapping, a *Application) {
 //	hash: <see parseHash>      # or: file: <path, from the folder of this file>
 //	expires: 2027-06-30        # optional: the end of that day in UTC, or an instant of RFC 3339
 func (l *loader) secret(m *mapping, a *Application) *Secret {
-	s := &Secret{}
+	s := &Secret{line: m.node.Line}
 	var at *yaml.Node
 	if s.ID, at = m.required("id"); at != nil {
 		if err := CheckSecretID(s.ID); err != nil {
@@ -71,9 +70,9 @@ func (l *loader) secret(m *mapping, a *Application) *Secret {
 	case m.has("hash") && m.has("file"):
 		m.fail(m.node, "has both hash and file; keep one")
 	case m.has("hash"):
-		l.hash(m, a, s)
+		l.hash(m, s)
 	case m.has("file"):
-		l.mounted(m, a, s)
+		l.mountedSecret(m, a, s)
 	case !slices.ContainsFunc(storedAsHash, m.has): // reported with the field
 		m.fail(m.node, "has neither hash nor file; `%s` makes a secret with its hash", generateCommand)
 	}
@@ -91,7 +90,7 @@ func CheckSecretID(id string) error {
 	return nil
 }
 
-func (l *loader) hash(m *mapping, a *Application, s *Secret) {
+func (l *loader) hash(m *mapping, s *Secret) {
 	encoded, at := m.text("hash")
 	if at == nil {
 		return
@@ -109,11 +108,11 @@ func (l *loader) hash(m *mapping, a *Application, s *Secret) {
 		m.failField(at, "hash", "is not usable: %v", err)
 		return
 	}
-	l.share(m, a, encoded)
+	s.stored = newTag([]byte(encoded))
 }
 
-// mounted reads a secret that is a file of its own. Only its tag stays in memory.
-func (l *loader) mounted(m *mapping, a *Application, s *Secret) {
+// mountedSecret reads a secret that is a file of its own. Only its tag stays in memory.
+func (l *loader) mountedSecret(m *mapping, a *Application, s *Secret) {
 	path, at := m.text("file")
 	if at == nil {
 		return
@@ -125,22 +124,27 @@ func (l *loader) mounted(m *mapping, a *Application, s *Secret) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(l.file), path)
 	}
-	data, info, err := readRegular(path, mostSecretFile)
+	fail := m.fail
+	if !a.Active {
+		fail = m.warn // to shut it out, its secret may be taken away first
+	}
+	f := &fingerprint{path: path, most: mostSecretFile}
+	l.mounted = append(l.mounted, f)
+	data, err := f.read(l.now)
 	if err != nil {
-		m.fail(at, "file %s %v", path, err)
+		fail(at, "file %s %v", path, err)
 		return
 	}
 	secret := withoutNewline(string(data))
 	if err := checkMounted(secret); err != nil {
-		m.fail(at, "file %s: %v", path, err)
+		fail(at, "file %s: %v", path, err)
 		return
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
+	if mode := f.info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
 		m.warn(at, "file %s is open to others than its owner (mode %04o); chmod 600 it", path, mode)
 	}
 	s.remember(secret)
-	t := newTag(secret)
-	l.share(m, a, hex.EncodeToString(t[:]))
+	s.stored = *s.remembered.Load()
 }
 
 func checkMounted(secret string) error {
@@ -163,16 +167,6 @@ func withoutNewline(s string) string {
 		return strings.TrimSuffix(line, "\r")
 	}
 	return s
-}
-
-// share warns when two Applications have the same secret: whoever steals one is
-// both, and neither can be shut out alone.
-func (l *loader) share(m *mapping, a *Application, stored string) {
-	if other, ok := l.shared[stored]; ok && other != a.ClientID {
-		m.warn(m.node, "application %q has the same secret; give each its own", other)
-		return
-	}
-	l.shared[stored] = a.ClientID
 }
 
 // expiry reads the first instant at which the secret is no longer valid.

@@ -28,6 +28,11 @@ type Secret struct {
 	slow   slowHash
 	// remembered is the tag of the secret that has once matched slow.
 	remembered atomic.Pointer[tag]
+
+	// stored stands for what is in the file, to find the same again elsewhere, or
+	// in another version.
+	stored tag
+	line   int
 }
 
 func (s *Secret) expired(now time.Time) bool {

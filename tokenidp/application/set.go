@@ -6,16 +6,20 @@ import (
 )
 
 // Set is the union of all loaded files. It never changes, so any number of
-// requests may read one; to apply a change, load another Set.
+// requests may read one; a change of the files makes another Set.
 type Set struct {
-	byClientID map[string]*Application
-	sorted     []*Application
-	resources  []*Resource
-	byScope    map[string]*Resource
-	byAudience map[string]*Resource // names and identifiers
-	files      []string
-	warnings   []string
-	floor      time.Duration
+	byClientID  map[string]*Application
+	sorted      func() []*Application
+	resources   []*Resource
+	byScope     map[string]*Resource
+	byAudience  map[string]*Resource // names and identifiers
+	warnings    []string
+	hashingTime time.Duration
+
+	contents []*content
+	// forced are the client_ids that are inactive by a newer version of their file
+	// than the one in contents.
+	forced []string
 }
 
 // Resource is an API that accepts tokens. Read it only.
@@ -52,7 +56,7 @@ func (s *Set) Application(clientID string) (*Application, bool) {
 }
 
 // Applications returns all of them, sorted by ClientID.
-func (s *Set) Applications() []*Application { return slices.Clone(s.sorted) }
+func (s *Set) Applications() []*Application { return slices.Clone(s.sorted()) }
 
 // Resource finds the owner of a scope.
 func (s *Set) Resource(scope string) (*Resource, bool) {
@@ -64,7 +68,13 @@ func (s *Set) Resource(scope string) (*Resource, bool) {
 func (s *Set) Resources() []*Resource { return slices.Clone(s.resources) }
 
 // Files returns the paths that were read, in the order in which they were.
-func (s *Set) Files() []string { return slices.Clone(s.files) }
+func (s *Set) Files() []string {
+	files := make([]string, len(s.contents))
+	for i, c := range s.contents {
+		files[i] = c.file
+	}
+	return files
+}
 
 // Warnings returns lines that begin with "file:line: ", about what is allowed
 // but should not stay: expired secrets, secret files that others may read,
@@ -73,23 +83,19 @@ func (s *Set) Warnings() []string { return slices.Clone(s.warnings) }
 
 const (
 	leastAuthenticationFloor = 250 * time.Millisecond
-	mostAuthenticationFloor  = 5 * time.Second
+	mostHashingTime          = 5 * time.Second
 )
+
+// HashingTime is a time within which the slow hashes of any Application are
+// done: twice what those of the costliest are estimated to take, from their
+// parameters alone, so that two nodes with the same files agree on it; at most
+// 5 s, and zero without slow hashes.
+func (s *Set) HashingTime() time.Duration { return s.hashingTime }
 
 // AuthenticationFloor is how long every failed authentication must be made to
 // last. Without it, a client_id that exists, the kind of its hash, and the
-// number of its secrets could be read off the clock. It is twice what the slow
-// hashes of the costliest Application are estimated to take, from their
-// parameters alone, so that two nodes with the same files agree on it; at least
-// 250 ms and at most 5 s.
+// number of its secrets could be read off the clock. It is the HashingTime, and
+// at least 250 ms.
 func (s *Set) AuthenticationFloor() time.Duration {
-	return max(s.floor, leastAuthenticationFloor)
-}
-
-func authenticationFloor(applications []*Application) time.Duration {
-	floor := leastAuthenticationFloor
-	for _, a := range applications {
-		floor = max(floor, 2*a.slowCost())
-	}
-	return min(floor, mostAuthenticationFloor)
+	return max(s.hashingTime, leastAuthenticationFloor)
 }

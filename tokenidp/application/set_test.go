@@ -89,22 +89,6 @@ func TestTenThousandApplications(t *testing.T) {
 	}
 }
 
-// BenchmarkLookup is what a request costs here: it must not grow with the set.
-func BenchmarkLookup(b *testing.B) {
-	for _, n := range []int{10, 10_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			set := many(b, n)
-			clientID := fmt.Sprintf("client-%05d", n/2)
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, ok := set.Application(clientID); !ok {
-					b.Fatal("not found")
-				}
-			}
-		})
-	}
-}
-
 func BenchmarkAuthenticateAndGrant(b *testing.B) {
 	set := many(b, 10_000)
 	b.ReportAllocs()
@@ -116,12 +100,5 @@ func BenchmarkAuthenticateAndGrant(b *testing.B) {
 		if _, err := set.Grant(a, "a.read a.write", nil, time.Hour); err != nil {
 			b.Fatal(err)
 		}
-	}
-}
-
-func BenchmarkLoad(b *testing.B) {
-	b.ReportAllocs()
-	for b.Loop() {
-		many(b, 10_000)
 	}
 }

@@ -325,10 +325,7 @@ func FuzzLoad(f *testing.F) {
 	}
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
-		l := newLoader(Options{Now: func() time.Time { return noon }})
-		l.file = filepath.Join(dir, "a.yaml")
-		l.document(data)
-		set, err := l.finish()
+		set, err := union([]part{{content: read(filepath.Join(dir, "a.yaml"), data, Options{Now: func() time.Time { return noon }})}})
 		if (set == nil) == (err == nil) {
 			t.Fatalf("%v and %v", set, err)
 		}

@@ -44,6 +44,9 @@ func newTokenID() string {
 	return base64.RawURLEncoding.EncodeToString(random[:])
 }
 
+// ClaimNames are the names of all claims that a token has.
+var ClaimNames = []string{"iss", "sub", "aud", "client_id", "scope", "iat", "exp", "jti"}
+
 // Claims is the JWT claims set (RFC 7519 section 4).
 func (t *AccessToken) Claims() ([]byte, error) {
 	return json.Marshal(struct {

@@ -54,81 +54,69 @@ type Client struct {
 func (a *Authenticator) Authenticate(ctx context.Context, set *application.Set, c Credentials, source netip.Addr) (*Client, error) {
 	start := a.now()
 	attempt := a.throttle.attempt(c.ClientID, source)
-	if wait, limited := attempt.limited(start); limited {
+	if wait := attempt.limited(start); wait > 0 {
 		return nil, tooManyFailures(wait)
 	}
 	client, refusal := a.check(ctx, set, c, attempt)
-	switch {
-	case refusal == nil:
+	if refusal == nil {
 		attempt.succeeded()
 		return client, nil
-	case refusal.Code != CodeInvalidClient:
-		return nil, refusal
 	}
-	attempt.failed(a.now())
-	// Hashes differ in cost, and an unknown client has none: the floor hides
-	// what was computed. More hashing would not.
-	a.sleep(ctx, set.AuthenticationFloor()-a.now().Sub(start))
+	if refusal.Code == CodeInvalidClient {
+		// Hashes differ in cost, and an unknown client has none: the floor
+		// hides what was computed. More hashing would not.
+		a.sleep(ctx, set.AuthenticationFloor()-a.now().Sub(start))
+	}
 	return nil, refusal
 }
 
 // check follows one path for every request: the same look-up, the same fast
 // comparison, and a turn at the slow hash even where there is none to compute.
+// Whatever does not succeed counts as a failure: a guess is no less one when
+// its caller gives up, or the server is busy.
 func (a *Authenticator) check(ctx context.Context, set *application.Set, c Credentials, attempt *attempt) (*Client, *Error) {
 	app, reason := find(set, c)
-	match := application.NoMatch
 	if app != nil {
-		var secret *application.Secret
-		if secret, match = app.CheckFast(c.Secret, a.now()); match == application.Matched {
-			return accept(app, secret, c)
+		if secret, match := app.CheckFast(c.Secret, a.now()); match == application.Matched {
+			return a.accept(app, secret, c, attempt)
 		}
 	}
-	if match == application.NoMatch {
-		// It counts before the turn: a guess is no less one when its caller
-		// gives up waiting.
-		attempt.failed(a.now())
-	}
-	if c.Secret == "" {
-		return nil, invalidClient(firstReason(reason, ReasonNoCredentials))
-	}
-	if application.ClassifySecret(c.Secret) == application.Mistyped {
-		return nil, invalidClient(firstReason(reason, ReasonMistypedSecret))
+	switch {
+	case c.Secret == "":
+		return a.refuse(firstReason(reason, ReasonNoCredentials), attempt)
+	case application.ClassifySecret(c.Secret) == application.Mistyped:
+		return a.refuse(firstReason(reason, ReasonMistypedSecret), attempt)
 	}
 	release, ok := a.turn(ctx)
 	if !ok {
+		attempt.failed(a.now())
 		return nil, unavailable(ReasonHashingBusy, nil)
 	}
 	defer release()
-	// Others had their turns meanwhile: the limit may be reached by now, or
-	// the secret remembered.
-	if wait, limited := attempt.limited(a.now()); limited && !attempt.counted {
+	start := a.now()
+	// Others had their turns meanwhile: the limit may be reached by now.
+	if wait := attempt.limited(start); wait > 0 {
 		return nil, tooManyFailures(wait)
 	}
-	if app == nil {
-		return nil, invalidClient(reason)
-	}
-	client, refusal := a.checkSlow(app, c)
-	if refusal != nil {
-		attempt.failed(a.now()) // before the next one checks the limit in its turn
-	}
-	return client, refusal
-}
-
-func (a *Authenticator) checkSlow(app *application.Application, c Credentials) (*Client, *Error) {
-	now := a.now()
-	secret, match := app.CheckFast(c.Secret, now)
-	if match == application.Matched {
-		return accept(app, secret, c)
-	}
-	if match == application.Unknown {
-		if secret, ok := app.CheckSlow(c.Secret, now); ok {
-			return accept(app, secret, c)
+	if app != nil {
+		secret, ok := app.CheckSlow(c.Secret, start)
+		if ok {
+			return a.accept(app, secret, c, attempt)
+		}
+		reason = ReasonWrongSecret
+		if _, expired := app.ExpiredMatch(c.Secret, start); expired {
+			reason = ReasonExpiredSecret
 		}
 	}
-	if _, expired := app.ExpiredMatch(c.Secret, now); expired {
-		return nil, invalidClient(ReasonExpiredSecret)
-	}
-	return nil, invalidClient(ReasonWrongSecret)
+	// The turn lasts as long with a hash as without one: those who wait in line
+	// would else tell the one from the other.
+	a.sleep(ctx, set.HashingTime()-a.now().Sub(start))
+	return a.refuse(reason, attempt)
+}
+
+func (a *Authenticator) refuse(reason Reason, attempt *attempt) (*Client, *Error) {
+	attempt.failed(a.now())
+	return nil, invalidClient(reason)
 }
 
 // find is the Application that the credentials name and may authenticate as,
@@ -151,9 +139,9 @@ func find(set *application.Set, c Credentials) (*application.Application, Reason
 
 // accept asks last whether the method is the registered one (RFC 7591 section
 // 2): a caller without the secret does not learn which one is.
-func accept(app *application.Application, secret *application.Secret, c Credentials) (*Client, *Error) {
+func (a *Authenticator) accept(app *application.Application, secret *application.Secret, c Credentials, attempt *attempt) (*Client, *Error) {
 	if app.TokenEndpointAuthMethod != "" && app.TokenEndpointAuthMethod != string(c.Method) {
-		return nil, invalidClient(ReasonUnregisteredMethod)
+		return a.refuse(ReasonUnregisteredMethod, attempt)
 	}
 	return &Client{Application: app, Secret: secret}, nil
 }

@@ -85,8 +85,8 @@ func TestFailedAuthenticationsAreIndistinguishable(t *testing.T) {
 					t.Errorf("status %d, headers %v, body %s", w.Code, w.Header(), w.Body)
 				}
 				start := time.Date(2026, 3, 16, 12, 0, 0, 0, time.UTC).Add(c.tick)
-				if len(c.ends) != 1 || c.ends[0].Sub(start) != set.AuthenticationFloor() {
-					t.Errorf("held until %v after %v, want once, for %v", c.ends, start, set.AuthenticationFloor())
+				if last := len(c.ends) - 1; last < 0 || c.ends[last].Sub(start) != set.AuthenticationFloor() {
+					t.Errorf("held until %v after %v, want %v in the end", c.ends, start, set.AuthenticationFloor())
 				}
 				a, c = newTestAuthenticator()
 				e = &endpoint{set: set, auth: a, clock: c}

@@ -2,8 +2,10 @@ package oauth
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -175,6 +177,9 @@ func TestNothingOfTheRequestBecomesAClaim(t *testing.T) {
 			}
 			if g, w := must(json.Marshal(got)), must(json.Marshal(want)); string(g) != string(w) {
 				t.Errorf("claims %s, want %s", g, w)
+			}
+			if names := slices.Sorted(maps.Keys(got)); !slices.Equal(names, slices.Sorted(slices.Values(ClaimNames))) {
+				t.Errorf("a token has the claims %v, and ClaimNames are %v", names, ClaimNames)
 			}
 			// RFC 6749 section 5.1: expires_in is the lifetime.
 			if float64(token.ExpiresIn()) != row.lifetime {

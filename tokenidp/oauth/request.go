@@ -132,9 +132,9 @@ func fromLoopback(remoteAddr string) bool {
 // (RFC 6749 section 2.1). Sec-Fetch-Mode is no evidence, since servers send it
 // too.
 func (p Policy) checkBrowser(r *http.Request) error {
-	site := r.Header.Get("Sec-Fetch-Site")
 	origin, hasOrigin := r.Header["Origin"]
-	if !hasOrigin && (site == "" || site == "none") {
+	fromPage := slices.ContainsFunc(r.Header["Sec-Fetch-Site"], func(site string) bool { return site != "none" })
+	if !hasOrigin && !fromPage {
 		return nil
 	}
 	if len(origin) == 1 && p.allowsOrigin(origin[0]) {

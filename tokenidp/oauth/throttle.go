@@ -31,7 +31,7 @@ const (
 type Throttle struct {
 	mu      sync.Mutex
 	pairs   *lru.Cache[pair, *record]
-	sources *lru.Cache[netip.Prefix, *rate.Limiter]
+	sources *lru.Cache[netip.Prefix, *record]
 }
 
 // pair is a client as one source claims it, rightly or not.
@@ -42,34 +42,83 @@ type pair struct {
 
 type record struct {
 	failures *rate.Limiter
-	proven   bool // the source once authenticated as this client
+	proven   bool // of a pair: the source once authenticated as this client
 }
 
 // NewThrottle makes an empty Throttle.
 func NewThrottle() *Throttle {
-	pairs, err := lru.New[pair, *record](maxTracked)
+	return &Throttle{pairs: newCache[pair](), sources: newCache[netip.Prefix]()}
+}
+
+func newCache[K comparable]() *lru.Cache[K, *record] {
+	cache, err := lru.New[K, *record](maxTracked)
 	if err != nil {
 		panic(err) // a constant size that is positive
 	}
-	sources, err := lru.New[netip.Prefix, *rate.Limiter](maxTracked)
-	if err != nil {
-		panic(err)
-	}
-	return &Throttle{pairs: pairs, sources: sources}
+	return cache
 }
 
 // attempt is one authentication under way.
 type attempt struct {
-	throttle *Throttle
-	pair     pair
-	counted  bool // as a failure
+	throttle     *Throttle
+	pair, source *record
 }
 
 func (t *Throttle) attempt(clientID string, source netip.Addr) *attempt {
 	if len(clientID) > maxTrackedID {
 		clientID = ""
 	}
-	return &attempt{throttle: t, pair: pair{clientID: clientID, source: network(source)}}
+	from := network(source)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return &attempt{
+		throttle: t,
+		// The id is a part of the request, and would keep all of it in memory.
+		pair:   recordOf(t.pairs, pair{clientID: strings.Clone(clientID), source: from}, failuresPerClient),
+		source: recordOf(t.sources, from, failuresPerSource),
+	}
+}
+
+func recordOf[K comparable](cache *lru.Cache[K, *record], key K, failures int) *record {
+	if r, ok := cache.Get(key); ok {
+		return r
+	}
+	r := &record{failures: rate.NewLimiter(rate.Limit(float64(failures)/failureWindow.Seconds()), failures)}
+	cache.Add(key, r)
+	return r
+}
+
+// limited is how long the attempt must wait, or zero. A source that has proven
+// to be the client is not held to what others behind its address did.
+func (a *attempt) limited(now time.Time) time.Duration {
+	a.throttle.mu.Lock()
+	defer a.throttle.mu.Unlock()
+	wait := untilToken(a.pair.failures, now)
+	if !a.pair.proven {
+		wait = max(wait, untilToken(a.source.failures, now))
+	}
+	return wait
+}
+
+func untilToken(l *rate.Limiter, now time.Time) time.Duration {
+	missing := 1 - l.TokensAt(now)
+	if missing <= 0 {
+		return 0
+	}
+	return time.Duration(missing / float64(l.Limit()) * float64(time.Second))
+}
+
+func (a *attempt) failed(now time.Time) {
+	a.throttle.mu.Lock()
+	defer a.throttle.mu.Unlock()
+	a.pair.failures.AllowN(now, 1)
+	a.source.failures.AllowN(now, 1)
+}
+
+func (a *attempt) succeeded() {
+	a.throttle.mu.Lock()
+	defer a.throttle.mu.Unlock()
+	a.pair.proven = true
 }
 
 // network is what one party controls: an IPv4 address, or an IPv6 /64.
@@ -84,74 +133,6 @@ func network(source netip.Addr) netip.Prefix {
 		return netip.Prefix{} // an invalid address: one source among others
 	}
 	return prefix
-}
-
-// limited tells whether the attempt must wait, and how long. A source that has
-// proven to be the client is not held to what others behind its address did.
-func (a *attempt) limited(now time.Time) (time.Duration, bool) {
-	t := a.throttle
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var wait time.Duration
-	record, known := t.pairs.Get(a.pair)
-	if known {
-		wait = untilToken(record.failures, now)
-	}
-	if known && record.proven {
-		return wait, wait > 0
-	}
-	if source, ok := t.sources.Get(a.pair.source); ok {
-		wait = max(wait, untilToken(source, now))
-	}
-	return wait, wait > 0
-}
-
-func untilToken(l *rate.Limiter, now time.Time) time.Duration {
-	missing := 1 - l.TokensAt(now)
-	if missing <= 0 {
-		return 0
-	}
-	return time.Duration(missing / float64(l.Limit()) * float64(time.Second))
-}
-
-// failed counts the attempt as a failure, once however often it is told.
-func (a *attempt) failed(now time.Time) {
-	if a.counted {
-		return
-	}
-	a.counted = true
-	t := a.throttle
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	source, ok := t.sources.Get(a.pair.source)
-	if !ok {
-		source = newLimiter(failuresPerSource)
-		t.sources.Add(a.pair.source, source)
-	}
-	source.AllowN(now, 1)
-	t.record(a.pair).failures.AllowN(now, 1)
-}
-
-func (a *attempt) succeeded() {
-	t := a.throttle
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.record(a.pair).proven = true
-}
-
-func (t *Throttle) record(p pair) *record {
-	if r, ok := t.pairs.Get(p); ok {
-		return r
-	}
-	// The id is a part of the request, and would keep all of it in memory.
-	p.clientID = strings.Clone(p.clientID)
-	r := &record{failures: newLimiter(failuresPerClient)}
-	t.pairs.Add(p, r)
-	return r
-}
-
-func newLimiter(failures int) *rate.Limiter {
-	return rate.NewLimiter(rate.Limit(float64(failures)/failureWindow.Seconds()), failures)
 }
 
 func tooManyFailures(wait time.Duration) *Error {

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -57,7 +58,7 @@ func TestTheClientLimit(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			e := newEndpoint(t)
 			e.exhaust(t, always(row.id), row.secret, here, failuresPerClient)
-			if len(e.clock.slept) != failuresPerClient {
+			if len(e.clock.slept) < failuresPerClient {
 				t.Errorf("%d answers were held, want %d", len(e.clock.slept), failuresPerClient)
 			}
 			e.clock.now = e.clock.now.Add(failureWindow / failuresPerClient)
@@ -193,16 +194,24 @@ func TestRetryAfter(t *testing.T) {
 
 func TestTheLongerOfTwoWaitsIsTold(t *testing.T) {
 	throttle, start := NewThrottle(), time.Unix(0, 0)
-	for range failuresPerClient {
-		throttle.attempt("worker", here).failed(start)
+	fail := func(clientID string, at time.Time) {
+		t.Helper()
+		attempt := throttle.attempt(clientID, here)
+		if wait := attempt.limited(at); wait > 0 {
+			t.Fatalf("%s has to wait %v already", clientID, wait)
+		}
+		attempt.failed(at)
 	}
-	throttle.attempt("worker", here).failed(start.Add(10500 * time.Millisecond)) // its second token comes at 12 s
+	for range failuresPerClient {
+		fail("worker", start)
+	}
+	fail("worker", start.Add(10500*time.Millisecond)) // its second token comes at 12 s
 	now := start.Add(11999 * time.Millisecond)
 	for i := range failuresPerSource {
-		throttle.attempt(numbered(i), here).failed(now)
+		fail(numbered(i), now)
 	}
-	if wait, limited := throttle.attempt("worker", here).limited(now); !limited || wait != time.Second {
-		t.Errorf("wait %v, %v: the source has to wait for a second", wait, limited)
+	if wait := throttle.attempt("worker", here).limited(now); wait != time.Second {
+		t.Errorf("wait %v: the source has to wait for a second", wait)
 	}
 }
 
@@ -210,27 +219,35 @@ func TestTheLongerOfTwoWaitsIsTold(t *testing.T) {
 // another.
 func TestTheLimitHoldsForGuessesAtOnce(t *testing.T) {
 	set := loadSet(t)
-	synctest.Test(t, func(t *testing.T) {
-		a := NewAuthenticator()
-		a.hashing = make(chan struct{}, 1)
-		fill(a)
-		answers := make(chan Reason, 3*failuresPerClient)
-		for range cap(answers) {
-			go func() {
-				_, err := a.Authenticate(t.Context(), set, Credentials{ClientSecretPost, "slow", "wrong"}, here)
-				answers <- refusal(t, err).Reason
-			}()
-		}
-		synctest.Wait()
-		<-a.hashing
-		counts := make(map[Reason]int)
-		for range cap(answers) {
-			counts[<-answers]++
-		}
-		if counts[ReasonWrongSecret] != failuresPerClient || counts[ReasonTooManyFailures] != 2*failuresPerClient {
-			t.Errorf("answers %v", counts)
-		}
-	})
+	times := make(map[string][]time.Duration)
+	for id, reason := range map[string]Reason{"slow": ReasonWrongSecret, "nobody": ReasonUnknownClient, "inactive": ReasonInactiveClient} {
+		t.Run(id, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := NewAuthenticator()
+				a.hashing = make(chan struct{}, 1)
+				start := time.Now()
+				counts := make(map[Reason]int)
+				answers := make(chan Reason, 3*failuresPerClient)
+				for range cap(answers) {
+					go func() {
+						_, err := a.Authenticate(t.Context(), set, Credentials{ClientSecretPost, id, "wrong"}, here)
+						answers <- refusal(t, err).Reason
+					}()
+				}
+				for range cap(answers) {
+					counts[<-answers]++
+					times[id] = append(times[id], time.Since(start))
+				}
+				if counts[reason] != failuresPerClient || counts[ReasonTooManyFailures] != 2*failuresPerClient {
+					t.Errorf("answers %v", counts)
+				}
+			})
+		})
+	}
+	// Neither do the times of a burst tell who exists.
+	if !slices.Equal(times["slow"], times["nobody"]) || !slices.Equal(times["slow"], times["inactive"]) {
+		t.Errorf("answers after %v", times)
+	}
 }
 
 // A guess that is known to be wrong counts, even if its caller does not wait
@@ -249,20 +266,21 @@ func TestGivingUpDoesNotMakeAGuessFree(t *testing.T) {
 	}
 }
 
-// A client that was never judged is not to blame.
-func TestABusyServerCountsNoFailure(t *testing.T) {
-	e := newEndpoint(t)
-	fill(e.auth)
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	for range 2 * failuresPerSource {
-		_, _ = e.auth.Authenticate(gone, e.set, Credentials{ClientSecretPost, "slow", chosen}, here)
-	}
-	for range cap(e.auth.hashing) {
-		<-e.auth.hashing
-	}
-	if got := e.try(t, "slow", chosen, here); got != "" {
-		t.Errorf("refused: %s", got)
+// Whatever does not succeed counts, or it would show who exists: what is known
+// to be wrong has to count, even while the server is busy.
+func TestABusyServerCountsFailuresAlike(t *testing.T) {
+	for _, id := range []string{"slow", "nobody"} {
+		e := newEndpoint(t)
+		fill(e.auth)
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range failuresPerClient {
+			_, err := e.auth.Authenticate(gone, e.set, Credentials{ClientSecretPost, id, "wrong"}, here)
+			wantRefused(t, err, http.StatusServiceUnavailable, ReasonHashingBusy)
+		}
+		if got := e.try(t, id, "wrong", here); got != ReasonTooManyFailures {
+			t.Errorf("%s: %q", id, got)
+		}
 	}
 }
 
@@ -273,7 +291,9 @@ func TestTheMemoryOfTheThrottleIsBounded(t *testing.T) {
 	for i := range 200_000 {
 		address[4], address[5], address[6], address[7] = byte(i>>24), byte(i>>16), byte(i>>8), byte(i)
 		attempt := throttle.attempt(numbered(i), netip.AddrFrom16(address))
-		attempt.limited(now)
+		if wait := attempt.limited(now); wait > 0 {
+			t.Fatalf("attempt %d has to wait", i)
+		}
 		if i%3 == 0 {
 			attempt.succeeded()
 		} else {
@@ -297,7 +317,8 @@ func TestTheThrottleKeepsNoBodies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e.auth.throttle.attempt(request.Credentials.ClientID, here).failed(e.clock.now)
+		from := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+		e.auth.throttle.attempt(request.Credentials.ClientID, from).failed(e.clock.now)
 	}
 	if grown := heap() - before; grown > many*maxBody/10 {
 		t.Errorf("%d kB are kept for %d clients", grown>>10, many)

@@ -34,6 +34,7 @@ const (
 	NotYetValid            Reason = "not_yet_valid"
 	IssuedInFuture         Reason = "issued_in_future"
 	Revoked                Reason = "revoked"
+	InactiveClient         Reason = "inactive_client"
 	WrongAudience          Reason = "wrong_audience"
 	MissingScope           Reason = "missing_scope"
 )
@@ -73,6 +74,7 @@ var answers = map[Reason]answer{
 	NotYetValid:            badToken,
 	IssuedInFuture:         badToken,
 	Revoked:                badToken,
+	InactiveClient:         badToken,
 	WrongAudience:          badToken,
 	MissingScope:           {http.StatusForbidden, "insufficient_scope", "The access token lacks a scope that this resource requires"},
 }

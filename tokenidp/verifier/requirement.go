@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Requirement is what one route asks of a token. It is judged for every request
@@ -32,9 +33,9 @@ func (c *Claims) Authorize(r *Requirement) error {
 	case r == nil, len(r.Audiences) == 0 && len(r.Alternatives) == 0:
 		return Refuse(WrongAudience, errNothingRequired)
 	case !c.isFor(r):
-		return Refuse(WrongAudience, fmt.Errorf("aud is %.200q", fmt.Sprint(c.Audience)))
+		return Refuse(WrongAudience, fmt.Errorf("aud is %.200q, not %s", strings.Join(c.Audience, " "), strings.Join(r.audiences(), " or ")))
 	case !c.holds(r):
-		refusal := Refuse(MissingScope, fmt.Errorf("scope is %.200q", fmt.Sprint(c.Scope)))
+		refusal := Refuse(MissingScope, fmt.Errorf("scope is %.200q, and %s is asked for", strings.Join(c.Scope, " "), strings.Join(r.sufficientScope(), " ")))
 		refusal.Scope = r.sufficientScope()
 		return refusal
 	}
@@ -59,6 +60,17 @@ func (c *Claims) holds(r *Requirement) bool {
 	return len(r.Alternatives) == 0 || slices.ContainsFunc(r.Alternatives, func(a Alternative) bool {
 		return c.HasAudience(a.Audience) && c.HasScope(a.Scope)
 	})
+}
+
+// audiences lists all that would do.
+func (r *Requirement) audiences() []string {
+	all := slices.Clone(r.Audiences)
+	for _, a := range r.Alternatives {
+		if !slices.Contains(all, a.Audience) {
+			all = append(all, a.Audience)
+		}
+	}
+	return all
 }
 
 // sufficientScope lists the scopes that would do, alternatives included: RFC 6750

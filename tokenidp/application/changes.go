@@ -1,0 +1,245 @@
+package application
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// mostChanges is in lines: a log is no place for a hundred thousand of them.
+const mostChanges = 1000
+
+// change is one side of what is different between two Sets.
+type change struct {
+	applications map[string]*Application
+	resources    map[string]*Resource
+	owners       map[string]*Resource // by scope
+	descriptions map[string]string    // by scope
+}
+
+// changes says, in a line each, what is different in after: resources, scopes,
+// and Applications, each by name. It looks only into files that differ.
+func changes(before, after *Set) []string {
+	forced := slices.Concat(before.forced, after.forced)
+	was, is := before.changeFrom(after, forced), after.changeFrom(before, forced)
+	var c changeLog
+	c.resources(was, is)
+	c.scopes(was, is)
+	for _, clientID := range names(was.applications, is.applications) {
+		c.application(clientID, was.applications[clientID], is.applications[clientID])
+	}
+	if c.more > 0 {
+		c.lines = append(c.lines, fmt.Sprintf("… and %d more", c.more))
+	}
+	return c.lines
+}
+
+// changeFrom is what the Set has from files that are not the same in the other,
+// and the given Applications.
+func (s *Set) changeFrom(other *Set, clientIDs []string) change {
+	c := change{
+		applications: make(map[string]*Application),
+		resources:    make(map[string]*Resource),
+		owners:       make(map[string]*Resource),
+		descriptions: make(map[string]string),
+	}
+	same := make(map[*content]bool, len(other.contents))
+	for _, content := range other.contents {
+		same[content] = true
+	}
+	for _, content := range s.contents {
+		if same[content] {
+			continue
+		}
+		for _, a := range content.applications {
+			c.applications[a.ClientID] = s.byClientID[a.ClientID]
+		}
+		for _, r := range content.resources {
+			c.resources[r.Name] = r
+			for _, scope := range r.Scopes {
+				c.owners[scope.Name], c.descriptions[scope.Name] = r, scope.Description
+			}
+		}
+	}
+	for _, clientID := range clientIDs {
+		if a := s.byClientID[clientID]; a != nil {
+			c.applications[clientID] = a
+		}
+	}
+	return c
+}
+
+// names are the keys of both maps, sorted.
+func names[V any](was, is map[string]V) []string {
+	return slices.Compact(slices.Sorted(func(yield func(string) bool) {
+		for _, m := range []map[string]V{was, is} {
+			for name := range maps.Keys(m) {
+				if !yield(name) {
+					return
+				}
+			}
+		}
+	}))
+}
+
+// changeLog collects lines.
+type changeLog struct {
+	lines []string
+	more  int
+}
+
+func (c *changeLog) add(format string, args ...any) {
+	if len(c.lines) == mostChanges {
+		c.more++
+		return
+	}
+	c.lines = append(c.lines, fmt.Sprintf(format, args...))
+}
+
+// instead adds a line if the values differ.
+func (c *changeLog) instead(what, field, was, is string) {
+	if was != is {
+		c.add("%s %s %s instead of %s", what, field, is, was)
+	}
+}
+
+func (c *changeLog) resources(was, is change) {
+	for _, name := range names(was.resources, is.resources) {
+		before, after := was.resources[name], is.resources[name]
+		switch {
+		case before == nil:
+			c.add("resource %q added (scopes %s)", name, listed(after.scopeNames()))
+		case after == nil:
+			c.add("resource %q removed", name)
+		default:
+			c.instead(fmt.Sprintf("resource %q", name), "audience", before.Audience(), after.Audience())
+		}
+	}
+}
+
+// scopes leaves out what is said with the resource.
+func (c *changeLog) scopes(was, is change) {
+	for _, scope := range names(was.owners, is.owners) {
+		before, after := was.owners[scope], is.owners[scope]
+		switch {
+		case before == nil:
+			if was.resources[after.Name] != nil {
+				c.add("scope %s added to resource %q", scope, after.Name)
+			}
+		case after == nil:
+			if is.resources[before.Name] != nil {
+				c.add("scope %s removed from resource %q", scope, before.Name)
+			}
+		case before.Name != after.Name:
+			c.add("scope %s moved from resource %q to %q", scope, before.Name, after.Name)
+		case was.descriptions[scope] != is.descriptions[scope]:
+			c.add("scope %s described otherwise", scope)
+		}
+	}
+}
+
+func (r *Resource) scopeNames() []string {
+	names := make([]string, len(r.Scopes))
+	for i, scope := range r.Scopes {
+		names[i] = scope.Name
+	}
+	return names
+}
+
+func (c *changeLog) application(clientID string, was, is *Application) {
+	what := fmt.Sprintf("application %q", clientID)
+	switch {
+	case was == nil && is.Active:
+		c.add("%s added (scopes %s)", what, listed(is.Scopes))
+		return
+	case was == nil:
+		c.add("%s added, inactive (scopes %s)", what, listed(is.Scopes))
+		return
+	case is == nil:
+		c.add("%s removed", what)
+		return
+	case was.Active && !is.Active:
+		c.add("%s deactivated", what)
+	case !was.Active && is.Active:
+		c.add("%s activated", what)
+	}
+	c.instead(what, "client_name", strconv.Quote(was.ClientName), strconv.Quote(is.ClientName))
+	c.difference(is.Scopes, was.Scopes, what+" gained scope")
+	c.difference(was.Scopes, is.Scopes, what+" lost scope")
+	if !slices.Equal(was.DefaultScopes, is.DefaultScopes) {
+		c.add("%s default_scopes %s instead of %s", what, listed(is.DefaultScopes), listed(was.DefaultScopes))
+	}
+	c.instead(what, "token_endpoint_auth_method", cmp.Or(was.TokenEndpointAuthMethod, "any"), cmp.Or(is.TokenEndpointAuthMethod, "any"))
+	c.instead(what, "token_lifetime", lifetime(was), lifetime(is))
+	c.secrets(what, was.Secrets, is.Secrets)
+}
+
+// difference adds a line for each of a that is not in b.
+func (c *changeLog) difference(a, b []string, what string) {
+	for _, scope := range a {
+		if !slices.Contains(b, scope) {
+			c.add("%s %s", what, scope)
+		}
+	}
+}
+
+func (c *changeLog) secrets(what string, was, is []*Secret) {
+	for _, s := range is {
+		secret := fmt.Sprintf("%s secret %q", what, s.ID)
+		before := withID(was, s.ID)
+		if before == nil {
+			c.add("%s added, expires %s", secret, s.expiry())
+			continue
+		}
+		if before.stored != s.stored {
+			c.add("%s replaced", secret)
+		}
+		c.instead(secret, "expires", before.expiry(), s.expiry())
+	}
+	for _, s := range was {
+		if withID(is, s.ID) == nil {
+			c.add("%s secret %q removed", what, s.ID)
+		}
+	}
+}
+
+func withID(secrets []*Secret, id string) *Secret {
+	if i := slices.IndexFunc(secrets, func(s *Secret) bool { return s.ID == id }); i >= 0 {
+		return secrets[i]
+	}
+	return nil
+}
+
+// expiry is as it is written in the file: a day means its end.
+func (s *Secret) expiry() string {
+	switch day := s.Expires.UTC().Truncate(24 * time.Hour); {
+	case s.Expires.IsZero():
+		return "never"
+	case day.Equal(s.Expires):
+		return day.AddDate(0, 0, -1).Format(time.DateOnly)
+	}
+	return s.Expires.UTC().Format(time.RFC3339Nano)
+}
+
+func lifetime(a *Application) string {
+	if a.TokenLifetime == 0 {
+		return "the default"
+	}
+	return a.TokenLifetime.String()
+}
+
+// listed shows names in a line of bearable length.
+func listed(names []string) string {
+	const most = 20
+	switch {
+	case len(names) == 0:
+		return "none"
+	case len(names) > most:
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], " "), len(names)-most)
+	}
+	return strings.Join(names, " ")
+}

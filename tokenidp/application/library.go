@@ -1,0 +1,206 @@
+package application
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// Library is the files of one issuer, and what of them is in force. A file that
+// breaks keeps its last good version in force, and holds up no other file.
+//
+// One goroutine may call Load and Refresh while others call Status and read the
+// Sets it returned.
+type Library struct {
+	options  Options
+	patterns []*pattern
+	files    []*file // in the order in which they are named
+	set      *Set    // in force
+	status   atomic.Pointer[[]FileStatus]
+}
+
+// Result is what came of a Refresh.
+type Result struct {
+	// Set is in force now.
+	Set *Set
+	// Applied: Set is another than before.
+	Applied bool
+	// Changes say, in a line each, what is different from the Set before. They
+	// have no secret and no hash in them.
+	Changes []string
+	// Problems are those that the Refresh before did not have, or had otherwise.
+	Problems []Problem
+	// Mended are the paths whose problem is gone.
+	Mended []string
+}
+
+// Problem keeps a file, as it is now, from being in force.
+type Problem struct {
+	// Path is that of the file, or a glob that matches nothing any more.
+	Path string
+	// Err has lines that begin with "file:line: ".
+	Err error
+	// Rejected: the file is fine by itself, but not together with the others, or
+	// not acceptable to the caller of Refresh.
+	Rejected bool
+}
+
+// FileStatus is the state of a file, or of a glob that matches nothing.
+type FileStatus struct {
+	Path string
+	// LoadedAt is when the version in force was put in force; zero if none is.
+	LoadedAt time.Time
+	// ChangedAt is the time of modification of the newest version, be it in force
+	// or not; zero if it cannot be read.
+	ChangedAt time.Time
+	// Applications is how many of those in force the file has.
+	Applications int
+	// Problem is why the newest version is not in force, or "".
+	Problem string
+	// Since is when the problem was found; it may have changed since.
+	Since time.Time
+}
+
+// NewLibrary names the files, as paths or as globs in the syntax of
+// filepath.Match, absolute or relative to the working directory. Nothing is read
+// yet.
+func NewLibrary(patterns []string, o Options) *Library {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	l := &Library{options: o}
+	l.set, _ = union(nil)
+	for _, text := range patterns {
+		l.patterns = append(l.patterns, &pattern{text: text})
+	}
+	return l
+}
+
+// Load reads all files for the first time. It returns their union, or an error
+// with a line "file:line: …" for each of the first 20 mistakes: nothing is
+// loaded by half.
+func (l *Library) Load() (*Set, error) {
+	before := l.files
+	l.files = nil
+	l.look()
+	var parts []part
+	if len(l.patterns) == 0 {
+		parts = append(parts, part{content: unreadable("applications", errors.New("no file is named"))})
+	}
+	for _, p := range l.patterns {
+		if p.failure != nil {
+			parts = append(parts, part{content: unreadable(p.text, p.failure)})
+		}
+	}
+	for _, f := range l.files {
+		parts = append(parts, part{content: f.newest})
+	}
+	set, err := union(parts)
+	if err != nil {
+		l.files = before
+		return nil, err
+	}
+	l.commit(set, l.files)
+	l.report(&Result{})
+	return set, nil
+}
+
+// Refresh looks at the files again, after a Load, and puts in force what changed:
+// all of it together if the union is sound and accept has nothing against it, or
+// else as much as can be. A nil accept has nothing against anything. A
+// deactivation is always applied. If nothing changed, it takes a stat per file.
+func (l *Library) Refresh(accept func(*Set) error) *Result {
+	before := l.set
+	if l.look() {
+		l.settle(accept)
+	}
+	r := &Result{Set: l.set, Applied: l.set != before}
+	if r.Applied {
+		r.Changes = changes(before, l.set)
+	}
+	l.report(r)
+	return r
+}
+
+// Status is the state of every file, in the order in which they are named.
+func (l *Library) Status() []FileStatus {
+	if status := l.status.Load(); status != nil {
+		return slices.Clone(*status)
+	}
+	return nil
+}
+
+// look reads again what changed, and reports whether anything did.
+func (l *Library) look() (changed bool) {
+	before := make(map[string]*file, len(l.files))
+	for _, f := range l.files {
+		before[f.key] = f
+	}
+	now := l.options.Now()
+	named, looked := make(map[string]*file), make(map[string]bool)
+	var files []*file
+	for _, p := range l.patterns {
+		p.expand()
+		for _, path := range p.matched {
+			key := absolute(path)
+			f := named[key]
+			if f == nil {
+				if f = before[key]; f == nil {
+					f = newFile(path, key)
+				}
+				named[key] = f
+				files = append(files, f)
+			}
+			// Of the files of a glob that matches nothing, nothing is known.
+			if p.failure != nil || looked[key] {
+				continue
+			}
+			looked[key] = true
+			changed = f.look(now, l.options) || changed
+		}
+	}
+	for _, f := range l.files {
+		if named[f.key] != nil {
+			continue
+		}
+		files = append(files, f)
+		// A glob passes silently over a folder that it may not read.
+		if _, err := os.Lstat(f.print.path); errors.Is(err, fs.ErrNotExist) {
+			changed = changed || !f.gone
+			f.gone = true
+		} else {
+			changed = f.look(now, l.options) || changed
+		}
+	}
+	l.files = files
+	return changed
+}
+
+// report tells what is new about the problems, forgets the files that are gone,
+// and publishes the status.
+func (l *Library) report(r *Result) {
+	now := l.options.Now()
+	status := []FileStatus{}
+	for _, p := range l.patterns {
+		err := p.failure
+		if err != nil {
+			err = fmt.Errorf("%s: %w", p.text, err)
+		}
+		p.trouble.tell(r, Problem{Path: p.text, Err: err}, now)
+		if err != nil {
+			status = append(status, FileStatus{Path: p.text, Problem: p.trouble.text, Since: p.trouble.since})
+		}
+	}
+	for _, f := range l.files {
+		f.trouble.tell(r, f.problem(), now)
+	}
+	l.files = slices.DeleteFunc(l.files, func(f *file) bool { return f.gone && f.inForce == nil })
+	for _, f := range l.files {
+		status = append(status, f.status())
+	}
+	l.status.Store(&status)
+}

@@ -1,0 +1,166 @@
+package application
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// part is what a Set takes from one file: a version of it, and the Applications
+// that a newer version, which cannot be used otherwise, has deactivated.
+type part struct {
+	*content
+	off map[string]bool
+}
+
+// union makes a Set of the parts, in the order of the files. The error has a
+// line "file:line: …" for each of the first 20 mistakes, be it one within a file
+// or one between two.
+func union(parts []part) (*Set, error) {
+	applications, errs, warnings := 0, make([]problems, len(parts)), make([]problems, len(parts))
+	incomplete := false
+	for i, p := range parts {
+		applications += len(p.applications)
+		incomplete = incomplete || p.incomplete
+		errs[i], warnings[i] = p.errors.clone(), p.warnings.clone()
+	}
+	s := &Set{
+		byClientID: make(map[string]*Application, applications),
+		byScope:    make(map[string]*Resource),
+		byAudience: make(map[string]*Resource),
+	}
+	s.sorted = sync.OnceValue(s.sort)
+
+	defined := make(map[string]position)
+	for i, p := range parts {
+		s.contents = append(s.contents, p.content)
+		s.hashingTime = min(max(s.hashingTime, p.hashingTime), mostHashingTime)
+		for _, d := range p.definitions {
+			key := d.kind + " " + d.name
+			if first, ok := defined[key]; ok {
+				errs[i].add(d.at, alreadyDefined, d.what, d.kind, d.name, first)
+			} else {
+				defined[key] = d.at
+			}
+		}
+		s.addResources(p)
+		s.addApplications(p, &errs[i])
+	}
+	if !incomplete {
+		s.checkReferences(errs)
+	}
+	if err := report(errs); err != nil {
+		return nil, err
+	}
+	s.warnOfShared(warnings, applications)
+	s.warnings = lines(warnings, mostProblems)
+	return s, nil
+}
+
+func (s *Set) addResources(p part) {
+	for _, r := range p.resources {
+		s.resources = append(s.resources, r)
+		s.byAudience[r.Name] = r
+		if r.Identifier != "" {
+			s.byAudience[r.Identifier] = r
+		}
+		for _, scope := range r.Scopes {
+			s.byScope[scope.Name] = r
+		}
+	}
+}
+
+func (s *Set) addApplications(p part, errs *problems) {
+	for _, a := range p.applications {
+		if a.at.line == 0 {
+			continue // its client_id is wrong, which has been reported
+		}
+		if first, ok := s.byClientID[a.ClientID]; ok {
+			errs.add(a.at, alreadyDefined, a.what(), "client_id", a.ClientID, first.at)
+			continue
+		}
+		if a.Active && p.off[a.ClientID] {
+			inactive := *a
+			inactive.Active = false
+			a = &inactive
+			s.forced = append(s.forced, a.ClientID)
+		}
+		s.byClientID[a.ClientID] = a
+	}
+}
+
+// checkReferences finds scopes without an owner, and default_scopes with several.
+func (s *Set) checkReferences(errs []problems) {
+	hints := make(map[string]string) // searching all names takes its time
+	hint := func(scope string) string {
+		if _, ok := hints[scope]; !ok {
+			hints[scope] = known(scope, s.scopes())
+		}
+		return hints[scope]
+	}
+	for i, c := range s.contents {
+		for _, ref := range c.references {
+			owner, owned := s.byScope[ref.scope]
+			at, what := position{c.file, int(ref.line)}, ref.application.what
+			switch {
+			case !owned && ref.byDefault: // said of scopes already
+			case !owned:
+				errs[i].add(at, "%s: scope %s is owned by no resource; %s", what(), quoted(ref.scope), hint(ref.scope))
+			case ref.byDefault:
+				if first := s.byScope[ref.application.DefaultScopes[0]]; first != nil && first != owner {
+					errs[i].add(at, "%s: default_scopes has scopes of several resources, %q and %q; a token is for one",
+						what(), first.Name, owner.Name)
+				}
+			}
+		}
+	}
+}
+
+// scopes are in order of definition.
+func (s *Set) scopes() (names []string) {
+	for _, r := range s.resources {
+		for _, scope := range r.Scopes {
+			names = append(names, scope.Name)
+		}
+	}
+	return names
+}
+
+// warnOfShared finds Applications with the same secret: whoever steals one is
+// both, and neither can be shut out alone.
+func (s *Set) warnOfShared(warnings []problems, applications int) {
+	owner := make(map[tag]string, applications)
+	for i, c := range s.contents {
+		for _, a := range c.applications {
+			for _, secret := range a.Secrets {
+				if secret.stored == (tag{}) {
+					continue
+				}
+				if other, ok := owner[secret.stored]; !ok {
+					owner[secret.stored] = a.ClientID
+				} else if other != a.ClientID {
+					warnings[i].add(position{c.file, secret.line}, "%s: secret %s: application %q has the same secret; give each its own",
+						a.what(), quoted(secret.ID), other)
+				}
+			}
+		}
+	}
+}
+
+func (s *Set) sort() []*Application {
+	sorted := make([]*Application, 0, len(s.byClientID))
+	for _, a := range s.byClientID {
+		sorted = append(sorted, a)
+	}
+	slices.SortFunc(sorted, func(a, b *Application) int { return strings.Compare(a.ClientID, b.ClientID) })
+	return sorted
+}
+
+// what is how errors call the Application.
+func (a *Application) what() string {
+	if a.ClientID == "" {
+		return "an application"
+	}
+	return fmt.Sprintf("application %s", quoted(a.ClientID))
+}
