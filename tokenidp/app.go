@@ -72,6 +72,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 func (a *App) Start() error {
 	for _, iss := range a.Issuers {
 		iss.announce()
+		iss.standing.applications.Store(iss.applications.Load())
 		if iss.library != nil {
 			a.running.Go(func() { iss.watch(a.ctx) })
 		}
@@ -91,7 +92,14 @@ func (a *App) Cleanup() error {
 	if a.stop != nil {
 		a.stop()
 	}
-	return nil
+	var errs []error
+	for _, iss := range a.Issuers {
+		if iss.standing != nil {
+			_, err := standings.Delete(iss.Issuer)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // issuer finds the issuer that a handler names. The empty name is the only

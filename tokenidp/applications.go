@@ -36,6 +36,9 @@ func (iss *Issuer) loadApplications() error {
 	if err != nil {
 		return fmt.Errorf("loading applications: %w", err)
 	}
+	if before := iss.standing.applications.Load(); before != nil {
+		set.Remember(before)
+	}
 	iss.warn(set)
 	iss.applications.Store(set)
 	iss.metrics.applicationsLoaded(iss.Issuer, set, true)
@@ -111,6 +114,7 @@ func (iss *Issuer) adopt(set *application.Set) {
 		d.adopt(set)
 	}
 	iss.applications.Store(set)
+	iss.standing.applications.Store(set)
 }
 
 // inOrder tells whether every file is in force as it is.

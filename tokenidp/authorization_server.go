@@ -112,7 +112,7 @@ func (s *AuthorizationServer) issueToken(w http.ResponseWriter, r *http.Request,
 		return issued, err
 	}
 	applications := s.issuer.applications.Load()
-	if issued.client, err = s.issuer.authenticator.Authenticate(r.Context(), applications, issued.request.Credentials, clientIP(r)); err != nil {
+	if issued.client, err = s.issuer.standing.authenticator.Authenticate(r.Context(), applications, issued.request.Credentials, clientIP(r)); err != nil {
 		return issued, err
 	}
 	grant, err := oauth.Authorize(applications, issued.client, issued.request, time.Duration(s.issuer.TokenLifetime))

@@ -64,14 +64,14 @@ type Issuer struct {
 	// Where this issuer is configured, as file:line. Errors begin with it.
 	Source string `json:"source,omitempty"`
 
-	url           *url.URL
-	keys          *signing.Ring
-	authenticator *oauth.Authenticator
-	library       *application.Library            // nil without Applications
-	applications  atomic.Pointer[application.Set] // in force; nil without
-	dependents    []dependent
-	metrics       *metrics
-	logger        *zap.Logger
+	url          *url.URL
+	keys         *signing.Ring
+	standing     *standing
+	library      *application.Library            // nil without Applications
+	applications atomic.Pointer[application.Set] // in force; nil without
+	dependents   []dependent
+	metrics      *metrics
+	logger       *zap.Logger
 }
 
 func (iss *Issuer) provision(ctx caddy.Context, logger *zap.Logger, m *metrics) error {
@@ -79,10 +79,12 @@ func (iss *Issuer) provision(ctx caddy.Context, logger *zap.Logger, m *metrics) 
 	if err := iss.check(); err != nil {
 		return err
 	}
+	if err := iss.stand(); err != nil {
+		return err
+	}
 	if err := iss.loadApplications(); err != nil {
 		return err
 	}
-	iss.authenticator = oauth.NewAuthenticator()
 	iss.keys = signing.NewRing(ctx.Storage(), iss.Issuer, iss.SigningAlgorithm, nil, iss.logger)
 	reading, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()

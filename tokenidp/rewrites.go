@@ -89,7 +89,7 @@ func rewritesBefore(routes caddyhttp.RouteList, source []byte) bool {
 func rewrites(route caddyhttp.Route) bool {
 	return slices.ContainsFunc(route.Handlers, func(handler caddyhttp.MiddlewareHandler) bool {
 		switch h := handler.(type) {
-		case *rewrite.Rewrite:
+		case *rewrite.Rewrite, *caddyhttp.Invoke: // a named route may do anything
 			return true
 		case *caddyhttp.Subroute:
 			return slices.ContainsFunc(h.Routes, rewrites)
@@ -109,7 +109,7 @@ func rewritesRaw(raw json.RawMessage) bool {
 	if json.Unmarshal(raw, &handler) != nil {
 		return false
 	}
-	if handler.Name == "rewrite" {
+	if handler.Name == "rewrite" || handler.Name == "invoke" {
 		return true
 	}
 	for _, route := range handler.Routes {

@@ -95,6 +95,9 @@ func (m *mapping) authMethod() string {
 	return value
 }
 
+// mostScopes is far more than fit into one token.
+const mostScopes = 1000
+
 func (l *loader) scopesOf(m *mapping, a *Application, field string) []string {
 	scopes, nodes := m.texts(field)
 	if n := m.fields[field]; n != nil && n.Kind == yaml.SequenceNode && len(n.Content) == 0 && (a.Active || field == "default_scopes") {
@@ -102,6 +105,10 @@ func (l *loader) scopesOf(m *mapping, a *Application, field string) []string {
 	}
 	if n := m.fields["scopes"]; m.has("scopes") && (n == nil || n.Kind != yaml.SequenceNode) {
 		return scopes // that default_scopes is not part of it follows from the error
+	}
+	if len(scopes) > mostScopes {
+		m.failField(m.fields[field], field, "has %d scopes; at most %d fit", len(scopes), mostScopes)
+		return nil
 	}
 	byDefault := field == "default_scopes"
 	for i, scope := range scopes {

@@ -76,28 +76,34 @@ func (l *Library) commit(set *Set, changed []*file) {
 	for _, f := range changed {
 		f.inForce, f.rejected, f.loadedAt = f.wanted(), nil, now
 		if f.inForce != nil {
-			f.inForce.remember(l.set)
+			for _, a := range f.inForce.applications {
+				a.remember(l.set)
+			}
 		}
 	}
 	l.set = set
 }
 
-// remember takes over what an earlier Set knows of secrets that are still the
-// same, so that a new version of a file costs no slow hashes.
-func (c *content) remember(earlier *Set) {
-	for _, a := range c.applications {
-		before := earlier.byClientID[a.ClientID]
-		if before == nil {
+// Remember takes over what an earlier Set, such as that of a configuration that
+// ends, knows of secrets that are still the same: they cost no slow hash again.
+func (s *Set) Remember(earlier *Set) {
+	for _, a := range s.byClientID {
+		a.remember(earlier)
+	}
+}
+
+func (a *Application) remember(earlier *Set) {
+	before := earlier.byClientID[a.ClientID]
+	if before == nil {
+		return
+	}
+	for _, s := range a.Secrets {
+		if s.slow == nil {
 			continue
 		}
-		for _, s := range a.Secrets {
-			if s.slow == nil {
-				continue
-			}
-			for _, known := range before.Secrets {
-				if t := known.remembered.Load(); t != nil && known.stored == s.stored {
-					s.remembered.CompareAndSwap(nil, t)
-				}
+		for _, known := range before.Secrets {
+			if t := known.remembered.Load(); t != nil && known.stored == s.stored {
+				s.remembered.CompareAndSwap(nil, t)
 			}
 		}
 	}

@@ -95,6 +95,9 @@ func (s *Set) checkReferences(errs []problems) {
 	hints := make(map[string]string) // searching all names takes its time
 	hint := func(scope string) string {
 		if _, ok := hints[scope]; !ok {
+			if len(hints) == mostReported {
+				return "correct those above first"
+			}
 			hints[scope] = known(scope, s.scopes())
 		}
 		return hints[scope]

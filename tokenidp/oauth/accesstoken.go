@@ -47,8 +47,21 @@ func newTokenID() string {
 // ClaimNames are the names of all claims that a token has.
 var ClaimNames = []string{"iss", "sub", "aud", "client_id", "scope", "iat", "exp", "jti"}
 
-// Claims is the JWT claims set (RFC 7519 section 4).
+// maxClaims keeps a token, signature included, below the size that verifiers
+// accept.
+const maxClaims = 11 << 10
+
+// Claims is the JWT claims set (RFC 7519 section 4). The error is an *Error when
+// it is too large for a token.
 func (t *AccessToken) Claims() ([]byte, error) {
+	claims, err := t.encode()
+	if err == nil && len(claims) > maxClaims {
+		return nil, badRequest(CodeInvalidScope, "the scopes are too many for one token", ReasonTokenTooLarge, nil)
+	}
+	return claims, err
+}
+
+func (t *AccessToken) encode() ([]byte, error) {
 	return json.Marshal(struct {
 		Issuer    string `json:"iss"`
 		Subject   string `json:"sub"`

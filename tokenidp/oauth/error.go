@@ -59,6 +59,7 @@ const (
 	ReasonSeveralResources   Reason = "scopes_of_several_resources"
 	ReasonUnknownResource    Reason = "unknown_resource"
 	ReasonWrongResource      Reason = "wrong_resource"
+	ReasonTokenTooLarge      Reason = "scopes_too_large"
 	ReasonInternal           Reason = "internal_error"
 )
 
@@ -71,7 +72,7 @@ func Reasons() []Reason {
 		ReasonUnknownClient, ReasonInactiveClient, ReasonNoCredentials, ReasonUnknownMethod, ReasonUnregisteredMethod,
 		ReasonMistypedSecret, ReasonHashingBusy, ReasonExpiredSecret, ReasonWrongSecret, ReasonUnsupportedGrant,
 		ReasonGrantNotAllowed, ReasonNoScope, ReasonMalformedScope, ReasonScopeNotGranted, ReasonSeveralResources,
-		ReasonUnknownResource, ReasonWrongResource, ReasonInternal,
+		ReasonUnknownResource, ReasonWrongResource, ReasonTokenTooLarge, ReasonInternal,
 	}
 }
 

@@ -113,6 +113,10 @@ func refusals(t *testing.T) map[Reason]*Error {
 	_, err := Authorize(e.set, client, &TokenRequest{GrantType: ClientCredentials}, time.Hour)
 	all[ReasonGrantNotAllowed] = refusal(t, err)
 
+	large := &AccessToken{Scope: []string{strings.Repeat("a", maxClaims)}}
+	_, err = large.Claims()
+	all[ReasonTokenTooLarge] = refusal(t, err)
+
 	full := newEndpoint(t)
 	fill(full.auth)
 	gone, cancel := context.WithCancel(t.Context())
@@ -136,7 +140,7 @@ func TestRefusalsAreExact(t *testing.T) {
 		ReasonTooManyFailures: CodeTemporarilyUnavailable, ReasonHashingBusy: CodeTemporarilyUnavailable, ReasonInternal: CodeTemporarilyUnavailable,
 		ReasonUnsupportedGrant: CodeUnsupportedGrantType, ReasonGrantNotAllowed: CodeUnauthorizedClient,
 		ReasonNoScope: CodeInvalidScope, ReasonMalformedScope: CodeInvalidScope, ReasonScopeNotGranted: CodeInvalidScope,
-		ReasonSeveralResources: CodeInvalidTarget, ReasonUnknownResource: CodeInvalidTarget, ReasonWrongResource: CodeInvalidTarget,
+		ReasonTokenTooLarge: CodeInvalidScope, ReasonSeveralResources: CodeInvalidTarget, ReasonUnknownResource: CodeInvalidTarget, ReasonWrongResource: CodeInvalidTarget,
 	}
 	for _, row := range failures {
 		statuses[row.want], codes[row.want] = 401, CodeInvalidClient

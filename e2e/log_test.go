@@ -1,0 +1,71 @@
+package e2e
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+)
+
+// A secret gets into no log, wherever a caller puts it.
+func TestMisplacedSecretsAreNotLogged(t *testing.T) {
+	c := startShop(t, "")
+	secret := application.GenerateSecret()
+	token := c.token("reader", "orders.read")
+	ask := func(id, password string, form url.Values) {
+		t.Helper()
+		form.Set("grant_type", "client_credentials")
+		r := c.request(http.MethodPost, "https://localhost:5001/token", form.Encode(), "Content-Type: application/x-www-form-urlencoded")
+		r.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(password))
+		if a := send(t, c.client(), r); a.StatusCode == http.StatusOK {
+			t.Errorf("a token for %v", form)
+		}
+	}
+	ask(secret, "reader", url.Values{})
+	ask(shopSecret, "reader", url.Values{}) // a chosen one, swapped with the id
+	ask(secret, "nobody", url.Values{})
+	ask("reader", shopSecret, url.Values{"scope": {secret}})
+	ask("reader", shopSecret, url.Values{"resource": {secret}})
+	ask("reader", shopSecret, url.Values{"resource": {token}})
+	c.do(http.MethodPost, "https://localhost:5001/token", `{"`+secret+`":1,"`+secret+`":2}`, "Content-Type: application/json")
+
+	c.eventually("seven refusals", func() bool { return len(c.entries("token refused")) == 7 })
+	for name, hidden := range map[string]string{"generated secret": secret, "chosen secret": shopSecret, "token": token} {
+		if strings.Contains(c.logged(), hidden) {
+			t.Errorf("the log has the %s", name)
+		}
+	}
+}
+
+// A reload forgives no guess, and asks for no slow hash again.
+func TestAReloadKeepsWhatIsKnownOfClients(t *testing.T) {
+	c := startShop(t, "")
+	guess := func() int {
+		r := c.request(http.MethodPost, "https://localhost:5001/token", "grant_type=client_credentials", "Content-Type: application/x-www-form-urlencoded")
+		r.SetBasicAuth("nobody", "")
+		return send(t, c.client(), r).StatusCode
+	}
+	for range 10 {
+		if status := guess(); status != http.StatusUnauthorized {
+			t.Fatalf("status %d", status)
+		}
+	}
+	if status := guess(); status != http.StatusTooManyRequests {
+		t.Fatalf("status %d", status)
+	}
+	reload := c.do(http.MethodPost, "http://"+c.admin+"/load", strings.Replace(c.adapted(), `"Caddyfile:`, `"again/Caddyfile:`, 1), "Content-Type: application/json")
+	if reload.StatusCode != http.StatusOK {
+		t.Fatalf("reload: %d %s", reload.StatusCode, reload.body)
+	}
+	if status := guess(); status != http.StatusTooManyRequests {
+		t.Errorf("after the reload: %d", status)
+	}
+}
+
+// adapted is the configuration that runs.
+func (c *caddy) adapted() string {
+	c.t.Helper()
+	return c.do(http.MethodGet, "http://"+c.admin+"/config/", "").body
+}
