@@ -15,6 +15,7 @@ import (
 //	    issuer <url> {
 //	        applications             <file>...
 //	        signing_algorithm        <algorithm>
+//	        rotate                   <duration>|off
 //	        token_lifetime           <duration>
 //	        insecure_http
 //	        insecure_browser_origins <origin>...
@@ -61,14 +62,16 @@ func parseIssuer(d *caddyfile.Dispenser) (*tokenidp.Issuer, error) {
 			iss.Applications, err = parsePaths(d)
 		case "signing_algorithm":
 			iss.SigningAlgorithm, err = oneArg(d, "signing_algorithm <algorithm>, as in: signing_algorithm ES256")
+		case "rotate":
+			iss.Rotate, err = parseRotate(d)
 		case "token_lifetime":
-			iss.TokenLifetime, err = parseDuration(d)
+			iss.TokenLifetime, err = parseDuration(d, "token_lifetime <duration>, as in: token_lifetime 30m")
 		case "insecure_http":
 			iss.InsecureHTTP, err = flag(d)
 		case "insecure_browser_origins":
 			iss.InsecureBrowserOrigins, err = someArgs(d, "insecure_browser_origins <origin>..., as in: insecure_browser_origins https://tools.example.com")
 		default:
-			err = unknown(d, "issuer", "applications, signing_algorithm, token_lifetime, insecure_http, insecure_browser_origins")
+			err = unknown(d, "issuer", "applications, signing_algorithm, rotate, token_lifetime, insecure_http, insecure_browser_origins")
 		}
 		if err != nil {
 			return nil, err
@@ -91,8 +94,20 @@ func parsePaths(d *caddyfile.Dispenser) ([]string, error) {
 	return paths, nil
 }
 
-func parseDuration(d *caddyfile.Dispenser) (caddy.Duration, error) {
-	arg, err := oneArg(d, d.Val()+" <duration>, as in: "+d.Val()+" 30m")
+// parseRotate reads how long a key signs; off is a negative time.
+func parseRotate(d *caddyfile.Dispenser) (caddy.Duration, error) {
+	const syntax = "rotate <duration>, or off, as in: rotate 90d"
+	if d.NextArg() {
+		if d.Val() == "off" && d.CountRemainingArgs() == 0 {
+			return -1, nil
+		}
+		d.Prev()
+	}
+	return parseDuration(d, syntax)
+}
+
+func parseDuration(d *caddyfile.Dispenser, syntax string) (caddy.Duration, error) {
+	arg, err := oneArg(d, syntax)
 	if err != nil {
 		return 0, err
 	}

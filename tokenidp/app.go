@@ -68,11 +68,13 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// Start says what is in force, and follows changes of the Applications.
+// Start says what is in force, follows changes of the Applications, and rotates
+// keys.
 func (a *App) Start() error {
 	for _, iss := range a.Issuers {
 		iss.announce()
-		iss.standing.applications.Store(iss.applications.Load())
+		iss.keep()
+		a.running.Go(func() { iss.maintainKeys(a.ctx) })
 		if iss.library != nil {
 			a.running.Go(func() { iss.watch(a.ctx) })
 		}

@@ -3,6 +3,7 @@ package tokenidp
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
 )
 
 func init() {
@@ -202,7 +204,7 @@ func (s *AuthorizationServer) serveMetadata(w http.ResponseWriter, r *http.Reque
 			scopes = append(scopes, scope.Name)
 		}
 	}
-	document, err := oauth.Metadata(s.issuer.url, scopes, []string{s.issuer.SigningAlgorithm})
+	document, err := oauth.Metadata(s.issuer.url, scopes, s.issuer.signingAlgorithms())
 	if err != nil {
 		return caddyhttp.Error(http.StatusInternalServerError, err)
 	}
@@ -211,7 +213,7 @@ func (s *AuthorizationServer) serveMetadata(w http.ResponseWriter, r *http.Reque
 
 // documentMaxAge is how long caches may keep a published document: shorter than
 // any time for which a key is published before it signs.
-const documentMaxAge = "public, max-age=300"
+var documentMaxAge = fmt.Sprintf("public, max-age=%d", int(signing.MaxAge.Seconds()))
 
 // serveDocument serves a public document to GET and HEAD, with revalidation.
 func serveDocument(w http.ResponseWriter, r *http.Request, contentType, etag string, document []byte) error {

@@ -47,6 +47,12 @@ type Issuer struct {
 	// PS512, ES256, ES384, ES512 or EdDSA. Default: RS256.
 	SigningAlgorithm string `json:"signing_algorithm,omitempty"`
 
+	// How long a key signs before its successor does, at least 1h. Keys are
+	// published before they sign, and until the last token they signed has
+	// expired. Negative: only `caddy tokenidp keys rotate` makes a successor.
+	// Default: 2160h (90 days).
+	Rotate caddy.Duration `json:"rotate,omitempty"`
+
 	// How long a token is valid where its Application does not say. Whole
 	// seconds, at most 24h. Default: 1h.
 	TokenLifetime caddy.Duration `json:"token_lifetime,omitempty"`
@@ -67,6 +73,8 @@ type Issuer struct {
 	url          *url.URL
 	keys         *signing.Ring
 	standing     *standing
+	storage      string                          // tells the storage from another
+	issues       bool                            // a handler of this configuration issues tokens
 	library      *application.Library            // nil without Applications
 	applications atomic.Pointer[application.Set] // in force; nil without
 	dependents   []dependent
@@ -85,7 +93,7 @@ func (iss *Issuer) provision(ctx caddy.Context, logger *zap.Logger, m *metrics) 
 	if err := iss.loadApplications(); err != nil {
 		return err
 	}
-	iss.keys = signing.NewRing(ctx.Storage(), iss.Issuer, iss.SigningAlgorithm, nil, iss.logger)
+	iss.keys = iss.standing.newRing(ctx.Storage(), iss)
 	reading, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
 	if err := iss.keys.Load(reading); err != nil {
@@ -113,6 +121,9 @@ func (iss *Issuer) check() error {
 	}
 	if d := time.Duration(iss.TokenLifetime); d < time.Second || d > maxTokenLifetime || d%time.Second != 0 {
 		return fmt.Errorf("token_lifetime %s: must be whole seconds, from 1s to %s", d, maxTokenLifetime)
+	}
+	if d := time.Duration(iss.Rotate); d > 0 && d < signing.MinRotateEvery {
+		return fmt.Errorf("rotate %s: must be at least %s", d, signing.MinRotateEvery)
 	}
 	for _, origin := range iss.InsecureBrowserOrigins {
 		if err := checkOrigin(origin); err != nil {
@@ -184,6 +195,7 @@ func (iss *Issuer) issue(ctx context.Context) error {
 	if err := iss.keys.Ensure(ctx); err != nil {
 		return fmt.Errorf("the issuer %s has no signing key: %w", iss.Issuer, err)
 	}
+	iss.issues = true
 	return nil
 }
 

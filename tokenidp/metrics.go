@@ -17,6 +17,7 @@ type metrics struct {
 
 	applications *prometheus.GaugeVec
 	reload       *prometheus.GaugeVec
+	keys         *prometheus.GaugeVec
 }
 
 func newMetrics(registry prometheus.Registerer) (*metrics, error) {
@@ -41,8 +42,12 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			Namespace: "caddy", Subsystem: "tokenidp", Name: "applications_in_order",
 			Help: "1 while every file of Applications is in force as it is, 0 while one is broken or does not fit.",
 		}, []string{"issuer"}),
+		keys: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "caddy", Subsystem: "tokenidp", Name: "keys_in_order",
+			Help: "1 while the signing keys can be read and rotated, 0 while the storage fails.",
+		}, []string{"issuer"}),
 	}
-	for _, c := range []prometheus.Collector{m.tokens, m.refused, m.checks, m.applications, m.reload} {
+	for _, c := range []prometheus.Collector{m.tokens, m.refused, m.checks, m.applications, m.reload, m.keys} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -61,11 +66,19 @@ func (m *metrics) applicationsLoaded(issuer string, set *application.Set, inOrde
 	active := countActive(all)
 	m.applications.WithLabelValues(issuer, "active").Set(float64(active))
 	m.applications.WithLabelValues(issuer, "inactive").Set(float64(len(all) - active))
-	value := 0.0
-	if inOrder {
-		value = 1
+	setBool(m.reload.WithLabelValues(issuer), inOrder)
+}
+
+func (m *metrics) keysMaintained(issuer string, inOrder bool) {
+	setBool(m.keys.WithLabelValues(issuer), inOrder)
+}
+
+func setBool(g prometheus.Gauge, value bool) {
+	if value {
+		g.Set(1)
+	} else {
+		g.Set(0)
 	}
-	m.reload.WithLabelValues(issuer).Set(value)
 }
 
 func (m *metrics) requestAllowed() { m.checks.WithLabelValues("allowed", "").Inc() }

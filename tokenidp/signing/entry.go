@@ -22,17 +22,20 @@ var errOtherVersion = errors.New("written by a newer version of this software, w
 
 // entry is what the storage holds for one key: written once, never overwritten.
 type entry struct {
-	Version   int             `json:"version"`
-	Issuer    string          `json:"issuer"`
-	KeyID     string          `json:"kid"`
-	CreatedAt time.Time       `json:"created_at"`
+	Version   int       `json:"version"`
+	Issuer    string    `json:"issuer"`
+	KeyID     string    `json:"kid"`
+	CreatedAt time.Time `json:"created_at"`
+	// SignsFrom is missing where the key signed from the moment it was made:
+	// releases that could not rotate wrote no other.
+	SignsFrom *time.Time      `json:"signs_from,omitempty"`
 	Key       jose.JSONWebKey `json:"key"`
 }
 
 // entryName names the entry of a key by its id and its RFC 7638 thumbprint: two
 // writers that pick the same id never overwrite each other.
 func entryName(k *Key) string {
-	return k.ID + "." + k.public.Thumbprint() + ".json"
+	return k.ID + "." + k.thumbprint + ".json"
 }
 
 // parseEntryName tells a key's entry from anything else in the folder, such as
@@ -48,11 +51,13 @@ func parseEntryName(storageKey string) (id keyID, thumbprint string, ok bool) {
 }
 
 func encodeEntry(issuer string, k *Key) ([]byte, error) {
+	signsFrom := k.SignsFrom.UTC()
 	return json.Marshal(entry{
 		Version:   entryVersion,
 		Issuer:    issuer,
 		KeyID:     k.ID,
 		CreatedAt: k.CreatedAt.UTC(),
+		SignsFrom: &signsFrom,
 		Key:       jose.JSONWebKey{Key: k.private, KeyID: k.ID, Algorithm: k.Algorithm, Use: "sig"},
 	})
 }
@@ -95,11 +100,15 @@ func decodeEntry(data []byte, issuer string, id keyID, thumbprint string) (*Key,
 		}
 		key.Precompute()
 	}
-	k, err := newKey(e.KeyID, e.Key.Algorithm, e.CreatedAt, private)
+	signsFrom := e.CreatedAt
+	if e.SignsFrom != nil {
+		signsFrom = *e.SignsFrom
+	}
+	k, err := newKey(e.KeyID, e.Key.Algorithm, e.CreatedAt, signsFrom, private)
 	if err != nil {
 		return nil, err
 	}
-	if k.public.Thumbprint() != thumbprint {
+	if k.thumbprint != thumbprint {
 		return nil, errors.New("its thumbprint is not the one in its name")
 	}
 	return k, nil

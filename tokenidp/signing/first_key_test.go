@@ -5,11 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"testing"
 	"time"
-
-	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
@@ -128,38 +125,6 @@ func TestReadOnlyStorage(t *testing.T) {
 	mustLoad(t, newTestRing(empty))
 	if n := empty.writes(); n != 0 {
 		t.Errorf("%d attempts to write to an empty storage", n)
-	}
-}
-
-func TestChangedAlgorithm(t *testing.T) {
-	storage := newStorage(t)
-	ring := func(algorithm string) *Ring {
-		return NewRing(storage, testIssuer, algorithm, newClock(testTime).now, zap.NewNop())
-	}
-	before := ring("ES256")
-	mustEnsure(t, before)
-	token := mustSign(t, before)
-
-	changed := ring("EdDSA")
-	if k := mustEnsure(t, changed); k.ID != "2026-03-16.2" || k.Algorithm != "EdDSA" {
-		t.Errorf("made %s %s", k.ID, k.Algorithm)
-	}
-	if err := verifyAt(t, changed, token); err != nil {
-		t.Errorf("a token from before the change: %v", err)
-	}
-	if got, want := published(t, changed), []string{"2026-03-16.2", "2026-03-16"}; !slices.Equal(got, want) {
-		t.Errorf("published %q, want %q", got, want)
-	}
-
-	back := ring("ES256")
-	if k := mustEnsure(t, back); k.ID != "2026-03-16" {
-		t.Errorf("changed back, and signs with %s", k.ID)
-	}
-	if n := storage.count("Store"); n != 2 {
-		t.Errorf("%d keys were written", n)
-	}
-	if err := verifyAt(t, back, mustSign(t, changed)); err != nil {
-		t.Errorf("a token of the algorithm tried in between: %v", err)
 	}
 }
 

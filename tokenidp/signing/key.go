@@ -11,7 +11,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -33,24 +32,29 @@ const rsaExponent = 65537
 
 // Key is one signing key. It is immutable and bound to one algorithm.
 type Key struct {
-	// ID is the `kid`: the UTC day the key was made on, as in "2026-03-16",
-	// and "2026-03-16.2" for a second key of that day.
+	// ID is the `kid`: the UTC day the key was made on, as in "2026-03-16" for
+	// an issuer's first key and "2026-06-14.482910" for its successors.
 	ID        string
 	Algorithm string
 	CreatedAt time.Time
+	// SignsFrom is when the key takes over from its predecessor, decided when
+	// it was made.
+	SignsFrom time.Time
 
-	public  *jws.Key
-	private crypto.Signer
-	signer  jose.Signer
+	kid        keyID // ID, taken apart
+	thumbprint string
+	public     *jws.Key
+	private    crypto.Signer
+	signer     jose.Signer
 }
 
 // generate makes a new key. Algorithm must be one of jws.Algorithms.
-func generate(id, algorithm string, createdAt time.Time) (*Key, error) {
+func generate(id, algorithm string, createdAt, signsFrom time.Time) (*Key, error) {
 	private, err := generatePrivate(algorithm)
 	if err != nil {
 		return nil, fmt.Errorf("generating a %s key: %w", algorithm, err)
 	}
-	return newKey(id, algorithm, createdAt, private)
+	return newKey(id, algorithm, createdAt, signsFrom, private)
 }
 
 func generatePrivate(algorithm string) (crypto.Signer, error) {
@@ -73,7 +77,7 @@ func generatePrivate(algorithm string) (crypto.Signer, error) {
 
 // newKey checks that the key is fit for its algorithm and that its private half
 // belongs to the public one, and readies its signer.
-func newKey(id, algorithm string, createdAt time.Time, private crypto.Signer) (*Key, error) {
+func newKey(id, algorithm string, createdAt, signsFrom time.Time, private crypto.Signer) (*Key, error) {
 	public, err := jws.NewKey(id, algorithm, private.Public())
 	if err != nil {
 		return nil, err
@@ -88,7 +92,11 @@ func newKey(id, algorithm string, createdAt time.Time, private crypto.Signer) (*
 	if err != nil {
 		return nil, err
 	}
-	k := &Key{ID: id, Algorithm: public.Algorithm, CreatedAt: createdAt, public: public, private: private, signer: signer}
+	k := &Key{
+		ID: id, Algorithm: public.Algorithm, CreatedAt: createdAt.Round(0), SignsFrom: signsFrom.Round(0),
+		thumbprint: public.Thumbprint(), public: public, private: private, signer: signer,
+	}
+	k.kid, _ = parseKeyID(id)
 	if err := k.probe(); err != nil {
 		return nil, fmt.Errorf("its private half does not belong to its public half: %w", err)
 	}
@@ -117,60 +125,12 @@ func (k *Key) Sign(claims []byte) (string, error) {
 	return signed.CompactSerialize()
 }
 
+// atOnce tells a key that signed from the moment it was made: the first one, or
+// one made in an emergency.
+func (k *Key) atOnce() bool { return !k.SignsFrom.After(k.CreatedAt) }
+
 // Public is the half of the key that verifies.
 func (k *Key) Public() *jws.Key { return k.public }
 
 // String keeps the private half out of whatever prints a key.
 func (k *Key) String() string { return k.ID }
-
-// keyID is a `kid` taken apart: a UTC day, and the place among that day's keys,
-// from 1.
-type keyID struct {
-	day string
-	n   int
-}
-
-// maxPlace leaves room to count on without overflow.
-const maxPlace = 999_999_999
-
-// parseKeyID reads what keyID.String writes, and nothing else.
-func parseKeyID(s string) (keyID, bool) {
-	day, place, hasPlace := strings.Cut(s, ".")
-	if _, err := time.Parse(time.DateOnly, day); err != nil {
-		return keyID{}, false
-	}
-	id := keyID{day: day, n: 1}
-	if hasPlace {
-		n, err := strconv.Atoi(place)
-		if err != nil || n < 2 || n > maxPlace {
-			return keyID{}, false
-		}
-		id.n = n
-	}
-	return id, id.String() == s
-}
-
-func (id keyID) String() string {
-	if id.n == 1 {
-		return id.day
-	}
-	return id.day + "." + strconv.Itoa(id.n)
-}
-
-func (id keyID) compare(other keyID) int {
-	if c := strings.Compare(id.day, other.day); c != 0 {
-		return c
-	}
-	return id.n - other.n
-}
-
-// nextKeyID is the first free id of the day, given the ids that are taken.
-func nextKeyID(now time.Time, taken []keyID) keyID {
-	next := keyID{day: now.UTC().Format(time.DateOnly), n: 1}
-	for _, id := range taken {
-		if id.day == next.day && id.n >= next.n {
-			next.n = id.n + 1
-		}
-	}
-	return next
-}

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -117,33 +118,22 @@ func TestParseKeyID(t *testing.T) {
 	}
 }
 
-func TestNextKeyID(t *testing.T) {
-	for _, tc := range []struct {
-		name  string
-		taken []string
-		want  string
-	}{
-		{"none", nil, "2026-03-16"},
-		{"other days", []string{"2026-03-15", "2026-03-15.7", "2026-03-17"}, "2026-03-16"},
-		{"the first", []string{"2026-03-16"}, "2026-03-16.2"},
-		{"nine", []string{"2026-03-16.9", "2026-03-16"}, "2026-03-16.10"},
-		{"ten", []string{"2026-03-16.10", "2026-03-16.9"}, "2026-03-16.11"},
-		{"a gap is not filled", []string{"2026-03-16.3"}, "2026-03-16.4"},
-		{"twice", []string{"2026-03-16", "2026-03-16"}, "2026-03-16.2"},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			var taken []keyID
-			for _, s := range tc.taken {
-				id, ok := parseKeyID(s)
-				if !ok {
-					t.Fatal(s)
-				}
-				taken = append(taken, id)
-			}
-			if got := nextKeyID(testTime.In(time.FixedZone("", 3600)), taken).String(); got != tc.want {
-				t.Errorf("got %s, want %s", got, tc.want)
-			}
-		})
+// TestSuccessorID: of the UTC day, never the day alone, and drawn anew where it
+// is taken.
+func TestSuccessorID(t *testing.T) {
+	var taken []keyID
+	for range 200 {
+		id, err := successorID(testTime.In(time.FixedZone("", 3600)), taken)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, ok := parseKeyID(id.String()); !ok || again != id {
+			t.Errorf("%s is not read back", id)
+		}
+		if id.day != "2026-03-16" || id.n < 100_000 || id.n > 999_999 || slices.Contains(taken, id) {
+			t.Errorf("drew %s", id)
+		}
+		taken = append(taken, id)
 	}
 }
 

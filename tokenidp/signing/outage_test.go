@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -96,21 +95,6 @@ func TestRingKeepsItsKeyWhenTheStorageLosesIt(t *testing.T) {
 				t.Error("another key was made")
 			}
 		})
-	}
-}
-
-func TestRemovedKeyStopsWhereAnotherSigns(t *testing.T) {
-	storage := newStorage(t)
-	old := addKey(t, storage, "2026-03-15", "EdDSA")
-	addKey(t, storage, "2026-03-16", "EdDSA")
-	r := newTestRing(storage)
-	mustLoad(t, r)
-	if err := os.Remove(filepath.Join(folderOf(storage), entryName(old))); err != nil {
-		t.Fatal(err)
-	}
-	mustLoad(t, r)
-	if got := published(t, r); !slices.Equal(got, []string{"2026-03-16"}) || r.Active().ID != "2026-03-16" {
-		t.Errorf("published %q, active %s", got, r.Active().ID)
 	}
 }
 

@@ -66,7 +66,10 @@ func (r *Ring) latestReread() *reread {
 	}
 	r.reread = &reread{startedAt: now, answered: make(chan struct{})}
 	r.reread.running.Store(true)
-	go r.reread.run(r.Load)
+	go r.reread.run(func(ctx context.Context) error {
+		_, err := r.refresh(ctx)
+		return err
+	})
 	return r.reread
 }
 

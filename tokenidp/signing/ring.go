@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,163 +11,141 @@ import (
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// unlockTimeout bounds the release of the lock after its work was done.
-const unlockTimeout = 5 * time.Second
-
-// ErrNoKey is returned by Sign when no key can sign.
+// ErrNoKey is returned where there is no key that can sign.
 var ErrNoKey = errors.New("no signing key")
 
-// Ring holds the keys of one issuer: the one that signs, and all that verify.
-// Reading it never waits, and needs no storage.
+// Ring holds the keys of one issuer: the one that signs, those that are published
+// and will sign later, and those that only verify. Which is which follows from
+// the keys and the clock alone, so that every node changes over by itself.
+// Reading a ring never waits, and needs no storage.
 type Ring struct {
 	algorithm string
+	rotation  rotation
 	store     *store
 	now       func() time.Time
+	elapsed   func() time.Duration
 	logger    *zap.Logger
 	current   atomic.Pointer[keys]
-
-	unreadable atomic.Pointer[string]
+	seen      *sightings
 
 	rereading sync.Mutex
 	reread    *reread // the latest; nil before the first
 }
 
-// keys is one immutable state of the ring.
-type keys struct {
-	active *Key // nil until there is one
-	byID   map[string]*jws.Key
-	set    KeySet
+// Options are what a Ring can do without.
+type Options struct {
+	// RotateEvery is how long a key signs before its successor does: at least
+	// MinRotateEvery, to which less is raised. Zero is DefaultRotateEvery; a
+	// negative value leaves rotation to Rotate and to changes of the algorithm.
+	RotateEvery time.Duration
+	// Now is the wall clock. Default: time.Now.
+	Now func() time.Time
+	// Elapsed is a clock that nobody sets: the time since some moment in the
+	// life of the process. Default: the monotonic clock.
+	Elapsed func() time.Duration
+	// Predecessor is this process's ring for the same issuer and storage under
+	// the configuration before, if any. Its keys stay in memory, and how long
+	// they have been retired is not forgotten: without it, a process whose
+	// configuration loads every day deletes no keys.
+	Predecessor *Ring
+	// Logger default: none.
+	Logger *zap.Logger
 }
 
 // NewRing makes an empty ring that signs with algorithm. The clock may be nil.
 func NewRing(storage certmagic.Storage, issuer, algorithm string, now func() time.Time, logger *zap.Logger) *Ring {
-	if now == nil {
-		now = time.Now
+	return NewRingWith(storage, issuer, algorithm, Options{Now: now, Logger: logger})
+}
+
+// NewRingWith makes an empty ring, or one with the keys of its predecessor.
+func NewRingWith(storage certmagic.Storage, issuer, algorithm string, o Options) *Ring {
+	r := &Ring{
+		algorithm: algorithm,
+		rotation:  newRotation(o.RotateEvery),
+		store:     newStore(storage, issuer),
+		now:       o.Now,
+		elapsed:   o.Elapsed,
+		logger:    o.Logger,
 	}
-	r := &Ring{algorithm: algorithm, store: newStore(storage, issuer), now: now, logger: logger}
-	empty, _ := newKeys(nil, algorithm) // nothing that could fail to be encoded
+	if r.now == nil {
+		r.now = time.Now
+	}
+	if r.logger == nil {
+		r.logger = zap.NewNop()
+	}
+	if before := o.Predecessor; before != nil {
+		r.elapsed, r.seen = before.elapsed, before.seen // one clock for what was seen
+		r.current.Store(before.current.Load())
+		return r
+	}
+	if r.elapsed == nil {
+		start := time.Now()
+		r.elapsed = func() time.Duration { return time.Since(start) }
+	}
+	r.seen = newSightings()
+	empty, _ := newKeys(nil) // nothing that could fail to be encoded
 	r.current.Store(empty)
 	return r
 }
 
-// newKeys takes the keys oldest first, no two of one kid.
-func newKeys(found []*Key, algorithm string) (*keys, error) {
-	set, err := encodeKeySet(found)
-	if err != nil {
-		return nil, err
-	}
-	ks := &keys{byID: make(map[string]*jws.Key, len(found)), set: set}
-	for _, k := range found {
-		ks.byID[k.ID] = k.public
-		if ks.active == nil && k.Algorithm == algorithm {
-			// The oldest, so that nodes that raced agree on the one that all
-			// of them can see.
-			ks.active = k
-		}
-	}
-	return ks, nil
+// moment is one moment of both clocks.
+type moment struct {
+	wall    time.Time
+	elapsed time.Duration
 }
+
+func (r *Ring) moment() moment { return moment{r.now(), r.elapsed()} }
 
 // Load reads the keys from the storage and never writes. After an error the
-// ring is what it was before. It is an error when the storage has lost the key
-// that signs and has no other in its place: this ring goes on with it.
+// ring is what it was before. It is an error too when the storage has lost the
+// key that signs: this ring goes on with it.
 func (r *Ring) Load(ctx context.Context) error {
-	_, err := r.load(ctx)
-	return err
+	if _, err := r.refresh(ctx); err != nil {
+		return err
+	}
+	return r.lost()
 }
 
-func (r *Ring) load(ctx context.Context) (*listing, error) {
-	before := r.current.Load()
+// lost is an error where the key that signs is in memory alone.
+func (r *Ring) lost() error {
+	ks := r.current.Load()
+	if i := activeAt(ks.members, r.now(), r.elapsed()); i >= 0 && ks.members[i].missing {
+		return fmt.Errorf("the key %s is in use, but %s no longer holds it", ks.members[i].ID, r.store.folder)
+	}
+	return nil
+}
+
+// refresh reads the storage and merges what it finds with what the ring has.
+func (r *Ring) refresh(ctx context.Context) (*listing, error) {
+	before, begun := r.current.Load(), r.moment()
 	found, err := r.store.list(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r.reportUnreadable(found.unreadable)
-	next, err := newKeys(found.keys, r.algorithm)
+	found.begun = begun
+	at := r.moment()
+	next, err := merge(before, found, r.rotation, at)
 	if err != nil {
 		return nil, err
 	}
-	if before.active != nil && next.active == nil {
-		return nil, fmt.Errorf("the key %s is in use, but %s no longer holds it, nor another in its place", before.active.ID, r.store.folder)
-	}
 	if !r.current.CompareAndSwap(before, next) {
-		return r.load(ctx) // another read was faster, and this one may be the older
+		return r.refresh(ctx) // another read was faster, and this one may be the older
 	}
+	r.report(next, r.seen.update(next, r.rotation, at))
 	return found, nil
 }
 
-// reportUnreadable names each broken entry once, not at every read.
-func (r *Ring) reportUnreadable(lines []string) {
-	joined := strings.Join(lines, "; ")
-	if before := r.unreadable.Swap(&joined); joined == "" || (before != nil && *before == joined) {
-		return
+// Active is the key that signs, or nil.
+func (r *Ring) Active() *Key {
+	ks := r.current.Load()
+	if i := activeAt(ks.members, r.now(), r.elapsed()); i >= 0 {
+		return ks.members[i].Key
 	}
-	r.logger.Error("signing key entries cannot be used and are left alone; repair each, or delete it once no token of its lives",
-		zap.Strings("entries", lines))
-}
-
-// Ensure makes the first key where there is none. Only the side that issues
-// calls it. It is idempotent, and correct even where the storage's lock fails
-// to exclude another node: entries are immutable, and every node picks the same
-// winner from what it lists after writing.
-func (r *Ring) Ensure(ctx context.Context) error {
-	if _, err := r.load(ctx); err != nil {
-		return err
-	}
-	if r.Active() != nil {
-		return nil
-	}
-	lock := r.store.lockName()
-	if err := r.store.storage.Lock(ctx, lock); err != nil {
-		return fmt.Errorf("locking %s: %w", lock, err)
-	}
-	defer r.unlock(ctx, lock)
-
-	found, err := r.load(ctx)
-	if err != nil || r.Active() != nil {
-		return err
-	}
-	if len(found.unreadable) > 0 {
-		// One of these may be the key that signed yesterday's tokens.
-		return fmt.Errorf("no usable %s key, and entries that cannot be read: %s; repair them, or delete them to have a new key made",
-			r.algorithm, strings.Join(found.unreadable, "; "))
-	}
-	return r.create(ctx, found)
-}
-
-func (r *Ring) create(ctx context.Context, found *listing) error {
-	now := r.now()
-	k, err := generate(nextKeyID(now, found.taken).String(), r.algorithm, now)
-	if err != nil {
-		return err
-	}
-	if err := r.store.write(ctx, k); err != nil {
-		return err
-	}
-	if _, err := r.load(ctx); err != nil {
-		return err
-	}
-	if r.Active() == nil {
-		return fmt.Errorf("the key %s was written, but is not found on reading back: either the storage does not show what was written, or another node took the same kid", k.ID)
-	}
-	r.logger.Info("signing key created", zap.String("kid", k.ID), zap.String("algorithm", k.Algorithm))
 	return nil
 }
-
-func (r *Ring) unlock(ctx context.Context, lock string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
-	defer cancel()
-	if err := r.store.storage.Unlock(ctx, lock); err != nil {
-		r.logger.Error("unlocking", zap.String("lock", lock), zap.Error(err))
-	}
-}
-
-// Active is the key that signs, or nil.
-func (r *Ring) Active() *Key { return r.current.Load().active }
 
 // Sign signs the claims (a JSON object) with the active key and returns the
 // compact JWS and the key's id.

@@ -1,6 +1,7 @@
 package signing
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"os"
@@ -50,6 +51,8 @@ type faultyStorage struct {
 	listed func(names []string, err error) ([]string, error)
 	// brokenLock excludes nobody.
 	brokenLock bool
+	// mayDelete says that keys are due for deletion.
+	mayDelete bool
 
 	mu    sync.Mutex
 	calls []call
@@ -110,7 +113,7 @@ func (s *faultyStorage) Store(ctx context.Context, key string, value []byte) err
 	if err := s.do(ctx, "Store", key); err != nil {
 		return err
 	}
-	if _, err := os.Stat(s.Filename(key)); err == nil {
+	if before, err := os.ReadFile(s.Filename(key)); err == nil && !bytes.Equal(before, value) {
 		s.tb.Errorf("%s was overwritten", key)
 	}
 	return s.FileStorage.Store(ctx, key, value)
@@ -124,8 +127,13 @@ func (s *faultyStorage) Load(ctx context.Context, key string) ([]byte, error) {
 }
 
 func (s *faultyStorage) Delete(ctx context.Context, key string) error {
-	s.tb.Errorf("%s was deleted", key)
-	return s.do(ctx, "Delete", key)
+	if err := s.do(ctx, "Delete", key); err != nil {
+		return err
+	}
+	if !s.mayDelete {
+		s.tb.Errorf("%s was deleted", key)
+	}
+	return s.FileStorage.Delete(ctx, key)
 }
 
 func (s *faultyStorage) List(ctx context.Context, prefix string, recursive bool) ([]string, error) {
@@ -221,7 +229,7 @@ func writeFile(t *testing.T, s *faultyStorage, name string, data []byte) {
 // testKey makes a key without a storage.
 func testKey(tb testing.TB, id, algorithm string) *Key {
 	tb.Helper()
-	k, err := generate(id, algorithm, testTime)
+	k, err := generate(id, algorithm, testTime, testTime)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/caddyserver/certmagic"
 )
@@ -20,10 +22,25 @@ type store struct {
 	storage certmagic.Storage
 	issuer  string
 	folder  string
+
+	mu      sync.Mutex
+	decoded map[string]decoded // by the entry's name in the folder
+}
+
+// decoded remembers the key of an entry that was read before: entries do not
+// change, and to try out an RSA key takes milliseconds.
+type decoded struct {
+	digest [sha256.Size]byte
+	key    *Key
 }
 
 func newStore(storage certmagic.Storage, issuer string) *store {
-	return &store{storage: storage, issuer: issuer, folder: path.Join("tokenidp", folderName(issuer), "keys")}
+	return &store{
+		storage: storage,
+		issuer:  issuer,
+		folder:  path.Join("tokenidp", folderName(issuer), "keys"),
+		decoded: make(map[string]decoded),
+	}
 }
 
 // folderName is readable, and different for any two issuers.
@@ -39,9 +56,26 @@ const maxReadable = 128
 
 // listing is what the storage held at one moment.
 type listing struct {
-	keys       []*Key   // usable, oldest first, one a kid
-	taken      []keyID  // every kid that some entry claims, usable or not
-	unreadable []string // one line an entry that claims a kid and cannot be used
+	keys       []*Key       // usable, by kid, one a kid
+	taken      []keyID      // every kid that some entry claims, usable or not
+	unreadable []unreadable // entries that claim a kid and cannot be used
+	begun      moment       // when the reading began
+}
+
+// unreadable is an entry that claims a kid and cannot be used.
+type unreadable struct {
+	id    keyID
+	name  string
+	cause string
+}
+
+// lines describes them, one a line.
+func lines(entries []unreadable) []string {
+	described := make([]string, 0, len(entries))
+	for _, u := range entries {
+		described = append(described, u.name+": "+u.cause)
+	}
+	return described
 }
 
 // list reads every entry. An error means that the storage could not be read,
@@ -62,19 +96,47 @@ func (s *store) list(ctx context.Context) (*listing, error) {
 		data, err := s.storage.Load(ctx, name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			found.quarantine(name, errGone)
+			found.quarantine(name, id, errGone)
 		case err != nil:
 			return nil, fmt.Errorf("loading %s: %w", name, err)
 		default:
-			found.add(name, data, s.issuer, id, thumbprint)
+			key, err := s.decode(name, data, id, thumbprint)
+			if err != nil {
+				found.quarantine(name, id, err)
+				continue
+			}
+			found.add(key)
 		}
 	}
-	slices.SortFunc(found.keys, func(a, b *Key) int {
-		idA, _ := parseKeyID(a.ID)
-		idB, _ := parseKeyID(b.ID)
-		return idA.compare(idB)
-	})
+	slices.SortFunc(found.keys, byID)
+	s.forget(found.keys)
 	return found, nil
+}
+
+// decode reads an entry, or finds what was read when it was the same.
+func (s *store) decode(name string, data []byte, id keyID, thumbprint string) (*Key, error) {
+	base, digest := path.Base(name), sha256.Sum256(data)
+	s.mu.Lock()
+	before, known := s.decoded[base]
+	s.mu.Unlock()
+	if known && before.digest == digest {
+		return before.key, nil
+	}
+	key, err := decodeEntry(data, s.issuer, id, thumbprint)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.decoded[base] = decoded{digest, key}
+	return key, nil
+}
+
+// forget keeps only what is still there.
+func (s *store) forget(but []*Key) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	maps.DeleteFunc(s.decoded, func(_ string, d decoded) bool { return !slices.Contains(but, d.key) })
 }
 
 // errGone marks an entry that may be about to appear in a storage that lags, so
@@ -105,32 +167,49 @@ func (s *store) names(ctx context.Context) ([]string, error) {
 // write to the folder only when they make a key.
 const listAttempts = 10
 
-// add judges one entry. Of two usable keys that claim one kid the one with the
-// lower thumbprint wins, here and on every other node; the loser was dropped
-// before it signed anything.
-func (l *listing) add(name string, data []byte, issuer string, id keyID, thumbprint string) {
-	key, err := decodeEntry(data, issuer, id, thumbprint)
-	if err != nil {
-		l.quarantine(name, err)
-		return
+// add takes a usable key. Of two that claim one kid the one with the lower
+// thumbprint wins, here and on every other node; entries come in that order.
+func (l *listing) add(key *Key) {
+	if !slices.ContainsFunc(l.keys, func(k *Key) bool { return k.ID == key.ID }) {
+		l.keys = append(l.keys, key)
 	}
-	if slices.ContainsFunc(l.keys, func(k *Key) bool { return k.ID == key.ID }) {
-		return
-	}
-	l.keys = append(l.keys, key)
 }
 
 // quarantine bounds what an entry can write into the log.
-func (l *listing) quarantine(name string, cause error) {
-	l.unreadable = append(l.unreadable, fmt.Sprintf("%s: %.300s", name, cause.Error()))
+func (l *listing) quarantine(name string, id keyID, cause error) {
+	l.unreadable = append(l.unreadable, unreadable{id, name, fmt.Sprintf("%.300s", cause.Error())})
 }
+
+// holds asks for the exact entry, which a listing that lags may not show. It may
+// be there and not be readable.
+func (s *store) holds(ctx context.Context, k *Key) (bool, error) {
+	name := s.nameOf(k)
+	_, err := s.storage.Load(ctx, name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("loading %s: %w", name, err)
+	}
+	return true, nil
+}
+
+// remove deletes the one entry of the key.
+func (s *store) remove(ctx context.Context, k *Key) error {
+	if err := s.storage.Delete(ctx, s.nameOf(k)); err != nil {
+		return fmt.Errorf("deleting %s: %w", s.nameOf(k), err)
+	}
+	return nil
+}
+
+func (s *store) nameOf(k *Key) string { return path.Join(s.folder, entryName(k)) }
 
 func (s *store) write(ctx context.Context, k *Key) error {
 	data, err := encodeEntry(s.issuer, k)
 	if err != nil {
 		return err
 	}
-	name := path.Join(s.folder, entryName(k))
+	name := s.nameOf(k)
 	if err := s.storage.Store(ctx, name, data); err != nil {
 		return fmt.Errorf("writing %s: %w", name, err)
 	}

@@ -1,0 +1,164 @@
+package tokenidp
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+)
+
+func init() {
+	caddy.RegisterModule(adminAPI{})
+}
+
+// adminAPI serves the state of the issuers, and operations on them, at Caddy's
+// admin endpoint:
+//
+//	GET  /tokenidp/keys                           the keys of all issuers
+//	POST /tokenidp/keys/rotate?issuer=<url>       makes a successor; &now=true: at once
+//
+// It shows nothing that is secret.
+type adminAPI struct {
+	app    *App // nil where none is configured
+	logger *zap.Logger
+}
+
+// CaddyModule returns the Caddy module information.
+func (adminAPI) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "admin.api.tokenidp",
+		New: func() caddy.Module { return new(adminAPI) },
+	}
+}
+
+// Provision finds the app. That none is configured is no error here.
+func (a *adminAPI) Provision(ctx caddy.Context) error {
+	a.logger = ctx.Logger()
+	module, err := ctx.AppIfConfigured("tokenidp")
+	if errors.Is(err, caddy.ErrNotConfigured) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	a.app = module.(*App)
+	return nil
+}
+
+// Routes returns the routes of the admin endpoint.
+func (a *adminAPI) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{
+		{Pattern: "/tokenidp/keys", Handler: caddy.AdminHandlerFunc(a.serveKeys)},
+		{Pattern: "/tokenidp/keys/rotate", Handler: caddy.AdminHandlerFunc(a.rotateKeys)},
+	}
+}
+
+// issuerKeys are the keys of an issuer, as the admin endpoint shows them.
+type issuerKeys struct {
+	Issuer string    `json:"issuer"`
+	Keys   []keyInfo `json:"keys"`
+}
+
+type keyInfo struct {
+	KeyID     string     `json:"kid,omitempty"`
+	Algorithm string     `json:"alg,omitempty"`
+	State     string     `json:"state"` // next, active, retired or unreadable
+	CreatedAt *time.Time `json:"created_at,omitempty"`
+	SignsFrom *time.Time `json:"signs_from,omitempty"`
+	RetiresAt *time.Time `json:"retires_at,omitempty"` // when its successor takes over
+	DeletesAt *time.Time `json:"deletes_at,omitempty"` // at the earliest
+	Missing   bool       `json:"missing,omitempty"`    // from the storage
+	Entry     string     `json:"entry"`                // its name in the storage
+	Cause     string     `json:"cause,omitempty"`      // of unreadable
+}
+
+func newKeyInfo(k signing.KeyState) keyInfo {
+	return keyInfo{
+		KeyID: k.ID, Algorithm: k.Algorithm, State: string(k.State), Missing: k.Missing, Entry: k.Entry, Cause: k.Cause,
+		CreatedAt: moment(k.CreatedAt), SignsFrom: moment(k.SignsFrom), RetiresAt: moment(k.RetiresAt), DeletesAt: moment(k.DeletesAt),
+	}
+}
+
+func moment(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC().Truncate(time.Second)
+	return &t
+}
+
+func (a *adminAPI) serveKeys(w http.ResponseWriter, r *http.Request) error {
+	if err := a.check(r, http.MethodGet); err != nil {
+		return err
+	}
+	all := []issuerKeys{}
+	for _, iss := range a.app.Issuers {
+		keys := issuerKeys{Issuer: iss.Issuer, Keys: []keyInfo{}}
+		for _, k := range iss.keys.States() {
+			keys.Keys = append(keys.Keys, newKeyInfo(k))
+		}
+		all = append(all, keys)
+	}
+	return writeAdminJSON(w, all)
+}
+
+// rotationPlan says what a rotation does.
+type rotationPlan struct {
+	Issuer    string    `json:"issuer"`
+	KeyID     string    `json:"kid"`
+	Algorithm string    `json:"alg"`
+	SignsFrom time.Time `json:"signs_from"`
+	Made      bool      `json:"made"` // false: it waited already
+	Warning   string    `json:"warning,omitempty"`
+}
+
+func (a *adminAPI) rotateKeys(w http.ResponseWriter, r *http.Request) error {
+	if err := a.check(r, http.MethodPost); err != nil {
+		return err
+	}
+	query := r.URL.Query()
+	iss, err := a.app.issuer(query.Get("issuer"))
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
+	}
+	if !iss.issues {
+		return caddy.APIError{HTTPStatus: http.StatusConflict, Err: fmt.Errorf("this server does not issue for %s; rotate on one that does", iss.Issuer)}
+	}
+	plan, err := iss.keys.Rotate(r.Context(), query.Get("now") == "true")
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err}
+	}
+	a.logger.Info("signing keys rotated by an operator", zap.String("issuer", iss.Issuer), zap.String("kid", plan.KeyID),
+		zap.Time("signs_from", plan.SignsFrom), zap.Bool("made", plan.Made))
+	return writeAdminJSON(w, rotationPlan{
+		Issuer: iss.Issuer, KeyID: plan.KeyID, Algorithm: plan.Algorithm, SignsFrom: plan.SignsFrom.UTC().Truncate(time.Second),
+		Made: plan.Made, Warning: plan.Warning,
+	})
+}
+
+func (a *adminAPI) check(r *http.Request, method string) error {
+	switch {
+	case r.Method != method:
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("method not allowed: %s", r.Method)}
+	case a.app == nil:
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no issuer is configured")}
+	}
+	return nil
+}
+
+func writeAdminJSON(w http.ResponseWriter, body any) error {
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(body)
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner = (*adminAPI)(nil)
+	_ caddy.AdminRouter = (*adminAPI)(nil)
+)

@@ -1,0 +1,138 @@
+package tokenidp
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+)
+
+// keysCommand lists the signing keys of a running Caddy, and rotates them.
+func keysCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "keys [--json]",
+		Short: "Lists the signing keys: their states, and when they sign, retire and go",
+		Long: `
+Lists the signing keys of a running Caddy: which one signs, which will, and
+which only verify until the last token they signed has expired.`,
+		Args: cobra.NoArgs,
+		RunE: caddycmd.WrapCommandFuncForCobra(cmdKeys),
+	}
+	rotate := &cobra.Command{
+		Use:   "rotate [--issuer <url>] [--now] [--json]",
+		Short: "Makes the successor of the key that signs",
+		Long: `
+Makes the successor of the key that signs. It is published first, and signs when
+every cache of the keys has it, so nothing breaks. If a successor waits already,
+none is made.
+
+With --now, for a key that may be in foreign hands, the successor signs at once:
+services that cached the keys refuse its tokens until they fetch them again. The
+key before still verifies; to have its tokens refused, remove its entry from the
+storage afterwards, and restart every server.`,
+		Args: cobra.NoArgs,
+		RunE: caddycmd.WrapCommandFuncForCobra(cmdRotate),
+	}
+	rotate.Flags().String("issuer", "", "The issuer, where several are configured")
+	rotate.Flags().Bool("now", false, "Sign with the new key at once")
+	cmd.AddCommand(rotate)
+	cmd.PersistentFlags().String("address", "", "Address of the admin endpoint (default: of --config, or Caddy's)")
+	cmd.PersistentFlags().StringP("config", "c", "", "Configuration file to take the admin address from")
+	cmd.PersistentFlags().StringP("adapter", "a", "", "Name of the config adapter")
+	cmd.PersistentFlags().Bool("json", false, "Print JSON")
+	return cmd
+}
+
+func cmdKeys(fl caddycmd.Flags) (int, error) {
+	var all []issuerKeys
+	raw, err := askAdmin(fl, http.MethodGet, "/tokenidp/keys", &all)
+	if err != nil {
+		return caddy.ExitCodeFailedStartup, err
+	}
+	if fl.Bool("json") {
+		return caddy.ExitCodeSuccess, printRaw(raw)
+	}
+	out := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
+	for _, iss := range all {
+		fmt.Fprintf(out, "%s\nKID\tALG\tSTATE\tCREATED\tSIGNS FROM\tRETIRES\tGOES\n", iss.Issuer)
+		for _, k := range iss.Keys {
+			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.KeyID, k.Algorithm, k.described(), day(k.CreatedAt), day(k.SignsFrom), day(k.RetiresAt), day(k.DeletesAt))
+		}
+	}
+	return caddy.ExitCodeSuccess, out.Flush()
+}
+
+func (k keyInfo) described() string {
+	switch {
+	case k.Cause != "":
+		return k.State + ": " + k.Entry + ": " + k.Cause
+	case k.Missing:
+		return k.State + ", missing from the storage"
+	default:
+		return k.State
+	}
+}
+
+func day(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.Format("2006-01-02 15:04 UTC")
+}
+
+func cmdRotate(fl caddycmd.Flags) (int, error) {
+	query := url.Values{"issuer": {fl.String("issuer")}}
+	if fl.Bool("now") {
+		query.Set("now", "true")
+	}
+	var plan rotationPlan
+	raw, err := askAdmin(fl, http.MethodPost, "/tokenidp/keys/rotate?"+query.Encode(), &plan)
+	if err != nil {
+		return caddy.ExitCodeFailedStartup, err
+	}
+	if fl.Bool("json") {
+		return caddy.ExitCodeSuccess, printRaw(raw)
+	}
+	verb := "is published, and signs"
+	if !plan.Made {
+		verb = "was made before, and signs"
+	}
+	fmt.Printf("%s: key %s (%s) %s from %s\n", plan.Issuer, plan.KeyID, plan.Algorithm, verb, day(&plan.SignsFrom))
+	if plan.Warning != "" {
+		fmt.Println("warning: " + plan.Warning)
+	}
+	return caddy.ExitCodeSuccess, nil
+}
+
+func printRaw(raw []byte) error {
+	_, err := os.Stdout.Write(raw)
+	return err
+}
+
+// askAdmin asks the admin endpoint of a running Caddy.
+func askAdmin(fl caddycmd.Flags, method, uri string, answer any) ([]byte, error) {
+	config := fl.String("config")
+	address, err := caddycmd.DetermineAdminAPIAddress(fl.String("address"), nil, config, fl.String("adapter"))
+	if err != nil {
+		return nil, fmt.Errorf("finding the admin endpoint: %w", err)
+	}
+	response, err := caddycmd.AdminAPIRequest(address, method, uri, nil, nil)
+	if err != nil {
+		return nil, fmt.Errorf("asking the admin endpoint at %s: %w; is Caddy running, and is --address right?", address, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	const longest = 10 << 20
+	raw, err := io.ReadAll(io.LimitReader(response.Body, longest))
+	if err != nil {
+		return nil, err
+	}
+	return raw, json.Unmarshal(raw, answer) //nolint:forbidigo // Caddy's own answer
+}

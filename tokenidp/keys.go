@@ -1,0 +1,63 @@
+package tokenidp
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+)
+
+// maintainKeys keeps the keys up to date while Caddy runs: a node that issues
+// rotates them, any other reads what those have made. No request waits for it.
+func (iss *Issuer) maintainKeys(ctx context.Context) {
+	ticker := time.NewTicker(signing.MaintenanceInterval)
+	defer ticker.Stop()
+	problem := "" // told once, not every minute
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			problem = iss.maintainKeysOnce(ctx, problem)
+		}
+	}
+}
+
+func (iss *Issuer) maintainKeysOnce(ctx context.Context, before string) (problem string) {
+	working, cancel := context.WithTimeout(ctx, storageTimeout)
+	defer cancel()
+	maintain := iss.keys.Load
+	if iss.issues {
+		maintain = iss.keys.Maintain
+	}
+	err := maintain(working)
+	if ctx.Err() != nil {
+		return before // this configuration has ended
+	}
+	if err != nil {
+		problem = err.Error()
+	}
+	switch {
+	case problem == before:
+	case problem != "":
+		iss.logger.Error("signing keys cannot be maintained now; those in memory go on", zap.Error(err))
+	default:
+		iss.logger.Info("signing keys are in order again")
+	}
+	iss.metrics.keysMaintained(iss.Issuer, err == nil)
+	return problem
+}
+
+// signingAlgorithms are those of the keys that are published, for the metadata.
+func (iss *Issuer) signingAlgorithms() []string {
+	algorithms := []string{iss.SigningAlgorithm}
+	for _, k := range iss.keys.States() {
+		if k.State != signing.Unreadable && !slices.Contains(algorithms, k.Algorithm) {
+			algorithms = append(algorithms, k.Algorithm)
+		}
+	}
+	return algorithms
+}

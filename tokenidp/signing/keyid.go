@@ -1,0 +1,78 @@
+package signing
+
+import (
+	"crypto/rand"
+	"fmt"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// keyID is a `kid` taken apart: a UTC day, and a number that is 1 where the kid
+// is the day alone.
+type keyID struct {
+	day string
+	n   int
+}
+
+// maxPlace bounds what a reader takes, far above what is written.
+const maxPlace = 999_999_999
+
+// parseKeyID reads what keyID.String writes, and nothing else.
+func parseKeyID(s string) (keyID, bool) {
+	day, place, hasPlace := strings.Cut(s, ".")
+	if _, err := time.Parse(time.DateOnly, day); err != nil {
+		return keyID{}, false
+	}
+	id := keyID{day: day, n: 1}
+	if hasPlace {
+		n, err := strconv.Atoi(place)
+		if err != nil || n < 2 || n > maxPlace {
+			return keyID{}, false
+		}
+		id.n = n
+	}
+	return id, id.String() == s
+}
+
+func (id keyID) String() string {
+	if id.n == 1 {
+		return id.day
+	}
+	return id.day + "." + strconv.Itoa(id.n)
+}
+
+func (id keyID) compare(other keyID) int {
+	if c := strings.Compare(id.day, other.day); c != 0 {
+		return c
+	}
+	return id.n - other.n
+}
+
+// firstKeyID names an issuer's first key: the day alone.
+func firstKeyID(now time.Time) keyID {
+	return keyID{day: now.UTC().Format(time.DateOnly), n: 1}
+}
+
+// successorID draws the number of a successor at random: two nodes that make one
+// at the same moment, where the storage's lock failed or its listing lags, do
+// not pick the same id, and each key verifies what it signed; nor does a key get
+// the id of one that was deleted.
+func successorID(now time.Time, taken []keyID) (keyID, error) {
+	for {
+		drawn, err := rand.Int(rand.Reader, big.NewInt(900_000))
+		if err != nil {
+			return keyID{}, fmt.Errorf("drawing a kid: %w", err)
+		}
+		id := firstKeyID(now)
+		id.n = 100_000 + int(drawn.Int64())
+		if !slices.Contains(taken, id) {
+			return id, nil
+		}
+	}
+}
+
+// byID orders keys by their kid.
+func byID(a, b *Key) int { return a.kid.compare(b.kid) }

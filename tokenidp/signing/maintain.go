@@ -1,0 +1,125 @@
+package signing
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"go.uber.org/zap"
+)
+
+// Maintain does what an issuing node does once a MaintenanceInterval: it reads
+// the keys, makes the successor that is due, stores again what the storage has
+// lost, and deletes the keys whose tokens have all expired. After an error the
+// ring signs and verifies as before, and the next call tries again. It may take
+// as long as the storage does; the context should end before the next call.
+func (r *Ring) Maintain(ctx context.Context) error {
+	found, err := r.refresh(ctx)
+	if err != nil {
+		return err
+	}
+	if r.Active() == nil {
+		return ErrNoKey
+	}
+	if r.successorDue() || len(r.restorable()) > 0 || len(r.deletable(found)) > 0 {
+		err = r.locked(ctx, func(found *listing) error {
+			return errors.Join(r.restore(ctx), r.rotateIfDue(ctx, found), r.prune(ctx, found))
+		})
+	}
+	return errors.Join(err, r.lost())
+}
+
+func (r *Ring) successorDue() bool {
+	now := r.now()
+	return r.rotation.due(r.rotation.newest(r.current.Load().members, now), now)
+}
+
+// rotateIfDue keeps the algorithm of the newest key: which one that is was
+// decided when a configuration loaded, and nodes that load another one meanwhile
+// do not rotate against each other.
+func (r *Ring) rotateIfDue(ctx context.Context, found *listing) error {
+	if !r.successorDue() {
+		return nil
+	}
+	now := r.now()
+	signsFrom := r.rotation.successorSigns(r.rotation.newest(r.current.Load().members, now), now)
+	_, err := r.makeSuccessor(ctx, found, r.newest().Algorithm, now, signsFrom)
+	return err
+}
+
+// restorable are the keys that the storage must not lose: the active one, and
+// those that will sign. A lost key that is retired stays in memory alone, and an
+// operator who removed it is rid of it with the next restart.
+func (r *Ring) restorable() []*Key {
+	at := r.moment()
+	members := r.current.Load().members
+	active := activeAt(members, at.wall, at.elapsed)
+	var lost []*Key
+	for i, m := range members {
+		if m.missing && stateAt(members, i, active, at.wall) != Retired {
+			lost = append(lost, m.Key)
+		}
+	}
+	return lost
+}
+
+// restore stores lost keys again from memory. An entry that is there, and only
+// not listed or not readable, is left alone.
+func (r *Ring) restore(ctx context.Context) error {
+	restored := false
+	for _, k := range r.restorable() {
+		held, err := r.store.holds(ctx, k)
+		if err != nil {
+			return err
+		}
+		if held {
+			continue
+		}
+		if err := r.store.write(ctx, k); err != nil {
+			return err
+		}
+		restored = true
+		r.logger.Warn("the storage had lost a signing key; it was stored again from memory", zap.String("kid", k.ID))
+	}
+	if !restored {
+		return nil
+	}
+	_, err := r.refresh(ctx)
+	return err
+}
+
+// deletable are the keys that no token needs any more: the wall clock says so of
+// what the storage alone holds, which is all that a node that starts will know,
+// and this process has seen them retired for all that time, by a clock that nobody
+// sets.
+func (r *Ring) deletable(found *listing) []*Key {
+	at := r.moment()
+	stored := make([]member, 0, len(found.keys))
+	for _, k := range found.keys {
+		stored = append(stored, member{Key: k})
+	}
+	slices.SortFunc(stored, takeover)
+	signing := r.Active()
+	var due []*Key
+	for i, m := range stored {
+		if overdue(stored, i, at.wall) && !sameKey(m.Key, signing) && r.seen.retiredFor(m.Key, at.elapsed) >= retention {
+			due = append(due, m.Key)
+		}
+	}
+	return due
+}
+
+func (r *Ring) prune(ctx context.Context, found *listing) error {
+	due := r.deletable(found)
+	if len(due) == 0 {
+		return nil
+	}
+	for _, k := range due {
+		if err := r.store.remove(ctx, k); err != nil {
+			return err
+		}
+		r.logger.Info("signing key deleted; its last token has expired", zap.String("kid", k.ID))
+	}
+	_, err := r.refresh(ctx)
+	return err
+}

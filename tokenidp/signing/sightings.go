@@ -1,0 +1,99 @@
+package signing
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// sightings is what one process has seen of the keys of an issuer. The wall clock
+// can be set; that a key has been retired for two days is believed only of a
+// process that has watched it for as long.
+type sightings struct {
+	mu      sync.Mutex
+	retired map[string]time.Duration // since when, by the entry's name
+	told    map[string]bool          // what was logged once
+	broken  string                   // the unreadable entries that were logged
+}
+
+func newSightings() *sightings {
+	return &sightings{retired: make(map[string]time.Duration), told: make(map[string]bool)}
+}
+
+// news is what has been seen for the first time.
+type news struct {
+	unreadable     []string
+	lost, farAhead []string
+}
+
+func (s *sightings) update(ks *keys, rot rotation, at moment) news {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var n news
+	told, retired := make(map[string]bool), make(map[string]time.Duration)
+	active := activeAt(ks.members, at.wall, ever)
+	once := func(what string, m member, list *[]string) {
+		subject := what + entryName(m.Key)
+		if told[subject] = true; !s.told[subject] {
+			*list = append(*list, m.ID)
+		}
+	}
+	for i, m := range ks.members {
+		if stateAt(ks.members, i, active, at.wall) == Retired {
+			since, before := s.retired[entryName(m.Key)]
+			if !before {
+				since = at.elapsed
+			}
+			retired[entryName(m.Key)] = since
+		}
+		if m.missing && !overdue(ks.members, i, at.wall.Add(clockSkew)) {
+			once("lost ", m, &n.lost)
+		}
+		if rot.farAhead(m.Key, at.wall) {
+			once("far ahead ", m, &n.farAhead)
+		}
+	}
+	s.told, s.retired = told, retired
+
+	broken := lines(ks.unreadable)
+	if joined := strings.Join(broken, "; "); joined != s.broken {
+		s.broken, n.unreadable = joined, broken
+	}
+	return n
+}
+
+// clockSkew is more than lies between the clocks of two nodes: a key that a peer
+// deleted a little before this node would have is not lost.
+const clockSkew = 10 * time.Minute
+
+// retiredFor tells for how long the process has seen the key as retired.
+func (s *sightings) retiredFor(k *Key, elapsed time.Duration) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	since, ok := s.retired[entryName(k)]
+	if !ok {
+		return 0
+	}
+	return elapsed - since
+}
+
+// report names each thing that is wrong once, not at every read.
+func (r *Ring) report(ks *keys, n news) {
+	if len(n.unreadable) > 0 {
+		r.logger.Error("signing key entries cannot be used and are left alone; repair each, or delete it once no token of its lives",
+			zap.Strings("entries", n.unreadable))
+	}
+	for _, m := range ks.members {
+		if slices.Contains(n.lost, m.ID) {
+			r.logger.Warn("the storage has lost a signing key; it goes on in memory",
+				zap.String("kid", m.ID), zap.String("entry", r.store.nameOf(m.Key)))
+		}
+		if slices.Contains(n.farAhead, m.ID) {
+			r.logger.Warn("a signing key begins so far ahead that the clock was wrong where it was made; delete its entry if no token of its lives",
+				zap.String("kid", m.ID), zap.Time("signs_from", m.SignsFrom), zap.String("entry", r.store.nameOf(m.Key)))
+		}
+	}
+}

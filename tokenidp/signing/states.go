@@ -1,0 +1,60 @@
+package signing
+
+import "time"
+
+// State is what a key does at a moment.
+type State string
+
+const (
+	// Next is published, and does not sign yet.
+	Next State = "next"
+	// Active signs.
+	Active State = "active"
+	// Retired only verifies.
+	Retired State = "retired"
+	// Unreadable is an entry that claims a kid and cannot be used.
+	Unreadable State = "unreadable"
+)
+
+// KeyState describes a key, or an entry that is none, to an operator.
+type KeyState struct {
+	ID        string
+	Algorithm string
+	State     State
+	CreatedAt time.Time
+	SignsFrom time.Time
+	// RetiresAt is when the successor takes over; zero while there is none.
+	RetiresAt time.Time
+	// DeletesAt is the earliest moment of deletion; zero while there is no
+	// successor.
+	DeletesAt time.Time
+	// Missing tells that the storage has lost the key, which goes on in memory.
+	Missing bool
+	// Entry is the name in the storage.
+	Entry string
+	// Cause says why an entry is unreadable.
+	Cause string
+}
+
+// States describes all keys in the order in which they sign, oldest first, and
+// then what cannot be read.
+func (r *Ring) States() []KeyState {
+	ks, now := r.current.Load(), r.now()
+	active := activeAt(ks.members, now, r.elapsed())
+	states := make([]KeyState, 0, len(ks.members)+len(ks.unreadable))
+	for i, m := range ks.members {
+		s := KeyState{
+			ID: m.ID, Algorithm: m.Algorithm, State: stateAt(ks.members, i, active, now),
+			CreatedAt: m.CreatedAt, SignsFrom: m.SignsFrom,
+			Missing: m.missing, Entry: r.store.nameOf(m.Key),
+		}
+		if t := retiresAt(ks.members, i); !t.IsZero() && !r.rotation.farAhead(ks.members[i+1].Key, now) {
+			s.RetiresAt, s.DeletesAt = t, t.Add(retention)
+		}
+		states = append(states, s)
+	}
+	for _, u := range ks.unreadable {
+		states = append(states, KeyState{ID: u.id.String(), State: Unreadable, Entry: u.name, Cause: u.cause})
+	}
+	return states
+}
