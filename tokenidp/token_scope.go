@@ -20,7 +20,13 @@ func init() {
 // MatchTokenScope matches verified requests whose access token has all of the
 // scopes. It works behind `verify` only: before it, matching is an error, so
 // that `not token_scope` lets nothing through.
-type MatchTokenScope []string
+type MatchTokenScope struct {
+	// The scopes that the token must have, all of them.
+	Scopes []string `json:"scopes,omitempty"`
+
+	// Where this matcher is configured, as file:line. Errors begin with it.
+	Source string `json:"source,omitempty"`
+}
 
 // CaddyModule returns the Caddy module information.
 func (MatchTokenScope) CaddyModule() caddy.ModuleInfo {
@@ -35,11 +41,14 @@ func (MatchTokenScope) CaddyModule() caddy.ModuleInfo {
 //	token_scope <scope>...
 func (m *MatchTokenScope) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	for d.Next() {
+		if m.Source == "" {
+			m.Source = fmt.Sprintf("%s:%d", d.File(), d.Line())
+		}
 		args := d.RemainingArgs()
 		if len(args) == 0 || slices.Contains(args, "") {
 			return d.Err(errNoScope.Error())
 		}
-		*m = append(*m, args...)
+		m.Scopes = append(m.Scopes, args...)
 		if d.NextBlock(0) {
 			return d.Err("token_scope takes no block")
 		}
@@ -48,16 +57,20 @@ func (m *MatchTokenScope) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 }
 
 // Provision checks that every scope exists, where all issuers are local.
-func (m MatchTokenScope) Provision(ctx caddy.Context) error {
+func (m *MatchTokenScope) Provision(ctx caddy.Context) error {
+	return placed(m.Source, m.provision(ctx))
+}
+
+func (m *MatchTokenScope) provision(ctx caddy.Context) error {
 	a, err := app(ctx)
 	if err != nil {
 		return fmt.Errorf("token_scope: %w", err)
 	}
-	if len(m) == 0 || slices.Contains(m, "") {
+	if len(m.Scopes) == 0 || slices.Contains(m.Scopes, "") {
 		return errNoScope
 	}
-	for _, scope := range m {
-		if err := a.dependOnScope(scope); err != nil {
+	for _, scope := range m.Scopes {
+		if err := a.dependOnScope(m.Source, scope); err != nil {
 			return fmt.Errorf("token_scope: %w", err)
 		}
 	}
@@ -68,12 +81,12 @@ var errNoScope = errors.New("token_scope needs a scope, as in: token_scope order
 
 // dependOnScope keeps the scope with the issuers that own it. It is an error if
 // no issuer can have it.
-func (a *App) dependOnScope(scope string) error {
+func (a *App) dependOnScope(source, scope string) error {
 	var unknown error
 	owned := false
 	for _, iss := range a.Issuers {
 		err := iss.depend(dependent{
-			source: "token_scope",
+			source: source,
 			check: func(set *application.Set) error {
 				if set == nil {
 					return nil // declared elsewhere
@@ -98,18 +111,18 @@ func (a *App) dependOnScope(scope string) error {
 }
 
 // MatchWithError tells whether the verified token has all the scopes.
-func (m MatchTokenScope) MatchWithError(r *http.Request) (bool, error) {
+func (m *MatchTokenScope) MatchWithError(r *http.Request) (bool, error) {
 	a := admittedFrom(r)
 	if a == nil {
 		return false, caddyhttp.Error(http.StatusInternalServerError,
 			errors.New("token_scope was asked about a request that no verify has verified; put it inside a route behind verify"))
 	}
-	for _, scope := range m {
+	for _, scope := range m.Scopes {
 		if !a.claims.HasScope(scope) {
 			return false, nil
 		}
 	}
-	return len(m) > 0, nil
+	return len(m.Scopes) > 0, nil
 }
 
 // Interface guards
