@@ -198,13 +198,7 @@ func loggable(s string) string {
 
 // serveMetadata is the metadata document (RFC 8414 section 3).
 func (s *AuthorizationServer) serveMetadata(w http.ResponseWriter, r *http.Request) error {
-	var scopes []string
-	for _, resource := range s.issuer.applications.Load().Resources() {
-		for _, scope := range resource.Scopes {
-			scopes = append(scopes, scope.Name)
-		}
-	}
-	document, err := oauth.Metadata(s.issuer.url, scopes, s.issuer.signingAlgorithms())
+	document, err := oauth.Metadata(s.issuer.url, s.issuer.applications.Load().ScopeNames(), s.issuer.signingAlgorithms())
 	if err != nil {
 		return caddyhttp.Error(http.StatusInternalServerError, err)
 	}

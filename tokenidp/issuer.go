@@ -24,8 +24,8 @@ import (
 const (
 	defaultTokenLifetime = time.Hour
 	maxTokenLifetime     = 24 * time.Hour
-	// storageTimeout bounds each use of the storage while a configuration
-	// loads. It is longer than a stale lock takes to be noticed.
+	// storageTimeout bounds each use of the storage, while a configuration
+	// loads and while keys are maintained. It is longer than a stale lock takes to be noticed.
 	storageTimeout = 30 * time.Second
 )
 
@@ -212,13 +212,10 @@ func (iss *Issuer) policy() oauth.Policy {
 func (iss *Issuer) announce() {
 	fields := []zap.Field{}
 	if set := iss.applications.Load(); set != nil {
-		scopes := 0
-		for _, r := range set.Resources() {
-			scopes += len(r.Scopes)
-		}
+		all := set.Applications()
 		fields = append(fields,
-			zap.Int("applications", len(set.Applications())), zap.Int("active", countActive(set.Applications())),
-			zap.Int("resources", len(set.Resources())), zap.Int("scopes", scopes),
+			zap.Int("applications", len(all)), zap.Int("active", countActive(all)),
+			zap.Int("resources", len(set.Resources())), zap.Int("scopes", len(set.ScopeNames())),
 			zap.Strings("files", set.Files()))
 	}
 	if k := iss.keys.Active(); k != nil {

@@ -135,14 +135,8 @@ func ownerOfAll(set *application.Set, scopes []string) (*application.Resource, e
 }
 
 func unknownScope(set *application.Set, scope string) error {
-	var names []string
-	for _, resource := range set.Resources() {
-		for _, s := range resource.Scopes {
-			names = append(names, s.Name)
-		}
-	}
 	return fmt.Errorf("unknown scope %q: no resource in %s owns it; known: %s",
-		scope, strings.Join(set.Files(), ", "), shortened(names))
+		scope, strings.Join(set.Files(), ", "), shortened(set.ScopeNames()))
 }
 
 func knownAudience(set *application.Set, audience string) error {

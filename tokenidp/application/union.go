@@ -98,7 +98,7 @@ func (s *Set) checkReferences(errs []problems) {
 			if len(hints) == mostReported {
 				return "correct those above first"
 			}
-			hints[scope] = known(scope, s.scopes())
+			hints[scope] = known(scope, s.ScopeNames())
 		}
 		return hints[scope]
 	}
@@ -120,8 +120,8 @@ func (s *Set) checkReferences(errs []problems) {
 	}
 }
 
-// scopes are in order of definition.
-func (s *Set) scopes() (names []string) {
+// ScopeNames are those of all Resources, in order of definition.
+func (s *Set) ScopeNames() (names []string) {
 	for _, r := range s.resources {
 		for _, scope := range r.Scopes {
 			names = append(names, scope.Name)

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 )
 
 // Method is a client authentication method, by its name in RFC 7591 section 2.
@@ -13,10 +15,10 @@ type Method string
 
 const (
 	// ClientSecretBasic is HTTP Basic (RFC 6749 section 2.3.1).
-	ClientSecretBasic Method = "client_secret_basic"
+	ClientSecretBasic Method = application.AuthMethodBasic
 	// ClientSecretPost is client_id and client_secret in the body (RFC 6749
 	// section 2.3.1).
-	ClientSecretPost Method = "client_secret_post"
+	ClientSecretPost Method = application.AuthMethodPost
 	// None is a client that only says who it is.
 	None Method = "none"
 

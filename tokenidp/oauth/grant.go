@@ -3,14 +3,13 @@ package oauth
 import (
 	"errors"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 )
 
 // ClientCredentials is the one grant type (RFC 6749 section 4.4).
-const ClientCredentials = "client_credentials"
+const ClientCredentials = application.GrantClientCredentials
 
 // Authorize decides what an authenticated client gets: the grant type it may
 // use, the scopes it holds, the one resource they belong to. Nothing is
@@ -20,7 +19,7 @@ func Authorize(set *application.Set, c *Client, r *TokenRequest, defaultLifetime
 	if r.GrantType != ClientCredentials {
 		return nil, badRequest(CodeUnsupportedGrantType, "the grant type is not supported; use client_credentials", ReasonUnsupportedGrant, nil)
 	}
-	if !slices.Contains(c.Application.GrantTypes, r.GrantType) {
+	if !c.Application.AllowsGrant(r.GrantType) {
 		return nil, badRequest(CodeUnauthorizedClient, "the client may not use this grant type", ReasonGrantNotAllowed, nil)
 	}
 	grant, err := set.Grant(c.Application, r.Scope, r.Resource, defaultLifetime)
