@@ -16,6 +16,8 @@ import (
 //	        applications             <file>...
 //	        signing_algorithm        <algorithm>
 //	        rotate                   <duration>|off
+//	        signing_key              file <path>|<placeholder>
+//	        key_encryption_key       <placeholder>...
 //	        token_lifetime           <duration>
 //	        insecure_http
 //	        insecure_browser_origins <origin>...
@@ -64,6 +66,10 @@ func parseIssuer(d *caddyfile.Dispenser) (*tokenidp.Issuer, error) {
 			iss.SigningAlgorithm, err = oneArg(d, "signing_algorithm <algorithm>, as in: signing_algorithm ES256")
 		case "rotate":
 			iss.Rotate, err = parseRotate(d)
+		case "signing_key":
+			err = parseSigningKey(d, iss)
+		case "key_encryption_key":
+			iss.KeyEncryptionKeys, err = someArgs(d, "key_encryption_key <placeholder>..., as in: key_encryption_key {env.KEY_ENCRYPTION_KEY}")
 		case "token_lifetime":
 			iss.TokenLifetime, err = parseDuration(d, "token_lifetime <duration>, as in: token_lifetime 30m")
 		case "insecure_http":
@@ -71,7 +77,7 @@ func parseIssuer(d *caddyfile.Dispenser) (*tokenidp.Issuer, error) {
 		case "insecure_browser_origins":
 			iss.InsecureBrowserOrigins, err = someArgs(d, "insecure_browser_origins <origin>..., as in: insecure_browser_origins https://tools.example.com")
 		default:
-			err = unknown(d, "issuer", "applications, signing_algorithm, rotate, token_lifetime, insecure_http, insecure_browser_origins")
+			err = unknown(d, "issuer", "applications, signing_algorithm, rotate, signing_key, key_encryption_key, token_lifetime, insecure_http, insecure_browser_origins")
 		}
 		if err != nil {
 			return nil, err
@@ -92,6 +98,21 @@ func parsePaths(d *caddyfile.Dispenser) ([]string, error) {
 		}
 	}
 	return paths, nil
+}
+
+// parseSigningKey reads where the signing key comes from.
+func parseSigningKey(d *caddyfile.Dispenser, iss *tokenidp.Issuer) error {
+	args := d.RemainingArgs()
+	var err error
+	switch {
+	case len(args) == 2 && args[0] == "file" && args[1] != "":
+		iss.SigningKeyFile, err = resolve(d, args[1])
+	case len(args) == 1 && args[0] != "" && args[0] != "file":
+		iss.SigningKey = args[0]
+	default:
+		err = usage(d, "signing_key file <path>, or signing_key <placeholder>, as in: signing_key {file./run/secrets/signing.pem}")
+	}
+	return err
 }
 
 // parseRotate reads how long a key signs; off is a negative time.

@@ -73,13 +73,31 @@ type keyInfo struct {
 	SignsFrom *time.Time `json:"signs_from,omitempty"`
 	RetiresAt *time.Time `json:"retires_at,omitempty"` // when its successor takes over
 	DeletesAt *time.Time `json:"deletes_at,omitempty"` // at the earliest
-	Missing   bool       `json:"missing,omitempty"`    // from the storage
-	Entry     string     `json:"entry"`                // its name in the storage
-	Cause     string     `json:"cause,omitempty"`      // of unreadable
+	// PrivateKey is clear, encrypted or outside: how the storage has it. It is
+	// missing for what is unreadable.
+	PrivateKey string `json:"private_key,omitempty"`
+	// KeyEncryptionKey is the id of the key that it is encrypted with.
+	KeyEncryptionKey string `json:"key_encryption_key,omitempty"`
+	// SignsHere: this server can sign with it.
+	SignsHere bool   `json:"signs_here"`
+	Missing   bool   `json:"missing,omitempty"` // from the storage
+	Entry     string `json:"entry"`             // its name in the storage
+	Cause     string `json:"cause,omitempty"`   // of unreadable
 }
 
 func newKeyInfo(k signing.KeyState) keyInfo {
+	private := ""
+	switch {
+	case k.State == signing.Unreadable:
+	case k.Outside:
+		private = "outside"
+	case k.Encryption != "":
+		private = "encrypted"
+	default:
+		private = "clear"
+	}
 	return keyInfo{
+		PrivateKey: private, KeyEncryptionKey: k.Encryption, SignsHere: k.SignsHere,
 		KeyID: k.ID, Algorithm: k.Algorithm, State: string(k.State), Missing: k.Missing, Entry: k.Entry, Cause: k.Cause,
 		CreatedAt: moment(k.CreatedAt), SignsFrom: moment(k.SignsFrom), RetiresAt: moment(k.RetiresAt), DeletesAt: moment(k.DeletesAt),
 	}
@@ -131,6 +149,9 @@ func (a *adminAPI) rotateKeys(w http.ResponseWriter, r *http.Request) error {
 		return caddy.APIError{HTTPStatus: http.StatusConflict, Err: fmt.Errorf("this server does not issue for %s; rotate on one that does", iss.Issuer)}
 	}
 	plan, err := iss.keys.Rotate(r.Context(), query.Get("now") == "true")
+	if errors.Is(err, signing.ErrOutside) {
+		return caddy.APIError{HTTPStatus: http.StatusConflict, Err: err}
+	}
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err}
 	}

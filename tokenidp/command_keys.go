@@ -1,6 +1,7 @@
 package tokenidp
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -62,9 +63,10 @@ func cmdKeys(fl caddycmd.Flags) (int, error) {
 	}
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
 	for _, iss := range all {
-		fmt.Fprintf(out, "%s\nKID\tALG\tSTATE\tCREATED\tSIGNS FROM\tRETIRES\tGOES\n", iss.Issuer)
+		fmt.Fprintf(out, "%s\nKID\tALG\tSTATE\tCREATED\tSIGNS FROM\tRETIRES\tGOES\tPRIVATE KEY\n", iss.Issuer)
 		for _, k := range iss.Keys {
-			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.KeyID, k.Algorithm, k.described(), day(k.CreatedAt), day(k.SignsFrom), day(k.RetiresAt), day(k.DeletesAt))
+			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.KeyID, k.Algorithm, k.described(),
+				day(k.CreatedAt), day(k.SignsFrom), day(k.RetiresAt), day(k.DeletesAt), k.stored())
 		}
 	}
 	return caddy.ExitCodeSuccess, out.Flush()
@@ -79,6 +81,18 @@ func (k keyInfo) described() string {
 	default:
 		return k.State
 	}
+}
+
+// stored says how the private half is kept.
+func (k keyInfo) stored() string {
+	text := cmp.Or(k.PrivateKey, "-")
+	if k.KeyEncryptionKey != "" {
+		text += " with " + k.KeyEncryptionKey
+	}
+	if k.PrivateKey != "" && !k.SignsHere {
+		text += ", not at hand here"
+	}
+	return text
 }
 
 func day(t *time.Time) string {

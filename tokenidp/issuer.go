@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/url"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -16,7 +15,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
 )
@@ -52,6 +50,22 @@ type Issuer struct {
 	// expired. Negative: only `caddy tokenidp keys rotate` makes a successor.
 	// Default: 2160h (90 days).
 	Rotate caddy.Duration `json:"rotate,omitempty"`
+
+	// Where the signing key comes from instead of being made here: the path of a
+	// file with a private key as PEM or JWK, or several, of which the first one
+	// signs. Rotation follows the file: a new key there signs ten minutes later,
+	// and the one before verifies until its last token has expired.
+	SigningKeyFile string `json:"signing_key_file,omitempty"`
+
+	// Like signing_key_file, but as a placeholder that holds the key itself, such
+	// as {env.SIGNING_KEY} or {file./run/secrets/signing.pem}.
+	SigningKey string `json:"signing_key,omitempty"`
+
+	// Encrypt the private keys in the storage. Placeholders, such as
+	// {env.KEY_ENCRYPTION_KEY} or {file./run/secrets/kek}, each for 32 random bytes in
+	// base64. The first one encrypts new keys, all of them decrypt. Default: the
+	// private keys are protected by the storage alone.
+	KeyEncryptionKeys []string `json:"key_encryption_keys,omitempty"`
 
 	// How long a token is valid where its Application does not say. Whole
 	// seconds, at most 24h. Default: 1h.
@@ -93,7 +107,9 @@ func (iss *Issuer) provision(ctx caddy.Context, logger *zap.Logger, m *metrics) 
 	if err := iss.loadApplications(); err != nil {
 		return err
 	}
-	iss.keys = iss.standing.newRing(ctx.Storage(), iss)
+	if err := iss.provisionKeys(ctx.Storage()); err != nil {
+		return err
+	}
 	reading, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
 	if err := iss.keys.Load(reading); err != nil {
@@ -110,20 +126,14 @@ func (iss *Issuer) check() error {
 		return err
 	}
 	iss.url = u
-	if iss.SigningAlgorithm == "" {
-		iss.SigningAlgorithm = signing.DefaultAlgorithm
-	}
-	if !slices.Contains(jws.Algorithms, iss.SigningAlgorithm) {
-		return fmt.Errorf("unknown signing_algorithm %q; known: %s", iss.SigningAlgorithm, strings.Join(jws.Algorithms, ", "))
+	if err := iss.checkKeys(); err != nil {
+		return err
 	}
 	if iss.TokenLifetime == 0 {
 		iss.TokenLifetime = caddy.Duration(defaultTokenLifetime)
 	}
 	if d := time.Duration(iss.TokenLifetime); d < time.Second || d > maxTokenLifetime || d%time.Second != 0 {
 		return fmt.Errorf("token_lifetime %s: must be whole seconds, from 1s to %s", d, maxTokenLifetime)
-	}
-	if d := time.Duration(iss.Rotate); d > 0 && d < signing.MinRotateEvery {
-		return fmt.Errorf("rotate %s: must be at least %s", d, signing.MinRotateEvery)
 	}
 	for _, origin := range iss.InsecureBrowserOrigins {
 		if err := checkOrigin(origin); err != nil {
@@ -222,6 +232,7 @@ func (iss *Issuer) announce() {
 		fields = append(fields, zap.String("kid", k.ID), zap.String("algorithm", k.Algorithm))
 	}
 	iss.logger.Info("issuer ready", fields...)
+	iss.warnOfOpenKeyFile()
 	if iss.InsecureHTTP {
 		iss.logger.Warn("insecure_http: secrets are accepted over plain HTTP; only a proxy that terminates TLS may reach this server")
 	}

@@ -43,7 +43,7 @@ func (iss *Issuer) maintainKeysOnce(ctx context.Context, before string) (problem
 	switch {
 	case problem == before:
 	case problem != "":
-		iss.logger.Error("signing keys cannot be maintained now; those in memory go on", zap.Error(err))
+		iss.logger.Error("signing keys are not all in order; those in memory go on", zap.Error(err))
 	default:
 		iss.logger.Info("signing keys are in order again")
 	}
@@ -53,7 +53,10 @@ func (iss *Issuer) maintainKeysOnce(ctx context.Context, before string) (problem
 
 // signingAlgorithms are those of the keys that are published, for the metadata.
 func (iss *Issuer) signingAlgorithms() []string {
-	algorithms := []string{iss.SigningAlgorithm}
+	var algorithms []string
+	if iss.SigningAlgorithm != "" {
+		algorithms = append(algorithms, iss.SigningAlgorithm)
+	}
 	for _, k := range iss.keys.States() {
 		if k.State != signing.Unreadable && !slices.Contains(algorithms, k.Algorithm) {
 			algorithms = append(algorithms, k.Algorithm)

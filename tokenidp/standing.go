@@ -1,12 +1,9 @@
 package tokenidp
 
 import (
-	"fmt"
 	"sync/atomic"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/certmagic"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
@@ -47,15 +44,13 @@ func (iss *Issuer) stand() error {
 	return nil
 }
 
-// newRing makes the ring of a configuration, which goes on from the one before
-// if that had the same storage.
-func (s *standing) newRing(storage certmagic.Storage, iss *Issuer) *signing.Ring {
-	o := signing.Options{RotateEvery: time.Duration(iss.Rotate), Logger: iss.logger}
-	iss.storage = fmt.Sprintf("%T %v", storage, storage)
-	if before := s.keys.Load(); before != nil && before.storage == iss.storage {
-		o.Predecessor = before.ring
+// predecessor is the ring of the configuration before, if that had the same
+// storage.
+func (s *standing) predecessor(storage string) *signing.Ring {
+	if before := s.keys.Load(); before != nil && before.storage == storage {
+		return before.ring
 	}
-	return signing.NewRingWith(storage, iss.Issuer, iss.SigningAlgorithm, o)
+	return nil
 }
 
 // keep puts the issuer's state in force for the configurations after this one.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,26 +20,37 @@ const (
 )
 
 // Ensure makes the first key where there is none, which signs at once, and a
-// successor where the configured algorithm is not that of the newest key; until
-// the successor's time the old algorithm signs. Only the side that issues calls
-// it, when a configuration loads. It is idempotent, and correct even where the
-// storage's lock fails to exclude another node: entries are immutable, and every
-// node derives the same from what it lists after writing.
+// successor where the newest key is not as configured: of another algorithm, or
+// stored under another key encryption key. Until the successor's time the old one
+// signs. Only the side that issues calls it, when a configuration loads. It is
+// idempotent, and correct even where the storage's lock fails to exclude another
+// node: entries are immutable, and every node derives the same from what it lists
+// after writing. It is an error, and changes nothing, when the keys that sign
+// cannot be decrypted.
 func (r *Ring) Ensure(ctx context.Context) error {
-	if err := r.Load(ctx); err != nil || r.ensured() {
+	if err := r.outside.read(); err != nil {
+		return err
+	}
+	found, err := r.refresh(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.fit(found); err != nil || r.ensured() {
 		return err
 	}
 	return r.locked(ctx, func(found *listing) error {
-		if r.Active() == nil {
-			var err error
+		if r.Active() == nil && r.outside == nil {
 			if found, err = r.makeFirst(ctx, found); err != nil {
 				return err
 			}
 		}
-		if err := r.lost(); err != nil || r.ensured() {
+		if err := r.fit(found); err != nil || r.ensured() {
 			return err
 		}
-		// Another algorithm than the newest key's: a rotation like any other.
+		if r.outside != nil {
+			return r.publishOutside(ctx, found)
+		}
+		// Not as configured: a rotation like any other.
 		now := r.now()
 		_, err := r.makeSuccessor(ctx, found, r.algorithm, now, r.soonest(now))
 		return err
@@ -46,8 +58,32 @@ func (r *Ring) Ensure(ctx context.Context) error {
 }
 
 func (r *Ring) ensured() bool {
+	if r.outside != nil {
+		return r.outsidePublished()
+	}
 	newest := r.newest()
-	return newest != nil && newest.Algorithm == r.algorithm
+	return newest != nil && !newest.outside && newest.Algorithm == r.algorithm && newest.encryption() == r.store.encryption.current()
+}
+
+// fit is an error where the storage has lost the key that signs, or where this
+// server lacks what it takes to decrypt the keys that sign, now or later.
+func (r *Ring) fit(found *listing) error {
+	return errors.Join(r.lost(), r.undecryptable(found))
+}
+
+func (r *Ring) undecryptable(found *listing) error {
+	ks, now := r.current.Load(), r.now()
+	active := activeAt(ks.members, now, ever)
+	var errs []error
+	for i, m := range ks.members {
+		j := slices.IndexFunc(found.keys, func(k *Key) bool { return sameKey(k, m.Key) })
+		if j < 0 || found.keys[j].sealed == nil || found.keys[j].signs() || stateAt(ks.members, i, active, now) == Retired {
+			continue
+		}
+		errs = append(errs, fmt.Errorf("the key %s is encrypted with the key encryption key %s, and key_encryption_key has: %s; add the right one, behind the one for new keys",
+			m.ID, found.keys[j].sealed.KeyEncryptionKey, r.store.encryption.ids()))
+	}
+	return errors.Join(errs...)
 }
 
 // newest is the key whose successor the next one will be. Where a wrong clock
@@ -98,7 +134,7 @@ func (r *Ring) makeFirst(ctx context.Context, found *listing) (*listing, error) 
 			strings.Join(lines(found.unreadable), "; "))
 	}
 	now := r.now()
-	k, err := generate(firstKeyID(now).String(), r.algorithm, now, now)
+	k, err := r.generate(firstKeyID(now), r.algorithm, now, now)
 	if err != nil {
 		return nil, err
 	}
@@ -122,25 +158,42 @@ func (r *Ring) makeSuccessor(ctx context.Context, found *listing, algorithm stri
 	if err != nil {
 		return nil, err
 	}
+	k, err := r.generate(id, algorithm, now, signsFrom)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.publish(ctx, found, k); err != nil {
+		return nil, err
+	}
+	return k, nil
+}
+
+// generate makes a key as it will be stored.
+func (r *Ring) generate(id keyID, algorithm string, now, signsFrom time.Time) (*Key, error) {
 	k, err := generate(id.String(), algorithm, now, signsFrom)
 	if err != nil {
 		return nil, err
 	}
+	return k, r.store.encryption.seal(r.store.issuer, k)
+}
+
+// publish writes a key and reads it back.
+func (r *Ring) publish(ctx context.Context, found *listing, k *Key) error {
 	if err := r.write(ctx, found, k); err != nil {
-		return nil, err
+		return err
 	}
 	if !k.atOnce() {
 		if err := r.remember(k); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if _, err := r.refresh(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	if !r.current.Load().has(k) {
-		return nil, notReadBack(k)
+		return notReadBack(k)
 	}
-	return k, nil
+	return nil
 }
 
 func notReadBack(k *Key) error {
@@ -156,8 +209,11 @@ func (r *Ring) write(ctx context.Context, found *listing, k *Key) error {
 	if err := r.store.write(ctx, k); err != nil {
 		return err
 	}
-	r.logger.Info("signing key created",
-		zap.String("kid", k.ID), zap.String("algorithm", k.Algorithm), zap.Time("signs_from", k.SignsFrom))
+	message := "signing key created"
+	if k.outside {
+		message = "signing key from outside published"
+	}
+	r.logger.Info(message, zap.String("kid", k.ID), zap.String("algorithm", k.Algorithm), zap.Time("signs_from", k.SignsFrom))
 	return nil
 }
 
@@ -169,8 +225,7 @@ var errHeldUp = errors.New("too much time has passed since the keys were listed;
 func (r *Ring) remember(k *Key) error {
 	for {
 		before := r.current.Load()
-		members := make([]member, 0, len(before.members)+1)
-		members = append(members, before.members...)
+		members := slices.DeleteFunc(slices.Clone(before.members), func(m member) bool { return sameKey(m.Key, k) })
 		members = append(members, member{Key: k, trustedFrom: trustedFrom(k, before.read, r.moment())})
 		next, err := newKeys(members)
 		if err != nil {

@@ -13,9 +13,14 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// entryVersion is the format of a storage entry. A reader leaves entries of
-// another version alone, so that two versions can share one storage.
-const entryVersion = 1
+const (
+	// clearVersion is the format of an entry that holds the whole key.
+	clearVersion = 1
+	// publicVersion holds the public half in the clear and, of a key that was
+	// made here, the private half encrypted. A reader leaves entries of a later
+	// version alone, so that two versions can share one storage.
+	publicVersion = 2
+)
 
 // errOtherVersion marks an entry that a newer release wrote.
 var errOtherVersion = errors.New("written by a newer version of this software, which it takes to read it")
@@ -30,12 +35,15 @@ type entry struct {
 	// releases that could not rotate wrote no other.
 	SignsFrom *time.Time      `json:"signs_from,omitempty"`
 	Key       jose.JSONWebKey `json:"key"`
+	// PrivateKey is the private half, from publicVersion on. A key from outside
+	// has none here.
+	PrivateKey *sealed `json:"private_key,omitempty"`
 }
 
 // entryName names the entry of a key by its id and its RFC 7638 thumbprint: two
 // writers that pick the same id never overwrite each other.
 func entryName(k *Key) string {
-	return k.ID + "." + k.thumbprint + ".json"
+	return k.kid.String() + "." + k.thumbprint + ".json"
 }
 
 // parseEntryName tells a key's entry from anything else in the folder, such as
@@ -52,19 +60,24 @@ func parseEntryName(storageKey string) (id keyID, thumbprint string, ok bool) {
 
 func encodeEntry(issuer string, k *Key) ([]byte, error) {
 	signsFrom := k.SignsFrom.UTC()
-	return json.Marshal(entry{
-		Version:   entryVersion,
-		Issuer:    issuer,
-		KeyID:     k.ID,
-		CreatedAt: k.CreatedAt.UTC(),
-		SignsFrom: &signsFrom,
-		Key:       jose.JSONWebKey{Key: k.private, KeyID: k.ID, Algorithm: k.Algorithm, Use: "sig"},
-	})
+	e := entry{
+		Version:    clearVersion,
+		Issuer:     issuer,
+		KeyID:      k.ID,
+		CreatedAt:  k.CreatedAt.UTC(),
+		SignsFrom:  &signsFrom,
+		Key:        jose.JSONWebKey{Key: k.private, KeyID: k.ID, Algorithm: k.Algorithm, Use: "sig"},
+		PrivateKey: k.sealed,
+	}
+	if k.sealed != nil || k.outside {
+		e.Version, e.Key = publicVersion, k.public.JWK()
+	}
+	return json.Marshal(e)
 }
 
 // decodeEntry reads an entry and believes nothing of it: the key must be one that
 // could have been made here, and the contents must be what the entry's name
-// says.
+// says. A private half that is encrypted is left so.
 func decodeEntry(data []byte, issuer string, id keyID, thumbprint string) (*Key, error) {
 	// The version first, alone: what else an entry of another version holds is
 	// not ours to judge.
@@ -74,10 +87,10 @@ func decodeEntry(data []byte, issuer string, id keyID, thumbprint string) (*Key,
 	if err := json.Unmarshal(data, &head); err != nil {
 		return nil, fmt.Errorf("not a key entry: %w", err)
 	}
-	if head.Version > entryVersion {
+	switch {
+	case head.Version > publicVersion:
 		return nil, errOtherVersion
-	}
-	if head.Version != entryVersion {
+	case head.Version < clearVersion:
 		return nil, errors.New("not a key entry: it has no version")
 	}
 	var e entry
@@ -87,29 +100,59 @@ func decodeEntry(data []byte, issuer string, id keyID, thumbprint string) (*Key,
 	if e.Issuer != issuer {
 		return nil, fmt.Errorf("belongs to issuer %q", e.Issuer)
 	}
-	if e.KeyID != id.String() || e.Key.KeyID != e.KeyID {
+	if fits := e.KeyID == id.String() || id.outside() && plainKeyID(e.KeyID); !fits || e.Key.KeyID != e.KeyID {
 		return nil, errors.New("its kid is not the one in its name")
 	}
-	private, ok := e.Key.Key.(crypto.Signer)
-	if !ok || e.Key.Use != "sig" {
-		return nil, errors.New("holds no private key for signing")
-	}
-	if key, ok := private.(*rsa.PrivateKey); ok {
-		if key.E != rsaExponent {
-			return nil, fmt.Errorf("its RSA exponent is %d, not %d", key.E, rsaExponent)
-		}
-		key.Precompute()
-	}
-	signsFrom := e.CreatedAt
-	if e.SignsFrom != nil {
-		signsFrom = *e.SignsFrom
-	}
-	k, err := newKey(e.KeyID, e.Key.Algorithm, e.CreatedAt, signsFrom, private)
+	k, err := e.decode()
 	if err != nil {
 		return nil, err
 	}
 	if k.thumbprint != thumbprint {
 		return nil, errors.New("its thumbprint is not the one in its name")
 	}
+	if k.kid = id; k.outside != id.outside() {
+		return nil, errors.New("its name and its contents differ about where its private half is kept")
+	}
 	return k, nil
+}
+
+// decode takes the key out of an entry of a known version.
+func (e *entry) decode() (*Key, error) {
+	signsFrom := e.CreatedAt
+	if e.SignsFrom != nil {
+		signsFrom = *e.SignsFrom
+	}
+	if e.Version == publicVersion {
+		if !e.Key.IsPublic() || e.Key.Use != "sig" {
+			return nil, errors.New("holds no public key for verifying")
+		}
+		k, err := newPublicKey(e.KeyID, e.Key.Algorithm, e.CreatedAt, signsFrom, e.Key.Key)
+		if err != nil {
+			return nil, err
+		}
+		k.sealed, k.outside = e.PrivateKey, e.PrivateKey == nil
+		return k, nil
+	}
+	private, ok := e.Key.Key.(crypto.Signer)
+	if !ok || e.Key.Use != "sig" {
+		return nil, errors.New("holds no private key for signing")
+	}
+	if err := readyRSA(private); err != nil {
+		return nil, err
+	}
+	return newKey(e.KeyID, e.Key.Algorithm, e.CreatedAt, signsFrom, private)
+}
+
+// readyRSA refuses an RSA key that was not made here, and spares every signature
+// what can be computed once.
+func readyRSA(private crypto.Signer) error {
+	key, ok := private.(*rsa.PrivateKey)
+	if !ok {
+		return nil
+	}
+	if key.E != rsaExponent {
+		return fmt.Errorf("its RSA exponent is %d, not %d", key.E, rsaExponent)
+	}
+	key.Precompute()
+	return nil
 }

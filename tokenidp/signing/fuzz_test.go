@@ -23,8 +23,11 @@ func FuzzDecodeEntry(f *testing.F) {
 		}
 		f.Add(bytes.Replace(data, []byte(`"alg":"EdDSA"`), []byte(`"alg":"Ed25519"`), 1), k.Public().Thumbprint())
 	}
+	for _, made := range []*Key{sealedKey(f, id.String()), outsideKey(f, "from-outside")} {
+		f.Add(encoded(f, made), made.Public().Thumbprint())
+	}
 	for _, data := range []string{
-		"", "null", "[]", "{}", `{"version":1}`, `{"version":2,"key":[]}`, `{"version":1e99}`,
+		"", "null", "[]", "{}", `{"version":1}`, `{"version":2,"key":[]}`, `{"version":3}`, `{"version":1e99}`,
 		`{"version":1,"issuer":"https://idp.example.com","kid":"2026-03-16","key":{"kty":"oct","kid":"2026-03-16","k":"AA"}}`,
 		`{"version":1,"issuer":"https://idp.example.com","kid":"2026-03-16","key":{"kty":"RSA","kid":"2026-03-16","use":"sig","alg":"RS256","n":"AQ","e":"AQAB","d":"AQ","p":"AQ","q":"AQ"}}`,
 		`{"version":1,"issuer":"https://idp.example.com","kid":"2026-03-16","key":{"kty":"EC","crv":"P-256","kid":"2026-03-16","use":"sig","alg":"ES256","x":"","y":"","d":""}}`,
@@ -45,6 +48,9 @@ func FuzzDecodeEntry(f *testing.F) {
 		}
 		if same, err := decodeEntry(again, testIssuer, id, thumbprint); err != nil || !same.SignsFrom.Equal(k.SignsFrom) || !same.CreatedAt.Equal(k.CreatedAt) {
 			t.Fatalf("written again, it reads as %+v: %v", same, err)
+		}
+		if !k.signs() {
+			return
 		}
 		token, err := k.Sign([]byte(`{"sub":"x"}`))
 		if err != nil {

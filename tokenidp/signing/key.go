@@ -41,11 +41,13 @@ type Key struct {
 	// it was made.
 	SignsFrom time.Time
 
-	kid        keyID // ID, taken apart
+	kid        keyID // the place of its entry among others, which for a key made here is its ID
 	thumbprint string
 	public     *jws.Key
-	private    crypto.Signer
-	signer     jose.Signer
+	private    crypto.Signer // nil where only the public half is at hand
+	signer     jose.Signer   // nil where private is
+	sealed     *sealed       // the private half as it is stored; nil where it is stored in the clear, or not at all
+	outside    bool          // made and kept outside: only its public half is stored
 }
 
 // generate makes a new key. Algorithm must be one of jws.Algorithms.
@@ -78,29 +80,45 @@ func generatePrivate(algorithm string) (crypto.Signer, error) {
 // newKey checks that the key is fit for its algorithm and that its private half
 // belongs to the public one, and readies its signer.
 func newKey(id, algorithm string, createdAt, signsFrom time.Time, private crypto.Signer) (*Key, error) {
-	public, err := jws.NewKey(id, algorithm, private.Public())
+	k, err := newPublicKey(id, algorithm, createdAt, signsFrom, private.Public())
 	if err != nil {
 		return nil, err
 	}
+	return k.with(private)
+}
+
+// newPublicKey makes a key that verifies, and cannot sign.
+func newPublicKey(id, algorithm string, createdAt, signsFrom time.Time, public crypto.PublicKey) (*Key, error) {
+	verifying, err := jws.NewKey(id, algorithm, public)
+	if err != nil {
+		return nil, err
+	}
+	k := &Key{
+		ID: id, Algorithm: verifying.Algorithm, CreatedAt: createdAt.Round(0), SignsFrom: signsFrom.Round(0),
+		thumbprint: verifying.Thumbprint(), public: verifying,
+	}
+	k.kid, _ = parseKeyID(id)
+	return k, nil
+}
+
+// with is the key with its private half.
+func (k *Key) with(private crypto.Signer) (*Key, error) {
 	signer, err := jose.NewSigner(
 		jose.SigningKey{
-			Algorithm: jose.SignatureAlgorithm(public.Algorithm),
-			Key:       jose.JSONWebKey{Key: private, KeyID: id},
+			Algorithm: jose.SignatureAlgorithm(k.Algorithm),
+			Key:       jose.JSONWebKey{Key: private, KeyID: k.ID},
 		},
 		(&jose.SignerOptions{}).WithType("at+jwt"), // RFC 9068 section 2.1
 	)
 	if err != nil {
 		return nil, err
 	}
-	k := &Key{
-		ID: id, Algorithm: public.Algorithm, CreatedAt: createdAt.Round(0), SignsFrom: signsFrom.Round(0),
-		thumbprint: public.Thumbprint(), public: public, private: private, signer: signer,
-	}
-	k.kid, _ = parseKeyID(id)
-	if err := k.probe(); err != nil {
+	whole := *k
+	whole.private, whole.signer = private, signer
+	if err := whole.probe(); err != nil {
 		return nil, fmt.Errorf("its private half does not belong to its public half: %w", err)
 	}
-	return k, nil
+	return &whole, nil
 }
 
 // probe signs and verifies: what a mismatched key signs would verify nowhere.
@@ -118,6 +136,9 @@ func (k *Key) probe() error {
 
 // Sign signs the claims (a JSON object) as a compact JWS of type at+jwt.
 func (k *Key) Sign(claims []byte) (string, error) {
+	if !k.signs() {
+		return "", fmt.Errorf("signing with key %s: %w", k.ID, ErrNoKey)
+	}
 	signed, err := k.signer.Sign(claims)
 	if err != nil {
 		return "", fmt.Errorf("signing with key %s: %w", k.ID, err)
@@ -128,6 +149,24 @@ func (k *Key) Sign(claims []byte) (string, error) {
 // atOnce tells a key that signed from the moment it was made: the first one, or
 // one made in an emergency.
 func (k *Key) atOnce() bool { return !k.SignsFrom.After(k.CreatedAt) }
+
+// signs tells whether the private half is at hand.
+func (k *Key) signs() bool { return k.signer != nil }
+
+// encryption is the id of the key encryption key that the private half is stored
+// under, or "".
+func (k *Key) encryption() string {
+	if k.sealed == nil {
+		return ""
+	}
+	return k.sealed.KeyEncryptionKey
+}
+
+// supersedes tells whether the same key, found in the storage, is worth more than
+// the one in memory.
+func (k *Key) supersedes(known *Key) bool {
+	return k.SignsFrom.After(known.SignsFrom) || k.signs() && !known.signs()
+}
 
 // Public is the half of the key that verifies.
 func (k *Key) Public() *jws.Key { return k.public }

@@ -11,10 +11,21 @@ import (
 )
 
 // keyID is a `kid` taken apart: a UTC day, and a number that is 1 where the kid
-// is the day alone.
+// is the day alone. Keys from outside have kids of any form; for their entries,
+// the day is outsideDay, and the number is the minute of the entry.
 type keyID struct {
 	day string
 	n   int
+}
+
+const outsideDay = "outside"
+
+func (id keyID) outside() bool { return id.day == outsideDay }
+
+// outsideID is for a key from outside that is published now. One that comes back
+// gets another entry, and the later one counts.
+func outsideID(now time.Time) keyID {
+	return keyID{day: outsideDay, n: int(now.Unix() / 60)}
 }
 
 // maxPlace bounds what a reader takes, far above what is written.
@@ -23,7 +34,7 @@ const maxPlace = 999_999_999
 // parseKeyID reads what keyID.String writes, and nothing else.
 func parseKeyID(s string) (keyID, bool) {
 	day, place, hasPlace := strings.Cut(s, ".")
-	if _, err := time.Parse(time.DateOnly, day); err != nil {
+	if _, err := time.Parse(time.DateOnly, day); err != nil && day != outsideDay {
 		return keyID{}, false
 	}
 	id := keyID{day: day, n: 1}
@@ -34,7 +45,7 @@ func parseKeyID(s string) (keyID, bool) {
 		}
 		id.n = n
 	}
-	return id, id.String() == s
+	return id, id.String() == s && (hasPlace || !id.outside())
 }
 
 func (id keyID) String() string {
@@ -75,4 +86,9 @@ func successorID(now time.Time, taken []keyID) (keyID, error) {
 }
 
 // byID orders keys by their kid.
-func byID(a, b *Key) int { return a.kid.compare(b.kid) }
+func byID(a, b *Key) int {
+	if c := a.kid.compare(b.kid); c != 0 {
+		return c
+	}
+	return strings.Compare(a.ID, b.ID)
+}

@@ -60,6 +60,12 @@ func merge(before *keys, found *listing, rot rotation, at moment) (*keys, error)
 		switch {
 		case known && sameKey(m.Key, k):
 			m.missing = false
+			if k.SignsFrom.After(m.SignsFrom) {
+				m.trustedFrom = trustedFrom(k, before.read, at)
+			}
+			if k.supersedes(m.Key) {
+				m.Key = k
+			}
 		case known && m.thumbprint < k.thumbprint:
 			m.missing = true // lost, and it would win its kid if it were there
 		default:

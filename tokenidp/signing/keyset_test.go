@@ -2,6 +2,7 @@ package signing
 
 import (
 	"encoding/json"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -88,7 +89,7 @@ func TestFolderNames(t *testing.T) {
 		"https://a:8443", "https://a8443", "https://a-8443", "https://a/../b", "https://[::1]:8443",
 		"https://a/" + strings.Repeat("x", 400), "https://a/" + strings.Repeat("x", 401),
 	} {
-		name := folderName(issuer)
+		name := path.Base(Folder(issuer))
 		if before, found := seen[strings.ToLower(name)]; found {
 			t.Errorf("%s and %s share the folder %s", issuer, before, name)
 		}
@@ -100,8 +101,8 @@ func TestFolderNames(t *testing.T) {
 			t.Errorf("%s has the folder %s", issuer, name)
 		}
 	}
-	if !strings.HasPrefix(folderName(testIssuer), "idp.example.com-") {
-		t.Errorf("folder %s", folderName(testIssuer))
+	if !strings.HasPrefix(Folder(testIssuer), "tokenidp/idp.example.com-") {
+		t.Errorf("folder %s", Folder(testIssuer))
 	}
 }
 

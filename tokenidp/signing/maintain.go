@@ -9,11 +9,13 @@ import (
 )
 
 // Maintain does what an issuing node does once a MaintenanceInterval: it reads
-// the keys, makes the successor that is due, stores again what the storage has
-// lost, and deletes the keys whose tokens have all expired. After an error the
+// the keys, makes the successor that is due or publishes the one that came from
+// outside, stores again what the storage has lost, and deletes the keys whose
+// tokens have all expired. After an error the
 // ring signs and verifies as before, and the next call tries again. It may take
 // as long as the storage does; the context should end before the next call.
 func (r *Ring) Maintain(ctx context.Context) error {
+	unread := r.outside.read()
 	found, err := r.refresh(ctx)
 	if err != nil {
 		return err
@@ -21,12 +23,12 @@ func (r *Ring) Maintain(ctx context.Context) error {
 	if r.Active() == nil {
 		return ErrNoKey
 	}
-	if r.successorDue() || len(r.restorable()) > 0 || len(r.deletable(found)) > 0 {
+	if r.successorDue() || !r.outsidePublished() || len(r.restorable()) > 0 || len(r.deletable(found)) > 0 {
 		err = r.locked(ctx, func(found *listing) error {
-			return errors.Join(r.restore(ctx), r.rotateIfDue(ctx, found), r.prune(ctx, found))
+			return errors.Join(r.restore(ctx), r.rotateIfDue(ctx, found), r.publishOutside(ctx, found), r.prune(ctx, found))
 		})
 	}
-	return errors.Join(err, r.lost())
+	return errors.Join(unread, err, r.fit(found))
 }
 
 func (r *Ring) successorDue() bool {
@@ -102,11 +104,11 @@ func (r *Ring) deletable(found *listing) []*Key {
 	signing := r.Active()
 	var due []*Key
 	for i, m := range stored {
-		if overdue(stored, i, at.wall) && !sameKey(m.Key, signing) && r.seen.retiredFor(m.Key, at.elapsed) >= retention {
+		if overdue(stored, i, at.wall) && !sameKey(m.Key, signing) && !r.outside.has(m.Key) && r.seen.retiredFor(m.Key, at.elapsed) >= retention {
 			due = append(due, m.Key)
 		}
 	}
-	return due
+	return append(due, found.superseded...)
 }
 
 func (r *Ring) prune(ctx context.Context, found *listing) error {
@@ -118,7 +120,9 @@ func (r *Ring) prune(ctx context.Context, found *listing) error {
 		if err := r.store.remove(ctx, k); err != nil {
 			return err
 		}
-		r.logger.Info("signing key deleted; its last token has expired", zap.String("kid", k.ID))
+		if !slices.Contains(found.superseded, k) {
+			r.logger.Info("signing key deleted; its last token has expired", zap.String("kid", k.ID))
+		}
 	}
 	_, err := r.refresh(ctx)
 	return err

@@ -42,7 +42,7 @@ func badEntries(t *testing.T) map[string]bad {
 		"null":               {name, []byte("null")},
 		"array":              {name, []byte("[]")},
 		"bare key":           {name, bareKey(t, data)},
-		"version 2":          edit(func(e, k map[string]any) { e["version"] = 2; e["key"] = "sealed" }),
+		"version 3":          edit(func(e, k map[string]any) { e["version"] = 3; e["key"] = "sealed" }),
 		"version 0":          edit(func(e, k map[string]any) { e["version"] = 0 }),
 		"foreign issuer":     edit(func(e, k map[string]any) { e["issuer"] = testIssuer + "/other" }),
 		"no issuer":          edit(func(e, k map[string]any) { delete(e, "issuer") }),
@@ -119,7 +119,7 @@ func trivialPrimes(t *testing.T) bad {
 // rsaEntry writes down a key that newKey would refuse.
 func rsaEntry(t *testing.T, private *rsa.PrivateKey) bad {
 	jwk := jose.JSONWebKey{Key: private, KeyID: badID, Algorithm: "RS256", Use: "sig"}
-	data, err := json.Marshal(entry{Version: entryVersion, Issuer: testIssuer, KeyID: badID, CreatedAt: testTime, Key: jwk})
+	data, err := json.Marshal(entry{Version: clearVersion, Issuer: testIssuer, KeyID: badID, CreatedAt: testTime, Key: jwk})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func TestBadEntryAlone(t *testing.T) {
 			if r.Active() != nil || storage.count("Store") != 0 {
 				t.Errorf("active %v, calls %v", r.Active(), storage.calls)
 			}
-			if what == "version 2" && !strings.Contains(err.Error(), "newer version") {
+			if what == "version 3" && !strings.Contains(err.Error(), "newer version") {
 				t.Errorf("Ensure: %v", err)
 			}
 			kept(t, storage, b)
@@ -214,7 +214,7 @@ func kept(t *testing.T, s *faultyStorage, b bad) {
 // TestBadEntryTakesItsKeyID: its kid is not used again, should it come back.
 func TestBadEntryTakesItsKeyID(t *testing.T) {
 	for _, b := range []bad{
-		{"2026-03-16.thumbprint.json", []byte(`{"version":2}`)},
+		{"2026-03-16.thumbprint.json", []byte(`{"version":3}`)},
 		{"2026-03-16.thumbprint.json", nil},
 	} {
 		storage := newStorage(t)

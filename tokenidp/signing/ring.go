@@ -30,6 +30,7 @@ type Ring struct {
 	logger    *zap.Logger
 	current   atomic.Pointer[keys]
 	seen      *sightings
+	outside   *Outside // nil: keys are made here
 
 	rereading sync.Mutex
 	reread    *reread // the latest; nil before the first
@@ -51,6 +52,12 @@ type Options struct {
 	// they have been retired is not forgotten: without it, a process whose
 	// configuration loads every day deletes no keys.
 	Predecessor *Ring
+	// Encryption of the private keys in the storage. Default: none.
+	Encryption *Encryption
+	// Outside is where the keys come from that sign, instead of being made here:
+	// rotation then follows it, and RotateEvery and the algorithm count for
+	// nothing.
+	Outside *Outside
 	// Logger default: none.
 	Logger *zap.Logger
 }
@@ -69,6 +76,11 @@ func NewRingWith(storage certmagic.Storage, issuer, algorithm string, o Options)
 		now:       o.Now,
 		elapsed:   o.Elapsed,
 		logger:    o.Logger,
+		outside:   o.Outside,
+	}
+	r.store.encryption = o.Encryption
+	if r.outside != nil {
+		r.rotation = 0
 	}
 	if r.now == nil {
 		r.now = time.Now
@@ -79,6 +91,7 @@ func NewRingWith(storage certmagic.Storage, issuer, algorithm string, o Options)
 	if before := o.Predecessor; before != nil {
 		r.elapsed, r.seen = before.elapsed, before.seen // one clock for what was seen
 		r.current.Store(before.current.Load())
+		r.outside.follow(before.outside)
 		return r
 	}
 	if r.elapsed == nil {
@@ -126,6 +139,7 @@ func (r *Ring) refresh(ctx context.Context) (*listing, error) {
 		return nil, err
 	}
 	found.begun = begun
+	r.outside.equip(found)
 	at := r.moment()
 	next, err := merge(before, found, r.rotation, at)
 	if err != nil {
@@ -151,7 +165,7 @@ func (r *Ring) Active() *Key {
 // compact JWS and the key's id.
 func (r *Ring) Sign(claims []byte) (token, keyID string, err error) {
 	k := r.Active()
-	if k == nil {
+	if k == nil || !k.signs() {
 		return "", "", ErrNoKey
 	}
 	token, err = k.Sign(claims)

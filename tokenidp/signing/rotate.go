@@ -26,9 +26,12 @@ type Plan struct {
 //
 // With now, for a key that may be in foreign hands, it always makes one, and that
 // signs at once. A successor that waited before takes over still when its time
-// comes.
+// comes. Where the keys come from outside, it returns ErrOutside.
 func (r *Ring) Rotate(ctx context.Context, now bool) (Plan, error) {
 	var plan Plan
+	if r.outside != nil {
+		return plan, ErrOutside
+	}
 	err := r.locked(ctx, func(found *listing) error {
 		newest, at := r.newest(), r.now()
 		if newest == nil {

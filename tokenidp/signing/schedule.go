@@ -63,24 +63,37 @@ func takeover(a, b member) int {
 }
 
 // activeAt finds the key that signs at a time, given the keys in the order of
-// their takeover; -1 where there is none. It is the last that has begun. Where
-// none has, the clock was set back, and the first to begin signs. Keys that are
-// not trusted yet wait, as long as there are others.
+// their takeover; -1 where there is none. At the moment ever, it is the key that
+// every node agrees on. Before that, keys that this process does not trust yet
+// wait, as long as there are others, and so do those whose private half it lacks.
 func activeAt(keys []member, now time.Time, elapsed time.Duration) int {
+	if elapsed < ever {
+		for _, fit := range []func(member) bool{
+			func(m member) bool { return m.signs() && m.trustedFrom <= elapsed },
+			func(m member) bool { return m.signs() },
+		} {
+			if i := lastBegun(keys, now, fit); i >= 0 {
+				return i
+			}
+		}
+	}
+	return lastBegun(keys, now, func(member) bool { return true })
+}
+
+// lastBegun is the last of the fit keys that has begun. Where none has, the clock
+// was set back, or the keys before are out of reach, and it is the first to begin.
+func lastBegun(keys []member, now time.Time, fit func(member) bool) int {
 	first := -1
 	for i := len(keys) - 1; i >= 0; i-- {
-		if keys[i].trustedFrom > elapsed {
+		if !fit(keys[i]) {
 			continue
 		}
 		if !keys[i].SignsFrom.After(now) {
 			return i
 		}
-		if first < 0 || keys[i].SignsFrom.Before(keys[first].SignsFrom) { //nolint:gosec // first is an index, or negative
+		if first < 0 || keys[i].SignsFrom.Before(keys[first].SignsFrom) {
 			first = i
 		}
-	}
-	if first < 0 && len(keys) > 0 && elapsed < ever {
-		return activeAt(keys, now, ever)
 	}
 	return first
 }

@@ -28,6 +28,13 @@ type KeyState struct {
 	// DeletesAt is the earliest moment of deletion; zero while there is no
 	// successor.
 	DeletesAt time.Time
+	// Encryption is the id of the key encryption key that the private half is
+	// stored under; empty where it is stored in the clear, or not stored.
+	Encryption string
+	// Outside tells that the private half is kept outside, and not stored.
+	Outside bool
+	// SignsHere tells that this process has the private half.
+	SignsHere bool
 	// Missing tells that the storage has lost the key, which goes on in memory.
 	Missing bool
 	// Entry is the name in the storage.
@@ -46,6 +53,7 @@ func (r *Ring) States() []KeyState {
 		s := KeyState{
 			ID: m.ID, Algorithm: m.Algorithm, State: stateAt(ks.members, i, active, now),
 			CreatedAt: m.CreatedAt, SignsFrom: m.SignsFrom,
+			Encryption: m.encryption(), Outside: m.outside, SignsHere: m.signs(),
 			Missing: m.missing, Entry: r.store.nameOf(m.Key),
 		}
 		if t := retiresAt(ks.members, i); !t.IsZero() && !r.rotation.farAhead(ks.members[i+1].Key, now) {

@@ -19,9 +19,10 @@ import (
 // store keeps the keys of one issuer in Caddy's storage: one immutable entry a
 // key. It never asks Storage.Exists, which answers "no" to an outage too.
 type store struct {
-	storage certmagic.Storage
-	issuer  string
-	folder  string
+	storage    certmagic.Storage
+	issuer     string
+	folder     string
+	encryption *Encryption // nil: private keys are stored in the clear
 
 	mu      sync.Mutex
 	decoded map[string]decoded // by the entry's name in the folder
@@ -38,16 +39,17 @@ func newStore(storage certmagic.Storage, issuer string) *store {
 	return &store{
 		storage: storage,
 		issuer:  issuer,
-		folder:  path.Join("tokenidp", folderName(issuer), "keys"),
+		folder:  path.Join(Folder(issuer), "keys"),
 		decoded: make(map[string]decoded),
 	}
 }
 
-// folderName is readable, and different for any two issuers.
-func folderName(issuer string) string {
+// Folder is where the storage holds what belongs to the issuer: a readable name,
+// different for any two issuers.
+func Folder(issuer string) string {
 	digest := sha256.Sum256([]byte(issuer))
 	readable := certmagic.StorageKeys.Safe(strings.TrimPrefix(strings.TrimPrefix(issuer, "https://"), "http://"))
-	return readable[:min(len(readable), maxReadable)] + "-" + hex.EncodeToString(digest[:4])
+	return path.Join("tokenidp", readable[:min(len(readable), maxReadable)]+"-"+hex.EncodeToString(digest[:4]))
 }
 
 // maxReadable keeps the folder's name, and the lock's, within the 255 bytes of a
@@ -57,6 +59,7 @@ const maxReadable = 128
 // listing is what the storage held at one moment.
 type listing struct {
 	keys       []*Key       // usable, by kid, one a kid
+	superseded []*Key       // earlier entries of keys from outside that came back
 	taken      []keyID      // every kid that some entry claims, usable or not
 	unreadable []unreadable // entries that claim a kid and cannot be used
 	begun      moment       // when the reading began
@@ -123,6 +126,9 @@ func (s *store) decode(name string, data []byte, id keyID, thumbprint string) (*
 		return before.key, nil
 	}
 	key, err := decodeEntry(data, s.issuer, id, thumbprint)
+	if err == nil {
+		key, err = s.encryption.open(s.issuer, key)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -168,10 +174,20 @@ func (s *store) names(ctx context.Context) ([]string, error) {
 const listAttempts = 10
 
 // add takes a usable key. Of two that claim one kid the one with the lower
-// thumbprint wins, here and on every other node; entries come in that order.
+// thumbprint wins, here and on every other node; of two entries of one key, the
+// later.
 func (l *listing) add(key *Key) {
-	if !slices.ContainsFunc(l.keys, func(k *Key) bool { return k.ID == key.ID }) {
+	i := slices.IndexFunc(l.keys, func(k *Key) bool { return k.ID == key.ID })
+	switch {
+	case i < 0:
 		l.keys = append(l.keys, key)
+	case sameKey(l.keys[i], key) && key.supersedes(l.keys[i]):
+		l.superseded = append(l.superseded, l.keys[i])
+		l.keys[i] = key
+	case sameKey(l.keys[i], key):
+		l.superseded = append(l.superseded, key)
+	case key.thumbprint < l.keys[i].thumbprint:
+		l.keys[i] = key
 	}
 }
 

@@ -1,0 +1,117 @@
+package tokenidp
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/certmagic"
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+)
+
+// checkKeys checks what is configured about the signing keys.
+func (iss *Issuer) checkKeys() error {
+	outside := iss.SigningKeyFile != "" || iss.SigningKey != ""
+	if iss.SigningAlgorithm == "" && !outside {
+		iss.SigningAlgorithm = signing.DefaultAlgorithm
+	}
+	d := time.Duration(iss.Rotate)
+	switch {
+	case iss.SigningAlgorithm != "" && !slices.Contains(jws.Algorithms, iss.SigningAlgorithm):
+		return fmt.Errorf("unknown signing_algorithm %q; known: %s", iss.SigningAlgorithm, strings.Join(jws.Algorithms, ", "))
+	case d > 0 && d < signing.MinRotateEvery:
+		return fmt.Errorf("rotate %s: must be at least %s", d, signing.MinRotateEvery)
+	case d != 0 && outside:
+		return errors.New("rotate has no effect on a signing_key from outside, which is rotated there; remove one of them")
+	case iss.SigningKeyFile != "" && iss.SigningKey != "":
+		return errors.New("there are two places for the signing key; keep one of signing_key_file and signing_key")
+	case iss.SigningKey != "" && !isPlaceholder(iss.SigningKey):
+		return errors.New("signing_key must be a placeholder such as {file./run/secrets/signing.pem}, or name a file, as in: signing_key file signing.pem; a key in the configuration would be shown by the admin endpoint")
+	}
+	for _, kek := range iss.KeyEncryptionKeys {
+		if !isPlaceholder(kek) {
+			return errors.New("key_encryption_key must be a placeholder such as {env.KEY_ENCRYPTION_KEY} or {file./run/secrets/kek}; a key in the configuration would be shown by the admin endpoint")
+		}
+	}
+	return nil
+}
+
+// placeholder is one that is replaced while the configuration loads.
+var placeholder = regexp.MustCompile(`^\{(env\.|file\.)[^{}]+\}$`)
+
+func isPlaceholder(s string) bool { return placeholder.MatchString(s) }
+
+// provisionKeys makes the ring of this configuration, which goes on from the one
+// before if that had the same storage.
+func (iss *Issuer) provisionKeys(storage certmagic.Storage) error {
+	iss.storage = fmt.Sprintf("%T %v", storage, storage)
+	o := signing.Options{
+		RotateEvery: time.Duration(iss.Rotate),
+		Predecessor: iss.standing.predecessor(iss.storage),
+		Outside:     iss.outside(),
+		Logger:      iss.logger,
+	}
+	if len(iss.KeyEncryptionKeys) > 0 {
+		keks := make([]string, len(iss.KeyEncryptionKeys))
+		var err error
+		for i, kek := range iss.KeyEncryptionKeys {
+			if keks[i], err = caddy.NewReplacer().ReplaceOrErr(kek, true, true); err != nil {
+				return fmt.Errorf("key_encryption_key %s has no value: %w", kek, err)
+			}
+		}
+		if o.Encryption, err = signing.NewEncryption(keks...); err != nil {
+			return fmt.Errorf("key_encryption_key: %w", err)
+		}
+	}
+	iss.keys = signing.NewRingWith(storage, iss.Issuer, iss.SigningAlgorithm, o)
+	return nil
+}
+
+// outside is where the signing key comes from, or nil.
+func (iss *Issuer) outside() *signing.Outside {
+	switch {
+	case iss.SigningKeyFile != "":
+		return signing.NewOutside(iss.SigningKeyFile, iss.SigningAlgorithm, func() ([]byte, error) {
+			return readSmallFile(iss.SigningKeyFile)
+		})
+	case iss.SigningKey != "":
+		return signing.NewOutside(iss.SigningKey, iss.SigningAlgorithm, func() ([]byte, error) {
+			value, err := caddy.NewReplacer().ReplaceOrErr(iss.SigningKey, true, true)
+			return []byte(value), err
+		})
+	}
+	return nil
+}
+
+// readSmallFile refuses what is no file of keys.
+func readSmallFile(path string) ([]byte, error) {
+	const largest = 1 << 20
+	f, err := os.Open(path) //nolint:gosec // an operator names it
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	data, err := io.ReadAll(io.LimitReader(f, largest+1))
+	if len(data) > largest {
+		return nil, fmt.Errorf("%s has more than %d bytes", path, largest)
+	}
+	return data, err
+}
+
+// warnOfOpenKeyFile names a private key that others may read.
+func (iss *Issuer) warnOfOpenKeyFile() {
+	info, err := os.Stat(iss.SigningKeyFile)
+	if err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
+		iss.logger.Warn("the file of the signing key is open to others than its owner; chmod 600 it", zap.String("file", iss.SigningKeyFile), zap.Stringer("mode", info.Mode()))
+	}
+}

@@ -1,0 +1,155 @@
+package signing
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// ErrOutside is returned where a rotation is asked for that happens elsewhere.
+var ErrOutside = errors.New("the signing keys come from outside: put the new key there, in front of the old one")
+
+// Outside is where signing keys come from that are made and kept elsewhere: a
+// file, a secret mount, the environment. The first key there signs, ten minutes
+// after it was published where another signed before; the others are published
+// and only verify. A key that is gone from there signs on until its successor's
+// time, and verifies until its last token has expired.
+//
+// The storage holds only the public halves, which every node publishes whether
+// it has the new key yet or not.
+type Outside struct {
+	from      string
+	algorithm string
+	load      func() ([]byte, error)
+
+	mu     sync.Mutex
+	digest [sha256.Size]byte // of what keys was parsed from
+	keys   []*Key            // the first one signs
+	turned bool              // this process saw another key come first
+}
+
+// NewOutside names the place for errors. Algorithm is for keys that do not say
+// theirs, where it fits them; it may be "". Load returns PEM (PKCS #8, PKCS #1 or
+// SEC 1), a private JWK, or a set of them; it is called about once a minute.
+func NewOutside(from, algorithm string, load func() ([]byte, error)) *Outside {
+	return &Outside{from: from, algorithm: algorithm, load: load}
+}
+
+// read takes in what is there now. After an error the keys are those before.
+func (o *Outside) read() error {
+	if o == nil {
+		return nil
+	}
+	text, err := o.load()
+	if err != nil {
+		return fmt.Errorf("reading the signing key from %s: %w", o.from, err)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	digest := sha256.Sum256(text)
+	if o.keys != nil && digest == o.digest {
+		return nil
+	}
+	keys, err := parsePrivateKeys(text, o.algorithm)
+	if err != nil {
+		return fmt.Errorf("reading the signing key from %s: %w", o.from, err)
+	}
+	o.turned = o.turned || o.keys != nil && !sameKey(o.keys[0], keys[0])
+	o.keys, o.digest = keys, digest
+	return nil
+}
+
+// follow takes over what the configuration before had read from the same place.
+func (o *Outside) follow(before *Outside) {
+	if o == nil || before == nil || o.from != before.from || o.algorithm != before.algorithm {
+		return
+	}
+	before.mu.Lock()
+	defer before.mu.Unlock()
+	o.keys, o.digest, o.turned = before.keys, before.digest, before.turned
+}
+
+func (o *Outside) list() []*Key {
+	if o == nil {
+		return nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.keys
+}
+
+func (o *Outside) has(k *Key) bool {
+	return slices.ContainsFunc(o.list(), func(other *Key) bool { return sameKey(k, other) })
+}
+
+// equip gives the listed keys the private halves that are here.
+func (o *Outside) equip(found *listing) {
+	for i, k := range found.keys {
+		for _, own := range o.list() {
+			if sameKey(k, own) && !k.signs() {
+				whole := *k
+				whole.private, whole.signer = own.private, own.signer
+				found.keys[i] = &whole
+			}
+		}
+	}
+}
+
+// outsidePublished tells whether nothing is left to publish.
+func (r *Ring) outsidePublished() bool {
+	if r.outside == nil {
+		return true
+	}
+	keys, ks := r.outside.list(), r.current.Load()
+	return len(keys) > 0 && !r.outsideTurned(keys[0]) && !slices.ContainsFunc(keys, func(k *Key) bool { return !ks.has(k) })
+}
+
+// outsideTurned tells whether a key that is published is to sign again, since it
+// came back to the front. A node that still has the key before the newest does not
+// claim that: it lags, and would undo what the others did.
+func (r *Ring) outsideTurned(first *Key) bool {
+	r.outside.mu.Lock()
+	defer r.outside.mu.Unlock()
+	newest := r.newest()
+	if newest != nil && sameKey(newest, first) {
+		r.outside.turned = false
+	}
+	return r.outside.turned
+}
+
+// publishOutside writes what other nodes need to know of the keys from outside.
+func (r *Ring) publishOutside(ctx context.Context, found *listing) error {
+	if r.outsidePublished() {
+		return nil
+	}
+	for i, k := range r.outside.list() {
+		other, taken := r.current.Load().find(k.ID)
+		if taken && !sameKey(other.Key, k) {
+			return fmt.Errorf("the signing key in %s has the kid %q of another key that is still published; give it a kid of its own", r.outside.from, k.ID)
+		}
+		if taken && (i > 0 || !r.outsideTurned(k)) {
+			continue
+		}
+		if err := r.publish(ctx, found, r.toPublish(k, i == 0)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// toPublish is the key with its times. One that only verifies never signs by
+// itself.
+func (r *Ring) toPublish(k *Key, first bool) *Key {
+	now, published := r.now(), *k
+	published.kid, published.CreatedAt = outsideID(now), now.Round(0)
+	switch {
+	case first && r.newest() == nil:
+		published.SignsFrom = published.CreatedAt
+	case first:
+		published.SignsFrom = r.soonest(now).Round(0)
+	}
+	return &published
+}
