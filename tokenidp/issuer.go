@@ -17,6 +17,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
 const (
@@ -86,6 +87,7 @@ type Issuer struct {
 
 	url          *url.URL
 	keys         *signing.Ring
+	verification *verifier.Issuer
 	standing     *standing
 	storage      string                          // tells the storage from another
 	issues       bool                            // a handler of this configuration issues tokens
@@ -108,6 +110,9 @@ func (iss *Issuer) provision(ctx caddy.Context, logger *zap.Logger, m *metrics) 
 		return err
 	}
 	if err := iss.provisionKeys(ctx.Storage()); err != nil {
+		return err
+	}
+	if err := iss.prepareVerification(); err != nil {
 		return err
 	}
 	reading, cancel := context.WithTimeout(ctx, storageTimeout)

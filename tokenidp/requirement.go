@@ -12,16 +12,18 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// verification is how the tokens of this issuer are verified.
-func (iss *Issuer) verification() verifier.Issuer {
-	return verifier.Issuer{
+// prepareVerification settles how the tokens of this issuer are verified: once for
+// all routes, so that each of them knows the tokens that any of them has verified.
+func (iss *Issuer) prepareVerification() (err error) {
+	iss.verification, err = verifier.NewIssuer(verifier.Options{
 		URL: iss.Issuer,
 		// Any algorithm that a key of this issuer may have: its keys outlive a
 		// change of the configured one, and each is bound to its own.
 		Algorithms: jws.Algorithms,
 		Types:      []string{"at+jwt"},
 		Keys:       iss.keys,
-	}
+	})
+	return err
 }
 
 // rule is what one route asks of the tokens of one issuer. It follows the

@@ -107,13 +107,13 @@ func (v *Verify) provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	sources := make([]verifier.Issuer, 0, len(issuers))
+	sources := make([]*verifier.Issuer, 0, len(issuers))
 	v.rules = make(map[string]*rule, len(issuers))
 	for _, iss := range issuers {
 		if v.rules[iss.Issuer], err = v.newRule(iss); err != nil {
 			return err
 		}
-		sources = append(sources, iss.verification())
+		sources = append(sources, iss.verification)
 	}
 	if v.verifier, err = verifier.New(time.Now, sources...); err != nil {
 		return err

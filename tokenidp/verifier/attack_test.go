@@ -39,6 +39,9 @@ func refuseAll(t *testing.T, rows map[string]attack) {
 				t.Errorf("accepted: %+v", got)
 			}
 			wantRefusal(t, err, row.reason, row.token)
+			if len(row.token) <= jws.MaxTokenSize && remembers(v.mindful, row.token) {
+				t.Error("refused, and remembered")
+			}
 		})
 	}
 }
@@ -428,7 +431,7 @@ func TestDeepAndOddJSONIsRefused(t *testing.T) {
 
 // RFC 8725 section 2: splitting a flood of dots is how others ran out of memory.
 func TestFloodsAreRefusedWithoutGrowth(t *testing.T) {
-	v := newVerifier(t)
+	v := newVerifier(t).mindful
 	for _, token := range []string{strings.Repeat(".", 900_000), strings.Repeat("A.", jws.MaxTokenSize/2), strings.Repeat("A", 3_000_000)} {
 		allocs := testing.AllocsPerRun(10, func() { _, _ = v.Verify(context.Background(), token) })
 		if allocs > 2 { // the refusal

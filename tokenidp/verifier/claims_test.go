@@ -115,20 +115,17 @@ func TestLeewayOfTheIssuer(t *testing.T) {
 		0: DefaultLeeway, time.Nanosecond: 0, 10 * time.Second: 10 * time.Second, time.Minute: MaxLeeway,
 	} {
 		clock := now
-		v, err := New(func() time.Time { return clock }, Issuer{
+		v := newTwins(t, func() time.Time { return clock }, Options{
 			URL: issuerA, Algorithms: []string{"ES256"}, Leeway: leeway,
 			Keys: keySet{ecKID: publicKey(t, ecKID, "ES256", private().ecA.Public())},
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
 		token := goodToken()
 		clock = now.Add(time.Hour + want - time.Nanosecond)
 		if _, err := v.Verify(context.Background(), token); err != nil {
 			t.Errorf("leeway %s: %v", leeway, err)
 		}
 		clock = now.Add(time.Hour + want + time.Nanosecond)
-		_, err = v.Verify(context.Background(), token)
+		_, err := v.Verify(context.Background(), token)
 		wantRefusal(t, err, Expired, token)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"hash"
 	"maps"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +34,8 @@ const (
 )
 
 var now = time.Date(2026, 3, 16, 12, 0, 0, 0, time.UTC)
+
+func clock() time.Time { return now }
 
 func at(d time.Duration) int64 { return now.Add(d).Unix() }
 
@@ -80,25 +83,68 @@ func publicKey(t testing.TB, kid, alg string, public crypto.PublicKey) *jws.Key 
 	return key
 }
 
-// newVerifier knows two issuers with keys of the same kid. The first has a key for
-// PS256 beside those of its allowed algorithms.
-func newVerifier(t testing.TB) *Verifier {
+// twins are two verifiers that differ in one thing: one remembers tokens.
+type twins struct {
+	t                  testing.TB
+	forgetful, mindful *Verifier
+}
+
+func newTwins(t testing.TB, now func() time.Time, issuers ...Options) twins {
 	t.Helper()
-	p := private()
-	v, err := New(func() time.Time { return now },
-		Issuer{URL: issuerA, Algorithms: []string{"RS256", "ES256"}, Keys: keySet{
-			ecKID:  publicKey(t, ecKID, "ES256", p.ecA.Public()),
-			rsaKID: publicKey(t, rsaKID, "RS256", p.rsa.Public()),
-			psKID:  publicKey(t, psKID, "PS256", p.rsa.Public()),
-		}},
-		Issuer{URL: issuerB, Algorithms: []string{"ES256"}, Types: []string{"at+jwt", "jwt"}, Keys: keySet{
-			ecKID: publicKey(t, ecKID, "ES256", p.ecB.Public()),
-		}},
-	)
+	return twins{t, newWith(t, now, -1, issuers...), newWith(t, now, 0, issuers...)}
+}
+
+func newWith(t testing.TB, now func() time.Time, cacheSize int, issuers ...Options) *Verifier {
+	t.Helper()
+	var prepared []*Issuer
+	for _, o := range issuers {
+		o.CacheSize = cacheSize
+		issuer, err := NewIssuer(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		prepared = append(prepared, issuer)
+	}
+	v, err := New(now, prepared...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// Verify asks both, the one with a memory twice, and makes sure that they agree.
+func (w twins) Verify(ctx context.Context, token string) (*Claims, error) {
+	w.t.Helper()
+	want, wantErr := w.forgetful.Verify(ctx, token)
+	for i := range 2 {
+		got, err := w.mindful.Verify(ctx, token)
+		if !reflect.DeepEqual(got, want) || (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() {
+			w.t.Errorf("asked %d times before, with a memory: %+v, %v; without: %+v, %v", i, got, err, want, wantErr)
+		}
+	}
+	return want, wantErr
+}
+
+// newVerifier knows two issuers with keys of the same kid. The first has a key for
+// PS256 beside those of its allowed algorithms.
+func newVerifier(t testing.TB) twins {
+	t.Helper()
+	return newTwins(t, clock, twoIssuers(t)...)
+}
+
+func twoIssuers(t testing.TB) []Options {
+	t.Helper()
+	p := private()
+	return []Options{
+		{URL: issuerA, Algorithms: []string{"RS256", "ES256"}, Keys: keySet{
+			ecKID:  publicKey(t, ecKID, "ES256", p.ecA.Public()),
+			rsaKID: publicKey(t, rsaKID, "RS256", p.rsa.Public()),
+			psKID:  publicKey(t, psKID, "PS256", p.rsa.Public()),
+		}},
+		{URL: issuerB, Algorithms: []string{"ES256"}, Types: []string{"at+jwt", "jwt"}, Keys: keySet{
+			ecKID: publicKey(t, ecKID, "ES256", p.ecB.Public()),
+		}},
+	}
 }
 
 // goodClaims are those of RFC 9068 section 2.2.

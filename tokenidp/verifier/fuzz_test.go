@@ -7,9 +7,9 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // FuzzVerify varies header and claims with a signature that is right as long as
@@ -18,12 +18,11 @@ import (
 func FuzzVerify(f *testing.F) {
 	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
 	public := key.Public().(ed25519.PublicKey)
-	v, err := New(func() time.Time { return now }, Issuer{
-		URL: issuerA, Algorithms: []string{"EdDSA"}, Keys: keySet{ecKID: publicKey(f, ecKID, "EdDSA", public)},
-	})
-	if err != nil {
-		f.Fatal(err)
-	}
+	keys := keySet{ecKID: publicKey(f, ecKID, "EdDSA", public)}
+	v := newTwins(f, clock,
+		Options{URL: issuerA, Algorithms: []string{"EdDSA"}, Keys: keys},
+		Options{URL: issuerB, Algorithms: []string{"EdDSA"}, Keys: keys, Types: []string{"jwt", ""}, Claims: foreign},
+	)
 	good := header(object{"alg": "EdDSA"})
 	for _, seed := range [][3]string{
 		{good, claims(nil), ""},
@@ -38,6 +37,10 @@ func FuzzVerify(f *testing.F) {
 		{"", "", compact(good, claims(nil), byEd25519(key))},
 		{"", "", "a.b.c"},
 		{"", "", "....."},
+		{header(object{"alg": "EdDSA", "typ": "JWT"}), claims(object{"iss": issuerB, "azp": "a", "scp": []string{"b"}, "scope": ""}), ""},
+		{header(object{"alg": "EdDSA", "typ": removed{}}), claims(object{"iss": issuerB, "client_id": removed{}, "realm_access": object{"roles": []string{"a"}}}), ""},
+		{header(object{"alg": "EdDSA", "typ": removed{}}), claims(object{"iss": issuerB, "nonce": "n"}), ""},
+		{header(object{"alg": "EdDSA", "typ": "JWT"}), claims(object{"iss": issuerB, "roles": []any{"a b"}, "sub": 1}), ""},
 	} {
 		f.Add(seed[0], seed[1], seed[2])
 	}
@@ -49,6 +52,7 @@ func FuzzVerify(f *testing.F) {
 		case header != "":
 			token = compact(header, payload, by([]byte(tail)))
 		}
+		v := twins{t, v.forgetful, v.mindful}
 		got, err := v.Verify(context.Background(), token)
 		if err != nil {
 			var refusal *Refusal
@@ -70,9 +74,15 @@ func FuzzVerify(f *testing.F) {
 		if err := json.Unmarshal(claims, &standard); err != nil {
 			t.Fatal(err)
 		}
-		if got.Issuer != issuerA || standard["iss"] != issuerA || standard["sub"] != got.Subject || standard["jti"] != got.ID ||
-			standard["exp"].(float64)+30 <= float64(now.Unix()) || len(got.Audience) == 0 || got.KeyID != ecKID {
+		if standard["iss"] != got.Issuer || standard["exp"].(float64)+30 <= float64(now.Unix()) || len(got.Audience) == 0 || got.KeyID != ecKID ||
+			slices.ContainsFunc(got.Scope, notScopeToken) {
 			t.Fatalf("accepted %s as %+v", claims, got)
+		}
+		for name, value := range map[string]string{"sub": got.Subject, "jti": got.ID, "client_id": got.ClientID} {
+			// What is optional may be absent, and another claim the client's id.
+			if written, found := standard[name]; written != value && (got.Issuer == issuerA || found) {
+				t.Fatalf("%s of %s read as %q", name, claims, value)
+			}
 		}
 	})
 }

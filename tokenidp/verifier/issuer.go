@@ -17,7 +17,8 @@ var ErrUnknownKey = errors.New("issuer has no such key")
 // KeySource finds keys of one issuer. The kid comes from an unverified token: it
 // is to be compared byte for byte, and is no path, URL or placeholder. The error is
 // [ErrUnknownKey] when there is no such key; any other one says that the keys are
-// out of reach.
+// out of reach. A key is the same pointer for as long as it is the same key: with
+// another one, tokens that were verified before are verified again.
 type KeySource interface {
 	Key(ctx context.Context, kid string) (*jws.Key, error)
 }
@@ -28,55 +29,95 @@ const (
 	MaxLeeway     = time.Minute
 )
 
-// Issuer is an authorization server whose access tokens are accepted.
-type Issuer struct {
+// Options are how the access tokens of one authorization server are verified.
+type Options struct {
 	URL        string        // compared with iss byte for byte
 	Algorithms []string      // accepted alg, of [jws.Algorithms]
-	Types      []string      // accepted typ: "at+jwt" (the default when empty), "jwt"
+	Types      []string      // accepted typ: "at+jwt" (the default when empty), "jwt", "" for none
 	Leeway     time.Duration // for exp and nbf; 0 means [DefaultLeeway], at most [MaxLeeway]
 	Keys       KeySource
+	Claims     Layout // where the claims stand; the zero value is RFC 9068
+	CacheSize  int    // tokens to remember; 0 means [DefaultCacheSize], less than 0 none
 }
 
-// prepared returns a copy with the defaults filled in, or what is wrong with it.
-func (i Issuer) prepared() (*Issuer, error) {
-	i.Algorithms, i.Types = slices.Clone(i.Algorithms), slices.Clone(i.Types)
-	if len(i.Types) == 0 {
-		i.Types = []string{"at+jwt"}
+// Issuer is an authorization server whose access tokens are accepted. It remembers
+// which tokens its keys have verified, so one is made for many Verifiers. It is
+// immutable but for that, and safe for concurrent use.
+type Issuer struct {
+	options Options
+	cache   *cache // nil remembers nothing
+}
+
+// NewIssuer copies the options and fills in the defaults. It returns an error for
+// what is incomplete or asks for the impossible.
+func NewIssuer(o Options) (*Issuer, error) {
+	if err := o.check(); err != nil {
+		return nil, fmt.Errorf("preparing issuer %q: %w", o.URL, err)
 	}
-	if i.Leeway == 0 {
-		i.Leeway = DefaultLeeway
+	o.Algorithms, o.Types, o.Claims = slices.Clone(o.Algorithms), slices.Clone(o.Types), o.Claims.prepared()
+	if len(o.Types) == 0 {
+		o.Types = []string{"at+jwt"}
 	}
+	if o.Leeway == 0 {
+		o.Leeway = DefaultLeeway
+	}
+	if o.CacheSize == 0 {
+		o.CacheSize = DefaultCacheSize
+	}
+	return &Issuer{options: o, cache: newCache(o.CacheSize)}, nil
+}
+
+func (o *Options) check() error {
 	switch {
-	case i.URL == "":
-		return nil, errors.New("URL is empty")
-	case i.Keys == nil:
-		return nil, errors.New("there is no source of keys")
-	case len(i.Algorithms) == 0:
-		return nil, errors.New("no algorithm is allowed")
-	case i.Leeway < 0 || i.Leeway > MaxLeeway:
-		return nil, fmt.Errorf("leeway %s is not from 0 to %s", i.Leeway, MaxLeeway)
+	case o.URL == "":
+		return errors.New("URL is empty")
+	case o.Keys == nil:
+		return errors.New("there is no source of keys")
+	case len(o.Algorithms) == 0:
+		return errors.New("no algorithm is allowed")
+	case o.Leeway < 0 || o.Leeway > MaxLeeway:
+		return fmt.Errorf("leeway %s is not from 0 to %s", o.Leeway, MaxLeeway)
 	}
-	for _, alg := range i.Algorithms {
+	for _, alg := range o.Algorithms {
 		if !jws.Supported(alg) {
-			return nil, fmt.Errorf("algorithm %q is not supported", alg)
+			return fmt.Errorf("algorithm %q is not supported", alg)
 		}
 	}
 	// Any other explicit type is a JWT made for another purpose (RFC 8725 section 3.11).
-	for _, typ := range i.Types {
-		if typ != "at+jwt" && typ != "jwt" {
-			return nil, fmt.Errorf("type %q is not that of an access token", typ)
+	for _, typ := range o.Types {
+		if typ != "at+jwt" && typ != "jwt" && typ != "" {
+			return fmt.Errorf("type %q is not that of an access token", typ)
 		}
 	}
-	return &i, nil
+	return o.Claims.check()
+}
+
+// verify takes everything that decides how from the issuer and its key, nothing
+// from the token. It returns the key that did verify it.
+func (i *Issuer) verify(ctx context.Context, m *jws.Message) (*jws.Key, error) {
+	if err := i.accepts(m.Header); err != nil {
+		return nil, err
+	}
+	key, err := i.key(ctx, m.Header.KeyID)
+	switch {
+	case err != nil:
+		return nil, err
+	case key.Algorithm != m.Header.Algorithm:
+		return nil, Refuse(WrongAlgorithm, fmt.Errorf("alg is %q, the key's is %q", m.Header.Algorithm, key.Algorithm))
+	}
+	if err := key.Verify(m.SigningInput, m.Signature); err != nil {
+		return nil, Refuse(BadSignature, fmt.Errorf("kid %.64q: %w", m.Header.KeyID, err))
+	}
+	return key, nil
 }
 
 // accepts judges the header by this issuer's configuration (RFC 9068 section 4,
 // RFC 8725 sections 3.1 and 3.11).
 func (i *Issuer) accepts(h jws.Header) error {
 	switch {
-	case !slices.ContainsFunc(i.Types, func(typ string) bool { return isType(h.Type, typ) }):
+	case !slices.ContainsFunc(i.options.Types, func(typ string) bool { return isType(h, typ) }):
 		return Refuse(WrongType, fmt.Errorf("typ is %.64q", h.Type))
-	case !slices.Contains(i.Algorithms, h.Algorithm):
+	case !slices.Contains(i.options.Algorithms, h.Algorithm):
 		return Refuse(WrongAlgorithm, fmt.Errorf("alg %q is not allowed for this issuer", h.Algorithm))
 	case h.KeyID == "":
 		return Refuse(MissingKeyID, nil)
@@ -86,21 +127,22 @@ func (i *Issuer) accepts(h jws.Header) error {
 
 // isType compares media types, the prefix of which may be left out (RFC 7515
 // section 4.1.9). Under EqualFold no other character equals a letter of these two.
-func isType(got, want string) bool {
-	return strings.EqualFold(got, want) || strings.EqualFold(got, "application/"+want)
+// No typ is none at all: an empty one is a type that nobody knows.
+func isType(h jws.Header, want string) bool {
+	if want == "" {
+		return !h.HasType
+	}
+	return strings.EqualFold(h.Type, want) || strings.EqualFold(h.Type, "application/"+want)
 }
 
-// key finds the key a token names and makes sure that the token's algorithm is the
-// one that the key belongs to.
-func (i *Issuer) key(ctx context.Context, h jws.Header) (*jws.Key, error) {
-	key, err := i.Keys.Key(ctx, h.KeyID)
+// key finds the key of that kid as it is now. It is never nil without an error.
+func (i *Issuer) key(ctx context.Context, kid string) (*jws.Key, error) {
+	key, err := i.options.Keys.Key(ctx, kid)
 	switch {
 	case errors.Is(err, ErrUnknownKey), err == nil && key == nil:
-		return nil, Refuse(UnknownKey, fmt.Errorf("kid is %.64q", h.KeyID))
+		return nil, Refuse(UnknownKey, fmt.Errorf("kid is %.64q", kid))
 	case err != nil:
 		return nil, Refuse(KeysUnavailable, err)
-	case key.Algorithm != h.Algorithm:
-		return nil, Refuse(WrongAlgorithm, fmt.Errorf("alg is %q, the key's is %q", h.Algorithm, key.Algorithm))
 	}
 	return key, nil
 }

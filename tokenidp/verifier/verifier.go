@@ -18,32 +18,56 @@ import (
 )
 
 // Verifier verifies access tokens of its issuers. It is safe for concurrent use,
-// remembers nothing, and without issuers refuses everything.
+// and without issuers refuses everything. What is remembered of a token is its
+// issuer's ([NewIssuer]), and shared by all Verifiers that have this very one.
 type Verifier struct {
 	now     func() time.Time
-	issuers map[string]*Issuer
+	issuers []*Issuer
 }
 
 // New makes a Verifier that takes the time from now. It returns an error for an
-// issuer that is incomplete, asks for the impossible, or is there twice.
-func New(now func() time.Time, issuers ...Issuer) (*Verifier, error) {
-	v := &Verifier{now: now, issuers: make(map[string]*Issuer, len(issuers))}
+// issuer that [NewIssuer] did not make, or whose URL is there twice.
+func New(now func() time.Time, issuers ...*Issuer) (*Verifier, error) {
+	v := &Verifier{now: now}
 	for _, issuer := range issuers {
-		prepared, err := issuer.prepared()
-		if err != nil {
-			return nil, fmt.Errorf("preparing issuer %q: %w", issuer.URL, err)
+		if issuer == nil || issuer.options.Keys == nil {
+			return nil, errors.New("making a verifier: an issuer was not prepared")
 		}
-		if _, found := v.issuers[issuer.URL]; found {
-			return nil, fmt.Errorf("preparing issuer %q: it is configured twice", issuer.URL)
+		if v.issuer(issuer.options.URL) != nil {
+			return nil, fmt.Errorf("making a verifier: issuer %q is there twice", issuer.options.URL)
 		}
-		v.issuers[issuer.URL] = prepared
+		v.issuers = append(v.issuers, issuer)
 	}
 	return v, nil
+}
+
+func (v *Verifier) issuer(url string) *Issuer {
+	for _, issuer := range v.issuers {
+		if issuer.options.URL == url {
+			return issuer
+		}
+	}
+	return nil
 }
 
 // Verify verifies an access token (RFC 9068 section 4) up to what a route decides:
 // see [Claims.Authorize]. Errors are *[Refusal].
 func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
+	if len(token) > jws.MaxTokenSize {
+		return nil, Refuse(TokenTooLarge, jws.ErrTooLarge)
+	}
+	// Whose token it is cannot be known before it is parsed, so all are asked.
+	id := newTokenID(token)
+	for _, issuer := range v.issuers {
+		if claims, err := issuer.recall(ctx, id, v.now); claims != nil || err != nil {
+			return claims, err
+		}
+	}
+	return v.verify(ctx, token, id)
+}
+
+// verify knows nothing of the token.
+func (v *Verifier) verify(ctx context.Context, token string, id tokenID) (*Claims, error) {
 	m, err := jws.Parse(token)
 	if err != nil {
 		return nil, Refuse(parseReason(err), err)
@@ -52,53 +76,46 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 	if err != nil {
 		return nil, Refuse(MalformedClaims, err)
 	}
-	issuer, err := v.issuer(all)
+	issuer, err := v.claimedIssuer(all)
 	if err != nil {
 		return nil, err
 	}
-	if err := issuer.verify(ctx, m); err != nil {
-		return nil, err
-	}
-	claims, err := parseClaims(all)
+	key, err := issuer.verify(ctx, m)
 	if err != nil {
 		return nil, err
 	}
-	claims.KeyID = m.Header.KeyID
-	if err := claims.checkTimes(v.now(), issuer.Leeway); err != nil {
+	layout := &issuer.options.Claims
+	claims, err := parseClaims(all, layout)
+	if err != nil {
 		return nil, err
 	}
+	if err := layout.checkPurpose(m.Header, all); err != nil {
+		return nil, err
+	}
+	if claims.KeyID = m.Header.KeyID; key.ID == claims.KeyID {
+		claims.KeyID = key.ID // one string for all tokens of the key
+	}
+	now := v.now()
+	if err := claims.checkTimes(now, issuer.options.Leeway); err != nil {
+		return nil, err
+	}
+	issuer.remember(id, key, claims, now)
 	return claims, nil
 }
 
-// issuer reads iss before the signature is verified, to know whose keys may verify
-// it, and for nothing else (RFC 8725 section 3.8).
-func (v *Verifier) issuer(unverified map[string]any) (*Issuer, error) {
+// claimedIssuer reads iss before the signature is verified, to know whose keys may
+// verify it, and for nothing else (RFC 8725 section 3.8).
+func (v *Verifier) claimedIssuer(unverified map[string]any) (*Issuer, error) {
 	r := claimReader{all: unverified}
 	iss := r.text("iss")
 	if r.err != nil {
 		return nil, r.err
 	}
-	issuer, ok := v.issuers[iss]
-	if !ok {
+	issuer := v.issuer(iss)
+	if issuer == nil {
 		return nil, Refuse(UnknownIssuer, fmt.Errorf("iss is %.200q", iss))
 	}
 	return issuer, nil
-}
-
-// verify takes everything that decides how from the issuer and its key, nothing
-// from the token.
-func (i *Issuer) verify(ctx context.Context, m *jws.Message) error {
-	if err := i.accepts(m.Header); err != nil {
-		return err
-	}
-	key, err := i.key(ctx, m.Header)
-	if err != nil {
-		return err
-	}
-	if err := key.Verify(m.SigningInput, m.Signature); err != nil {
-		return Refuse(BadSignature, fmt.Errorf("kid %.64q: %w", m.Header.KeyID, err))
-	}
-	return nil
 }
 
 func parseReason(err error) Reason {

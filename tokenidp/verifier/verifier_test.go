@@ -29,14 +29,15 @@ func TestVerifyReturnsTheClaims(t *testing.T) {
 	if tenant, ok := got.Claim("tenant"); !ok || !reflect.DeepEqual(tenant, map[string]any{"id": strictjson.Number("7")}) {
 		t.Errorf("claim tenant is %#v, %v", tenant, ok)
 	}
-	got.all = nil
+	read := *got
+	read.all = nil
 	want := &Claims{
 		Issuer: issuerA, Subject: "orders-worker", ClientID: "orders-worker", ID: "1", KeyID: ecKID,
 		Audience: []string{"orders-api", "billing-api"}, Scope: []string{"orders.read", "orders.write"},
 		IssuedAt: time.Unix(at(-time.Minute), 0), ExpiresAt: time.Unix(at(time.Hour), 0),
 	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v, want %+v", got, want)
+	if !reflect.DeepEqual(&read, want) {
+		t.Errorf("got %+v, want %+v", &read, want)
 	}
 }
 
@@ -46,10 +47,7 @@ func TestVerifyWorksWithEveryAlgorithm(t *testing.T) {
 		t.Run(alg, func(t *testing.T) {
 			private := signingKey(t, alg)
 			key := publicKey(t, "k", alg, private.Public())
-			v, err := New(func() time.Time { return now }, Issuer{URL: issuerA, Algorithms: []string{alg}, Keys: keySet{"k": key}})
-			if err != nil {
-				t.Fatal(err)
-			}
+			v := newTwins(t, clock, Options{URL: issuerA, Algorithms: []string{alg}, Keys: keySet{"k": key}})
 			opts := new(jose.SignerOptions).WithType("at+jwt").WithHeader("kid", "k")
 			signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: private}, opts)
 			if err != nil {
@@ -125,16 +123,13 @@ func TestVerifyTakesTheAlgorithmsOfTheIssuer(t *testing.T) {
 // A key that leaves the issuer's set verifies nothing from then on.
 func TestVerifyForgetsRemovedKeys(t *testing.T) {
 	keys := keySet{ecKID: publicKey(t, ecKID, "ES256", private().ecA.Public())}
-	v, err := New(func() time.Time { return now }, Issuer{URL: issuerA, Algorithms: []string{"ES256"}, Keys: keys})
-	if err != nil {
-		t.Fatal(err)
-	}
+	v := newTwins(t, clock, Options{URL: issuerA, Algorithms: []string{"ES256"}, Keys: keys})
 	token := goodToken()
 	if _, err := v.Verify(context.Background(), token); err != nil {
 		t.Fatal(err)
 	}
 	delete(keys, ecKID)
-	_, err = v.Verify(context.Background(), token)
+	_, err := v.Verify(context.Background(), token)
 	wantRefusal(t, err, UnknownKey, token)
 }
 
@@ -150,12 +145,9 @@ func TestVerifyFailsClosedWithoutKeys(t *testing.T) {
 		"neither":      {brokenKeys{nil}, UnknownKey},
 	} {
 		t.Run(name, func(t *testing.T) {
-			v, err := New(func() time.Time { return now }, Issuer{URL: issuerA, Algorithms: []string{"ES256"}, Keys: row.keys})
-			if err != nil {
-				t.Fatal(err)
-			}
+			v := newTwins(t, clock, Options{URL: issuerA, Algorithms: []string{"ES256"}, Keys: row.keys})
 			token := goodToken()
-			_, err = v.Verify(context.Background(), token)
+			_, err := v.Verify(context.Background(), token)
 			wantRefusal(t, err, row.reason, token)
 			var refusal *Refusal
 			if errors.As(err, &refusal); row.reason == KeysUnavailable && !errors.Is(err, row.keys.(brokenKeys).err) {
@@ -177,48 +169,74 @@ func TestVerifyRefusesEverythingWithoutIssuers(t *testing.T) {
 	}
 }
 
-func TestNewRefusesUnsoundIssuers(t *testing.T) {
-	sound := Issuer{URL: issuerA, Algorithms: []string{"ES256"}, Keys: keySet{}}
-	for name, change := range map[string]func(*Issuer){
-		"no URL":              func(i *Issuer) { i.URL = "" },
-		"no keys":             func(i *Issuer) { i.Keys = nil },
-		"no algorithms":       func(i *Issuer) { i.Algorithms = nil },
-		"algorithm none":      func(i *Issuer) { i.Algorithms = []string{"ES256", "none"} },
-		"algorithm HS256":     func(i *Issuer) { i.Algorithms = []string{"HS256"} },
-		"algorithm rs256":     func(i *Issuer) { i.Algorithms = []string{"rs256"} },
-		"negative leeway":     func(i *Issuer) { i.Leeway = -time.Second },
-		"leeway over 60 s":    func(i *Issuer) { i.Leeway = time.Minute + 1 },
-		"ID token":            func(i *Issuer) { i.Types = []string{"at+jwt", "id_token+jwt"} },
-		"logout token":        func(i *Issuer) { i.Types = []string{"logout+jwt"} },
-		"type in upper case":  func(i *Issuer) { i.Types = []string{"JWT"} },
-		"type empty":          func(i *Issuer) { i.Types = []string{""} },
-		"type with its class": func(i *Issuer) { i.Types = []string{"application/at+jwt"} },
+func TestNewIssuerRefusesUnsoundOptions(t *testing.T) {
+	sound := Options{URL: issuerA, Algorithms: []string{"ES256"}, Keys: keySet{}}
+	for name, change := range map[string]func(*Options){
+		"no URL":              func(o *Options) { o.URL = "" },
+		"no keys":             func(o *Options) { o.Keys = nil },
+		"no algorithms":       func(o *Options) { o.Algorithms = nil },
+		"algorithm none":      func(o *Options) { o.Algorithms = []string{"ES256", "none"} },
+		"algorithm HS256":     func(o *Options) { o.Algorithms = []string{"HS256"} },
+		"algorithm rs256":     func(o *Options) { o.Algorithms = []string{"rs256"} },
+		"negative leeway":     func(o *Options) { o.Leeway = -time.Second },
+		"leeway over 60 s":    func(o *Options) { o.Leeway = time.Minute + 1 },
+		"ID token":            func(o *Options) { o.Types = []string{"at+jwt", "id_token+jwt"} },
+		"logout token":        func(o *Options) { o.Types = []string{"logout+jwt"} },
+		"type in upper case":  func(o *Options) { o.Types = []string{"JWT"} },
+		"type with its class": func(o *Options) { o.Types = []string{"application/at+jwt"} },
+		"optional exp":        func(o *Options) { o.Claims.Optional = []string{"exp"} },
+		"optional iss":        func(o *Options) { o.Claims.Optional = []string{"sub", "iss"} },
+		"optional aud":        func(o *Options) { o.Claims.Optional = []string{"aud"} },
+		"path to nothing":     func(o *Options) { o.Claims.Scope = []Path{{"scp"}, {}} },
+		"path without a name": func(o *Options) { o.Claims.ClientID = []Path{{"a", ""}} },
 	} {
-		issuer := sound
-		change(&issuer)
-		if v, err := New(time.Now, issuer); v != nil || err == nil {
+		o := sound
+		change(&o)
+		if issuer, err := NewIssuer(o); issuer != nil || err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}
-	if _, err := New(time.Now, sound, sound); err == nil {
-		t.Error("twice: accepted")
-	}
-	if _, err := New(time.Now, sound); err != nil {
+	if _, err := NewIssuer(sound); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestNewKeepsItsOwnCopyOfTheConfiguration(t *testing.T) {
-	issuer := Issuer{URL: issuerA, Algorithms: []string{"ES256"}, Types: []string{"at+jwt"}, Keys: keySet{
-		ecKID: publicKey(t, ecKID, "ES256", private().ecA.Public()),
-	}}
-	v, err := New(func() time.Time { return now }, issuer)
-	if err != nil {
-		t.Fatal(err)
+func TestNewRefusesUnsoundIssuers(t *testing.T) {
+	prepare := func(url string) *Issuer {
+		issuer, err := NewIssuer(Options{URL: url, Algorithms: []string{"ES256"}, Keys: keySet{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return issuer
 	}
-	issuer.Algorithms[0], issuer.Types[0] = "RS256", "jwt"
-	if _, err := v.Verify(context.Background(), goodToken()); err != nil {
+	a, b := prepare(issuerA), prepare(issuerB)
+	for name, issuers := range map[string][]*Issuer{
+		"twice":                 {a, b, a},
+		"two of one URL":        {a, prepare(issuerA)},
+		"none":                  {a, nil},
+		"not made by NewIssuer": {a, {}},
+	} {
+		if v, err := New(time.Now, issuers...); v != nil || err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if _, err := New(time.Now, a, b); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestNewIssuerKeepsItsOwnCopyOfTheOptions(t *testing.T) {
+	o := Options{
+		URL: issuerA, Algorithms: []string{"ES256"}, Types: []string{"at+jwt"},
+		Keys:   keySet{ecKID: publicKey(t, ecKID, "ES256", private().ecA.Public())},
+		Claims: Layout{ClientID: []Path{{"client_id"}}, Scope: []Path{{"scope"}}, Optional: []string{"sub"}},
+	}
+	v := newTwins(t, clock, o)
+	o.Algorithms[0], o.Types[0] = "RS256", "jwt"
+	o.Claims.ClientID[0][0], o.Claims.Scope[0][0], o.Claims.Optional[0] = "jti", "jti", "jti"
+	got, err := v.Verify(context.Background(), signed(claims(object{"sub": removed{}})))
+	if err != nil || got.ClientID != "orders-worker" || !got.HasScope("orders.read") {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 

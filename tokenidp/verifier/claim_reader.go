@@ -1,0 +1,175 @@
+package verifier
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
+)
+
+// claimReader reads decoded claims as a layout has them, and keeps the first error.
+type claimReader struct {
+	all    map[string]any
+	layout *Layout
+	err    error
+}
+
+func (r *claimReader) fail(reason Reason, cause error) {
+	if r.err == nil {
+		r.err = Refuse(reason, cause)
+	}
+}
+
+// claim is not found only where the layout lets it be absent, or with an error.
+func (r *claimReader) claim(name string) (value any, found bool) {
+	value, found = r.all[name]
+	if !found && !r.layout.mayLack(name) {
+		r.fail(MissingClaim, fmt.Errorf("%s is missing", name))
+	}
+	return value, found
+}
+
+// at is not found where an object on the way lacks the next name. What stands on
+// the way and is no object is mistyped.
+func (r *claimReader) at(path Path) (value any, found bool) {
+	value, found, sound := path.in(r.all)
+	if !sound {
+		r.fail(MalformedClaims, fmt.Errorf("what is around %s is not an object", path))
+	}
+	return value, found
+}
+
+func (r *claimReader) text(name string) string {
+	value, found := r.claim(name)
+	if !found {
+		return ""
+	}
+	return r.nonEmpty(name, value)
+}
+
+func (r *claimReader) nonEmpty(name string, value any) string {
+	s, _ := value.(string)
+	if s == "" {
+		r.fail(MalformedClaims, fmt.Errorf("%s is not a non-empty string", name))
+	}
+	return s
+}
+
+// clientID never passes over a mistyped one to the next.
+func (r *claimReader) clientID() string {
+	for _, path := range r.layout.ClientID {
+		if value, found := r.at(path); found {
+			return r.nonEmpty(path.String(), value)
+		}
+	}
+	if !r.layout.mayLack("client_id") {
+		r.fail(MissingClaim, fmt.Errorf("client_id is missing, looked for in %s", r.layout.ClientID))
+	}
+	return ""
+}
+
+// maxNumericDate is the end of the year 9999. Everything up to it fits time.Time,
+// RFC 3339 and the sums made here.
+const maxNumericDate = 253402300799
+
+// date reads a NumericDate: seconds since 1970, fractions allowed (RFC 7519
+// section 2). Numbers that no float64 holds are errors of ParseFloat. The zero time
+// is that of an absent one; no present one has it.
+func (r *claimReader) date(name string) time.Time {
+	value, found := r.claim(name)
+	if !found {
+		return time.Time{}
+	}
+	number, _ := value.(strictjson.Number)
+	seconds, err := strconv.ParseFloat(string(number), 64)
+	if err != nil || seconds < 0 || seconds > maxNumericDate {
+		r.fail(MalformedClaims, fmt.Errorf("%s is not a number of seconds from 1970 to 9999", name))
+		return time.Time{}
+	}
+	whole := int64(seconds)
+	return time.Unix(whole, int64((seconds-float64(whole))*1e9))
+}
+
+// audience is a string or an array of them (RFC 7519 section 4.1.3).
+func (r *claimReader) audience() []string {
+	value, found := r.claim("aud")
+	if !found {
+		return nil
+	}
+	if s, _ := value.(string); s != "" {
+		return []string{s}
+	}
+	audience, ok := texts(value)
+	if !ok || len(audience) == 0 || slices.Contains(audience, "") {
+		r.fail(MalformedClaims, errors.New("aud is not a non-empty string or an array of those"))
+	}
+	return audience
+}
+
+// scope is optional everywhere: a token without one has none.
+func (r *claimReader) scope() []string {
+	if len(r.layout.Scope) == 0 {
+		value, found := r.all["scope"]
+		if !found {
+			return nil
+		}
+		s, _ := value.(string)
+		return r.scopeTokens("scope", strings.Split(s, " "))
+	}
+	var united []string
+	for _, path := range r.layout.Scope {
+		if value, found := r.at(path); found {
+			united = append(united, r.scopeAt(path, value)...)
+		}
+	}
+	slices.Sort(united)
+	return slices.Compact(united)
+}
+
+// scopeAt takes the forms that other issuers have for scope.
+func (r *claimReader) scopeAt(path Path, value any) []string {
+	if value == "" { // some issuers' spelling of no scope
+		return nil
+	}
+	if s, ok := value.(string); ok {
+		return r.scopeTokens(path.String(), strings.Split(s, " "))
+	}
+	elements, ok := texts(value)
+	if !ok {
+		r.fail(MalformedClaims, fmt.Errorf("%s is neither a string nor an array of strings", path))
+	}
+	return r.scopeTokens(path.String(), elements)
+}
+
+// scopeTokens refuses anything else than scope-tokens (RFC 6749 section 3.3). One
+// with a space in it would be two as soon as the scope is written out for an
+// upstream; to leave it out would mean that the token says one thing to us and
+// another to whoever reads the claim itself.
+func (r *claimReader) scopeTokens(name string, scope []string) []string {
+	if slices.ContainsFunc(scope, notScopeToken) {
+		r.fail(MalformedClaims, fmt.Errorf("%s is not a list of scope-tokens", name))
+		return nil
+	}
+	return scope
+}
+
+func notScopeToken(s string) bool {
+	return s == "" || strings.ContainsFunc(s, func(c rune) bool {
+		return c <= ' ' || c > '~' || c == '"' || c == '\\'
+	})
+}
+
+// texts are the elements of an array. What is no string is the empty one, which is
+// neither an audience nor a scope-token.
+func texts(value any) (elements []string, ok bool) {
+	array, ok := value.([]any)
+	elements = make([]string, len(array))
+	for i := range array {
+		elements[i], _ = array[i].(string)
+	}
+	return elements, ok
+}

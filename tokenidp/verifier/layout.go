@@ -1,0 +1,116 @@
+package verifier
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+)
+
+// Path is where a claim stands: the names of the objects around it, then its own.
+// A name is compared byte for byte and may hold dots or a URL:
+//
+//	Path{"realm_access", "roles"}      a member of the claim realm_access
+//	Path{"https://example.com/roles"}  the claim of that name
+type Path []string
+
+// String is for people: names with dots in them make it ambiguous.
+func (p Path) String() string { return strings.Join(p, ".") }
+
+// in walks down an object. It is not sound if something on the way is no object.
+func (p Path) in(object map[string]any) (value any, found, sound bool) {
+	for i, name := range p {
+		if value, found = object[name]; !found || i == len(p)-1 {
+			return value, found, true
+		}
+		if object, sound = value.(map[string]any); !sound {
+			return nil, false, false
+		}
+	}
+	return nil, false, true
+}
+
+// Layout is where the tokens of an issuer have their claims. The zero value is RFC
+// 9068, for which iss, sub, client_id, jti, aud, iat and exp are required, and scope
+// is a string. Of every issuer's tokens iss, aud and exp are required. Whatever is
+// present must have its type: a mistyped claim is never taken for an absent one.
+type Layout struct {
+	// ClientID lists where the client's id may stand: the first that is present is
+	// it. Default: client_id. Others: azp, appid, or sub where the issuer's clients
+	// cannot choose one that a user has (RFC 9700 section 4.15).
+	ClientID []Path
+
+	// Scope lists what counts as scope, all of it together: strings of scope-tokens
+	// with one space between them (RFC 6749 section 3.3), or arrays of scope-tokens.
+	// An empty string or array is no scope. Default: scope, which must be a string
+	// and not be empty.
+	Scope []Path
+
+	// Optional lists which of sub, client_id, jti and iat a token may lack.
+	Optional []string
+
+	// InsecureNonce accepts tokens with a nonce that are not of the type at+jwt, as
+	// Keycloak before version 25 writes them. An ID token whose audience a route
+	// accepts then passes too, unless it has another mark.
+	InsecureNonce bool
+}
+
+// prepared is a copy that its maker cannot change.
+func (l Layout) prepared() Layout {
+	l.ClientID, l.Scope, l.Optional = clonePaths(l.ClientID), clonePaths(l.Scope), slices.Clone(l.Optional)
+	if len(l.ClientID) == 0 {
+		l.ClientID = []Path{{"client_id"}}
+	}
+	return l
+}
+
+func clonePaths(paths []Path) []Path {
+	paths = slices.Clone(paths)
+	for i, path := range paths {
+		paths[i] = slices.Clone(path)
+	}
+	return paths
+}
+
+func (l *Layout) check() error {
+	for _, path := range slices.Concat(l.ClientID, l.Scope) {
+		if len(path) == 0 || slices.Contains(path, "") {
+			return fmt.Errorf("the path %q of a claim is empty or has an empty name", []string(path))
+		}
+	}
+	for _, name := range l.Optional {
+		if !slices.Contains([]string{"sub", "client_id", "jti", "iat"}, name) {
+			return fmt.Errorf("the claim %q cannot be optional; sub, client_id, jti and iat can", name)
+		}
+	}
+	return nil
+}
+
+// mayLack tells whether a token may be without the claim. nbf is optional
+// everywhere (RFC 7519 section 4.1.5). Without a layout, nothing else is.
+func (l *Layout) mayLack(name string) bool {
+	return name == "nbf" || l != nil && slices.Contains(l.Optional, name)
+}
+
+// marks are claims that JWTs made for another purpose have and access tokens have
+// not: ID tokens (OpenID Connect Core sections 2 and 3.3.2.11), security events and
+// logout tokens (RFC 8417 section 2.2), introspection responses (RFC 9701 section 5).
+var marks = []string{"nonce", "at_hash", "c_hash", "s_hash", "events", "token_introspection"}
+
+// checkPurpose tells other JWTs of the same issuer from its access tokens where
+// their type does not: only at+jwt says what it is (RFC 8725 sections 2.8 and 3.12).
+func (l *Layout) checkPurpose(h jws.Header, all map[string]any) error {
+	if isType(h, "at+jwt") {
+		return nil
+	}
+	for _, mark := range marks {
+		if _, found := all[mark]; found && (mark != "nonce" || !l.InsecureNonce) {
+			return Refuse(WrongType, fmt.Errorf("%w: %s is present", errOtherPurpose, mark))
+		}
+	}
+	return nil
+}
+
+var errOtherPurpose = errors.New("not an access token")

@@ -1,0 +1,271 @@
+package verifier
+
+import (
+	"context"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
+)
+
+// foreign is the layout of an issuer that follows RFC 7519 only.
+var foreign = Layout{
+	ClientID: []Path{{"client_id"}, {"azp"}, {"appid"}, {"sub"}},
+	Scope: []Path{
+		{"scope"}, {"scp"}, {"roles"}, {"realm_access", "roles"}, {"resource_access", "orders-api", "roles"},
+		{"https://example.com/roles"},
+	},
+	Optional: []string{"sub", "client_id", "jti", "iat"},
+}
+
+// foreignVerifier knows an issuer of that layout, whose tokens are of any type or none.
+func foreignVerifier(t testing.TB, layout Layout) twins {
+	t.Helper()
+	return newTwins(t, clock, Options{
+		URL: issuerA, Algorithms: []string{"ES256"}, Types: []string{"at+jwt", "jwt", ""}, Claims: layout,
+		Keys: keySet{ecKID: publicKey(t, ecKID, "ES256", private().ecA.Public())},
+	})
+}
+
+// bare is a token with the claims that every issuer's tokens must have, and those given.
+func bare(more object) string {
+	return typed("JWT", edit(object{"iss": issuerA, "aud": "orders-api", "exp": at(time.Hour)}, more))
+}
+
+func typed(typ, payload string) string {
+	return compact(header(object{"typ": typ}), payload, byEC(private().ecA))
+}
+
+// untyped is a token of a Kubernetes service account, but for the payload.
+func untyped(payload string) string {
+	return compact(header(object{"typ": removed{}}), payload, byEC(private().ecA))
+}
+
+// The access tokens of well-known issuers, shortened.
+func TestTokensOfOtherIssuers(t *testing.T) {
+	for name, row := range map[string]struct {
+		token             string
+		subject, clientID string
+		scope             []string
+	}{
+		"Keycloak": {
+			bare(object{
+				"iat": at(0), "jti": "trrtcc:1", "sub": "f0e1", "typ": "Bearer", "azp": "orders-worker", "acr": "1", "auth_time": at(0), "sid": "s",
+				"scope": "email profile", "realm_access": object{"roles": []string{"offline_access", "orders.admin"}},
+				"resource_access": object{"orders-api": object{"roles": []string{"orders.read"}}, "account": object{"roles": []string{"view-profile"}}},
+			}),
+			"f0e1", "orders-worker", []string{"email", "offline_access", "orders.admin", "orders.read", "profile"},
+		},
+		"Keycloak, without scope": {bare(object{"sub": "f0e1", "azp": "orders-worker", "scope": ""}), "f0e1", "orders-worker", nil},
+		"Entra, version 1":        {bare(object{"sub": "s", "appid": "a", "scp": "orders.read", "roles": []string{"orders.write", "orders.read"}}), "s", "a", []string{"orders.read", "orders.write"}},
+		"Okta":                    {bare(object{"sub": "s", "cid": "a", "scp": []string{"orders.read", "orders.write"}}), "s", "s", []string{"orders.read", "orders.write"}},
+		"Auth0": {
+			bare(object{"sub": "a@clients", "azp": "a", "scope": "orders.read", "gty": "client-credentials", "https://example.com/roles": []string{"admin"}}),
+			"a@clients", "a", []string{"admin", "orders.read"},
+		},
+		"Kubernetes": {
+			untyped(toJSON(object{
+				"iss": issuerA, "aud": []string{"orders-api"}, "exp": at(time.Hour), "iat": at(0), "nbf": at(0),
+				"sub": "system:serviceaccount:shop:worker", "kubernetes.io": object{"namespace": "shop", "pod": object{"name": "worker-0"}},
+			})),
+			"system:serviceaccount:shop:worker", "system:serviceaccount:shop:worker", nil,
+		},
+		"nothing but the required": {bare(nil), "", "", nil},
+		"client_id before azp":     {bare(object{"azp": "b", "client_id": "a", "sub": "c"}), "c", "a", nil},
+		"empty arrays of roles":    {bare(object{"roles": []string{}, "realm_access": object{}}), "", "", nil},
+		"the same scope twice":     {bare(object{"scope": "a b", "scp": []string{"b", "a"}}), "", "", []string{"a", "b"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := foreignVerifier(t, foreign).Verify(context.Background(), row.token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Subject != row.subject || got.ClientID != row.clientID || !reflect.DeepEqual(got.Scope, row.scope) || !got.HasAudience("orders-api") {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+// A claim that is there and has the wrong type is refused: to pass it over would be
+// to take the next best one for it.
+func TestMistypedClaimsOfOtherIssuersAreRefused(t *testing.T) {
+	v := foreignVerifier(t, foreign)
+	refused := func(name, token string, reason Reason) {
+		t.Run(name, func(t *testing.T) {
+			_, err := v.Verify(context.Background(), token)
+			wantRefusal(t, err, reason, token)
+		})
+	}
+	for _, name := range []string{"iss", "aud", "exp"} {
+		refused(name+" missing", bare(object{name: removed{}}), MissingClaim)
+	}
+	for _, name := range []string{"iss", "aud", "exp", "sub", "client_id", "azp", "appid", "jti", "iat", "nbf"} {
+		for _, value := range []any{nil, true, "", object{}, []any{}, []any{nil}} {
+			refused(name+" is "+toJSON(value), bare(object{name: value}), MalformedClaims)
+		}
+	}
+	for _, name := range []string{"sub", "client_id", "azp", "appid", "jti"} {
+		refused(name+" is a number", bare(object{name: 7}), MalformedClaims)
+		refused(name+" is an array of one", bare(object{name: []string{"x"}}), MalformedClaims)
+	}
+	for _, name := range []string{"scope", "scp", "roles", "https://example.com/roles"} {
+		for _, value := range []any{nil, true, 1, object{}, " ", " a", "a ", "a  b", "a\tb", `a"b`, "é", []any{1}, []any{"a", nil}, []any{[]any{"a"}}} {
+			refused(name+" is "+toJSON(value), bare(object{name: value}), MalformedClaims)
+		}
+	}
+	// Not two scopes in one, and not one that an upstream would read as two.
+	for _, element := range []string{"", " ", "a b", "Domain Users", "a\n", `a"`, `a\`, "é", "\x7f"} {
+		refused("role "+toJSON(element), bare(object{"roles": []string{"orders.read", element}}), MalformedClaims)
+	}
+	for _, value := range []any{nil, "orders.read", []string{"orders.read"}, 1} {
+		refused("realm_access is "+toJSON(value), bare(object{"realm_access": value}), MalformedClaims)
+	}
+	refused("roles in it is an object", bare(object{"realm_access": object{"roles": object{"orders.read": true}}}), MalformedClaims)
+	refused("cnf", bare(object{"cnf": object{"jkt": "AAAA"}}), UnsupportedConfirm)
+	refused("iat after exp", bare(object{"iat": at(2 * time.Hour)}), MalformedClaims)
+	refused("iat ahead", bare(object{"iat": at(2 * time.Minute)}), IssuedInFuture)
+	refused("nbf ahead", bare(object{"nbf": at(2 * time.Minute)}), NotYetValid)
+	refused("expired", bare(object{"exp": at(-time.Minute)}), Expired)
+}
+
+// Each of the claims is optional only where the layout says so.
+func TestOptionalClaims(t *testing.T) {
+	for _, name := range []string{"sub", "client_id", "jti", "iat"} {
+		token := compact(header(nil), claims(object{name: removed{}}), byEC(private().ecA))
+		for _, optional := range []string{"sub", "client_id", "jti", "iat"} {
+			got, err := foreignVerifier(t, Layout{Optional: []string{optional}}).Verify(context.Background(), token)
+			if optional != name {
+				wantRefusal(t, err, MissingClaim, token)
+			} else if err != nil || got.Subject+got.ClientID+got.ID == "" {
+				t.Errorf("%s: %+v, %v", name, got, err)
+			}
+		}
+	}
+}
+
+// A name may hold dots, and is no path; a path is no name.
+func TestPathsAreNotNames(t *testing.T) {
+	layout := Layout{ClientID: []Path{{"a", "b"}}, Scope: []Path{{"x.y"}}, Optional: []string{"client_id"}}
+	got, err := foreignVerifier(t, layout).Verify(context.Background(), signed(claims(object{
+		"a.b": "wrong", "x": object{"y": "wrong"}, "x.y": "right", "a": object{"B": "wrong"},
+	})))
+	if err != nil || got.ClientID != "" || !reflect.DeepEqual(got.Scope, []string{"right"}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// RFC 7519 section 5.1, RFC 8725 section 3.11: no type is not any type.
+func TestTokensWithoutType(t *testing.T) {
+	accepted := func(types ...string) twins {
+		return newTwins(t, clock, Options{
+			URL: issuerA, Algorithms: []string{"ES256"}, Types: types,
+			Keys: keySet{ecKID: publicKey(t, ecKID, "ES256", private().ecA.Public())},
+		})
+	}
+	token := headed(header(object{"typ": removed{}}))
+	if _, err := accepted("").Verify(context.Background(), token); err != nil {
+		t.Error(err)
+	}
+	for _, v := range []twins{accepted(), accepted("at+jwt"), accepted("jwt"), accepted("at+jwt", "jwt")} {
+		_, err := v.Verify(context.Background(), token)
+		wantRefusal(t, err, WrongType, token)
+	}
+	for _, typ := range []string{
+		"", " ", "application/", "JWT", "at+jwt", "id_token", "id_token+jwt", "logout+jwt", "dpop+jwt", "secevent+jwt",
+		"client-authentication+jwt", "token-introspection+jwt",
+	} {
+		token := headed(header(object{"typ": typ}))
+		_, err := accepted("").Verify(context.Background(), token)
+		wantRefusal(t, err, WrongType, token)
+	}
+}
+
+// RFC 8725 sections 2.8 and 3.12, with an issuer that types none of its tokens.
+func TestOtherTokensOfOtherIssuersAreRefused(t *testing.T) {
+	v := foreignVerifier(t, foreign)
+	nonce := foreign
+	nonce.InsecureNonce = true
+	lenient := foreignVerifier(t, nonce)
+	common := object{"iss": issuerA, "aud": "orders-api", "exp": at(time.Hour), "iat": at(0), "sub": "s", "azp": "orders-api"}
+	for name, row := range map[string]struct {
+		more    object
+		lenient bool // is accepted with InsecureNonce
+	}{
+		"ID token":                      {object{"nonce": "n", "auth_time": at(0)}, true},
+		"ID token without nonce":        {object{"at_hash": "h"}, false},
+		"ID token with all":             {object{"nonce": "n", "at_hash": "h"}, false},
+		"ID token of a code":            {object{"c_hash": "h"}, false},
+		"ID token of FAPI":              {object{"s_hash": "h"}, false},
+		"nonce of null":                 {object{"nonce": nil}, true},
+		"logout token":                  {object{"events": object{"http://schemas.openid.net/event/backchannel-logout": object{}}, "sid": "x"}, false},
+		"security event":                {object{"events": object{}}, false},
+		"introspection response":        {object{"token_introspection": object{"active": true}}, false},
+		"no mark, so an access token":   {nil, true},
+		"marks of another case, nested": {object{"Nonce": "n", "x": object{"at_hash": "h"}}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			payload := edit(common, row.more)
+			for _, token := range []string{untyped(payload), typed("JWT", payload)} {
+				_, err := v.Verify(context.Background(), token)
+				if strings.Contains(name, "mark") {
+					if err != nil {
+						t.Error(err)
+					}
+				} else {
+					wantRefusal(t, err, WrongType, token)
+				}
+				if _, err := lenient.Verify(context.Background(), token); row.lenient != (err == nil) {
+					t.Errorf("with InsecureNonce: %v", err)
+				}
+			}
+			// The type says what it is, and only the issuer can have written it.
+			if _, err := v.Verify(context.Background(), typed("at+jwt", payload)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestClaimAtAPath(t *testing.T) {
+	v := newVerifier(t)
+	got, err := v.Verify(context.Background(), signed(claims(object{"a": object{"b": object{"c": 7, "n": nil}}, "a.b": "dotted", "s": "x"})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, row := range map[string]struct {
+		path  Path
+		want  any
+		found bool
+	}{
+		"of one name":       {Path{"sub"}, "orders-worker", true},
+		"of three":          {Path{"a", "b", "c"}, strictjson.Number("7"), true},
+		"to null":           {Path{"a", "b", "n"}, nil, true},
+		"with a dot":        {Path{"a.b"}, "dotted", true},
+		"empty":             {nil, nil, false},
+		"absent":            {Path{"x"}, nil, false},
+		"absent below":      {Path{"a", "x"}, nil, false},
+		"below a string":    {Path{"s", "x"}, nil, false},
+		"below null":        {Path{"a", "b", "n", "x"}, nil, false},
+		"of an empty name":  {Path{"a", ""}, nil, false},
+		"in another case":   {Path{"a", "B"}, nil, false},
+		"below what is not": {Path{"x", "y"}, nil, false},
+	} {
+		if value, found := got.At(row.path); found != row.found || !reflect.DeepEqual(value, row.want) {
+			t.Errorf("%s: %#v, %v", name, value, found)
+		}
+	}
+	if value, found := (*Claims)(nil).At(Path{"sub"}); found || value != nil {
+		t.Errorf("no claims have %#v", value)
+	}
+	paths := []Path{{"a", "b", "c"}, {"s", "x"}, {"x"}}
+	if allocs := testing.AllocsPerRun(100, func() {
+		for _, path := range paths {
+			got.At(path)
+		}
+	}); allocs != 0 {
+		t.Errorf("%v allocations", allocs)
+	}
+}

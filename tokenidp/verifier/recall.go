@@ -1,0 +1,56 @@
+package verifier
+
+import (
+	"context"
+	"crypto/sha256"
+	"time"
+	"unsafe"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+)
+
+// tokenID is the SHA-256 of a token's whole text. The text itself, which would let
+// whoever reads the memory in, is not kept.
+type tokenID [sha256.Size]byte
+
+// newTokenID reads the token where it is: the compiler cannot tell that Sum256
+// changes nothing, and would copy it to the heap for every request.
+func newTokenID(token string) tokenID {
+	return sha256.Sum256(unsafe.Slice(unsafe.StringData(token), len(token))) //nolint:gosec // read only, within its length
+}
+
+// remember keeps a token that passed every check up to what a route decides.
+func (i *Issuer) remember(id tokenID, key *jws.Key, claims *Claims, now time.Time) {
+	if i.cache == nil {
+		return
+	}
+	i.cache.add(&entry{id: id, key: key, claims: claims, diesAt: claims.ExpiresAt.Add(i.options.Leeway)}, now)
+}
+
+// recall judges a remembered token by all that can have changed since: the issuer
+// has the same key still, and the clock. Neither its text nor the configuration can
+// have. What a route requires is for [Claims.Authorize], every time. Both results
+// are nil for a token that is to be verified.
+func (i *Issuer) recall(ctx context.Context, id tokenID, now func() time.Time) (*Claims, error) {
+	if i.cache == nil {
+		return nil, nil
+	}
+	known := i.cache.find(id)
+	if known == nil {
+		return nil, nil
+	}
+	key, err := i.key(ctx, known.claims.KeyID)
+	switch {
+	case err != nil:
+		i.cache.remove(known)
+		return nil, err
+	case key != known.key: // another one under the same kid
+		i.cache.remove(known)
+		return nil, nil
+	}
+	if err := known.claims.checkTimes(now(), i.options.Leeway); err != nil {
+		i.cache.remove(known)
+		return nil, err
+	}
+	return known.claims, nil
+}

@@ -1,0 +1,135 @@
+package verifier
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
+)
+
+// remembered fills a cache as Verify does, and returns what the heap has grown by.
+func remembered(t *testing.T, c *cache, tokens int, payload func(i int) string) (grown int) {
+	t.Helper()
+	before := heap()
+	for i := range tokens {
+		all, err := strictjson.Object([]byte(payload(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims, err := parseClaims(all, &Layout{ClientID: []Path{{"client_id"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims.KeyID = strings.Clone(ecKID)
+		c.add(&entry{id: newTokenID(fmt.Sprint(i)), claims: claims, diesAt: claims.ExpiresAt}, now)
+	}
+	grown = heap() - before
+	runtime.KeepAlive(c)
+	return grown
+}
+
+func heap() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+func weightOf(c *cache) (weight, entries int) {
+	for i := range c.shards {
+		weight += c.shards[i].weight
+		entries += len(c.shards[i].circle)
+	}
+	return weight, entries
+}
+
+// The estimate is not too low, and at most by half too high, whatever a token is
+// made of; a tenth is for what else the heap does meanwhile.
+func TestWeightIsThatOfTheHeap(t *testing.T) {
+	with := func(name string, value any) func(int) string {
+		return func(i int) string { return claims(object{"jti": fmt.Sprint("token-", i), name: value}) }
+	}
+	members := func(n int, value any) object {
+		o := make(object)
+		for i := range n {
+			o[fmt.Sprintf("member%d", i)] = value
+		}
+		return o
+	}
+	repeat := func(n int, value any) []any {
+		all := make([]any, n)
+		for i := range all {
+			all[i] = value
+		}
+		return all
+	}
+	const copies = 100
+	for name, payload := range map[string]func(int) string{
+		"usual":               with("tenant", "acme"),
+		"long string":         with("x", strings.Repeat("x", 6000)),
+		"many short strings":  with("x", repeat(500, "abc")),
+		"many long strings":   with("x", repeat(50, strings.Repeat("y", 50))),
+		"many numbers":        with("x", repeat(700, 7)),
+		"many nulls":          with("x", repeat(1025, nil)),
+		"many empty arrays":   with("x", repeat(1000, []any{})),
+		"many empty objects":  with("x", repeat(1000, object{})),
+		"many small objects":  with("x", repeat(300, object{"a": 1})),
+		"many claims":         with("x", members(100, "v")),
+		"very many claims":    with("x", members(600, 1)),
+		"nested":              with("x", strictNested(30)),
+		"many scopes":         with("scope", strings.TrimSpace(strings.Repeat("orders.read ", 400))),
+		"many audiences":      with("aud", repeat(300, "orders-api")),
+		"Keycloak's":          with("realm_access", object{"roles": []string{"offline_access", "uma_authorization", "default-roles-example"}, "more": members(12, "x")}),
+		"nine claims in all":  with("x", true),
+		"eight claims in all": func(i int) string { return claims(object{"jti": fmt.Sprint("token-", i)}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCache(1 << 20)
+			grown := remembered(t, c, copies, payload)
+			weight, entries := weightOf(c)
+			if ratio := float64(weight) / float64(grown); entries != copies || ratio < 0.9 || ratio > 1.6 {
+				t.Errorf("%d entries of %d bytes weigh %d: ratio %.2f", entries, grown/copies, weight/copies, ratio)
+			} else {
+				t.Logf("%d bytes, ratio %.2f", grown/copies, ratio)
+			}
+		})
+	}
+}
+
+func strictNested(depth int) any {
+	var value any = "x"
+	for range depth {
+		value = object{"a": value}
+	}
+	return value
+}
+
+// Ten thousand tokens with a dozen claims, and any number of the heaviest.
+func TestMemoryIsBounded(t *testing.T) {
+	usual := func(i int) string {
+		return claims(object{
+			"jti": fmt.Sprintf("%064d", i), "sub": fmt.Sprintf("client-%d", i), "nbf": at(0),
+			"tenant": strings.Repeat("t", 40), "environment": "production", "groups": []string{"orders", "billing", "reports"},
+		})
+	}
+	heavy := func(i int) string {
+		return claims(object{"jti": fmt.Sprint(i), "x": make([]object, 0), "y": strings.Split(strings.Repeat("y", 2000), "")})
+	}
+	for name, row := range map[string]struct {
+		tokens  int
+		payload func(int) string
+	}{"10,000 usual ones": {manyTokens, usual}, "heavy ones": {600, heavy}} {
+		t.Run(name, func(t *testing.T) {
+			c := newCache(DefaultCacheSize)
+			grown := remembered(t, c, row.tokens, row.payload)
+			weight, entries := weightOf(c)
+			t.Logf("%d entries in %d KiB, weighed as %d KiB", entries, grown>>10, weight>>10)
+			if grown > 32<<20 || entries < row.tokens && weight < 24<<20 {
+				t.Errorf("%d of %d tokens take %d bytes, weighed as %d", entries, row.tokens, grown, weight)
+			}
+		})
+	}
+}
