@@ -1,0 +1,66 @@
+package lastuse
+
+import (
+	"context"
+	"maps"
+	"slices"
+)
+
+// leastFold is how many entries there may be before they are folded, besides
+// those that hold everything once, and another time that. Between the one and
+// the other the processes differ, so that they do not all fold at once.
+const leastFold = 32
+
+// foldDue is false while entries that are covered already cannot be deleted: to
+// write everything once more would only make them more.
+func (r *Record) foldDue() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	size := 0
+	for s := range r.secrets {
+		size += s.size()
+	}
+	return len(r.covered) == 0 && len(r.entries) > r.foldsAt+2*(size/mostEntrySize)
+}
+
+// fold writes everything that is known and then deletes what that covers: the
+// entries that were read, be their writers alive or not, and no others.
+func (r *Record) fold(ctx context.Context, at moment, run watch) error {
+	r.mu.Lock()
+	r.forget(at)
+	covered := slices.Collect(maps.Keys(r.entries))
+	everything := r.everything(at)
+	r.mu.Unlock()
+	if err := r.publishEntries(ctx, split(run, everything)); err != nil {
+		return err
+	}
+	for _, name := range covered {
+		r.covered[name] = true
+	}
+	return r.removeCovered(ctx)
+}
+
+// everything needs r.mu.
+func (r *Record) everything(at moment) map[Secret]knowledge {
+	everything := make(map[Secret]knowledge, len(r.secrets))
+	for s, known := range r.secrets {
+		if k := known.now(at); k != (knowledge{}) {
+			everything[s] = k
+		}
+	}
+	return everything
+}
+
+// removeCovered goes on with what a Sync before may have left.
+func (r *Record) removeCovered(ctx context.Context) error {
+	for name := range r.covered {
+		if err := r.store.remove(ctx, name); err != nil {
+			return err
+		}
+		delete(r.covered, name)
+		r.mu.Lock()
+		delete(r.entries, name)
+		r.mu.Unlock()
+	}
+	return nil
+}

@@ -1,0 +1,147 @@
+package lastuse
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"go.uber.org/zap"
+)
+
+// mostEntries is how many are read: some ten times those that there are before
+// they are folded, with a hundred thousand Applications. Of more than that, the
+// first are folded, and then there are less.
+const mostEntries = 1024
+
+// read reads what is new, until a listing has nothing that was not read. So what
+// is written or folded meanwhile is not missed.
+func (r *Record) read(ctx context.Context) error {
+	unreadable := make(map[string]error)
+	for range attempts {
+		at := r.clock.moment()
+		names, err := r.store.list(ctx)
+		if err != nil {
+			return fmt.Errorf("reading the last uses of secrets: %w", err)
+		}
+		more := len(names) > mostEntries
+		names = names[:min(len(names), mostEntries)]
+		fresh := r.fresh(names, unreadable)
+		if len(fresh) == 0 {
+			return r.finish(at, unreadable, more)
+		}
+		for _, name := range fresh {
+			e, err := r.store.load(ctx, name)
+			switch {
+			case ctx.Err() != nil:
+				return fmt.Errorf("reading the last uses of secrets from %s: %w", r.store.folder, ctx.Err())
+			case errors.Is(err, fs.ErrNotExist): // just folded, as the next listing will show
+			case err != nil:
+				unreadable[name] = err
+			default:
+				r.learn(name, e, at)
+			}
+		}
+	}
+	return fmt.Errorf("%w: %s changed during each of %d attempts to read it", ErrIncomplete, r.store.folder, attempts)
+}
+
+// fresh are the entries that are not known. If one has gone, it was folded, or
+// lost: then all are read again, so that what the storage holds is known, and
+// what it has lost is written again.
+func (r *Record) fresh(names []string, unreadable map[string]error) (fresh []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for name := range r.entries {
+		if _, there := slices.BinarySearch(names, name); !there {
+			r.unlearn()
+			break
+		}
+	}
+	for _, name := range names {
+		if _, known := r.entries[name]; !known && unreadable[name] == nil {
+			fresh = append(fresh, name)
+		}
+	}
+	return fresh
+}
+
+// unlearn forgets what is stored, not what was told; and what is covered, for
+// what covered it may be what is lost. It needs r.mu.
+func (r *Record) unlearn() {
+	clear(r.entries)
+	clear(r.covered)
+	for _, known := range r.secrets {
+		known.stored = knowledge{}
+	}
+}
+
+// finish closes a reading that began at the given moment.
+func (r *Record) finish(at moment, unreadable map[string]error, more bool) error {
+	r.report(unreadable, r.early(at))
+	r.mu.Lock()
+	r.synced.once, r.synced.at, r.synced.run = true, at, r.run(at)
+	if len(unreadable) == 0 && !more {
+		r.synced.complete, r.synced.completeAt = true, at.elapsed
+	}
+	r.mu.Unlock()
+	switch {
+	case len(unreadable) > 0:
+		return fmt.Errorf("%w: in %s, %s", ErrIncomplete, r.store.folder, described(unreadable))
+	case more:
+		return fmt.Errorf("%w: %s has more than %d entries; they are being folded", ErrIncomplete, r.store.folder, mostEntries)
+	}
+	return nil
+}
+
+// early are the entries that were written in the future.
+func (r *Record) early(at moment) (early []string) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for name, w := range r.entries {
+		if w.until > at.believable() {
+			early = append(early, name)
+		}
+	}
+	return early
+}
+
+// report names each entry with which something is wrong once, not every minute.
+func (r *Record) report(unreadable map[string]error, early []string) {
+	for _, name := range early {
+		if !r.told[name] {
+			r.logger.Warn("an entry with last uses of secrets was written in the future: a clock is wrong, here or where it was written",
+				zap.String("entry", r.store.key(name)))
+		}
+	}
+	for name, cause := range unreadable {
+		if !r.told[name] {
+			r.logger.Error("an entry with last uses of secrets cannot be read and is left alone; no secret is known to be unused until it is repaired or deleted",
+				zap.String("entry", r.store.key(name)), zap.String("cause", short(cause)))
+		}
+	}
+	clear(r.told)
+	for _, name := range slices.AppendSeq(early, maps.Keys(unreadable)) {
+		r.told[name] = true
+	}
+}
+
+// described is bearable, however many there are.
+func described(unreadable map[string]error) string {
+	const most = 3
+	var parts []string
+	for name, cause := range unreadable {
+		parts = append(parts, name+": "+short(cause))
+	}
+	slices.Sort(parts)
+	if len(parts) > most {
+		parts = append(parts[:most], fmt.Sprintf("and %d more", len(parts)-most))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// short bounds what an entry can write into the log.
+func short(cause error) string { return fmt.Sprintf("%.300s", cause.Error()) }
