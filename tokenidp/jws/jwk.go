@@ -11,6 +11,7 @@ import (
 	"math"
 	"math/big"
 	"slices"
+	"strings"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
@@ -30,11 +31,15 @@ func ParseKeyFor(alg string, jwk []byte) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKey, err)
 	}
-	return parseKey(alg, members)
+	if alg == "" {
+		return parseKey(nil, members)
+	}
+	return parseKey([]string{alg}, members)
 }
 
-func parseKey(alg string, jwk map[string]any) (*Key, error) {
-	id, alg, err := keyParameters(alg, jwk)
+// parseKey with no algorithms takes any, and a key has to name its own.
+func parseKey(accepted []string, jwk map[string]any) (*Key, error) {
+	id, alg, err := keyParameters(jwk)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKey, err)
 	}
@@ -42,11 +47,15 @@ func parseKey(alg string, jwk map[string]any) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKey, err)
 	}
+	if alg, err = chooseAlgorithm(accepted, alg, public); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKey, err)
+	}
 	return NewKey(id, alg, public)
 }
 
-// keyParameters reads what RFC 7517 section 4 has for every key type.
-func keyParameters(wantAlg string, jwk map[string]any) (id, alg string, err error) {
+// keyParameters reads what RFC 7517 section 4 has for every key type. A key may
+// lack both.
+func keyParameters(jwk map[string]any) (id, alg string, err error) {
 	if err := checkPurpose(jwk); err != nil {
 		return "", "", err
 	}
@@ -55,17 +64,30 @@ func keyParameters(wantAlg string, jwk map[string]any) (id, alg string, err erro
 		return "", "", errors.New("kid is not a string")
 	}
 	alg, ok = optionalString(jwk, "alg")
-	switch {
-	case !ok:
+	if !ok {
 		return "", "", errors.New("alg is not a string")
-	case alg == "" && wantAlg == "":
-		return "", "", errors.New("alg is missing: a key belongs to one algorithm")
-	case alg == "":
-		alg = wantAlg
-	case wantAlg != "" && normalise(alg) != normalise(wantAlg):
-		return "", "", fmt.Errorf("alg is %q, not %q", alg, wantAlg)
 	}
 	return id, alg, nil
+}
+
+// chooseAlgorithm keeps a key to one algorithm (RFC 8725 section 3.1): the one it
+// names, or else the first that its type and curve fit.
+func chooseAlgorithm(accepted []string, alg string, public crypto.PublicKey) (string, error) {
+	named := func(candidate string) bool { return normalise(candidate) == normalise(alg) }
+	fitting := func(candidate string) bool { return fits(candidate, public) }
+	switch {
+	case alg != "" && (len(accepted) == 0 || slices.ContainsFunc(accepted, named)):
+		return alg, nil
+	case alg != "":
+		return "", fmt.Errorf("alg %q is not accepted here, only %s", alg, strings.Join(accepted, ", "))
+	case len(accepted) == 0:
+		return "", errors.New("alg is missing: a key belongs to one algorithm")
+	}
+	i := slices.IndexFunc(accepted, fitting)
+	if i < 0 {
+		return "", fmt.Errorf("alg is missing, and the key fits none of %s", strings.Join(accepted, ", "))
+	}
+	return accepted[i], nil
 }
 
 // checkPurpose refuses secrets, which have no place among public keys, and keys

@@ -360,3 +360,69 @@ func TestKeySetIsImmutableAndItsZeroValuesAreEmpty(t *testing.T) {
 		}
 	}
 }
+
+// RFC 7517 section 4.4: alg is optional, and then the issuer's algorithms decide.
+// RFC 8725 section 3.1: one key, one algorithm.
+func TestParseKeySetForGivesKeysTheFirstAlgorithmThatFits(t *testing.T) {
+	rsaJWK, p256, p384, okp := members(t, "RS256"), members(t, "ES256"), members(t, "ES384"), members(t, "EdDSA")
+	without := object{"alg": nil}
+	for name, row := range map[string]struct {
+		algorithms []string
+		jwk        []byte
+		want       string // "": skipped
+	}{
+		"RSA":                              {[]string{"ES256", "RS256", "PS256"}, with(rsaJWK, without), "RS256"},
+		"RSA, another order":               {[]string{"PS256", "RS256"}, with(rsaJWK, without), "PS256"},
+		"P-256":                            {[]string{"RS256", "ES384", "ES256"}, with(p256, without), "ES256"},
+		"P-384":                            {[]string{"ES256", "ES384"}, with(p384, without), "ES384"},
+		"P-384 where P-256 is accepted":    {[]string{"ES256"}, with(p384, without), ""},
+		"Ed25519":                          {[]string{"RS256", "EdDSA"}, with(okp, without), "EdDSA"},
+		"Ed25519 by its RFC 9864 name":     {[]string{"Ed25519"}, with(okp, without), "EdDSA"},
+		"RSA where EC is accepted":         {[]string{"ES256"}, with(rsaJWK, without), ""},
+		"weak RSA":                         {[]string{"RS256", "PS256"}, with(rsaJWK, object{"alg": nil, "e": "AQ"}), ""},
+		"named, not the first":             {[]string{"RS256", "PS256"}, with(rsaJWK, object{"alg": "PS256"}), "PS256"},
+		"named by RFC 9864":                {[]string{"EdDSA"}, with(okp, object{"alg": "Ed25519"}), "EdDSA"},
+		"named, not accepted":              {[]string{"RS256"}, with(rsaJWK, object{"alg": "PS256"}), ""},
+		"named, for encryption":            {[]string{"RS256"}, with(rsaJWK, object{"alg": "RSA-OAEP"}), ""},
+		"named, of another type":           {[]string{"RS256", "ES256"}, with(rsaJWK, object{"alg": "ES256"}), ""},
+		"alg empty":                        {[]string{"RS256"}, with(rsaJWK, object{"alg": ""}), "RS256"},
+		"alg of another JSON type":         {[]string{"RS256"}, with(rsaJWK, object{"alg": 256}), ""},
+		"alg null":                         {[]string{"RS256"}, []byte(strings.Replace(string(with(rsaJWK, object{"alg": "?"})), `"?"`, `null`, 1)), ""},
+		"for encryption, without alg":      {[]string{"RS256"}, with(rsaJWK, object{"alg": nil, "use": "enc"}), ""},
+		"a secret":                         {[]string{"HS256", "RS256"}, []byte(`{"kty":"oct","kid":"k1","k":"AAAA"}`), ""},
+		"an algorithm that does not exist": {[]string{"RS257", "none"}, with(rsaJWK, without), ""},
+		"no algorithms, none named":        {nil, with(rsaJWK, without), ""},
+		"no algorithms, one named":         {nil, with(rsaJWK, nil), "RS256"},
+	} {
+		set, err := ParseKeySetFor(row.algorithms, []byte(`{"keys":[`+string(row.jwk)+`]}`))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		key, found := set.Key("k1")
+		if found != (row.want != "") || found && key.Algorithm != row.want {
+			t.Errorf("%s: %+v, skipped %v; want %q", name, key, set.Skipped, row.want)
+		}
+		if !found && (len(set.Skipped) != 1 || !errors.Is(set.Skipped[0], ErrKey)) {
+			t.Errorf("%s: skipped %v", name, set.Skipped)
+		}
+	}
+}
+
+// RFC 7517 section 4.5: a key that no token of the issuer can be signed with
+// makes no kid ambiguous; one that could be does.
+func TestParseKeySetForDropsOnlyAcceptedKeysThatShareAKeyID(t *testing.T) {
+	jwk := members(t, "RS256")
+	set := `{"keys":[` + string(with(jwk, object{"alg": "PS256"})) + `,` + string(with(jwk, object{"alg": nil})) + `]}`
+	for name, row := range map[string]struct {
+		algorithms []string
+		want       int
+	}{
+		"one accepted":  {[]string{"RS256"}, 1},
+		"both accepted": {[]string{"RS256", "PS256"}, 0},
+	} {
+		got, err := ParseKeySetFor(row.algorithms, []byte(set))
+		if err != nil || len(got.Keys()) != row.want {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}

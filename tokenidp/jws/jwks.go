@@ -24,6 +24,14 @@ type KeySet struct {
 // could tell which one a token means. The error is [ErrKey], for a document that
 // is not a JWK set, repeats a member name anywhere, or has over [MaxKeys] entries.
 func ParseKeySet(jwks []byte) (*KeySet, error) {
+	return ParseKeySetFor(nil, jwks)
+}
+
+// ParseKeySetFor is [ParseKeySet] for an issuer whose algorithms are known: an
+// entry without "alg", as RFC 7517 section 4.4 permits, gets the first of them that
+// fits its kty and crv; one with another alg is skipped, and makes no kid
+// ambiguous. Without algorithms it is ParseKeySet.
+func ParseKeySetFor(algorithms []string, jwks []byte) (*KeySet, error) {
 	document, err := strictjson.Object(jwks)
 	if err != nil {
 		return nil, fmt.Errorf("%w set: %w", ErrKey, err)
@@ -37,19 +45,19 @@ func ParseKeySet(jwks []byte) (*KeySet, error) {
 	}
 	s := new(KeySet)
 	for i, entry := range entries {
-		s.add(i, entry)
+		s.add(algorithms, i, entry)
 	}
 	s.dropAmbiguous()
 	return s, nil
 }
 
-func (s *KeySet) add(index int, entry any) {
+func (s *KeySet) add(algorithms []string, index int, entry any) {
 	jwk, ok := entry.(map[string]any)
 	if !ok {
 		s.skip(index, nil, fmt.Errorf("%w: not an object", ErrKey))
 		return
 	}
-	key, err := parseKey("", jwk)
+	key, err := parseKey(algorithms, jwk)
 	if err != nil {
 		s.skip(index, jwk["kid"], err)
 		return

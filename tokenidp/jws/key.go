@@ -70,6 +70,12 @@ func (a algorithm) accepts(public crypto.PublicKey) error {
 	return errUnfit
 }
 
+// fits looks at type and curve alone, not at whether the key is a good one.
+func fits(alg string, public crypto.PublicKey) bool {
+	a, known := algorithms[normalise(alg)]
+	return known && !errors.Is(a.accepts(public), errUnfit)
+}
+
 func checkRSA(pub *rsa.PublicKey) error {
 	switch {
 	case pub.N == nil || pub.N.Sign() <= 0 || pub.N.Bit(0) == 0:

@@ -1,0 +1,156 @@
+package jwks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
+)
+
+const (
+	// discoveryTimeout leaves the keys a share of fetchTimeout.
+	discoveryTimeout = 3 * time.Second
+	// rediscoverEvery is how soon a jwks_uri that moved is found while the old
+	// place still answers. Once it does not, the next fetch looks.
+	rediscoverEvery = time.Hour
+	// rediscoverRetry spares the requests that wait for keys the wait for
+	// metadata that was out of reach just now.
+	rediscoverRetry = 5 * time.Minute
+)
+
+// discovery finds where an issuer has its keys, by the issuer's metadata. It is for
+// one fetch at a time.
+type discovery struct {
+	web       *web
+	issuer    string
+	locations []string // of the metadata, the one to be asked first before the others
+	maxStale  time.Duration
+	elapsed   func() time.Duration
+
+	jwksURI string        // empty before the metadata was first read
+	read    time.Duration // when that was, the last time
+	due     time.Duration // when it is to be read again
+	problem error         // of the last attempt
+}
+
+func newDiscovery(w *web, o Options) (*discovery, error) {
+	if err := w.allowed(o.Issuer); err != nil {
+		return nil, fmt.Errorf("issuer: %w", err)
+	}
+	u, err := url.Parse(o.Issuer)
+	if err != nil || strings.Contains(o.Issuer, "?") {
+		return nil, fmt.Errorf("issuer: %q must have no query (RFC 8414 section 2)", display(o.Issuer))
+	}
+	return &discovery{web: w, issuer: o.Issuer, locations: metadataLocations(u), maxStale: o.MaxStale, elapsed: o.Elapsed}, nil
+}
+
+// metadataLocations are RFC 8414 section 3.1's, which puts the name between host
+// and path, and OpenID Connect Discovery section 4's, which puts it after the path.
+// Both drop a slash at the end first.
+func metadataLocations(issuer *url.URL) []string {
+	host := issuer.Scheme + "://" + issuer.Host
+	path := strings.TrimSuffix(issuer.EscapedPath(), "/")
+	return []string{
+		host + "/.well-known/oauth-authorization-server" + path,
+		host + path + "/.well-known/openid-configuration",
+	}
+}
+
+func (d *discovery) readKeys(ctx context.Context, before *keys) (document, error) {
+	warning := d.update(ctx)
+	if !d.known() {
+		return document{}, warning
+	}
+	doc, err := d.web.getKeys(ctx, d.jwksURI, before)
+	if err != nil {
+		d.due = d.elapsed() // they may have moved
+		return doc, also(err, warning)
+	}
+	doc.warning = warning
+	return doc, nil
+}
+
+// known tells whether the metadata said where the keys are, and not too long ago: a
+// place that the issuer has given up may have another owner.
+func (d *discovery) known() bool {
+	return d.jwksURI != "" && d.elapsed()-d.read < d.maxStale
+}
+
+// update reads the metadata if that is due. When it fails, where the keys were is
+// still good: metadata out of reach are no reason to give up keys within it.
+func (d *discovery) update(ctx context.Context) error {
+	now := d.elapsed()
+	if d.known() && now < d.due {
+		return d.problem
+	}
+	found, err := d.discover(ctx)
+	if err != nil {
+		d.problem, d.due = fmt.Errorf("discovering the keys of %s: %w", d.issuer, err), now+rediscoverRetry
+		return d.problem
+	}
+	d.jwksURI, d.problem, d.read, d.due = found, nil, now, now+rediscoverEvery
+	return nil
+}
+
+func (d *discovery) discover(ctx context.Context) (jwksURI string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, discoveryTimeout)
+	defer cancel()
+	var problem error
+	for range d.locations {
+		if jwksURI, err = d.ask(ctx, d.locations[0]); err == nil {
+			return jwksURI, nil
+		}
+		problem = also(err, problem)
+		d.locations = append(d.locations[1:], d.locations[0])
+		if ctx.Err() != nil {
+			break // the next fetch begins where this one did not get to
+		}
+	}
+	return "", problem
+}
+
+func (d *discovery) ask(ctx context.Context, location string) (jwksURI string, err error) {
+	doc, err := d.web.get(ctx, location, "")
+	if err != nil {
+		return "", err
+	}
+	if jwksURI, err = parseMetadata(d.issuer, doc.body); err == nil {
+		err = d.web.allowed(jwksURI)
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading %s: %w", doc.from, clipped(err))
+	}
+	return jwksURI, nil
+}
+
+// also keeps two problems in one line.
+func also(err, other error) error {
+	if other == nil {
+		return err
+	}
+	return fmt.Errorf("%w; and %w", err, other)
+}
+
+// maxURL is the length of a URL that is worth trying.
+const maxURL = 2048
+
+// parseMetadata takes the keys' place from metadata that name the issuer, byte for
+// byte (RFC 8414 section 3.3): another issuer's keys would otherwise vouch for it.
+func parseMetadata(issuer string, body []byte) (jwksURI string, err error) {
+	metadata, err := strictjson.Object(body)
+	if err != nil {
+		return "", err
+	}
+	if named, _ := metadata["issuer"].(string); named != issuer {
+		return "", fmt.Errorf("its issuer is %.100q, not %.100q", named, issuer)
+	}
+	jwksURI, _ = metadata["jwks_uri"].(string)
+	if jwksURI == "" || len(jwksURI) > maxURL {
+		return "", errors.New("it has no jwks_uri, or not a short string")
+	}
+	return jwksURI, nil
+}

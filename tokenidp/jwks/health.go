@@ -1,0 +1,50 @@
+package jwks
+
+import (
+	"slices"
+	"time"
+)
+
+// Health is what an operator may want to know of a [Source]. It holds no secret.
+// Times are the wall clock's, and zero for never.
+type Health struct {
+	From        string        // the URL without its query, or the file; empty before there are keys
+	Keys        int           // usable ones, that a token can name
+	Skipped     []string      // why other entries are not
+	Restored    bool          // they come from the storage, and the issuer has not confirmed them since
+	LastSuccess time.Time     // when the issuer last confirmed the keys
+	Age         time.Duration // how long ago that was
+	Stale       bool          // the last attempt failed: the issuer may have other keys by now
+	Expired     bool          // too old: they verify nothing any more
+	LastAttempt time.Time
+	LastError   string    // of the last attempt; empty when it was good
+	Warning     string    // of the last attempt, when it was good and yet something is wrong
+	NextFetch   time.Time // unless an unknown kid brings one about earlier
+}
+
+// Health tells how the keys are. It waits for nothing.
+func (s *Source) Health() Health {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var h Health
+	wall, now := s.now(), s.elapsed()
+	at := func(moment time.Duration) time.Time { return wall.Add(moment - now) }
+	if k := s.current.Load(); k != nil {
+		h.From, h.Keys, h.Skipped, h.Restored = k.from, len(k.byID), slices.Clone(k.skipped), k.restored
+		h.LastSuccess, h.Age = at(k.confirmed), now-k.confirmed
+		h.Expired = h.Age >= s.maxStale
+	}
+	if s.latest != nil {
+		h.LastAttempt = at(s.latest.begun)
+	}
+	if s.status.attempted {
+		h.NextFetch = at(s.status.next)
+	}
+	if err := s.status.problem; err != nil {
+		h.LastError, h.Stale = err.Error(), true
+	}
+	if err := s.status.warning; err != nil {
+		h.Warning = err.Error()
+	}
+	return h
+}

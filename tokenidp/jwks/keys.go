@@ -1,0 +1,120 @@
+package jwks
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+)
+
+// maxReason bounds what one entry of a foreign document can write into a log or a
+// status, in bytes.
+const maxReason = 200
+
+var errNoUsableKey = errors.New("the JWK Set has no usable key")
+
+// keys is one immutable set, good as a whole.
+type keys struct {
+	byID    map[string]*jws.Key
+	skipped []string // why entries were left out
+	from    string   // the URL without its query, or the file
+	url     string   // as it was fetched; may be empty
+	etag    string   // of the document (RFC 9110 section 8.8.3); may be empty
+	// confirmed is when the issuer was last asked and said that these are its
+	// keys: the age of a set counts from there.
+	confirmed time.Duration
+	restored  bool // from the storage, and not confirmed since
+}
+
+// parseKeys reads a JWK Set. An empty one, or one without a usable key, is an error:
+// no issuer verifies tokens without keys, so that it is a mistake of the issuer's,
+// or not the issuer's answer at all. The last good set then serves on until it is too old.
+func parseKeys(algorithms []string, doc document, before *keys) (*keys, error) {
+	set, err := jws.ParseKeySetFor(algorithms, doc.body)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", doc.from, clipped(err))
+	}
+	k := &keys{byID: make(map[string]*jws.Key), from: doc.from, url: doc.url, etag: doc.etag}
+	for _, reason := range set.Skipped {
+		k.skipped = append(k.skipped, clipped(reason).Error())
+	}
+	for i, key := range set.Keys() {
+		if key.ID == "" {
+			k.skipped = append(k.skipped, fmt.Sprintf("usable key %d: without kid, no token can name it", i))
+			continue
+		}
+		k.byID[key.ID] = before.same(key)
+	}
+	if len(k.byID) == 0 {
+		return nil, fmt.Errorf("reading %s: %w%s", doc.from, errNoUsableKey, firstOf(k.skipped))
+	}
+	return k, nil
+}
+
+// same is the key that was there before, if it is the same one: caches of verified
+// tokens compare pointers, and no refresh is to empty them.
+func (k *keys) same(key *jws.Key) *jws.Key {
+	before, ok := k.key(key.ID)
+	if !ok || before.Algorithm != key.Algorithm {
+		return key
+	}
+	public, comparable := before.Public.(interface{ Equal(crypto.PublicKey) bool })
+	if !comparable || !public.Equal(key.Public) {
+		return key
+	}
+	return before
+}
+
+// key compares byte for byte; no set has no keys.
+func (k *keys) key(kid string) (*jws.Key, bool) {
+	if k == nil {
+		return nil, false
+	}
+	key, ok := k.byID[kid]
+	return key, ok
+}
+
+// at is the same set, confirmed again.
+func (k *keys) at(confirmed time.Duration) *keys {
+	again := *k
+	again.confirmed, again.restored = confirmed, false
+	return &again
+}
+
+// changes compares with what was before; a key that was replaced under its kid is
+// in both lists.
+func (k *keys) changes(before *keys) (added, removed []string) {
+	for _, id := range k.ids() {
+		if was, _ := before.key(id); was != k.byID[id] {
+			added = append(added, fmt.Sprintf("%.*s", maxReason, id))
+		}
+	}
+	for _, id := range before.ids() {
+		if is, _ := k.key(id); is != before.byID[id] {
+			removed = append(removed, fmt.Sprintf("%.*s", maxReason, id))
+		}
+	}
+	return added, removed
+}
+
+// clipped bounds an error that quotes a foreign document.
+func clipped(err error) error {
+	if len(err.Error()) <= maxReason {
+		return err
+	}
+	return &clippedError{err}
+}
+
+type clippedError struct{ error }
+
+func (e *clippedError) Error() string { return fmt.Sprintf("%.*s…", maxReason, e.error.Error()) }
+func (e *clippedError) Unwrap() error { return e.error }
+
+func firstOf(reasons []string) string {
+	if len(reasons) == 0 {
+		return ": it is empty"
+	}
+	return fmt.Sprintf("; the first of %d: %s", len(reasons), reasons[0])
+}

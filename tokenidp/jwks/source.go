@@ -1,0 +1,132 @@
+// Package jwks finds the keys of a foreign issuer: it fetches the issuer's JWK Set
+// (RFC 7517), keeps it fresh, and goes on with what it has while the issuer is
+// away. No request waits for a key that is known, and no flood of requests
+// becomes a flood of fetches.
+package jwks
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+// Source is the keys of one foreign issuer, a [verifier.KeySource]. Reading a key
+// that is known takes no lock and no clock but the monotonic one.
+type Source struct {
+	issuer     string
+	place      place
+	algorithms []string
+	maxStale   time.Duration
+	read       func(ctx context.Context, before *keys) (document, error)
+	store      *store // nil: keys live in memory only
+	now        func() time.Time
+	elapsed    func() time.Duration
+	logger     *zap.Logger
+
+	current atomic.Pointer[keys] // the last good set; nil before the first
+
+	mu     sync.Mutex
+	latest *fetch // nil before the first
+	status status
+
+	rescheduled chan struct{} // wakes Run: the next fetch is due at another time
+	confirmed   chan struct{} // wakes Run: there may be something to store
+}
+
+// New checks the options, and reads nothing: neither the network nor the storage.
+func New(o Options) (*Source, error) {
+	o = o.withDefaults()
+	read, err := o.reader()
+	if err != nil {
+		return nil, err
+	}
+	s := &Source{
+		issuer:      o.Issuer,
+		place:       o.place(),
+		algorithms:  slices.Clone(o.Algorithms),
+		maxStale:    o.MaxStale,
+		read:        read,
+		now:         o.Now,
+		elapsed:     o.Elapsed,
+		logger:      o.Logger,
+		rescheduled: make(chan struct{}, 1),
+		confirmed:   make(chan struct{}, 1),
+	}
+	if o.Storage != nil && !s.place.local() {
+		s.store = newStore(o)
+	}
+	if before := o.Predecessor; before != nil && s.succeeds(before) {
+		s.current.Store(before.current.Load())
+	}
+	return s, nil
+}
+
+func (s *Source) succeeds(before *Source) bool {
+	return before.issuer == s.issuer && before.place == s.place && slices.Equal(before.algorithms, s.algorithms)
+}
+
+// Key finds a key for verification. One that is known never waits. For any other,
+// the issuer is asked, once for all who wait and at most once every 10 seconds:
+// it may have a new key. The wait ends with ctx, and 5 seconds after the fetch
+// began. The error is [verifier.ErrUnknownKey] only where the issuer has just said
+// that it has no such key.
+func (s *Source) Key(ctx context.Context, kid string) (*jws.Key, error) {
+	if key, ok := s.serving().key(kid); ok {
+		return key, nil
+	}
+	if kid == "" {
+		return nil, verifier.ErrUnknownKey // it names no key, so that there is nothing to ask for
+	}
+	err := s.fetchOnce(ctx)
+	if key, ok := s.serving().key(kid); ok {
+		return key, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("asking the issuer %s for its keys: %w", s.issuer, err)
+	}
+	return nil, verifier.ErrUnknownKey
+}
+
+// serving is the last good set, or nil once it is too old: a key that the issuer
+// has withdrawn since must not verify for ever (fail closed).
+func (s *Source) serving() *keys {
+	current := s.current.Load()
+	if current == nil || s.elapsed()-current.confirmed >= s.maxStale {
+		return nil
+	}
+	return current
+}
+
+// replace puts a good set in force, as a whole: what it does not have stops.
+func (s *Source) replace(next *keys) {
+	before := s.current.Swap(next)
+	added, removed := next.changes(before)
+	if len(added) == 0 && len(removed) == 0 {
+		return
+	}
+	s.logger.Info("keys of the foreign issuer changed",
+		zap.Strings("added", added), zap.Strings("removed", removed),
+		zap.Int("keys", len(next.byID)), zap.String("from", next.from),
+		zap.Int("skipped", len(next.skipped)), zap.Strings("skipped_because", next.skipped[:min(len(next.skipped), maxReasonsLogged)]))
+}
+
+// maxReasonsLogged bounds what a foreign document writes into the log; [Health]
+// has all of them.
+const maxReasonsLogged = 10
+
+// ids lists what kids a set has.
+func (k *keys) ids() []string {
+	if k == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(k.byID))
+}

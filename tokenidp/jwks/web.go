@@ -1,0 +1,175 @@
+package jwks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxBody bounds a document after inflation, which is what a gzip bomb has to
+// pass. 100 of the largest RSA keys, with certificates, fit.
+const maxBody = 512 << 10
+
+// maxETag is the length of an ETag that is worth keeping.
+const maxETag = 256
+
+// document is a JWK Set or metadata, as it was read.
+type document struct {
+	body      []byte
+	from      string // the URL without its query, or the file
+	url       string
+	etag      string
+	unchanged bool          // 304: no body, what was there before holds
+	maxAge    time.Duration // as the issuer says, or defaultRefresh
+	warning   error
+}
+
+// web reads documents over HTTP.
+type web struct {
+	client       *http.Client
+	insecureHTTP bool
+	loopbackHTTP bool // the issuer is http on the loopback interface
+}
+
+func newWeb(o Options) *web {
+	issuer, err := url.Parse(o.Issuer)
+	return &web{
+		client: &http.Client{
+			Transport: o.Transport,
+			// RFC 8414 section 3.2 and OpenID Connect Discovery section 4.2 have
+			// one good status, 200. To follow a redirect would let whoever can
+			// place one on the issuer's host choose its keys.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		insecureHTTP: o.InsecureHTTP,
+		loopbackHTTP: err == nil && issuer.Scheme == "http" && isLoopback(issuer.Hostname()),
+	}
+}
+
+// getKeys asks for the JWK Set, or whether it is still the one of before.
+func (w *web) getKeys(ctx context.Context, from string, before *keys) (document, error) {
+	etag := ""
+	if before != nil && before.url == from {
+		etag = before.etag
+	}
+	return w.get(ctx, from, etag)
+}
+
+func (w *web) get(ctx context.Context, from, etag string) (document, error) {
+	doc := document{from: display(from), url: from, maxAge: defaultRefresh}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
+	if err != nil {
+		return doc, fmt.Errorf("fetching %s: not a URL", doc.from)
+	}
+	req.Header.Set("Accept", "application/jwk-set+json, application/json")
+	req.Header.Set("User-Agent", "tokenidp")
+	// A copy in a cache on the way lacks the very key that is looked for.
+	req.Header.Set("Cache-Control", "no-cache")
+	if etag != "" {
+		req.Header.Set("If-None-Match", etag)
+	}
+	resp, err := w.client.Do(req)
+	if err != nil {
+		return doc, fmt.Errorf("fetching %s: %w", doc.from, withoutURL(err))
+	}
+	defer func() { _ = resp.Body.Close() }()
+	doc.maxAge = maxAge(resp.Header)
+	switch {
+	case resp.StatusCode == http.StatusNotModified && etag != "":
+		doc.unchanged = true
+		return doc, nil
+	case resp.StatusCode != http.StatusOK:
+		return doc, fmt.Errorf("fetching %s: %w", doc.from, statusError(resp))
+	}
+	if tag := resp.Header.Get("ETag"); len(tag) <= maxETag {
+		doc.etag = tag
+	}
+	if doc.body, err = readBody(resp.Body); err != nil {
+		return doc, fmt.Errorf("fetching %s: %w", doc.from, err)
+	}
+	return doc, nil
+}
+
+func readBody(r io.Reader) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r, maxBody+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > maxBody {
+		return nil, fmt.Errorf("more than %d KiB", maxBody>>10)
+	}
+	return body, nil
+}
+
+func statusError(resp *http.Response) error {
+	if to, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
+		return fmt.Errorf("status %d, a redirect, which is not followed; if it is right, configure where it leads: %.*s", resp.StatusCode, maxReason, display(to.String()))
+	}
+	return fmt.Errorf("status %d, not 200", resp.StatusCode)
+}
+
+// allowed is where keys may come from: https, and http only where that was asked
+// for or does not leave the machine.
+func (w *web) allowed(raw string) error {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil || u.Hostname() == "" || u.Opaque != "":
+		return fmt.Errorf("%q is not a URL with a host", display(raw))
+	case u.User != nil || strings.Contains(raw, "#"):
+		return fmt.Errorf("%q must have no user and no fragment", display(raw))
+	case u.Scheme == "https":
+		return nil
+	case u.Scheme == "http" && (w.insecureHTTP || w.loopbackHTTP && isLoopback(u.Hostname())):
+		return nil
+	}
+	return fmt.Errorf("%q must be https: whoever is on the way could put keys of his own there", display(raw))
+}
+
+// display leaves out what may be a secret: user and query.
+func display(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "(not a URL)"
+	}
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath, Opaque: u.Opaque}
+	return shown.String()
+}
+
+// withoutURL takes off what net/http puts before an error: the URL with its query.
+func withoutURL(err error) error {
+	var wrapped *url.Error
+	if errors.As(err, &wrapped) {
+		return wrapped.Err
+	}
+	return err
+}
+
+// maxAge reads the lifetime that the issuer gives its document (RFC 9111 section
+// 5.2.2.1). Where it gives several, the shortest holds; one too large to be read
+// is large (section 1.2.2).
+func maxAge(h http.Header) time.Duration {
+	age, found := maxRefresh, false
+	for _, directive := range strings.Split(strings.Join(h.Values("Cache-Control"), ","), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		if !strings.EqualFold(name, "max-age") {
+			continue
+		}
+		seconds, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31)
+		switch {
+		case errors.Is(err, strconv.ErrRange):
+			found = true
+		case err == nil:
+			age, found = min(age, time.Duration(seconds)*time.Second), true
+		}
+	}
+	if !found {
+		return defaultRefresh
+	}
+	return age
+}
