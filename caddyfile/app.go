@@ -19,13 +19,17 @@ import (
 //	        signing_key              file <path>|<placeholder>
 //	        key_encryption_key       <placeholder>...
 //	        token_lifetime           <duration>
+//	        hide_secret_expiry
 //	        insecure_http
 //	        insecure_browser_origins <origin>...
 //	    }
+//	    trust <issuer-url> {
+//	        ...
+//	    }
 //	}
 //
-// Relative paths start at the folder of the Caddyfile. `issuer` may be repeated
-// with other URLs.
+// Relative paths start at the folder of the Caddyfile. `issuer` and `trust` may be
+// repeated with other URLs.
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	d.Next() // consume option name
 	if existing != nil {
@@ -36,14 +40,22 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	}
 	app := new(tokenidp.App)
 	for d.NextBlock(0) {
-		if d.Val() != "issuer" {
-			return nil, unknown(d, "tokenidp", "issuer")
+		switch d.Val() {
+		case "issuer":
+			iss, err := parseIssuer(d)
+			if err != nil {
+				return nil, err
+			}
+			app.Issuers = append(app.Issuers, iss)
+		case "trust":
+			trusted, err := parseTrust(d)
+			if err != nil {
+				return nil, err
+			}
+			app.Trusted = append(app.Trusted, trusted)
+		default:
+			return nil, unknown(d, "tokenidp", "issuer, trust")
 		}
-		iss, err := parseIssuer(d)
-		if err != nil {
-			return nil, err
-		}
-		app.Issuers = append(app.Issuers, iss)
 	}
 	return httpcaddyfile.App{Name: "tokenidp", Value: caddyconfig.JSON(app, nil)}, nil
 }
@@ -72,12 +84,14 @@ func parseIssuer(d *caddyfile.Dispenser) (*tokenidp.Issuer, error) {
 			iss.KeyEncryptionKeys, err = someArgs(d, "key_encryption_key <placeholder>..., as in: key_encryption_key {env.KEY_ENCRYPTION_KEY}")
 		case "token_lifetime":
 			iss.TokenLifetime, err = parseDuration(d, "token_lifetime <duration>, as in: token_lifetime 30m")
+		case "hide_secret_expiry":
+			iss.HideSecretExpiry, err = flag(d)
 		case "insecure_http":
 			iss.InsecureHTTP, err = flag(d)
 		case "insecure_browser_origins":
 			iss.InsecureBrowserOrigins, err = someArgs(d, "insecure_browser_origins <origin>..., as in: insecure_browser_origins https://tools.example.com")
 		default:
-			err = unknown(d, "issuer", "applications, signing_algorithm, rotate, signing_key, key_encryption_key, token_lifetime, insecure_http, insecure_browser_origins")
+			err = unknown(d, "issuer", "applications, signing_algorithm, rotate, signing_key, key_encryption_key, token_lifetime, hide_secret_expiry, insecure_http, insecure_browser_origins")
 		}
 		if err != nil {
 			return nil, err

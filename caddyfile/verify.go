@@ -15,6 +15,7 @@ import (
 //	    any_scope             <scope>...
 //	    issuer                <url>...
 //	    audience              <audience>...
+//	    claim                 <claim> <value>...
 //	    realm                 <realm>
 //	    claim_header          <header> <claim>
 //	    forward_authorization
@@ -51,7 +52,7 @@ func parseVerifyBlock(h httpcaddyfile.Helper, v *tokenidp.Verify) error {
 	given := make(once)
 	for h.NextBlock(0) {
 		var err error
-		if h.Val() != "claim_header" {
+		if h.Val() != "claim_header" && h.Val() != "claim" {
 			err = given.check(h.Dispenser)
 		}
 		if err != nil {
@@ -64,6 +65,10 @@ func parseVerifyBlock(h httpcaddyfile.Helper, v *tokenidp.Verify) error {
 			v.Issuers, err = someArgs(h.Dispenser, "issuer <url>..., as in: issuer https://idp.example.com")
 		case "audience":
 			v.Audience, err = someArgs(h.Dispenser, "audience <audience>..., as in: audience orders-api")
+		case "claim":
+			var rule tokenidp.ClaimRule
+			rule, err = parseClaimRule(h.Dispenser)
+			v.Claims = append(v.Claims, rule)
 		case "realm":
 			v.Realm, err = oneArg(h.Dispenser, `realm <realm>, as in: realm "Orders API"`)
 		case "claim_header":
@@ -73,7 +78,7 @@ func parseVerifyBlock(h httpcaddyfile.Helper, v *tokenidp.Verify) error {
 		case "allow_preflight":
 			v.AllowPreflight, err = flag(h.Dispenser)
 		default:
-			err = unknown(h.Dispenser, "verify", "any_scope, issuer, audience, realm, claim_header, forward_authorization, allow_preflight")
+			err = unknown(h.Dispenser, "verify", "any_scope, issuer, audience, claim, realm, claim_header, forward_authorization, allow_preflight")
 		}
 		if err != nil {
 			return err

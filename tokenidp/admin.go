@@ -22,6 +22,7 @@ func init() {
 //
 //	GET  /tokenidp/keys                           the keys of all issuers
 //	POST /tokenidp/keys/rotate?issuer=<url>       makes a successor; &now=true: at once
+//	GET  /tokenidp/secrets?unused_for=<duration>  the secrets of all Applications
 //
 // It shows nothing that is secret.
 type adminAPI struct {
@@ -56,6 +57,7 @@ func (a *adminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		{Pattern: "/tokenidp/keys", Handler: caddy.AdminHandlerFunc(a.serveKeys)},
 		{Pattern: "/tokenidp/keys/rotate", Handler: caddy.AdminHandlerFunc(a.rotateKeys)},
+		{Pattern: "/tokenidp/secrets", Handler: caddy.AdminHandlerFunc(a.serveSecrets)},
 	}
 }
 
@@ -161,6 +163,26 @@ func (a *adminAPI) rotateKeys(w http.ResponseWriter, r *http.Request) error {
 		Issuer: iss.Issuer, KeyID: plan.KeyID, Algorithm: plan.Algorithm, SignsFrom: plan.SignsFrom.UTC().Truncate(time.Second),
 		Made: plan.Made, Warning: plan.Warning,
 	})
+}
+
+func (a *adminAPI) serveSecrets(w http.ResponseWriter, r *http.Request) error {
+	if err := a.check(r, http.MethodGet); err != nil {
+		return err
+	}
+	unusedFor := defaultUnusedFor
+	if text := r.URL.Query().Get("unused_for"); text != "" {
+		var err error
+		if unusedFor, err = caddy.ParseDuration(text); err != nil || unusedFor < leastUnusedFor {
+			return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("unused_for %.64q is not a duration of at least %s; write it as 8d", text, leastUnusedFor)}
+		}
+	}
+	all := []issuerSecrets{}
+	for _, iss := range a.app.Issuers {
+		if iss.issues {
+			all = append(all, iss.reportSecrets(unusedFor, time.Now()))
+		}
+	}
+	return writeAdminJSON(w, all)
 }
 
 func (a *adminAPI) check(r *http.Request, method string) error {

@@ -27,6 +27,9 @@ type App struct {
 	// where there are several.
 	Issuers []*Issuer `json:"issuers,omitempty"`
 
+	// Issuers elsewhere whose access tokens are accepted on routes that name them.
+	Trusted []*TrustedIssuer `json:"trusted,omitempty"`
+
 	logger  *zap.Logger
 	metrics *metrics
 	ctx     context.Context // ends with this configuration
@@ -52,17 +55,43 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	a.metrics = m
-	if len(a.Issuers) == 0 {
+	if len(a.Issuers)+len(a.Trusted) == 0 {
 		return errors.New("no issuer is configured; write: tokenidp { issuer https://<host> { applications applications.yaml } }")
 	}
-	seen := make(map[string]*Issuer)
+	if err := a.checkNames(); err != nil {
+		return err
+	}
 	for _, iss := range a.Issuers {
-		if before, ok := seen[iss.Issuer]; ok {
-			return placed(iss.Source, fmt.Errorf("the issuer %s is already defined at %s", iss.Issuer, before.Source))
-		}
-		seen[iss.Issuer] = iss
 		if err := iss.provision(ctx, a.logger, m); err != nil {
 			return placed(iss.Source, err)
+		}
+	}
+	for _, t := range a.Trusted {
+		if err := t.provision(ctx, a.logger); err != nil {
+			return placed(t.Source, err)
+		}
+	}
+	return nil
+}
+
+// checkNames finds issuers that are defined twice.
+func (a *App) checkNames() error {
+	seen := make(map[string]string)
+	name := func(issuer, source string) error {
+		if before, ok := seen[issuer]; ok {
+			return placed(source, fmt.Errorf("the issuer %s is already defined at %s", issuer, before))
+		}
+		seen[issuer] = source
+		return nil
+	}
+	for _, iss := range a.Issuers {
+		if err := name(iss.Issuer, iss.Source); err != nil {
+			return err
+		}
+	}
+	for _, t := range a.Trusted {
+		if err := name(t.Issuer, t.Source); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -78,6 +107,13 @@ func (a *App) Start() error {
 		if iss.library != nil {
 			a.running.Go(func() { iss.watch(a.ctx) })
 		}
+		if iss.issues {
+			a.running.Go(func() { iss.keepSecrets(a.ctx) })
+		}
+	}
+	for _, t := range a.Trusted {
+		t.keep()
+		a.running.Go(func() { t.keys.Run(a.ctx) })
 	}
 	return nil
 }
@@ -101,32 +137,64 @@ func (a *App) Cleanup() error {
 			errs = append(errs, err)
 		}
 	}
+	for _, t := range a.Trusted {
+		if t.standing != nil {
+			_, err := trustedStandings.Delete(t.Issuer)
+			errs = append(errs, err)
+		}
+	}
 	return errors.Join(errs...)
 }
 
 // issuer finds the issuer that a handler names. The empty name is the only
 // issuer there is.
 func (a *App) issuer(name string) (*Issuer, error) {
-	if name == "" {
-		if len(a.Issuers) == 1 {
-			return a.Issuers[0], nil
-		}
-		return nil, fmt.Errorf("there are several issuers, so name one of: %s", a.issuerNames())
+	switch {
+	case name == "" && len(a.Issuers) == 1:
+		return a.Issuers[0], nil
+	case len(a.Issuers) == 0:
+		return nil, errors.New("this server has no issuer of its own; add to the global options: tokenidp { issuer https://<host> { applications applications.yaml } }")
+	case name == "":
+		return nil, fmt.Errorf("there are several issuers, so name one of: %s", strings.Join(a.issuerNames(), ", "))
 	}
 	for _, iss := range a.Issuers {
 		if iss.Issuer == name {
 			return iss, nil
 		}
 	}
-	return nil, fmt.Errorf("unknown issuer %s; configured: %s", name, a.issuerNames())
+	return nil, fmt.Errorf("unknown issuer %s; configured: %s", name, strings.Join(a.issuerNames(), ", "))
 }
 
-func (a *App) issuerNames() string {
+// tokenIssuer finds the issuer that a verify names, trusted ones included. The
+// empty name is the only issuer of this server, or else the only trusted one.
+func (a *App) tokenIssuer(name string) (tokenIssuer, error) {
+	for _, t := range a.Trusted {
+		if t.Issuer == name || name == "" && len(a.Issuers) == 0 && len(a.Trusted) == 1 {
+			return t, nil
+		}
+	}
+	if len(a.Issuers) > 0 {
+		iss, err := a.issuer(name)
+		if err == nil || len(a.Trusted) == 0 {
+			return iss, err
+		}
+	}
+	all := a.issuerNames()
+	for _, t := range a.Trusted {
+		all = append(all, t.Issuer)
+	}
+	if name == "" {
+		return nil, fmt.Errorf("there are several issuers, so name one of: %s", strings.Join(all, ", "))
+	}
+	return nil, fmt.Errorf("unknown issuer %s; configured: %s", name, strings.Join(all, ", "))
+}
+
+func (a *App) issuerNames() []string {
 	names := make([]string, 0, len(a.Issuers))
 	for _, iss := range a.Issuers {
 		names = append(names, iss.Issuer)
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // app finds the one App of a configuration.

@@ -115,6 +115,7 @@ func (iss *Issuer) adopt(set *application.Set) {
 	}
 	iss.applications.Store(set)
 	iss.standing.applications.Store(set)
+	iss.lastUse.Observe(declaredSecrets(set))
 }
 
 // inOrder tells whether every file is in force as it is.

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
 )
@@ -95,6 +96,9 @@ func (s *AuthorizationServer) serveToken(w http.ResponseWriter, r *http.Request)
 		return oauth.WriteError(w, format, refusal)
 	}
 	s.recordToken(r, issued)
+	if !s.issuer.HideSecretExpiry {
+		oauth.TellExpiry(w, issued.client.Secret, time.Now())
+	}
 	return oauth.WriteToken(w, format, issued.token, issued.signed, issued.request.Scope)
 }
 
@@ -117,6 +121,7 @@ func (s *AuthorizationServer) issueToken(w http.ResponseWriter, r *http.Request,
 	if issued.client, err = s.issuer.standing.authenticator.Authenticate(r.Context(), applications, issued.request.Credentials, clientIP(r)); err != nil {
 		return issued, err
 	}
+	s.issuer.lastUse.Used(lastuse.Secret{ClientID: issued.client.Application.ClientID, SecretID: issued.client.Secret.ID})
 	grant, err := oauth.Authorize(applications, issued.client, issued.request, time.Duration(s.issuer.TokenLifetime))
 	if err != nil {
 		return issued, err

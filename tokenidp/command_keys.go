@@ -2,9 +2,7 @@ package tokenidp
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -45,10 +43,7 @@ storage afterwards, and restart every server.`,
 	rotate.Flags().String("issuer", "", "The issuer, where several are configured")
 	rotate.Flags().Bool("now", false, "Sign with the new key at once")
 	cmd.AddCommand(rotate)
-	cmd.PersistentFlags().String("address", "", "Address of the admin endpoint (default: of --config, or Caddy's)")
-	cmd.PersistentFlags().StringP("config", "c", "", "Configuration file to take the admin address from")
-	cmd.PersistentFlags().StringP("adapter", "a", "", "Name of the config adapter")
-	cmd.PersistentFlags().Bool("json", false, "Print JSON")
+	asksAdmin(cmd)
 	return cmd
 }
 
@@ -124,29 +119,4 @@ func cmdRotate(fl caddycmd.Flags) (int, error) {
 		fmt.Println("warning: " + plan.Warning)
 	}
 	return caddy.ExitCodeSuccess, nil
-}
-
-func printRaw(raw []byte) error {
-	_, err := os.Stdout.Write(raw)
-	return err
-}
-
-// askAdmin asks the admin endpoint of a running Caddy.
-func askAdmin(fl caddycmd.Flags, method, uri string, answer any) ([]byte, error) {
-	config := fl.String("config")
-	address, err := caddycmd.DetermineAdminAPIAddress(fl.String("address"), nil, config, fl.String("adapter"))
-	if err != nil {
-		return nil, fmt.Errorf("finding the admin endpoint: %w", err)
-	}
-	response, err := caddycmd.AdminAPIRequest(address, method, uri, nil, nil)
-	if err != nil {
-		return nil, fmt.Errorf("asking the admin endpoint at %s: %w; is Caddy running, and is --address right?", address, err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	const longest = 10 << 20
-	raw, err := io.ReadAll(io.LimitReader(response.Body, longest))
-	if err != nil {
-		return nil, err
-	}
-	return raw, json.Unmarshal(raw, answer) //nolint:forbidigo // Caddy's own answer
 }

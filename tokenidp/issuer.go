@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
@@ -82,12 +83,18 @@ type Issuer struct {
 	// default none may.
 	InsecureBrowserOrigins []string `json:"insecure_browser_origins,omitempty"`
 
+	// Keep silent towards clients about the expiry of the secret they used. By
+	// default, an answer of `/token` has the header Client-Secret-Expires-At when
+	// that is at most 30 days ahead.
+	HideSecretExpiry bool `json:"hide_secret_expiry,omitempty"`
+
 	// Where this issuer is configured, as file:line. Errors begin with it.
 	Source string `json:"source,omitempty"`
 
 	url          *url.URL
 	keys         *signing.Ring
 	verification *verifier.Issuer
+	lastUse      *lastuse.Record // of the Applications' secrets
 	standing     *standing
 	storage      string                          // tells the storage from another
 	issues       bool                            // a handler of this configuration issues tokens
@@ -115,6 +122,7 @@ func (iss *Issuer) provision(ctx caddy.Context, logger *zap.Logger, m *metrics) 
 	if err := iss.prepareVerification(); err != nil {
 		return err
 	}
+	iss.provisionLastUse(ctx.Storage())
 	reading, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
 	if err := iss.keys.Load(reading); err != nil {

@@ -1,6 +1,8 @@
 package tokenidp
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
@@ -18,6 +20,7 @@ type metrics struct {
 	applications *prometheus.GaugeVec
 	reload       *prometheus.GaugeVec
 	keys         *prometheus.GaugeVec
+	secrets      *prometheus.GaugeVec
 }
 
 func newMetrics(registry prometheus.Registerer) (*metrics, error) {
@@ -46,8 +49,12 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			Namespace: "caddy", Subsystem: "tokenidp", Name: "keys_in_order",
 			Help: "1 while the signing keys can be read and rotated, 0 while the storage fails.",
 		}, []string{"issuer"}),
+		secrets: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Namespace: "caddy", Subsystem: "tokenidp", Name: "secrets",
+			Help: "Secrets of active Applications, by state: valid, expiring (within 30 days) or expired.",
+		}, []string{"issuer", "state"}),
 	}
-	for _, c := range []prometheus.Collector{m.tokens, m.refused, m.checks, m.applications, m.reload, m.keys} {
+	for _, c := range []prometheus.Collector{m.tokens, m.refused, m.checks, m.applications, m.reload, m.keys, m.secrets} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -67,6 +74,19 @@ func (m *metrics) applicationsLoaded(issuer string, set *application.Set, inOrde
 	m.applications.WithLabelValues(issuer, "active").Set(float64(active))
 	m.applications.WithLabelValues(issuer, "inactive").Set(float64(len(all) - active))
 	setBool(m.reload.WithLabelValues(issuer), inOrder)
+	m.secretsKept(issuer, set, time.Now())
+}
+
+func (m *metrics) secretsKept(issuer string, set *application.Set, now time.Time) {
+	count := make(map[application.Validity]int)
+	for s := range set.Secrets() {
+		if s.Application.Active {
+			count[s.ValidityAt(now)]++
+		}
+	}
+	for _, state := range []application.Validity{application.Valid, application.Expiring, application.Expired} {
+		m.secrets.WithLabelValues(issuer, string(state)).Set(float64(count[state]))
+	}
 }
 
 func (m *metrics) keysMaintained(issuer string, inOrder bool) {

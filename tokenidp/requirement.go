@@ -26,15 +26,32 @@ func (iss *Issuer) prepareVerification() (err error) {
 	return err
 }
 
-// rule is what one route asks of the tokens of one issuer. It follows the
-// Applications in force, which say who owns a scope, and who may still use it.
-type rule struct {
+// rule is what one route asks of the tokens of one issuer.
+type rule interface {
+	// judge is the verdict on a verified token, for this request alone.
+	judge(claims *verifier.Claims) error
+}
+
+// tokenIssuer is whose tokens a route accepts: an Issuer of this server, or a
+// TrustedIssuer.
+type tokenIssuer interface {
+	id() string
+	verifies() *verifier.Issuer
+	newRule(v *Verify) (rule, error)
+}
+
+func (iss *Issuer) id() string                 { return iss.Issuer }
+func (iss *Issuer) verifies() *verifier.Issuer { return iss.verification }
+
+// applicationRule follows the Applications in force, which say who owns a scope,
+// and who may still use it.
+type applicationRule struct {
 	issuer      *Issuer
 	requirement atomic.Pointer[verifier.Requirement]
 }
 
-func (v *Verify) newRule(iss *Issuer) (*rule, error) {
-	r := &rule{issuer: iss}
+func (iss *Issuer) newRule(v *Verify) (rule, error) {
+	r := &applicationRule{issuer: iss}
 	return r, iss.depend(dependent{
 		source: v.Source,
 		check: func(set *application.Set) error {
@@ -49,12 +66,7 @@ func (v *Verify) newRule(iss *Issuer) (*rule, error) {
 	})
 }
 
-// judge is the verdict on a verified token, for this request alone. No rule
-// lets nothing through.
-func (r *rule) judge(claims *verifier.Claims) error {
-	if r == nil {
-		return claims.Authorize(nil)
-	}
+func (r *applicationRule) judge(claims *verifier.Claims) error {
 	if err := r.issuer.stillActive(claims.ClientID); err != nil {
 		return err
 	}
@@ -65,9 +77,9 @@ func (r *rule) judge(claims *verifier.Claims) error {
 // Applications. It never comes out without an audience.
 func (v *Verify) requirement(iss *Issuer, set *application.Set) (*verifier.Requirement, error) {
 	if set == nil {
-		return v.requirementWithoutApplications(iss)
+		return v.requirementWithoutApplications(iss.Issuer, v.Audience)
 	}
-	r := &verifier.Requirement{Scopes: v.Scopes, Audiences: v.Audience}
+	r := &verifier.Requirement{Scopes: v.Scopes, Audiences: v.Audience, Claims: v.claims}
 	for _, audience := range v.Audience {
 		if err := knownAudience(set, audience); err != nil {
 			return nil, err
@@ -105,14 +117,14 @@ var errNoAudience = errors.New("verify accepts tokens for no particular API; nam
 
 // requirementWithoutApplications is for an issuer whose Applications are
 // declared elsewhere: nobody here knows who owns a scope.
-func (v *Verify) requirementWithoutApplications(iss *Issuer) (*verifier.Requirement, error) {
-	if len(v.Audience) == 0 {
-		return nil, fmt.Errorf("the Applications of %s are not known here, so name the API whose tokens are accepted: audience orders-api", iss.Issuer)
+func (v *Verify) requirementWithoutApplications(issuer string, audience []string) (*verifier.Requirement, error) {
+	if len(audience) == 0 {
+		return nil, fmt.Errorf("the Applications of %s are not known here, so name the API whose tokens are accepted: audience orders-api", issuer)
 	}
-	r := &verifier.Requirement{Scopes: v.Scopes, Audiences: v.Audience}
+	r := &verifier.Requirement{Scopes: v.Scopes, Audiences: audience, Claims: v.claims}
 	for _, scope := range v.AnyScope {
-		for _, audience := range v.Audience {
-			r.Alternatives = append(r.Alternatives, verifier.Alternative{Scope: scope, Audience: audience})
+		for _, a := range audience {
+			r.Alternatives = append(r.Alternatives, verifier.Alternative{Scope: scope, Audience: a})
 		}
 	}
 	return r, nil

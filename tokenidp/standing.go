@@ -18,6 +18,7 @@ type standing struct {
 	authenticator *oauth.Authenticator
 	applications  atomic.Pointer[application.Set] // last in force
 	keys          atomic.Pointer[storedRing]      // last in force
+	lastUse       atomic.Pointer[storedRecord]    // last in force
 }
 
 // storedRing is a ring, and the storage that its keys are in.
@@ -57,4 +58,8 @@ func (s *standing) predecessor(storage string) *signing.Ring {
 func (iss *Issuer) keep() {
 	iss.standing.applications.Store(iss.applications.Load())
 	iss.standing.keys.Store(&storedRing{ring: iss.keys, storage: iss.storage})
+	if set := iss.applications.Load(); set != nil {
+		iss.lastUse.Observe(declaredSecrets(set))
+	}
+	iss.standing.lastUse.Store(&storedRecord{record: iss.lastUse, storage: iss.storage})
 }

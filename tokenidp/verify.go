@@ -43,13 +43,18 @@ type Verify struct {
 	// resource that owns it.
 	AnyScope []string `json:"any_scope,omitempty"`
 
-	// The URLs of the issuers whose tokens are accepted. Default: the only
-	// issuer configured.
+	// The URLs of the issuers whose tokens are accepted: those of this server, and
+	// trusted ones. Default: the only issuer of this server, or, without any, the
+	// only trusted one.
 	Issuers []string `json:"issuers,omitempty"`
 
 	// The audiences of which a token must have one. Default: the API resource
 	// that owns the scopes.
 	Audience []string `json:"audience,omitempty"`
+
+	// Claims that a token must have, each with the values of which one must be
+	// there. All of them are asked for.
+	Claims []ClaimRule `json:"claims,omitempty"`
 
 	// The realm of the challenge sent with 401 and 403. Default: the first
 	// issuer's URL.
@@ -78,7 +83,8 @@ type Verify struct {
 
 	matchers caddyhttp.MatcherSets
 	verifier *verifier.Verifier
-	rules    map[string]*rule // by issuer URL
+	rules    map[string]rule // by issuer URL
+	claims   []verifier.ClaimRule
 	metrics  *metrics
 	logger   *zap.Logger
 }
@@ -107,40 +113,55 @@ func (v *Verify) provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
+	if v.claims, err = claimRules(v.Claims); err != nil {
+		return err
+	}
 	sources := make([]*verifier.Issuer, 0, len(issuers))
-	v.rules = make(map[string]*rule, len(issuers))
+	v.rules = make(map[string]rule, len(issuers))
 	for _, iss := range issuers {
-		if v.rules[iss.Issuer], err = v.newRule(iss); err != nil {
+		if v.rules[iss.id()], err = iss.newRule(v); err != nil {
 			return err
 		}
-		sources = append(sources, iss.verification)
+		sources = append(sources, iss.verifies())
 	}
 	if v.verifier, err = verifier.New(time.Now, sources...); err != nil {
 		return err
 	}
 	if v.Realm == "" {
-		v.Realm = issuers[0].Issuer
+		v.Realm = issuers[0].id()
 	}
 	if err := checkClaimHeaders(v.ClaimHeaders); err != nil {
 		return err
 	}
+	if !slices.ContainsFunc(issuers, isTrusted) {
+		v.warnOfUnknownClaims()
+	}
+	return v.provisionMatchers(ctx)
+}
+
+// warnOfUnknownClaims names headers that will never be set.
+func (v *Verify) warnOfUnknownClaims() {
 	for _, h := range v.ClaimHeaders {
 		if !slices.Contains(oauth.ClaimNames, h.Claim) {
 			v.logger.Warn("no token issued here has the claim of this claim_header, so it will never be set",
 				zap.String("header", h.Header), zap.String("claim", h.Claim), zap.Strings("claims", oauth.ClaimNames), zap.String("source", v.Source))
 		}
 	}
-	return v.provisionMatchers(ctx)
 }
 
-func (v *Verify) resolveIssuers(a *App) ([]*Issuer, error) {
+func isTrusted(iss tokenIssuer) bool {
+	_, ok := iss.(*TrustedIssuer)
+	return ok
+}
+
+func (v *Verify) resolveIssuers(a *App) ([]tokenIssuer, error) {
 	if len(v.Issuers) == 0 {
-		iss, err := a.issuer("")
-		return []*Issuer{iss}, err
+		iss, err := a.tokenIssuer("")
+		return []tokenIssuer{iss}, err
 	}
-	var issuers []*Issuer
+	var issuers []tokenIssuer
 	for _, name := range v.Issuers {
-		iss, err := a.issuer(name)
+		iss, err := a.tokenIssuer(name)
 		if err != nil {
 			return nil, err
 		}
@@ -186,8 +207,7 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if err != nil {
 		return v.refuse(w, r, nil, err)
 	}
-	// A token of another issuer's has no rule here, and is refused.
-	if err := v.rules[claims.Issuer].judge(claims); err != nil {
+	if err := v.judge(claims); err != nil {
 		return v.refuse(w, r, claims, err)
 	}
 	values, err := v.claimHeaderValues(claims)
@@ -230,6 +250,16 @@ func (v *Verify) authenticate(r *http.Request, before *admission) (*verifier.Cla
 		return nil, err
 	}
 	return v.verifier.Verify(r.Context(), token)
+}
+
+// judge is the verdict of this route on a verified token. One of another issuer's,
+// which a verify before this may accept, has no rule here and is refused.
+func (v *Verify) judge(claims *verifier.Claims) error {
+	rule, ok := v.rules[claims.Issuer]
+	if !ok {
+		return claims.Authorize(nil)
+	}
+	return rule.judge(claims)
 }
 
 // refuse answers with the challenge that RFC 6750 section 3 asks for, and tells

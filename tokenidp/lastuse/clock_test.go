@@ -266,3 +266,21 @@ func wantUsed(t *testing.T, r *Record, s Secret, used time.Time) {
 		t.Errorf("%v: used %v, want %v", s, got, used)
 	}
 }
+
+// TestEntryFromTheFutureIsNoSign that the secrets are watched now.
+func TestEntryFromTheFutureIsNoSign(t *testing.T) {
+	s, c := newStorage(t), newTestClock()
+	ahead := newTestClock()
+	ahead.set(testTime.AddDate(10, 0, 0))
+	r := newRecord(s, c, old)
+	mustSync(t, r, newRecord(s.sharing(), ahead, old), r)
+	for range 5 {
+		c.pass(time.Hour)
+		s.count()
+		mustSync(t, r)
+		if writes := s.writes(); writes != 1 {
+			t.Errorf("%d writes after an hour", writes)
+		}
+	}
+	wantUse(t, reader(t, s, c), old, time.Time{}, testTime)
+}

@@ -153,6 +153,9 @@ func TestUnreadableEntry(t *testing.T) {
 			mustSync(t, r)
 			s.put(name, row.content)
 			s.before = func(op, key string) error {
+				if op == "Load" && strings.HasSuffix(key, name) && row.name == "too large" {
+					t.Error("it was read")
+				}
 				if op == row.fails && strings.HasSuffix(key, name) {
 					return errFault
 				}

@@ -83,7 +83,7 @@ func (r *Record) unlearn() {
 func (r *Record) finish(at moment, unreadable map[string]error, more bool) error {
 	r.report(unreadable, r.early(at))
 	r.mu.Lock()
-	r.synced.once, r.synced.at, r.synced.run = true, at, r.run(at)
+	r.synced.once, r.synced.run = true, r.run(at)
 	if len(unreadable) == 0 && !more {
 		r.synced.complete, r.synced.completeAt = true, at.elapsed
 	}

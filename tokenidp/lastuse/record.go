@@ -11,6 +11,10 @@
 // at once, an entry is deleted only when one that says as much was stored after
 // it, and the last one of such a chain is there.
 //
+// Whatever is in doubt makes a secret look used, or not observed for long enough:
+// an entry that cannot be read, a time in which no node wrote, a clock that is
+// wrong or was set.
+//
 // What it cannot know: uses in the last minute before a process was killed, and
 // uses at a node that is cut off from the storage while others are not; that
 // node's Sync returns errors.
@@ -44,7 +48,9 @@ func (s Secret) storable() bool { return storableID(s.ClientID) && storableID(s.
 
 func storableID(id string) bool { return id != "" && len(id) <= longestID && utf8.ValidString(id) }
 
-// Use is what is known of a secret, on all nodes together.
+// Use is what is known of a secret, on all nodes together. It was not used for
+// some time if SyncedAt is about now, and neither LastUsed nor ObservedSince
+// (which must be there) lies within that time, or ahead.
 type Use struct {
 	// LastUsed may lie in the future, if the clock of some node did, or this one's
 	// is behind; zero: never seen used.

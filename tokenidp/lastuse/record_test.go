@@ -3,6 +3,7 @@ package lastuse
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -462,5 +463,35 @@ func TestPredecessor(t *testing.T) {
 		wantUse(t, got, old, testTime.Add(5*time.Hour), testTime)
 		wantUse(t, got, fresh, testTime.Add(5*time.Hour+2*time.Minute), testTime)
 		wantUse(t, got, other, testTime.Add(5*time.Hour), time.Time{})
+	}
+}
+
+// TestFileVanishesDuringListing: file storage then says that the folder does not
+// exist.
+func TestFileVanishesDuringListing(t *testing.T) {
+	for _, row := range []struct {
+		name     string
+		listings int
+		fails    bool
+	}{{"once", 1, false}, {"always", 1000, true}} {
+		t.Run(row.name, func(t *testing.T) {
+			s, c := newStorage(t), newTestClock()
+			mustSync(t, newRecord(s, c, old))
+			busy := s.sharing()
+			busy.after = func(op, _ string) error {
+				if op == "List" && row.listings > 0 {
+					row.listings--
+					return fs.ErrNotExist
+				}
+				return nil
+			}
+			r := newRecord(busy, c)
+			if err := r.Sync(t.Context()); (err != nil) != row.fails {
+				t.Fatal(err)
+			}
+			if !row.fails {
+				wantUse(t, r, old, time.Time{}, testTime)
+			}
+		})
 	}
 }

@@ -61,8 +61,7 @@ func (w *watching) watched(at moment) watch {
 
 // synced is what is known since the last Sync.
 type synced struct {
-	once       bool // some Sync has read the storage
-	at         moment
+	once       bool  // some Sync has read the storage
 	run        watch // of all processes, at that moment; the predecessor's at first
 	complete   bool  // some Sync has read all of the storage
 	completeAt time.Duration
@@ -71,7 +70,7 @@ type synced struct {
 // unbrokenSince is since when a secret has been observed, if not all the time
 // since then has been watched.
 func (s *synced) unbrokenSince(since int64, at moment) int64 {
-	if since == 0 || at.stepped(s.at) || at.seconds()-s.run.until > int64(gap/time.Second) {
+	if since == 0 || at.seconds()-s.run.until > int64(gap/time.Second) {
 		return 0
 	}
 	return max(since, s.run.from)

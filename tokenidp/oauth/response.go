@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 )
 
 // WriteToken answers with a token (RFC 6749 section 5.1), or with the same in
@@ -33,6 +35,19 @@ func WriteToken(w http.ResponseWriter, f Format, t *AccessToken, signed, request
 		IsSuccess bool `json:"isSuccess"`
 		Data      data `json:"data"`
 	}{true, data{signed, "Bearer", t.ExpiresIn(), scope}})
+}
+
+// SecretExpiryHeader tells a client when the secret that it used expires (as an
+// HTTP-date, RFC 9110 section 5.6.7): `client_secret_expires_at` of RFC 7591
+// section 3.2.1, for clients that were not registered over the wire.
+const SecretExpiryHeader = "Client-Secret-Expires-At"
+
+// TellExpiry sets the header if the secret expires soon, so that whoever owns the
+// client learns it before the outage.
+func TellExpiry(w http.ResponseWriter, s *application.Secret, now time.Time) {
+	if s.ValidityAt(now) == application.Expiring {
+		w.Header().Set(SecretExpiryHeader, s.Expires.UTC().Format(http.TimeFormat))
+	}
 }
 
 // WriteError answers with a refusal (RFC 6749 section 5.2), or with the same in

@@ -36,6 +36,7 @@ const (
 	Revoked                Reason = "revoked"
 	InactiveClient         Reason = "inactive_client"
 	WrongAudience          Reason = "wrong_audience"
+	ClaimNotAccepted       Reason = "claim_not_accepted"
 	MissingScope           Reason = "missing_scope"
 )
 
@@ -76,6 +77,7 @@ var answers = map[Reason]answer{
 	Revoked:                badToken,
 	InactiveClient:         badToken,
 	WrongAudience:          badToken,
+	ClaimNotAccepted:       {http.StatusForbidden, "insufficient_scope", "The access token lacks a claim that this resource requires"},
 	MissingScope:           {http.StatusForbidden, "insufficient_scope", "The access token lacks a scope that this resource requires"},
 }
 

@@ -13,6 +13,7 @@ type Requirement struct {
 	Audiences    []string      // one of them must be in aud; may be empty only beside Alternatives
 	Scopes       []string      // all of them must be held
 	Alternatives []Alternative // when there are any: one of them must hold
+	Claims       []ClaimRule   // all of them must hold
 }
 
 // Alternative is a scope that counts only in a token for the audience that owns it.
@@ -24,7 +25,8 @@ type Alternative struct {
 var errNothingRequired = errors.New("the route names no audience")
 
 // Authorize judges a verified token against the requirement of a route: first the
-// audience (RFC 9068 section 4), then the scopes (RFC 6750 section 3.1). Errors are
+// audience (RFC 9068 section 4), then other claims, then the scopes (RFC 6750
+// section 3.1). Errors are
 // *[Refusal]. No claims, no requirement, or one without any audience are refused.
 func (c *Claims) Authorize(r *Requirement) error {
 	switch {
@@ -34,6 +36,8 @@ func (c *Claims) Authorize(r *Requirement) error {
 		return Refuse(WrongAudience, errNothingRequired)
 	case !c.isFor(r):
 		return Refuse(WrongAudience, fmt.Errorf("aud is %.200q, not %s", strings.Join(c.Audience, " "), strings.Join(r.audiences(), " or ")))
+	case !c.obeys(r.Claims):
+		return Refuse(ClaimNotAccepted, c.disobeyed(r.Claims))
 	case !c.holds(r):
 		refusal := Refuse(MissingScope, fmt.Errorf("scope is %.200q, and %s is asked for", strings.Join(c.Scope, " "), strings.Join(r.sufficientScope(), " ")))
 		refusal.Scope = r.sufficientScope()

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"reflect"
 	"testing"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
 // RFC 9068 section 4, RFC 6750 section 3.1.
@@ -93,5 +95,48 @@ func TestAuthorizeRemembersNothing(t *testing.T) {
 			t.Error(err)
 		}
 		wantRefusal(t, c.Authorize(write), MissingScope, "")
+	}
+}
+
+// A claim rule is kept only by a value that is there, of its kind, byte for byte.
+func TestAuthorizeByClaims(t *testing.T) {
+	c := &Claims{Audience: []string{"orders-api"}, all: map[string]any{
+		"repository": "my-org/my-repo", "run": strictjson.Number("7"), "prod": true, "nothing": nil,
+		"groups": []any{"staff", strictjson.Number("7"), map[string]any{"x": "y"}}, "none": []any{},
+		"kubernetes.io": map[string]any{"namespace": "shop"},
+	}}
+	for name, row := range map[string]struct {
+		rule ClaimRule
+		ok   bool
+	}{
+		"equal":             {ClaimRule{Path{"repository"}, []string{"my-org/my-repo"}}, true},
+		"one of several":    {ClaimRule{Path{"repository"}, []string{"other", "my-org/my-repo"}}, true},
+		"another":           {ClaimRule{Path{"repository"}, []string{"my-org/other"}}, false},
+		"a part":            {ClaimRule{Path{"repository"}, []string{"my-org"}}, false},
+		"another case":      {ClaimRule{Path{"repository"}, []string{"My-Org/my-repo"}}, false},
+		"missing":           {ClaimRule{Path{"owner"}, []string{""}}, false},
+		"number":            {ClaimRule{Path{"run"}, []string{"7"}}, true},
+		"number, otherwise": {ClaimRule{Path{"run"}, []string{"7.0"}}, false},
+		"boolean":           {ClaimRule{Path{"prod"}, []string{"true"}}, true},
+		"null":              {ClaimRule{Path{"nothing"}, []string{"", "null", "<nil>"}}, false},
+		"in a list":         {ClaimRule{Path{"groups"}, []string{"staff"}}, true},
+		"not in the list":   {ClaimRule{Path{"groups"}, []string{"admins"}}, false},
+		"an empty list":     {ClaimRule{Path{"none"}, []string{""}}, false},
+		"nested":            {ClaimRule{Path{"kubernetes.io", "namespace"}, []string{"shop"}}, true},
+		"an object":         {ClaimRule{Path{"kubernetes.io"}, []string{"map[namespace:shop]"}}, false},
+		"no values":         {ClaimRule{Path{"repository"}, nil}, false},
+		"no path":           {ClaimRule{nil, []string{""}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			always := ClaimRule{Path{"prod"}, []string{"true"}}
+			err := c.Authorize(&Requirement{Audiences: []string{"orders-api"}, Claims: []ClaimRule{always, row.rule}})
+			if row.ok {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			wantRefusal(t, err, ClaimNotAccepted, "")
+		})
 	}
 }

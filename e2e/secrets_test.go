@@ -1,0 +1,212 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+)
+
+// rotating is an Application whose secrets overlap.
+const rotating = `
+# Kept by the shop's team.
+resources:
+  - name: orders-api
+    scopes: [{name: orders.read}]
+applications:
+  - client_id: reader
+    secrets:
+      - id: "2026-05" # the old one
+        hash: ` + shopHash + `
+        expires: %s
+      # made in November
+      - id: "2026-11"
+        hash: "$argon2id$v=19$m=19456,t=2,p=1$eDZ1OU1qM0hQa1l5cTBuRA$u6T1rVdZ4mXo7vB2sQk9wE5yH8cJ3nF0aL1gR6tPiNc"
+    scopes: [orders.read]
+`
+
+// startRotating is the shop with that Application alone.
+func startRotating(t *testing.T, expires time.Time, option string, o options) *caddy {
+	t.Helper()
+	o.files = map[string]string{"applications.yaml": fmt.Sprintf(rotating, expires.Format(time.DateOnly))}
+	return start(t, shopWith(option), o)
+}
+
+// watched makes a storage in which another node has watched the secrets for days,
+// and saw the old one used.
+func watched(t *testing.T, p *ports, days int) (home string) {
+	t.Helper()
+	home = t.TempDir()
+	storage := &certmagic.FileStorage{Path: filepath.Join(home, ".local/share/caddy")}
+	began, elapsed := time.Now().AddDate(0, 0, -days), time.Duration(0)
+	record := lastuse.New(storage, signing.Folder(p.replace("https://localhost:5001"))+"/last_use", lastuse.Options{
+		Now:     func() time.Time { return began.Add(elapsed) },
+		Elapsed: func() time.Duration { return elapsed },
+	})
+	record.Observe(slices.Values([]lastuse.Secret{{ClientID: "reader", SecretID: "2026-05"}, {ClientID: "reader", SecretID: "2026-11"}}))
+	for ; elapsed <= time.Duration(days)*24*time.Hour; elapsed += time.Hour {
+		record.Used(lastuse.Secret{ClientID: "reader", SecretID: "2026-05"})
+		if err := record.Sync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return home
+}
+
+type secretRow struct {
+	ClientID  string `json:"client_id"`
+	SecretID  string `json:"secret_id"`
+	State     string
+	ExpiresAt string `json:"expires_at"`
+	LastUsed  string `json:"last_used"`
+	Removable bool
+	Needed    string
+	Line      int
+}
+
+// secrets are those that `caddy tokenidp secrets` lists, by id.
+func (c *caddy) secrets(args ...string) map[string]secretRow {
+	c.t.Helper()
+	output, code := c.ctl(append([]string{"secrets", "--json"}, args...)...)
+	var all []struct{ Secrets []secretRow }
+	if err := json.Unmarshal([]byte(output), &all); err != nil || code != 0 || len(all) != 1 {
+		c.t.Fatalf("secrets: %d %v\n%s", code, err, output)
+	}
+	rows := make(map[string]secretRow)
+	for _, row := range all[0].Secrets {
+		rows[row.SecretID] = row
+	}
+	return rows
+}
+
+// Which secret is used is known, over a restart, and one that is used stays.
+func TestSecretsTellTheirLastUse(t *testing.T) {
+	c := startRotating(t, time.Now().AddDate(1, 0, 0), "", options{})
+	if row := c.secrets()["2026-05"]; row.LastUsed != "" || row.Removable || row.State != "valid" || row.Line == 0 {
+		t.Errorf("before the first use: %+v", row)
+	}
+	c.token("reader", "orders.read")
+	for range 2 {
+		rows := c.secrets()
+		if rows["2026-05"].LastUsed == "" || rows["2026-11"].LastUsed != "" || len(rows) != 2 {
+			t.Errorf("after a use: %+v", rows)
+		}
+		c = c.restarted()
+		// What it knew is read in the background.
+		c.eventually("the last use from before", func() bool { return c.secrets()["2026-05"].LastUsed != "" })
+	}
+	output, code := c.ctl("secrets", "--client", "reader", "--id", "2026-05", "--retire")
+	if code == 0 || !strings.Contains(output, "stays, because it was used at") {
+		t.Errorf("a secret in use is retired: %d %s", code, output)
+	}
+	if output, code := c.ctl("secrets"); code != 0 || !strings.Contains(output, "LAST USED") || strings.Contains(output, shopSecret) || strings.Contains(output, "argon2id") {
+		t.Errorf("secrets: %d\n%s", code, output)
+	}
+}
+
+// A secret that nobody uses leaves its file, and nothing else does.
+func TestUnusedSecretsAreRetired(t *testing.T) {
+	p := newPorts(t)
+	c := startRotating(t, time.Now().AddDate(1, 0, 0), "", options{ports: p, home: watched(t, p, 9)})
+	path := filepath.Join(c.dir, "applications.yaml")
+	if err := os.Chmod(path, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	before := read(t, path)
+	retire := func(id string) (string, int) {
+		return c.ctl("secrets", "--client", "reader", "--id", id, "--retire")
+	}
+	c.eventually("what the other node saw", func() bool { return c.secrets()["2026-11"].Removable })
+	for want, args := range map[string][]string{
+		"name it with --client":      {"secrets", "--retire"},
+		"there is no secret 2020-01": {"secrets", "--retire", "--client", "reader", "--id", "2020-01"},
+		"not a duration":             {"secrets", "--unused-for", "often"},
+		"at least 1h0m0s":            {"secrets", "--unused-for", "1s"},
+		"it was used at":             {"secrets", "--retire", "--client", "reader", "--id", "2026-05"},
+		"it is watched only since":   {"secrets", "--retire", "--client", "reader", "--id", "2026-11", "--unused-for", "10d"},
+	} {
+		if output, code := c.ctl(args...); code == 0 || !strings.Contains(output, want) {
+			t.Errorf("%v: %d %s", args, code, output)
+		}
+	}
+	if read(t, path) != before {
+		t.Fatal("a refusal changed the file")
+	}
+	if output, code := retire("2026-11"); code != 0 || !strings.Contains(output, "removed the secret 2026-11") {
+		t.Fatalf("retire: %d %s", code, output)
+	}
+	after := read(t, path)
+	if strings.Contains(after, `"2026-11"`) || !strings.HasPrefix(before, after[:strings.Index(after, "        expires:")]) || !strings.Contains(after, "# the old one") {
+		t.Errorf("the file is now\n%s", after)
+	}
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
+		t.Errorf("mode %v %v", info.Mode(), err)
+	}
+	changed := c.entries("applications changed")
+	if got := fmt.Sprint(changed[0]["changes"]); got != `[application "reader" secret "2026-11" removed]` {
+		t.Errorf("the log says %s", got)
+	}
+	if output, code := retire("2026-05"); code == 0 || !strings.Contains(output, "the only valid secret") {
+		t.Errorf("the last secret is retired: %d %s", code, output)
+	}
+	c.token("reader", "orders.read")
+}
+
+// A secret that expires soon is told to the operator in the log, in metrics and
+// in the list, and to its client in a header, unless that is turned off.
+func TestExpiringSecretsAreTold(t *testing.T) {
+	day := time.Now().UTC().AddDate(0, 0, 10)
+	expires := time.Date(day.Year(), day.Month(), day.Day()+1, 0, 0, 0, 0, time.UTC)
+	for name, row := range map[string]struct{ option, header string }{
+		"told":       {"", expires.Format(http.TimeFormat)},
+		"turned off": {"hide_secret_expiry", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := startRotating(t, day, row.option, options{})
+			if a := send(t, c.client(), c.basic("reader")); a.StatusCode != http.StatusOK || a.Header.Get("Client-Secret-Expires-At") != row.header {
+				t.Errorf("%d %v", a.StatusCode, a.Header)
+			}
+			log := c.entries("secrets expire within 30 days; add new ones beside them, and remove the old ones once `caddy tokenidp secrets` says that nobody uses them")
+			if text := fmt.Sprint(log[0]["secrets"]); !strings.Contains(text, "reader secret 2026-05 expires "+expires.Format(time.RFC3339)) || strings.Contains(text, "2026-11") {
+				t.Errorf("the log says %s", text)
+			}
+			if metrics := c.metrics(); !strings.Contains(metrics, `caddy_tokenidp_secrets{issuer="`+c.url("https://localhost:5001")+`",state="expiring"} 1`) {
+				t.Errorf("the metrics do not tell:\n%s", metrics)
+			}
+			if s := c.secrets()["2026-05"]; s.State != "expiring" || s.ExpiresAt != expires.Format(time.RFC3339) {
+				t.Errorf("the list says %+v", s)
+			}
+			c.rewrite("applications.yaml", fmt.Sprintf(rotating, day.AddDate(1, 0, 0).Format(time.DateOnly)))
+			c.entries("applications changed")
+			if a := send(t, c.client(), c.basic("reader")); a.Header.Get("Client-Secret-Expires-At") != "" {
+				t.Errorf("it is still told: %v", a.Header)
+			}
+		})
+	}
+}
+
+// basic is a token request with Basic credentials.
+func (c *caddy) basic(clientID string) *http.Request {
+	c.t.Helper()
+	r := c.request(http.MethodPost, "https://localhost:5001/token", "grant_type=client_credentials&scope=orders.read",
+		"Content-Type: application/x-www-form-urlencoded")
+	r.SetBasicAuth(clientID, shopSecret)
+	return r
+}
+
+// restarted ends Caddy and starts it again where it was.
+func (c *caddy) restarted() *caddy {
+	c.t.Helper()
+	c.stop()
+	return launch(c.t, &caddy{dir: c.dir, home: c.home, ports: c.ports, admin: c.admin}, "Caddyfile")
+}

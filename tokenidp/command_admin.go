@@ -1,0 +1,50 @@
+package tokenidp
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+)
+
+// asksAdmin adds the flags of a command that asks a running Caddy.
+func asksAdmin(cmd *cobra.Command) {
+	cmd.PersistentFlags().String("address", "", "Address of the admin endpoint (default: of --config, or Caddy's)")
+	cmd.PersistentFlags().StringP("config", "c", "", "Configuration file to take the admin address from")
+	cmd.PersistentFlags().StringP("adapter", "a", "", "Name of the config adapter")
+	cmd.PersistentFlags().Bool("json", false, "Print JSON")
+}
+
+// askAdmin asks the admin endpoint of a running Caddy.
+func askAdmin(fl caddycmd.Flags, method, uri string, answer any) ([]byte, error) {
+	config := fl.String("config")
+	address, err := caddycmd.DetermineAdminAPIAddress(fl.String("address"), nil, config, fl.String("adapter"))
+	if err != nil {
+		return nil, fmt.Errorf("finding the admin endpoint: %w", err)
+	}
+	response, err := caddycmd.AdminAPIRequest(address, method, uri, nil, nil)
+	if err != nil {
+		return nil, fmt.Errorf("asking the admin endpoint at %s: %w; is Caddy running, and is --address right?", address, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	const longest = 10 << 20
+	raw, err := io.ReadAll(io.LimitReader(response.Body, longest))
+	if err != nil {
+		return nil, err
+	}
+	return raw, json.Unmarshal(raw, answer) //nolint:forbidigo // Caddy's own answer
+}
+
+func printRaw(raw []byte) error {
+	_, err := os.Stdout.Write(raw)
+	return err
+}
+
+func printJSON(v any) error {
+	encoder := json.NewEncoder(os.Stdout)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
+}

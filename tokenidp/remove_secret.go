@@ -1,0 +1,66 @@
+package tokenidp
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+)
+
+// removeFromFile removes the secret from its applications file. The file is
+// replaced as a whole, with the owner and the mode that it had.
+func removeFromFile(s secretInfo) error {
+	file, err := filepath.EvalSymlinks(s.File)
+	if err != nil {
+		return s.byHand(err)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return s.byHand(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return s.byHand(err)
+	}
+	edited, err := application.RemoveSecret(text, s.ClientID, s.SecretID)
+	if err != nil {
+		return s.byHand(err)
+	}
+	if err := replaceFile(file, edited, info); err != nil {
+		return s.byHand(err)
+	}
+	return nil
+}
+
+// byHand is for a file that cannot be edited from here, such as one that a
+// deployment owns.
+func (s secretInfo) byHand(err error) error {
+	return fmt.Errorf("nobody uses the secret any more, but it is not removed: %w; remove it by hand, at %s:%d", err, s.File, s.Line)
+}
+
+func replaceFile(path string, text []byte, like os.FileInfo) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".applications-*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(f.Name()) }() // gone already when all went well
+	if err := f.Chmod(like.Mode().Perm()); err != nil {
+		_ = f.Close()
+		return err
+	}
+	_, err = f.Write(text)
+	if err == nil {
+		err = sameOwner(f, like)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}

@@ -1,0 +1,101 @@
+package tokenidp
+
+import (
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
+)
+
+const (
+	// defaultUnusedFor is how long nobody may have used a secret for it to count as
+	// unused: weekly jobs have had their turn.
+	defaultUnusedFor = 8 * 24 * time.Hour
+	// leastUnusedFor is well above the time after which every node knows of a use.
+	leastUnusedFor = time.Hour
+	// syncedWithin is how old the knowledge of what other nodes saw may be.
+	syncedWithin = 5 * time.Minute
+)
+
+// issuerSecrets are the secrets of an issuer's Applications, as the admin endpoint
+// shows them.
+type issuerSecrets struct {
+	Issuer string `json:"issuer"`
+	// SyncedAt is when it was last known what all nodes saw.
+	SyncedAt *time.Time   `json:"synced_at,omitempty"`
+	Secrets  []secretInfo `json:"secrets"`
+}
+
+type secretInfo struct {
+	ClientID   string `json:"client_id"`
+	ClientName string `json:"client_name,omitempty"`
+	Active     bool   `json:"active"`
+	SecretID   string `json:"secret_id"`
+	State      string `json:"state"` // valid, expiring or expired
+	// ExpiresAt is missing for a secret that never expires.
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	// ObservedSince is since when some node watches it: it is at least that old.
+	ObservedSince *time.Time `json:"observed_since,omitempty"`
+	// LastUsed is missing for a secret that nobody was seen to use.
+	LastUsed *time.Time `json:"last_used,omitempty"`
+	// Removable: nobody needs it any more. Otherwise Needed says why it may be.
+	Removable bool   `json:"removable"`
+	Needed    string `json:"needed,omitempty"`
+	File      string `json:"file"`
+	Line      int    `json:"line"`
+}
+
+// reportSecrets lists all secrets. One counts as unused if no node has seen it
+// used for so long.
+func (iss *Issuer) reportSecrets(unusedFor time.Duration, now time.Time) issuerSecrets {
+	report := issuerSecrets{Issuer: iss.Issuer, SyncedAt: moment(iss.lastUse.SyncedAt()), Secrets: []secretInfo{}}
+	set := iss.applications.Load()
+	if set == nil {
+		return report
+	}
+	for s := range set.Secrets() {
+		a := s.Application
+		use := iss.lastUse.Use(lastuse.Secret{ClientID: a.ClientID, SecretID: s.ID})
+		needed := iss.needed(a, s.Secret, use, unusedFor, now)
+		report.Secrets = append(report.Secrets, secretInfo{
+			ClientID: a.ClientID, ClientName: a.ClientName, Active: a.Active, SecretID: s.ID, State: string(s.ValidityAt(now)),
+			ExpiresAt: moment(s.Expires), ObservedSince: moment(use.ObservedSince), LastUsed: moment(use.LastUsed),
+			Removable: needed == "", Needed: needed, File: s.File, Line: s.Line,
+		})
+	}
+	return report
+}
+
+// needed says why a secret must stay, or "". What is not known counts as a use.
+func (iss *Issuer) needed(a *application.Application, s *application.Secret, use lastuse.Use, unusedFor time.Duration, now time.Time) string {
+	if !a.Active {
+		return "" // it authenticates nobody
+	}
+	if !hasAnother(a, s, now) {
+		return "it is the only valid secret of its Application"
+	}
+	synced := iss.lastUse.SyncedAt()
+	switch {
+	case s.ValidityAt(now) == application.Expired:
+		return ""
+	case synced.IsZero() || now.Sub(synced) > syncedWithin:
+		return "what other nodes saw is not known; see the log"
+	case !use.LastUsed.IsZero() && now.Sub(use.LastUsed) < unusedFor:
+		return "it was used at " + use.LastUsed.UTC().Format(time.RFC3339)
+	case use.ObservedSince.IsZero():
+		return "it is not watched yet"
+	case now.Sub(use.ObservedSince) < unusedFor:
+		return "it is watched only since " + use.ObservedSince.UTC().Format(time.RFC3339)
+	}
+	return ""
+}
+
+// hasAnother tells whether the Application can do without the secret.
+func hasAnother(a *application.Application, but *application.Secret, now time.Time) bool {
+	for _, s := range a.Secrets {
+		if s != but && s.ValidityAt(now) != application.Expired {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,236 @@
+package tokenidp
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jwks"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+// TrustedIssuer is an authorization server elsewhere, such as Keycloak, Entra ID
+// or a Kubernetes cluster, whose access tokens `verify` accepts where it is named.
+type TrustedIssuer struct {
+	// The issuer's identifier: the `iss` of its tokens, compared byte for byte. It
+	// is https, except on the loopback interface. Required.
+	Issuer string `json:"issuer"`
+
+	// What kind of issuer it is, which sets the options below that are not given:
+	// entra, keycloak, auth0, kubernetes or github_actions.
+	Preset string `json:"preset,omitempty"`
+
+	// The URL of its JWK Set. Default: found through the issuer's metadata (RFC
+	// 8414, then OpenID Connect Discovery).
+	JWKSURL string `json:"jwks_url,omitempty"`
+
+	// A file with its JWK Set, instead of a URL. It is read again when it changes.
+	JWKSFile string `json:"jwks_file,omitempty"`
+
+	// A file with the CA certificates, as PEM, that the issuer's server is trusted
+	// by, instead of the system's.
+	CAFile string `json:"ca_file,omitempty"`
+
+	// A file with a bearer token that is sent when its keys are fetched, as a
+	// Kubernetes API server may ask for. It is read at each fetch.
+	BearerTokenFile string `json:"bearer_token_file,omitempty"`
+
+	// The audiences of which a token of this issuer must have one, where a verify
+	// names none.
+	Audience []string `json:"audience,omitempty"`
+
+	// The algorithms that are accepted, asymmetric only. A key that names none
+	// belongs to the first of them that fits it. Default: all that this server can
+	// verify.
+	Algorithms []string `json:"algorithms,omitempty"`
+
+	// The types (`typ`) that are accepted: at+jwt, jwt, or none for tokens without
+	// one. Default: at+jwt and jwt.
+	Types []string `json:"types,omitempty"`
+
+	// The claims that may hold the client's id; the first one present is it. A
+	// name that begins with a slash is a JSON Pointer, as in /act/sub. Default:
+	// client_id, azp, appid, cid, sub.
+	ClientIDClaims []string `json:"client_id_claims,omitempty"`
+
+	// The claims that hold scopes, as a string or a list; all of them count. A
+	// name that begins with a slash is a JSON Pointer, as in /realm_access/roles.
+	// Default: scope, scp.
+	ScopeClaims []string `json:"scope_claims,omitempty"`
+
+	// Claims that every token of this issuer must have, by name or JSON Pointer,
+	// and the values of which one must be there.
+	Claims []ClaimRule `json:"claims,omitempty"`
+
+	// The difference of clocks that is forgiven for exp and nbf, at most 1m.
+	// Default: 30s.
+	Leeway caddy.Duration `json:"leeway,omitempty"`
+
+	// How long its keys serve after the issuer last confirmed them, at least 5m;
+	// after that its tokens are refused. Default: 24h.
+	MaxStale caddy.Duration `json:"max_stale,omitempty"`
+
+	// Fetch its keys over plain HTTP: whoever is on the way can make tokens.
+	InsecureHTTP bool `json:"insecure_http,omitempty"`
+
+	// Accept tokens with a nonce, as Keycloak before version 25 writes them. An ID
+	// token for the same audience may then pass as an access token.
+	InsecureNonce bool `json:"insecure_nonce,omitempty"`
+
+	// Where this issuer is configured, as file:line. Errors begin with it.
+	Source string `json:"source,omitempty"`
+
+	keys         *jwks.Source
+	standing     *trustedStanding
+	verification *verifier.Issuer
+	rules        []verifier.ClaimRule
+	logger       *zap.Logger
+}
+
+// presets are what is known of kinds of issuers. What the operator says goes first.
+var presets = map[string]TrustedIssuer{
+	// https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
+	"entra": {
+		Algorithms: []string{"RS256"}, Types: []string{"jwt"},
+		ClientIDClaims: []string{"azp", "appid"}, ScopeClaims: []string{"scp", "roles"},
+	},
+	"keycloak": {
+		Types: []string{"at+jwt", "jwt"}, ClientIDClaims: []string{"client_id", "azp"}, ScopeClaims: []string{"scope"},
+	},
+	// https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles
+	"auth0": {
+		Algorithms: []string{"RS256", "PS256"}, Types: []string{"at+jwt", "jwt"},
+		ClientIDClaims: []string{"client_id", "azp"}, ScopeClaims: []string{"scope", "permissions"},
+	},
+	// https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin
+	"kubernetes": {
+		Algorithms: []string{"RS256", "ES256", "ES384", "ES512"}, Types: []string{"none", "jwt"},
+		ClientIDClaims: []string{"sub"}, ScopeClaims: []string{"scope"},
+	},
+	// https://docs.github.com/actions/reference/security/oidc
+	"github_actions": {
+		Algorithms: []string{"RS256"}, Types: []string{"jwt"},
+		ClientIDClaims: []string{"sub"}, ScopeClaims: []string{"scope"},
+	},
+}
+
+// defaults are those of an issuer of no known kind.
+var defaults = TrustedIssuer{
+	Algorithms: jws.Algorithms, Types: []string{"at+jwt", "jwt"},
+	ClientIDClaims: []string{"client_id", "azp", "appid", "cid", "sub"}, ScopeClaims: []string{"scope", "scp"},
+}
+
+func (t *TrustedIssuer) provision(ctx caddy.Context, logger *zap.Logger) error {
+	t.logger = logger.With(zap.String("issuer", t.Issuer))
+	if err := t.complete(); err != nil {
+		return err
+	}
+	if err := t.check(); err != nil {
+		return err
+	}
+	layout, err := t.layout()
+	if err != nil {
+		return err
+	}
+	if t.rules, err = claimRules(t.Claims); err != nil {
+		return err
+	}
+	if err := t.provisionKeys(ctx); err != nil {
+		return err
+	}
+	t.verification, err = verifier.NewIssuer(verifier.Options{
+		URL: t.Issuer, Algorithms: t.Algorithms, Types: t.typ(), Leeway: time.Duration(t.Leeway),
+		Keys: t.keys, Claims: layout,
+	})
+	return err
+}
+
+// complete fills in what the preset knows.
+func (t *TrustedIssuer) complete() error {
+	preset, known := presets[t.Preset]
+	if t.Preset != "" && !known {
+		return fmt.Errorf("unknown preset %q; known: entra, keycloak, auth0, kubernetes, github_actions", t.Preset)
+	}
+	for _, from := range []TrustedIssuer{preset, defaults} {
+		t.Algorithms = orElse(t.Algorithms, from.Algorithms)
+		t.Types = orElse(t.Types, from.Types)
+		t.ClientIDClaims = orElse(t.ClientIDClaims, from.ClientIDClaims)
+		t.ScopeClaims = orElse(t.ScopeClaims, from.ScopeClaims)
+	}
+	return nil
+}
+
+func orElse(given, otherwise []string) []string {
+	if len(given) > 0 {
+		return given
+	}
+	return otherwise
+}
+
+func (t *TrustedIssuer) check() error {
+	u, err := url.Parse(t.Issuer)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "https" && u.Scheme != "http":
+		return fmt.Errorf("trusted issuer %q must be an https URL, written as the iss of its tokens", t.Issuer)
+	case u.Scheme == "http" && !isLoopback(u.Hostname()) && !t.InsecureHTTP && t.JWKSURL == "" && t.JWKSFile == "":
+		return fmt.Errorf("the keys of trusted issuer %s would be fetched over plain HTTP; use https, or name them with jwks_url or jwks_file", t.Issuer)
+	case t.Preset == "github_actions" && len(t.Claims) == 0:
+		return fmt.Errorf("every workflow on GitHub gets a token for any audience; say whose are accepted, as in: claim repository my-org/my-repo")
+	}
+	for _, alg := range t.Algorithms {
+		if !jws.Supported(alg) {
+			return fmt.Errorf("unknown algorithm %q; known: %s", alg, strings.Join(jws.Algorithms, ", "))
+		}
+	}
+	for _, typ := range t.Types {
+		if !slices.Contains([]string{"at+jwt", "jwt", "none"}, typ) {
+			return fmt.Errorf("unknown type %q of an access token; known: at+jwt, jwt, none", typ)
+		}
+	}
+	return nil
+}
+
+// typ are the accepted types in the verifier's spelling.
+func (t *TrustedIssuer) typ() []string {
+	types := slices.Clone(t.Types)
+	for i, typ := range types {
+		if typ == "none" {
+			types[i] = ""
+		}
+	}
+	return types
+}
+
+func (t *TrustedIssuer) layout() (verifier.Layout, error) {
+	layout := verifier.Layout{Optional: []string{"sub", "client_id", "jti", "iat"}, InsecureNonce: t.InsecureNonce}
+	var err error
+	if layout.ClientID, err = claimPaths(t.ClientIDClaims); err != nil {
+		return layout, err
+	}
+	layout.Scope, err = claimPaths(t.ScopeClaims)
+	return layout, err
+}
+
+func (t *TrustedIssuer) id() string                 { return t.Issuer }
+func (t *TrustedIssuer) verifies() *verifier.Issuer { return t.verification }
+
+// trustedRule is what a route asks of the tokens of a trusted issuer.
+type trustedRule struct{ requirement *verifier.Requirement }
+
+func (t *TrustedIssuer) newRule(v *Verify) (rule, error) {
+	audience := orElse(v.Audience, t.Audience)
+	requirement, err := v.requirementWithoutApplications(t.Issuer, audience)
+	if err != nil {
+		return nil, err
+	}
+	requirement.Claims = slices.Concat(t.rules, requirement.Claims)
+	return trustedRule{requirement}, nil
+}
+
+func (r trustedRule) judge(claims *verifier.Claims) error { return claims.Authorize(r.requirement) }

@@ -1,0 +1,119 @@
+package tokenidp
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"path"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jwks"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+)
+
+// trustedStanding is what is kept of a trusted issuer when the configuration is
+// reloaded: its keys, so that a reload while it is down loses none.
+type trustedStanding struct {
+	keys atomic.Pointer[jwks.Source]
+}
+
+// trustedStandings are those of the trusted issuers in any configuration that is
+// loaded.
+var trustedStandings = caddy.NewUsagePool()
+
+// Destruct has nothing to release.
+func (*trustedStanding) Destruct() error { return nil }
+
+func (t *TrustedIssuer) provisionKeys(ctx caddy.Context) error {
+	value, _, err := trustedStandings.LoadOrNew(t.Issuer, func() (caddy.Destructor, error) { return new(trustedStanding), nil })
+	if err != nil {
+		return err
+	}
+	t.standing = value.(*trustedStanding)
+	o := jwks.Options{
+		Issuer: t.Issuer, JWKSURL: t.JWKSURL, File: t.JWKSFile, Algorithms: t.Algorithms,
+		Storage: ctx.Storage(), Folder: path.Join(signing.Folder(t.Issuer), "jwks"),
+		InsecureHTTP: t.InsecureHTTP, MaxStale: time.Duration(t.MaxStale),
+		Predecessor: t.standing.keys.Load(), Logger: t.logger,
+	}
+	if o.Transport, err = t.transport(); err != nil {
+		return err
+	}
+	if t.keys, err = jwks.New(o); err != nil {
+		return err
+	}
+	reading, cancel := context.WithTimeout(ctx, storageTimeout)
+	defer cancel()
+	if err := t.keys.Load(reading); err != nil {
+		t.logger.Warn("the keys kept from before cannot be read; they are fetched from the issuer", zap.Error(err))
+	}
+	return nil
+}
+
+// keep puts the issuer's keys in force for the configurations after this one.
+func (t *TrustedIssuer) keep() { t.standing.keys.Store(t.keys) }
+
+// transport fetches the keys. It is nil for the usual one.
+func (t *TrustedIssuer) transport() (http.RoundTripper, error) {
+	if t.CAFile == "" && t.BearerTokenFile == "" {
+		return nil, nil
+	}
+	var roots *x509.CertPool
+	if t.CAFile != "" {
+		text, err := readSmallFile(t.CAFile)
+		if err != nil {
+			return nil, fmt.Errorf("ca_file: %w", err)
+		}
+		if roots = x509.NewCertPool(); !roots.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("ca_file: there is no certificate in %s", t.CAFile)
+		}
+	}
+	transport := jwks.Transport(roots)
+	if t.BearerTokenFile == "" {
+		return transport, nil
+	}
+	if _, err := readSmallFile(t.BearerTokenFile); err != nil {
+		return nil, fmt.Errorf("bearer_token_file: %w", err)
+	}
+	hosts := make(map[string]bool)
+	for _, raw := range []string{t.Issuer, t.JWKSURL} {
+		if u, err := url.Parse(raw); err == nil && u.Scheme == "https" {
+			hosts[u.Host] = true
+		}
+	}
+	return &bearerTransport{next: transport, file: t.BearerTokenFile, hosts: hosts}, nil
+}
+
+// bearerTransport sends a token to the issuer's own hosts, over TLS, and to nobody
+// whom its metadata may name.
+type bearerTransport struct {
+	next  http.RoundTripper
+	file  string
+	hosts map[string]bool
+}
+
+var errEmptyToken = errors.New("it is empty")
+
+func (b *bearerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Scheme != "https" || !b.hosts[r.URL.Host] {
+		return b.next.RoundTrip(r)
+	}
+	token, err := readSmallFile(b.file) // it changes: Kubernetes rotates it
+	if token = bytes.TrimSpace(token); err == nil && len(token) == 0 {
+		err = errEmptyToken
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", b.file, err)
+	}
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+string(token))
+	return b.next.RoundTrip(r)
+}
