@@ -9,6 +9,10 @@ import (
 type file struct {
 	key   string // its absolute path
 	print fingerprint
+	// unfinished is the sum of a version that may be half-written; zero: none.
+	unfinished tag
+	// missing: the look before did not find it either.
+	missing bool
 	// gone: it is to be removed from what is in force.
 	gone bool
 	// newest is what it says now, rightly or wrongly.
@@ -30,11 +34,17 @@ func newFile(path, key string) *file {
 // look reads the file if it, or a secret mounted by it, is not what it was.
 func (f *file) look(now time.Time, o Options) (changed bool) {
 	back := f.gone
-	f.gone = false
+	f.gone, f.missing = false, false
 	if f.newest != nil && f.print.same(now) && unchanged(f.newest.mounted, now) {
+		f.unfinished = tag{}
 		return back
 	}
-	data, err := f.print.read(now)
+	is := f.print
+	data, err := is.read(now)
+	if f.newest != nil && f.mayBeUnfinished(&is) {
+		return back
+	}
+	f.print = is
 	switch {
 	case err != nil:
 		f.newest = unreadable(f.print.path, err)
@@ -56,6 +66,27 @@ func (f *file) look(now time.Time, o Options) (changed bool) {
 	}
 	f.off = off
 	return true
+}
+
+// mayBeUnfinished: programs that overwrite a file do so in pieces, and what is
+// there of it may be sound, with half of its Applications. What was written just
+// now counts when a second look finds the same.
+func (f *file) mayBeUnfinished(is *fingerprint) bool {
+	before := f.unfinished
+	f.unfinished = tag{}
+	if is.failure != "" || is.settled || is.sum == f.print.sum || is.sum == before {
+		return false
+	}
+	f.unfinished = is.sum
+	return true
+}
+
+// miss reports whether the file is gone, which it is at the second look: a
+// program may have put it aside, and be about to write it anew.
+func (f *file) miss() (gone bool) {
+	f.gone = f.gone || f.missing
+	f.missing = true
+	return f.gone
 }
 
 func unchanged(mounted []*fingerprint, now time.Time) bool {

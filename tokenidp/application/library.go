@@ -19,6 +19,7 @@ type Library struct {
 	options  Options
 	patterns []*pattern
 	files    []*file // in the order in which they are named
+	putOff   bool    // a change, to the next look
 	set      *Set    // in force
 	status   atomic.Pointer[[]FileStatus]
 }
@@ -113,6 +114,9 @@ func (l *Library) Load() (*Set, error) {
 // all of it together if the union is sound and accept has nothing against it, or
 // else as much as can be. A nil accept has nothing against anything. A
 // deactivation is always applied. If nothing changed, it takes a stat per file.
+// What was written just now, or is not there any more, counts at the second look,
+// so that nobody sees half of a save: leave more time between two looks than
+// programs do between two pieces of a file.
 func (l *Library) Refresh(accept func(*Set) error) *Result {
 	before := l.set
 	if l.look() {
@@ -134,7 +138,9 @@ func (l *Library) Status() []FileStatus {
 	return nil
 }
 
-// look reads again what changed, and reports whether anything did.
+// look reads again what changed, and reports whether anything did. While a file
+// may be gone or not, what changed is put off to the next look, so that a file
+// which moves is not in the way of itself.
 func (l *Library) look() (changed bool) {
 	before := make(map[string]*file, len(l.files))
 	for _, f := range l.files {
@@ -143,6 +149,7 @@ func (l *Library) look() (changed bool) {
 	now := l.options.Now()
 	named, looked := make(map[string]*file), make(map[string]bool)
 	var files []*file
+	changed, l.putOff = l.putOff, false
 	for _, p := range l.patterns {
 		p.expand()
 		for _, path := range p.matched {
@@ -170,13 +177,18 @@ func (l *Library) look() (changed bool) {
 		files = append(files, f)
 		// A glob passes silently over a folder that it may not read.
 		if _, err := os.Lstat(f.print.path); errors.Is(err, fs.ErrNotExist) {
-			changed = changed || !f.gone
-			f.gone = true
+			before := f.gone
+			l.putOff = !f.miss() || l.putOff
+			changed = changed || f.gone != before
 		} else {
 			changed = f.look(now, l.options) || changed
 		}
 	}
 	l.files = files
+	if l.putOff {
+		l.putOff = changed
+		return false
+	}
 	return changed
 }
 

@@ -298,8 +298,8 @@ func TestDocumentErrors(t *testing.T) {
 	}
 }
 
-// TestBillionLaughs would build 10^9 strings if aliases were followed.
-func TestBillionLaughs(t *testing.T) {
+// TestF08BillionLaughs would build 10^9 strings if aliases were followed.
+func TestF08BillionLaughs(t *testing.T) {
 	text := "resources:\n  - &a [" + strings.Repeat("lol,", 10) + "]\n"
 	want := "a.yaml:2: resource 1: has an anchor (&), which is not accepted; write the value out where it is needed\n"
 	for i := range 8 {

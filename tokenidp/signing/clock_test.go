@@ -8,8 +8,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// TestClockSteps: no rotation storm, and no key is deleted early.
-func TestClockSteps(t *testing.T) {
+// TestF13ClockSteps: no rotation storm, and no key is deleted early.
+func TestF13ClockSteps(t *testing.T) {
 	for _, step := range []time.Duration{time.Hour, -time.Hour, 3650 * day, -3650 * day, 45 * day, -45 * day} {
 		t.Run(step.String(), func(t *testing.T) {
 			storage := newStorage(t)
@@ -58,7 +58,7 @@ func TestClockSteps(t *testing.T) {
 	}
 }
 
-func TestNothingIsDeletedThatThisProcessHasNotWatched(t *testing.T) {
+func TestF13NothingIsDeletedThatThisProcessHasNotWatched(t *testing.T) {
 	storage := newStorage(t)
 	n := newNode(t, storage, "EdDSA", testTime)
 	mustEnsure(t, n.Ring)
@@ -77,7 +77,7 @@ func TestNothingIsDeletedThatThisProcessHasNotWatched(t *testing.T) {
 	n.want("active 2026-03-16")
 }
 
-func TestKeyFarAheadIsPublishedAndWaits(t *testing.T) {
+func TestF13KeyFarAheadIsPublishedAndWaits(t *testing.T) {
 	storage := newStorage(t)
 	n := newNode(t, storage, "EdDSA", testTime)
 	mustEnsure(t, n.Ring)
@@ -107,7 +107,7 @@ func TestKeyFarAheadIsPublishedAndWaits(t *testing.T) {
 	n.want("active 2026-03-16, next 2026-06-13")
 }
 
-func TestFirstKeyOfAWrongClock(t *testing.T) {
+func TestF13FirstKeyOfAWrongClock(t *testing.T) {
 	storage := newStorage(t)
 	n := newNode(t, storage, "EdDSA", testTime.AddDate(10, 0, 0))
 	mustEnsure(t, n.Ring)

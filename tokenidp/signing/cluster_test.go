@@ -45,7 +45,7 @@ func agree(t *testing.T, rings []*Ring) {
 	}
 }
 
-func TestColdStartOfEightNodes(t *testing.T) {
+func TestF11ColdStartOfEightNodes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // waiting for a lock takes no time here
 		shared := newStorage(t)
 		var rings []*Ring
@@ -114,9 +114,9 @@ func interleaved(seed uint64, storages []*faultyStorage, run []func()) {
 	}
 }
 
-// TestColdStartUnderBrokenLock: locks are advisory. Nodes that raced agree as soon
+// TestF11ColdStartUnderABrokenLock: locks are advisory. Nodes that raced agree as soon
 // as each has read the storage once more.
-func TestColdStartUnderBrokenLock(t *testing.T) {
+func TestF11ColdStartUnderABrokenLock(t *testing.T) {
 	races := 0
 	for seed := range uint64(200) {
 		name := fmt.Sprintf("seed %d", seed)
@@ -162,8 +162,8 @@ func TestColdStartUnderBrokenLock(t *testing.T) {
 	}
 }
 
-// TestTwoKeysOfOneID: whichever was written first, the lower thumbprint wins.
-func TestTwoKeysOfOneID(t *testing.T) {
+// TestF11TwoKeysOfOneID: whichever was written first, the lower thumbprint wins.
+func TestF11TwoKeysOfOneID(t *testing.T) {
 	winner, loser := testKey(t, "2026-03-16", "EdDSA"), testKey(t, "2026-03-16", "EdDSA")
 	if winner.Public().Thumbprint() > loser.Public().Thumbprint() {
 		winner, loser = loser, winner
@@ -194,9 +194,9 @@ func TestTwoKeysOfOneID(t *testing.T) {
 	}
 }
 
-// TestStalledHolderOfTheLock wakes up after the lock went to another node, and
+// TestF12StalledHolderAtAColdStart wakes up after the lock went to another node, and
 // writes.
-func TestStalledHolderOfTheLock(t *testing.T) {
+func TestF12StalledHolderAtAColdStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := newStorage(t)
 		shared.brokenLock = true
@@ -223,9 +223,9 @@ func TestStalledHolderOfTheLock(t *testing.T) {
 	})
 }
 
-// TestRaceOfTwoAlgorithms for one kid: the loser's algorithm comes later, as
+// TestF11RaceOfTwoAlgorithms for one kid: the loser's algorithm comes later, as
 // with any other change of the algorithm.
-func TestRaceOfTwoAlgorithms(t *testing.T) {
+func TestF11RaceOfTwoAlgorithms(t *testing.T) {
 	shared := newStorage(t)
 	shared.brokenLock = true
 	s := shared.sharing()
@@ -259,8 +259,8 @@ func thumbprintIn(name string) string {
 	return thumbprint
 }
 
-// TestCrashBetweenAnyTwoOperations: the next start finds or makes one key.
-func TestCrashBetweenAnyTwoOperations(t *testing.T) {
+// TestF01CrashAtAnyStepOfAStart: the next start finds or makes one key.
+func TestF01CrashAtAnyStepOfAStart(t *testing.T) {
 	errCrashed := errors.New("crashed")
 	for _, panics := range []bool{false, true} {
 		for step := 1; ; step++ {

@@ -105,7 +105,7 @@ func TestKeyIDIsTheDayInUTC(t *testing.T) {
 	}
 }
 
-func TestReadOnlyStorage(t *testing.T) {
+func TestF28ReadOnlyStorageIsNotWrittenTo(t *testing.T) {
 	storage := newStorage(t)
 	issuing := newTestRing(storage)
 	mustEnsure(t, issuing)

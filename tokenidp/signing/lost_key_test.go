@@ -19,7 +19,7 @@ func lose(t *testing.T, s *faultyStorage, k *Key) {
 	}
 }
 
-func TestLostActiveKeyIsStoredAgain(t *testing.T) {
+func TestF23LostActiveKeyIsStoredAgain(t *testing.T) {
 	for _, algorithm := range []string{"RS256", "ES256", "EdDSA"} {
 		storage := newStorage(t)
 		n := newNode(t, storage, algorithm, testTime)
@@ -48,7 +48,7 @@ func TestLostActiveKeyIsStoredAgain(t *testing.T) {
 	}
 }
 
-func TestLostNextKeyIsStoredAgain(t *testing.T) {
+func TestF23LostNextKeyIsStoredAgain(t *testing.T) {
 	storage := newStorage(t)
 	n := newNode(t, storage, "EdDSA", testTime)
 	mustEnsure(t, n.Ring)
@@ -64,8 +64,8 @@ func TestLostNextKeyIsStoredAgain(t *testing.T) {
 	}
 }
 
-// TestBrokenActiveKeyIsLeftAlone: what is there is never overwritten.
-func TestBrokenActiveKeyIsLeftAlone(t *testing.T) {
+// TestF05BrokenActiveKeyIsLeftAlone: what is there is never overwritten.
+func TestF05BrokenActiveKeyIsLeftAlone(t *testing.T) {
 	storage := newStorage(t)
 	n := newNode(t, storage, "EdDSA", testTime)
 	k := mustEnsure(t, n.Ring)
@@ -86,8 +86,8 @@ func TestBrokenActiveKeyIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestLostRetiredKeyVerifiesOn until it is due, here, and is not stored again.
-func TestLostRetiredKeyVerifiesOn(t *testing.T) {
+// TestF23LostRetiredKeyVerifiesOn until it is due, here, and is not stored again.
+func TestF23LostRetiredKeyVerifiesOn(t *testing.T) {
 	storage := newStorage(t)
 	n := newNode(t, storage, "EdDSA", testTime)
 	first := mustEnsure(t, n.Ring)

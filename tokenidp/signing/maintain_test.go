@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestMaintenanceDuringOutage(t *testing.T) {
+func TestF03RotationIsPostponedDuringAnOutage(t *testing.T) {
 	for _, op := range []string{"List", "Load", "Lock", "Store"} {
 		storage := newStorage(t)
 		n := newNode(t, storage, "EdDSA", testTime)
@@ -51,8 +51,8 @@ func TestDeletionFails(t *testing.T) {
 	n.want("active 2026-03-16")
 }
 
-// TestHeldUpHolderOfTheLockMakesNoKey: when it wakes, the lock is another's.
-func TestHeldUpHolderOfTheLockMakesNoKey(t *testing.T) {
+// TestF12HeldUpHolderOfTheLockMakesNoKey: when it wakes, the lock is another's.
+func TestF12HeldUpHolderOfTheLockMakesNoKey(t *testing.T) {
 	storage := newStorage(t)
 	n := newNode(t, storage, "EdDSA", testTime)
 	mustEnsure(t, n.Ring)
@@ -99,8 +99,8 @@ func TestKeyWrittenLateWaits(t *testing.T) {
 	}
 }
 
-// TestSlowListingMakesNoSecondSuccessor: what was written is not listed yet.
-func TestSlowListingMakesNoSecondSuccessor(t *testing.T) {
+// TestF23SlowListingMakesNoSecondSuccessor: what was written is not listed yet.
+func TestF23SlowListingMakesNoSecondSuccessor(t *testing.T) {
 	storage := newStorage(t)
 	n := newNode(t, storage, "EdDSA", testTime)
 	mustEnsure(t, n.Ring)
@@ -116,7 +116,7 @@ func TestSlowListingMakesNoSecondSuccessor(t *testing.T) {
 	n.want("active 2026-03-16, next 2026-06-13")
 }
 
-func TestOnlyReadingWritesNothing(t *testing.T) {
+func TestF28OnlyReadingWritesNothing(t *testing.T) {
 	storage := newStorage(t)
 	n := newNode(t, storage, "EdDSA", testTime)
 	mustEnsure(t, n.Ring)

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestEnsureDuringOutage: an outage never looks like an empty storage.
-func TestEnsureDuringOutage(t *testing.T) {
+// TestF02OutageNeverLooksLikeAnEmptyStorage: an outage never looks like an empty storage.
+func TestF02OutageNeverLooksLikeAnEmptyStorage(t *testing.T) {
 	for _, op := range []string{"List", "Load"} {
 		t.Run(op, func(t *testing.T) {
 			storage := newStorage(t)
@@ -30,7 +30,7 @@ func TestEnsureDuringOutage(t *testing.T) {
 	}
 }
 
-func TestOutageUnderTheLock(t *testing.T) {
+func TestF02OutageUnderTheLock(t *testing.T) {
 	storage := newStorage(t)
 	storage.before = func(_ context.Context, c call) error {
 		if c.op == "List" && storage.count("List") == 2 {
@@ -46,7 +46,7 @@ func TestOutageUnderTheLock(t *testing.T) {
 	}
 }
 
-func TestRingKeepsItsKeysDuringOutage(t *testing.T) {
+func TestF03RingKeepsItsKeysDuringAnOutage(t *testing.T) {
 	for _, op := range []string{"List", "Load"} {
 		storage := newStorage(t)
 		r := newTestRing(storage)
@@ -67,8 +67,8 @@ func TestRingKeepsItsKeysDuringOutage(t *testing.T) {
 	}
 }
 
-// TestRingKeepsItsKeyWhenTheStorageLosesIt: the ring issues on, and says so.
-func TestRingKeepsItsKeyWhenTheStorageLosesIt(t *testing.T) {
+// TestF23RingKeepsItsKeyWhenTheStorageLosesIt: the ring issues on, and says so.
+func TestF23RingKeepsItsKeyWhenTheStorageLosesIt(t *testing.T) {
 	for name, lose := range map[string]func(file string) error{
 		"entry removed":  os.Remove,
 		"folder removed": func(file string) error { return os.RemoveAll(filepath.Dir(file)) },
@@ -98,7 +98,7 @@ func TestRingKeepsItsKeyWhenTheStorageLosesIt(t *testing.T) {
 	}
 }
 
-func TestStoreFails(t *testing.T) {
+func TestF14FullDiskAtAStart(t *testing.T) {
 	storage := newStorage(t).failing(syscall.ENOSPC, "Store")
 	r := newTestRing(storage)
 	if err := r.Ensure(t.Context()); !errors.Is(err, syscall.ENOSPC) {
@@ -111,7 +111,7 @@ func TestStoreFails(t *testing.T) {
 	mustEnsure(t, r)
 }
 
-func TestLockFails(t *testing.T) {
+func TestF02LockFailsAtAStart(t *testing.T) {
 	storage := newStorage(t).failing(syscall.EIO, "Lock")
 	r := newTestRing(storage)
 	if err := r.Ensure(t.Context()); !errors.Is(err, syscall.EIO) || !strings.Contains(err.Error(), "locking") {
@@ -152,7 +152,7 @@ func TestUnlockAfterCancel(t *testing.T) {
 	mustEnsure(t, newTestRing(storage))
 }
 
-func TestWrittenButNotListed(t *testing.T) {
+func TestF23WrittenButNotListed(t *testing.T) {
 	storage := newStorage(t)
 	storage.listed = func([]string, error) ([]string, error) { return nil, nil }
 	r := newTestRing(storage)
@@ -165,9 +165,9 @@ func TestWrittenButNotListed(t *testing.T) {
 	}
 }
 
-// TestVanishingFileIsNoEmptyStorage: file storage lists with an error that says
+// TestF02VanishingFileIsNoEmptyStorage: file storage lists with an error that says
 // "does not exist" when a peer's temporary file is renamed meanwhile.
-func TestVanishingFileIsNoEmptyStorage(t *testing.T) {
+func TestF02VanishingFileIsNoEmptyStorage(t *testing.T) {
 	storage := newStorage(t)
 	first := newTestRing(storage)
 	made := mustEnsure(t, first)
@@ -208,9 +208,9 @@ func TestVanishingFileIsNoEmptyStorage(t *testing.T) {
 	}
 }
 
-// TestListedButGone: in a storage that lags, a key may be in the list before it
+// TestF23ListedButGone: in a storage that lags, a key may be in the list before it
 // can be loaded. It counts as a key.
-func TestListedButGone(t *testing.T) {
+func TestF23ListedButGone(t *testing.T) {
 	storage := newStorage(t)
 	k := mustEnsure(t, newTestRing(storage))
 	lagging := storage.sharing().failing(fs.ErrNotExist, "Load")
@@ -227,7 +227,7 @@ func TestListedButGone(t *testing.T) {
 	}
 }
 
-func TestPartialListing(t *testing.T) {
+func TestF23PartialListing(t *testing.T) {
 	storage := newStorage(t)
 	k := mustEnsure(t, newTestRing(storage))
 	addKey(t, storage, "2026-03-17", "EdDSA")

@@ -130,7 +130,7 @@ func TestFailedRereadIsNotUnknownKey(t *testing.T) {
 	}
 }
 
-func TestClockGoingBackwards(t *testing.T) {
+func TestF13RereadsAfterTheClockIsSet(t *testing.T) {
 	storage := newStorage(t)
 	r, c := clockedRing(t, storage)
 	for i, step := range []time.Duration{0, -time.Hour, 10 * 365 * 24 * time.Hour, -20 * 365 * 24 * time.Hour, rereadInterval} {
@@ -143,8 +143,8 @@ func TestClockGoingBackwards(t *testing.T) {
 	}
 }
 
-// TestHangingStorage never returns and ignores its context.
-func TestHangingStorage(t *testing.T) {
+// TestF04HangingStorageHoldsUpNoRequest never returns and ignores its context.
+func TestF04HangingStorageHoldsUpNoRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		storage := newStorage(t)
 		r, c := clockedRing(t, storage)
@@ -192,8 +192,8 @@ func TestHangingStorage(t *testing.T) {
 	})
 }
 
-// TestSlowStorage honours its context.
-func TestSlowStorage(t *testing.T) {
+// TestF04SlowStorageHoldsUpNoRequestForLong honours its context.
+func TestF04SlowStorageHoldsUpNoRequestForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		storage := newStorage(t)
 		r, c := clockedRing(t, storage)

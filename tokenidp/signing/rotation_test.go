@@ -129,8 +129,8 @@ func TestSuccessorOfARingRemembers(t *testing.T) {
 	}
 }
 
-// TestEntryWithoutSignsFrom: it signed from the moment it was made.
-func TestEntryWithoutSignsFrom(t *testing.T) {
+// TestF27EntryWithoutSignsFrom: it signed from the moment it was made.
+func TestF27EntryWithoutSignsFrom(t *testing.T) {
 	k := testKey(t, "2026-03-16", "EdDSA")
 	data := encoded(t, k)
 	for what, e := range map[string][]byte{

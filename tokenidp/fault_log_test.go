@@ -1,0 +1,180 @@
+package tokenidp
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/caddyserver/certmagic"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+)
+
+const testIssuer = "https://idp.example.com"
+
+// observed is an issuer whose log and metrics a test reads.
+type observed struct {
+	*Issuer
+	t        *testing.T
+	logs     *observer.ObservedLogs
+	registry *prometheus.Registry
+}
+
+func newObserved(t *testing.T) *observed {
+	t.Helper()
+	core, logs := observer.New(zap.DebugLevel)
+	registry := prometheus.NewRegistry()
+	m, err := newMetrics(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	iss := &Issuer{Issuer: testIssuer, logger: zap.New(core), metrics: m, standing: new(standing)}
+	iss.provisionLastUse(&certmagic.FileStorage{Path: t.TempDir()})
+	return &observed{iss, t, logs, registry}
+}
+
+// gauge is the value of a metric of the issuer.
+func (o *observed) gauge(name string) float64 {
+	o.t.Helper()
+	families, err := o.registry.Gather()
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == name {
+			return f.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	o.t.Fatalf("there is no %s", name)
+	return 0
+}
+
+// errorsLogged are those of the log since the call before.
+func (o *observed) errorsLogged() string {
+	var lines []string
+	for _, l := range o.logs.TakeAll() {
+		if l.Level == zap.ErrorLevel {
+			lines = append(lines, fmt.Sprint(l.Message, l.ContextMap()))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// brokenStorage fails at one operation.
+type brokenStorage struct {
+	*certmagic.FileStorage
+	op  string
+	err error
+}
+
+func (s *brokenStorage) List(ctx context.Context, prefix string, recursive bool) ([]string, error) {
+	if s.op == "List" {
+		return nil, s.err
+	}
+	return s.FileStorage.List(ctx, prefix, recursive)
+}
+
+func (s *brokenStorage) Lock(ctx context.Context, name string) error {
+	if s.op == "Lock" {
+		return s.err
+	}
+	return s.FileStorage.Lock(ctx, name)
+}
+
+// TestF03StorageFailsInRunAndSaysSo: an error in the log when it begins, not every
+// minute; a metric that is 0 as long as it lasts; and a line when it ends. F14:
+// so too where no lock can be written, because the disk is full.
+func TestF03StorageFailsInRunAndSaysSo(t *testing.T) {
+	for name, fault := range map[string]brokenStorage{
+		"an I/O error": {op: "List", err: syscall.EIO},
+		"a time-out":   {op: "List", err: context.DeadlineExceeded},
+		"a full disk":  {op: "Lock", err: syscall.ENOSPC},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, storage := newObserved(t), &brokenStorage{FileStorage: &certmagic.FileStorage{Path: t.TempDir()}}
+			o.keys, o.issues = signing.NewRing(storage, testIssuer, "EdDSA", nil, o.logger), true
+			if err := o.keys.Ensure(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if fault.op == "Lock" { // there is a lost key to be stored again
+				if err := os.RemoveAll(filepath.Join(storage.Path, "tokenidp")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			storage.op, storage.err = fault.op, fault.err
+			problem := ""
+			for minute := range 60 {
+				problem = o.maintainKeysOnce(t.Context(), problem)
+				if told := o.errorsLogged(); strings.Contains(told, fault.err.Error()) != (minute == 0) {
+					t.Errorf("minute %d: %s", minute, told)
+				}
+				if o.gauge("caddy_tokenidp_keys_in_order") != 0 {
+					t.Errorf("minute %d: in order", minute)
+				}
+				if _, _, err := o.keys.Sign([]byte(`{}`)); err != nil {
+					t.Error(err)
+				}
+			}
+			storage.op = ""
+			problem = o.maintainKeysOnce(t.Context(), problem)
+			if problem != "" || o.gauge("caddy_tokenidp_keys_in_order") != 1 || o.logs.FilterMessage("signing keys are in order again").Len() != 1 {
+				t.Errorf("healed: %q, log %v", problem, o.logs.All())
+			}
+		})
+	}
+}
+
+// TestF07BrokenFileIsLoggedAndCounted once, with its place; the metric is 0 until
+// it is mended; the Applications in force stay.
+func TestF07BrokenFileIsLoggedAndCounted(t *testing.T) {
+	const good = "resources: [{name: a-api, scopes: [{name: a}]}]\napplications: [{client_id: a, active: false, scopes: [a]}]\n"
+	file := filepath.Join(t.TempDir(), "a.yaml")
+	save := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save(good)
+	o := newObserved(t)
+	o.library = application.NewLibrary([]string{file}, application.Options{})
+	set, err := o.library.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.adopt(set)
+	for _, row := range []struct{ name, text, want string }{
+		{"broken", "applications:\n  - client_id: a\n    admin: true\n", file + `:3: application "a": unknown field`},
+		{"empty", "", file + ":1: is empty"},
+		{"half-written", "applications:\n  - client_id: \"hunt", file + ":2: not YAML"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			save(row.text)
+			told := ""
+			for range 10 {
+				o.refresh()
+				told += o.errorsLogged()
+			}
+			if strings.Count(told, row.want) != 1 || !strings.Contains(told, "last good version stays in force") {
+				t.Errorf("log: %s", told)
+			}
+			if o.gauge("caddy_tokenidp_applications_in_order") != 0 || o.applications.Load() != set {
+				t.Error("it is in order, or another Set is in force")
+			}
+			save(good)
+			o.refresh()
+			o.refresh()
+			if o.gauge("caddy_tokenidp_applications_in_order") != 1 || o.errorsLogged() != "" {
+				t.Error("mended, it is not in order")
+			}
+		})
+	}
+}
