@@ -14,7 +14,7 @@ import (
 	"github.com/caddyserver/certmagic"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
 
 // rotating is an Application whose secrets overlap.
@@ -47,9 +47,9 @@ func startRotating(t *testing.T, expires time.Time, option string, o options) *c
 func watched(t *testing.T, p *ports, days int) (home string) {
 	t.Helper()
 	home = t.TempDir()
-	storage := &certmagic.FileStorage{Path: filepath.Join(home, ".local/share/caddy")}
+	files := &certmagic.FileStorage{Path: filepath.Join(home, ".local/share/caddy")}
 	began, elapsed := time.Now().AddDate(0, 0, -days), time.Duration(0)
-	record := lastuse.New(storage, signing.Folder(p.replace("https://localhost:5001"))+"/last_use", lastuse.Options{
+	record := lastuse.New(files, storage.Folder(p.replace("https://localhost:5001"))+"/last_use", lastuse.Options{
 		Now:     func() time.Time { return began.Add(elapsed) },
 		Elapsed: func() time.Duration { return elapsed },
 	})

@@ -13,6 +13,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
 
 func init() {
@@ -61,13 +63,14 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.checkNames(); err != nil {
 		return err
 	}
+	bounded := storage.NewBounded(ctx.Storage())
 	for _, iss := range a.Issuers {
-		if err := iss.provision(ctx, a.logger, m); err != nil {
+		if err := iss.provision(ctx, bounded, a.logger, m); err != nil {
 			return placed(iss.Source, err)
 		}
 	}
 	for _, t := range a.Trusted {
-		if err := t.provision(ctx, a.logger); err != nil {
+		if err := t.provision(ctx, bounded, a.logger); err != nil {
 			return placed(t.Source, err)
 		}
 	}

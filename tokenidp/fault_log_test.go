@@ -178,3 +178,18 @@ func TestF07BrokenFileIsLoggedAndCounted(t *testing.T) {
 		})
 	}
 }
+
+// TestF14FailureReadsTheSame however its kids and temporary files are called, so
+// that it is told once, and another one is told too.
+func TestF14FailureReadsTheSame(t *testing.T) {
+	said := func(kid, file, cause string) string {
+		return varying.ReplaceAllLiteralString("writing tokenidp/a/keys/"+kid+".json: open /srv/.tmp-"+file+": "+cause, "…")
+	}
+	first := said("2026-06-14.482910", "183", "no space left on device")
+	if second := said("2026-06-14.771234", "97x", "no space left on device"); first != second {
+		t.Errorf("%s\n%s", first, second)
+	}
+	if other := said("2026-06-14.482910", "183", "permission denied"); first == other {
+		t.Errorf("another failure reads the same: %s", other)
+	}
+}

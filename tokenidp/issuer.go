@@ -18,6 +18,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -105,7 +106,7 @@ type Issuer struct {
 	logger       *zap.Logger
 }
 
-func (iss *Issuer) provision(ctx caddy.Context, logger *zap.Logger, m *metrics) error {
+func (iss *Issuer) provision(ctx caddy.Context, bounded *storage.Bounded, logger *zap.Logger, m *metrics) error {
 	iss.logger, iss.metrics = logger.With(zap.String("issuer", iss.Issuer)), m
 	if err := iss.check(); err != nil {
 		return err
@@ -116,13 +117,13 @@ func (iss *Issuer) provision(ctx caddy.Context, logger *zap.Logger, m *metrics) 
 	if err := iss.loadApplications(); err != nil {
 		return err
 	}
-	if err := iss.provisionKeys(ctx.Storage()); err != nil {
+	if err := iss.provisionKeys(bounded); err != nil {
 		return err
 	}
 	if err := iss.prepareVerification(); err != nil {
 		return err
 	}
-	iss.provisionLastUse(ctx.Storage())
+	iss.provisionLastUse(bounded)
 	reading, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
 	if err := iss.keys.Load(reading); err != nil {

@@ -2,6 +2,7 @@ package tokenidp
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"time"
 
@@ -38,7 +39,7 @@ func (iss *Issuer) maintainKeysOnce(ctx context.Context, before string) (problem
 		return before // this configuration has ended
 	}
 	if err != nil {
-		problem = err.Error()
+		problem = varying.ReplaceAllLiteralString(err.Error(), "…")
 	}
 	switch {
 	case problem == before:
@@ -50,6 +51,10 @@ func (iss *Issuer) maintainKeysOnce(ctx context.Context, before string) (problem
 	iss.metrics.keysMaintained(iss.Issuer, err == nil)
 	return problem
 }
+
+// varying are the words of an error that may differ each time it comes, such as the
+// names of temporary files: with them, one failure would be told every minute.
+var varying = regexp.MustCompile(`\S*[0-9]\S*`)
 
 // signingAlgorithms are those of the keys that are published, for the metadata.
 func (iss *Issuer) signingAlgorithms() []string {

@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
 
 // checkKeys checks what is configured about the signing keys.
@@ -53,8 +53,8 @@ func isPlaceholder(s string) bool { return placeholder.MatchString(s) }
 
 // provisionKeys makes the ring of this configuration, which goes on from the one
 // before if that had the same storage.
-func (iss *Issuer) provisionKeys(storage certmagic.Storage) error {
-	iss.storage = fmt.Sprintf("%T %v", storage, storage)
+func (iss *Issuer) provisionKeys(bounded *storage.Bounded) error {
+	iss.storage = bounded.String()
 	o := signing.Options{
 		RotateEvery: time.Duration(iss.Rotate),
 		Predecessor: iss.standing.predecessor(iss.storage),
@@ -73,7 +73,7 @@ func (iss *Issuer) provisionKeys(storage certmagic.Storage) error {
 			return fmt.Errorf("key_encryption_key: %w", err)
 		}
 	}
-	iss.keys = signing.NewRingWith(storage, iss.Issuer, iss.SigningAlgorithm, o)
+	iss.keys = signing.NewRingWith(bounded, iss.Issuer, iss.SigningAlgorithm, o)
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
 
 const (
@@ -33,7 +33,7 @@ type storedRecord struct {
 
 // provisionLastUse goes on with the record of the configuration before, if that
 // had the same storage.
-func (iss *Issuer) provisionLastUse(storage certmagic.Storage) {
+func (iss *Issuer) provisionLastUse(s certmagic.Storage) {
 	before := iss.standing.lastUse.Load()
 	if before != nil && before.storage == iss.storage {
 		iss.lastUse = before.record
@@ -43,7 +43,7 @@ func (iss *Issuer) provisionLastUse(storage certmagic.Storage) {
 	if before != nil {
 		o.Predecessor = before.record
 	}
-	iss.lastUse = lastuse.New(storage, path.Join(signing.Folder(iss.Issuer), "last_use"), o)
+	iss.lastUse = lastuse.New(s, path.Join(storage.Folder(iss.Issuer), "last_use"), o)
 }
 
 // keepSecrets writes down in the background which secrets were used, and tells of

@@ -1,6 +1,7 @@
 package tokenidp
 
 import (
+	"context"
 	"fmt"
 	"net/url"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jwks"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -126,7 +128,7 @@ var defaults = TrustedIssuer{
 	ClientIDClaims: []string{"client_id", "azp", "appid", "cid", "sub"}, ScopeClaims: []string{"scope", "scp"},
 }
 
-func (t *TrustedIssuer) provision(ctx caddy.Context, logger *zap.Logger) error {
+func (t *TrustedIssuer) provision(ctx context.Context, bounded *storage.Bounded, logger *zap.Logger) error {
 	t.logger = logger.With(zap.String("issuer", t.Issuer))
 	if err := t.complete(); err != nil {
 		return err
@@ -141,7 +143,7 @@ func (t *TrustedIssuer) provision(ctx caddy.Context, logger *zap.Logger) error {
 	if t.rules, err = claimRules(t.Claims); err != nil {
 		return err
 	}
-	if err := t.provisionKeys(ctx); err != nil {
+	if err := t.provisionKeys(ctx, bounded); err != nil {
 		return err
 	}
 	t.verification, err = verifier.NewIssuer(verifier.Options{

@@ -16,7 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jwks"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
 
 // trustedStanding is what is kept of a trusted issuer when the configuration is
@@ -32,7 +32,7 @@ var trustedStandings = caddy.NewUsagePool()
 // Destruct has nothing to release.
 func (*trustedStanding) Destruct() error { return nil }
 
-func (t *TrustedIssuer) provisionKeys(ctx caddy.Context) error {
+func (t *TrustedIssuer) provisionKeys(ctx context.Context, bounded *storage.Bounded) error {
 	value, _, err := trustedStandings.LoadOrNew(t.Issuer, func() (caddy.Destructor, error) { return new(trustedStanding), nil })
 	if err != nil {
 		return err
@@ -40,7 +40,7 @@ func (t *TrustedIssuer) provisionKeys(ctx caddy.Context) error {
 	t.standing = value.(*trustedStanding)
 	o := jwks.Options{
 		Issuer: t.Issuer, JWKSURL: t.JWKSURL, File: t.JWKSFile, Algorithms: t.Algorithms,
-		Storage: ctx.Storage(), Folder: path.Join(signing.Folder(t.Issuer), "jwks"),
+		Storage: bounded, Folder: path.Join(storage.Folder(t.Issuer), "jwks"),
 		InsecureHTTP: t.InsecureHTTP, MaxStale: time.Duration(t.MaxStale),
 		Predecessor: t.standing.keys.Load(), Logger: t.logger,
 	}

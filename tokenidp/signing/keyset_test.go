@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
 
 func TestKeySetIsPublicAndNewestFirst(t *testing.T) {
@@ -89,7 +90,7 @@ func TestFolderNames(t *testing.T) {
 		"https://a:8443", "https://a8443", "https://a-8443", "https://a/../b", "https://[::1]:8443",
 		"https://a/" + strings.Repeat("x", 400), "https://a/" + strings.Repeat("x", 401),
 	} {
-		name := path.Base(Folder(issuer))
+		name := path.Base(storage.Folder(issuer))
 		if before, found := seen[strings.ToLower(name)]; found {
 			t.Errorf("%s and %s share the folder %s", issuer, before, name)
 		}
@@ -101,8 +102,8 @@ func TestFolderNames(t *testing.T) {
 			t.Errorf("%s has the folder %s", issuer, name)
 		}
 	}
-	if !strings.HasPrefix(Folder(testIssuer), "tokenidp/idp.example.com-") {
-		t.Errorf("folder %s", Folder(testIssuer))
+	if !strings.HasPrefix(storage.Folder(testIssuer), "tokenidp/idp.example.com-") {
+		t.Errorf("folder %s", storage.Folder(testIssuer))
 	}
 }
 

@@ -149,6 +149,7 @@ func (r *Ring) refresh(ctx context.Context) (*listing, error) {
 		return r.refresh(ctx) // another read was faster, and this one may be the older
 	}
 	r.report(next, r.seen.update(next, r.rotation, at))
+	r.reportRegress(before, next, at)
 	return found, nil
 }
 

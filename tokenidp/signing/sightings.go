@@ -25,8 +25,8 @@ func newSightings() *sightings {
 
 // news is what has been seen for the first time.
 type news struct {
-	unreadable     []string
-	lost, farAhead []string
+	unreadable            []string
+	lost, farAhead, ahead []string
 }
 
 func (s *sightings) update(ks *keys, rot rotation, at moment) news {
@@ -52,8 +52,11 @@ func (s *sightings) update(ks *keys, rot rotation, at moment) news {
 		if m.missing && !overdue(ks.members, i, at.wall.Add(clockSkew)) {
 			once("lost ", m, &n.lost)
 		}
-		if rot.farAhead(m.Key, at.wall) {
+		switch {
+		case rot.farAhead(m.Key, at.wall):
 			once("far ahead ", m, &n.farAhead)
+		case m.CreatedAt.After(at.wall.Add(clockSkew)):
+			once("ahead ", m, &n.ahead)
 		}
 	}
 	s.told, s.retired = told, retired
@@ -68,6 +71,19 @@ func (s *sightings) update(ks *keys, rot rotation, at moment) news {
 // clockSkew is more than lies between the clocks of two nodes: a key that a peer
 // deleted a little before this node would have is not lost.
 const clockSkew = 10 * time.Minute
+
+// reportRegress warns at a start whose storage has not been kept up for long: it
+// may be an old backup, and then the keys made since are lost.
+func (r *Ring) reportRegress(before, ks *keys, at moment) {
+	newest := r.rotation.newest(ks.members, at.wall)
+	if before.read != nil || r.rotation <= 0 || newest == nil {
+		return
+	}
+	if overdue := at.wall.Sub(newest.SignsFrom) - time.Duration(r.rotation); overdue > cutOff {
+		r.logger.Warn("the newest signing key should have had a successor for long: either no server ran, or this storage is an old backup, and tokens of keys made since are refused",
+			zap.String("kid", newest.ID), zap.Time("signs_from", newest.SignsFrom), zap.Duration("overdue", overdue))
+	}
+}
 
 // retiredFor tells for how long the process has seen the key as retired.
 func (s *sightings) retiredFor(k *Key, elapsed time.Duration) time.Duration {
@@ -94,6 +110,10 @@ func (r *Ring) report(ks *keys, n news) {
 		if slices.Contains(n.farAhead, m.ID) {
 			r.logger.Warn("a signing key begins so far ahead that the clock was wrong where it was made; delete its entry if no token of its lives",
 				zap.String("kid", m.ID), zap.Time("signs_from", m.SignsFrom), zap.String("entry", r.store.nameOf(m.Key)))
+		}
+		if slices.Contains(n.ahead, m.ID) {
+			r.logger.Warn("a signing key was made after now: the clock of this server is behind, or that of the one that made it was ahead",
+				zap.String("kid", m.ID), zap.Time("created_at", m.CreatedAt))
 		}
 	}
 }

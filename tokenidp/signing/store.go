@@ -3,7 +3,6 @@ package signing
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,8 +11,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/caddyserver/certmagic"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
 
 // store keeps the keys of one issuer in Caddy's storage: one immutable entry a
@@ -35,26 +37,14 @@ type decoded struct {
 	key    *Key
 }
 
-func newStore(storage certmagic.Storage, issuer string) *store {
+func newStore(s certmagic.Storage, issuer string) *store {
 	return &store{
-		storage: storage,
+		storage: s,
 		issuer:  issuer,
-		folder:  path.Join(Folder(issuer), "keys"),
+		folder:  path.Join(storage.Folder(issuer), "keys"),
 		decoded: make(map[string]decoded),
 	}
 }
-
-// Folder is where the storage holds what belongs to the issuer: a readable name,
-// different for any two issuers.
-func Folder(issuer string) string {
-	digest := sha256.Sum256([]byte(issuer))
-	readable := certmagic.StorageKeys.Safe(strings.TrimPrefix(strings.TrimPrefix(issuer, "https://"), "http://"))
-	return path.Join("tokenidp", readable[:min(len(readable), maxReadable)]+"-"+hex.EncodeToString(digest[:4]))
-}
-
-// maxReadable keeps the folder's name, and the lock's, within the 255 bytes of a
-// file name.
-const maxReadable = 128
 
 // listing is what the storage held at one moment.
 type listing struct {
@@ -90,6 +80,7 @@ func (s *store) list(ctx context.Context) (*listing, error) {
 	}
 	slices.Sort(names) // by kid, then by thumbprint
 	found := new(listing)
+	var refused error
 	for _, name := range names {
 		id, thumbprint, ok := parseEntryName(name)
 		if !ok || !strings.HasSuffix(path.Dir(name), s.folder) {
@@ -100,6 +91,10 @@ func (s *store) list(ctx context.Context) (*listing, error) {
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			found.quarantine(name, id, errGone)
+		case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EISDIR):
+			// Of this entry alone, and not of the storage, if others can be read.
+			found.quarantine(name, id, err)
+			refused = fmt.Errorf("loading %s: %w", name, err)
 		case err != nil:
 			return nil, fmt.Errorf("loading %s: %w", name, err)
 		default:
@@ -110,6 +105,9 @@ func (s *store) list(ctx context.Context) (*listing, error) {
 			}
 			found.add(key)
 		}
+	}
+	if len(found.keys) == 0 && refused != nil {
+		return nil, refused
 	}
 	slices.SortFunc(found.keys, byID)
 	s.forget(found.keys)
