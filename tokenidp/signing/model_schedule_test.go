@@ -38,6 +38,7 @@ func newWorld(seed uint64) *world {
 		store:   newStore(nil, testIssuer),
 		healthy: true,
 	}
+	w.store.encryption = encryptions()[0]
 	if random.IntN(8) == 0 {
 		w.faults = faults{}
 	}
@@ -46,6 +47,12 @@ func newWorld(seed uint64) *world {
 		n := &modelNode{world: w, name: i, algorithm: "EdDSA", every: every}
 		n.skew = time.Duration(random.Int64N(int64(time.Minute))) - 30*time.Second
 		n.storage = &view{w, n}
+		switch seed % 4 { // no draw, so that a seed stays the same schedule
+		case 1:
+			n.encryption = encryptions()[0]
+		case 2:
+			n.encryption = encryptions()[i%2]
+		}
 		w.nodes = append(w.nodes, n)
 		n.configure() // one after the other: no cold start at the same moment
 		w.pass(time.Minute)
@@ -158,7 +165,7 @@ func (w *world) settle() {
 	for _, n := range w.nodes {
 		n.offset, n.awayUntil = 0, 0
 	}
-	for range 2 {
+	for range 3 { // all start, then all read what the last one made
 		w.pass(time.Minute)
 		w.each((*modelNode).maintain)
 	}

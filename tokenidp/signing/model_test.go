@@ -87,6 +87,7 @@ type modelNode struct {
 	ring        *Ring
 	storage     *view
 	algorithm   string
+	encryption  *Encryption
 	every       time.Duration
 	skew        time.Duration
 	offset      time.Duration // what the clock was set by
@@ -166,12 +167,26 @@ func (n *modelNode) noted(err error, begun time.Duration) {
 func (n *modelNode) newRing(before *Ring) *Ring {
 	start := n.now
 	r := NewRingWith(n.storage, testIssuer, n.algorithm, Options{
-		RotateEvery: n.every, Now: n.clock, Predecessor: before, Logger: zap.NewNop(),
+		RotateEvery: n.every, Now: n.clock, Predecessor: before, Logger: zap.NewNop(), Encryption: n.encryption,
 		Elapsed: func() time.Duration { return n.now - start },
 	})
 	r.store.decoded = n.store.decoded // spares the trial of each key at each node
 	return r
 }
+
+// encryptions are those of nodes in a world whose keys are encrypted, some with
+// another key encryption key than others, which all of them can decrypt.
+var encryptions = sync.OnceValue(func() []*Encryption {
+	var all []*Encryption
+	for _, keks := range [][]string{{oldKEK, newKEK}, {newKEK, oldKEK}} {
+		e, err := NewEncryption(keks...)
+		if err != nil {
+			panic(err)
+		}
+		all = append(all, e)
+	}
+	return all
+})
 
 // configure loads a configuration; one that fails leaves the one before.
 func (n *modelNode) configure() {
