@@ -51,7 +51,7 @@ func (c *caddy) tokenStatus(clientID, scope string) int {
 	r := c.request(http.MethodPost, "https://localhost:5001/token", "grant_type=client_credentials&scope="+scope,
 		"Content-Type: application/x-www-form-urlencoded")
 	r.SetBasicAuth(clientID, shopSecret)
-	return send(c.t, c.client(), r).StatusCode
+	return c.once(r).StatusCode
 }
 
 func (c *caddy) get(url, token string) *answer {
@@ -61,6 +61,7 @@ func (c *caddy) get(url, token string) *answer {
 
 // A change of a file is in force without a reload, and told in the log.
 func TestApplicationsChangeWhileRunning(t *testing.T) {
+	t.Parallel()
 	c := startTwoTeams(t)
 	c.rewrite("apps/orders.yaml", team("orders", "worker", "reporter"))
 	changed := c.entries("applications changed")
@@ -74,6 +75,7 @@ func TestApplicationsChangeWhileRunning(t *testing.T) {
 
 // A deactivation cuts new tokens and live ones.
 func TestDeactivationCutsAtOnce(t *testing.T) {
+	t.Parallel()
 	c := startTwoTeams(t)
 	token := c.token("worker", "orders.read")
 	if a := c.get("https://localhost:5001/orders", token); a.StatusCode != http.StatusOK {
@@ -101,7 +103,8 @@ func TestDeactivationCutsAtOnce(t *testing.T) {
 }
 
 // A broken file is told, and holds up nobody else's change.
-func TestABrokenFileKeepsItsLastGoodVersion(t *testing.T) {
+func TestF7_ABrokenFileKeepsItsLastGoodVersion(t *testing.T) {
+	t.Parallel()
 	c := startTwoTeams(t)
 	c.rewrite("apps/orders.yaml", "applications:\n  - client_id: half")
 	broken := c.entries("a file of applications is broken, so its last good version stays in force")
@@ -125,6 +128,7 @@ func TestABrokenFileKeepsItsLastGoodVersion(t *testing.T) {
 
 // A change that would take a scope from a live route is not put in force.
 func TestAScopeThatARouteRequiresStays(t *testing.T) {
+	t.Parallel()
 	c := startTwoTeams(t)
 	c.rewrite("apps/stock.yaml", strings.ReplaceAll(team("stock", "planner"), "stock.read", "stock.look"))
 	rejected := c.entries("a change of applications does not fit what is in force, so the version before stays")

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -26,10 +28,10 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
-	os.Exit(run(m))
+	os.Exit(build(m))
 }
 
-func run(m *testing.M) int {
+func build(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "tokenidp-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -37,8 +39,8 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	binary = filepath.Join(dir, "caddy")
-	build := exec.Command("go", "build", "-race", "-o", binary, "../cmd/caddy")
-	if output, err := build.CombinedOutput(); err != nil {
+	compile := exec.Command("go", "build", "-race", "-o", binary, "../cmd/caddy")
+	if output, err := compile.CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "building Caddy: %v\n%s", err, output)
 		return 1
 	}
@@ -74,15 +76,30 @@ func (p *ports) replace(s string) string {
 	})
 }
 
+// freePort is a port that nothing listens on, and that no other test is given.
+// It is not one of those that the system takes for outgoing connections, which
+// would now and then have it before Caddy does.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range lastPort - firstPort {
+		port := strconv.Itoa(firstPort + int(givenPorts.Add(1))%(lastPort-firstPort))
+		if l, err := net.Listen("tcp", ":"+port); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+	t.Fatal("no port is free")
+	return ""
 }
+
+const firstPort, lastPort = 10000, 32000
+
+// givenPorts counts from a number that two runs at one time do not share.
+var givenPorts = func() *atomic.Int64 {
+	n := new(atomic.Int64)
+	n.Store(int64(os.Getpid()) * 499)
+	return n
+}()
 
 // caddy is one running Caddy.
 type caddy struct {
@@ -92,8 +109,9 @@ type caddy struct {
 	ports *ports
 	admin string
 
+	config string // the Caddyfile's name
 	cmd    *exec.Cmd
-	once   sync.Once // of stop
+	ending sync.Once
 	exited chan error
 	mu     sync.Mutex
 	log    bytes.Buffer
@@ -157,10 +175,15 @@ func start(t *testing.T, caddyfile string, o options) *caddy {
 // launch runs Caddy in its folder and waits until it serves.
 func launch(t *testing.T, c *caddy, config string) *caddy {
 	t.Helper()
-	c.t, c.exited, c.ready = t, make(chan error, 1), make(chan struct{})
-	c.cmd = exec.Command(binary, "run", "--config", config)
-	c.cmd.Dir = c.dir
-	c.cmd.Env = environment(c.home, c.admin)
+	return run(t, c, config, nil).serving()
+}
+
+// run runs Caddy in its folder, as somebody else if attributes say so.
+func run(t *testing.T, c *caddy, config string, as *syscall.SysProcAttr) *caddy {
+	t.Helper()
+	c.t, c.config, c.exited, c.ready = t, config, make(chan error, 1), make(chan struct{})
+	c.cmd = caddyCommand(c.dir, c.home, c.admin, "run", "--config", config)
+	c.cmd.SysProcAttr = as
 	stderr, err := c.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -170,15 +193,21 @@ func launch(t *testing.T, c *caddy, config string) *caddy {
 	}
 	go c.follow(stderr)
 	t.Cleanup(c.stop)
+	return c
+}
+
+// serving waits until Caddy serves.
+func (c *caddy) serving() *caddy {
+	c.t.Helper()
 	select {
 	case <-c.ready:
 	case err := <-c.exited:
 		c.exited <- err
-		t.Fatalf("Caddy ended: %v\n%s", err, c.logged())
+		c.t.Fatalf("Caddy ended: %v\n%s", err, c.logged())
 	case <-time.After(patience):
-		t.Fatalf("Caddy does not start\n%s", c.logged())
+		c.t.Fatalf("Caddy does not start\n%s", c.logged())
 	}
-	for _, site := range secureSite.FindAllStringSubmatch(read(t, filepath.Join(c.dir, config)), -1) {
+	for _, site := range secureSite.FindAllStringSubmatch(read(c.t, filepath.Join(c.dir, c.config)), -1) {
 		c.eventually("the certificate of "+site[1], func() bool { return handshakes(site[1]) })
 	}
 	return c
@@ -197,9 +226,17 @@ func handshakes(site string) bool {
 	return connection.Close() == nil
 }
 
-// environment is that of a new machine: an empty HOME, and nothing of ours.
+// caddyCommand is a command of Caddy's in a folder.
+func caddyCommand(dir, home, admin string, args ...string) *exec.Cmd {
+	cmd := exec.Command(binary, args...)
+	cmd.Dir, cmd.Env = dir, environment(home, admin)
+	return cmd
+}
+
+// environment is that of a new machine: an empty HOME, and nothing of ours. The
+// race detector would let each process wait a second at its end.
 func environment(home, admin string) []string {
-	return []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "CADDY_ADMIN=" + admin, "GORACE=halt_on_error=0"}
+	return []string{"HOME=" + home, "PATH=" + os.Getenv("PATH"), "CADDY_ADMIN=" + admin, "GORACE=halt_on_error=0 atexit_sleep_ms=0"}
 }
 
 // follow collects the log and says when Caddy serves.
@@ -225,8 +262,8 @@ func (c *caddy) logged() string {
 	return c.log.String()
 }
 
-// stop ends Caddy as an operator would, and looks for what no log may hold.
-func (c *caddy) stop() { c.once.Do(c.end) }
+// stop ends Caddy as an operator would, and looks at its log.
+func (c *caddy) stop() { c.ending.Do(c.end) }
 
 func (c *caddy) end() {
 	_ = c.cmd.Process.Signal(syscall.SIGTERM)
@@ -236,6 +273,11 @@ func (c *caddy) end() {
 		_ = c.cmd.Process.Kill()
 		c.t.Error("Caddy does not end")
 	}
+	c.look()
+}
+
+// look looks for what no log may hold.
+func (c *caddy) look() {
 	log := c.logged()
 	for _, word := range []string{"DATA RACE", "panic", "goroutine "} {
 		if strings.Contains(log, word) {
@@ -324,21 +366,55 @@ func (c *caddy) request(method, url, body string, headers ...string) *http.Reque
 
 func (c *caddy) do(method, url, body string, headers ...string) *answer {
 	c.t.Helper()
-	return send(c.t, c.client(), c.request(method, url, body, headers...))
+	return c.once(c.request(method, url, body, headers...))
+}
+
+// once sends a request on a connection of its own.
+func (c *caddy) once(r *http.Request) *answer {
+	c.t.Helper()
+	client := c.client()
+	defer client.CloseIdleConnections()
+	return send(c.t, client, r)
+}
+
+// adminClient speaks to admin endpoints, on a connection of its own for each
+// request.
+var adminClient = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+
+// administer makes a request to the admin endpoint. A reload replaces that, and
+// the one before, as it ends, may close a connection that came for the next.
+func (c *caddy) administer(method, path, body string, headers ...string) *answer {
+	c.t.Helper()
+	var a *answer
+	c.eventually("the admin endpoint", func() (done bool) {
+		var err error
+		a, err = exchange(adminClient, c.request(method, "http://"+c.admin+path, body, headers...))
+		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+			c.t.Fatal(err)
+		}
+		return err == nil
+	})
+	return a
+}
+
+// exchange sends a request and reads all of the answer.
+func exchange(client *http.Client, r *http.Request) (*answer, error) {
+	response, err := client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return &answer{Response: response, body: string(body)}, err
 }
 
 func send(t *testing.T, client *http.Client, r *http.Request) *answer {
 	t.Helper()
-	response, err := client.Do(r)
+	a, err := exchange(client, r)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &answer{Response: response, body: string(body)}
+	return a
 }
 
 // command runs a command of Caddy's in the folder and returns what it printed

@@ -28,8 +28,10 @@ import (
 //
 // Blocks of other kinds are for reading.
 func TestDocuments(t *testing.T) {
+	t.Parallel()
 	for _, path := range documents(t) {
 		t.Run(strings.TrimPrefix(path, "../"), func(t *testing.T) {
+			t.Parallel()
 			runDocument(t, read(t, path))
 		})
 	}
@@ -50,6 +52,7 @@ func documents(t *testing.T) []string {
 
 // Every example has a document, which is run.
 func TestEveryExampleIsRun(t *testing.T) {
+	t.Parallel()
 	folders, err := os.ReadDir("../examples")
 	if err != nil {
 		t.Fatal(err)
@@ -286,6 +289,7 @@ func startIn(t *testing.T, root, config, home string, p *ports) *caddy {
 
 // Every reason code has its paragraph, and every paragraph its code.
 func TestEveryReasonIsExplained(t *testing.T) {
+	t.Parallel()
 	var reasons []string
 	for _, r := range verifier.Reasons() {
 		reasons = append(reasons, string(r))
@@ -311,6 +315,7 @@ func TestEveryReasonIsExplained(t *testing.T) {
 
 // Links within the repository lead somewhere.
 func TestLinksOfDocuments(t *testing.T) {
+	t.Parallel()
 	others := []string{"../xcaddy.md", "../CHANGELOG.md", "../SECURITY.md", "../CONTRIBUTING.md"}
 	for _, path := range append(documents(t), others...) {
 		for _, match := range regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`).FindAllStringSubmatch(read(t, path), -1) {

@@ -25,6 +25,7 @@ func startExample(t *testing.T) *caddy {
 
 // The exchange of the how-to page, as written there.
 func TestExchangeOfThePage(t *testing.T) {
+	t.Parallel()
 	c := startExample(t)
 	a := c.do(http.MethodPost, "https://localhost:5001/token",
 		`{"grantType":"client_credentials","clientId":"orders-worker","clientSecret":"replace-with-real-secret","scope":"orders.read orders.write"}`,
@@ -143,6 +144,7 @@ func checkStartLine(t *testing.T, c *caddy) {
 
 // Standard OAuth clients work as they are, with discovery (RFC 8414, OpenID).
 func TestStandardClients(t *testing.T) {
+	t.Parallel()
 	c := startExample(t)
 	ctx := oidc.ClientContext(t.Context(), c.client())
 	provider, err := oidc.NewProvider(ctx, c.url("https://localhost:5001"))
@@ -190,6 +192,7 @@ func checkClient(t *testing.T, ctx context.Context, c *caddy, provider *oidc.Pro
 
 // A restart, and a second Caddy on the same storage, use the same key.
 func TestKeySurvivesARestartAndIsShared(t *testing.T) {
+	t.Parallel()
 	first := startExample(t)
 	keys := first.do(http.MethodGet, "https://localhost:5001/.well-known/jwks.json", "").body
 	token := first.token("orders-worker", "orders.read")
@@ -219,6 +222,7 @@ func TestKeySurvivesARestartAndIsShared(t *testing.T) {
 
 // The quick start needs nothing of the machine but Go: no root, no account.
 func TestExampleTouchesNothingOutsideHome(t *testing.T) {
+	t.Parallel()
 	c := startExample(t)
 	entries, err := os.ReadDir(c.dir)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 // A secret gets into no log, wherever a caller puts it.
 func TestMisplacedSecretsAreNotLogged(t *testing.T) {
+	t.Parallel()
 	c := startShop(t, "")
 	secret := application.GenerateSecret()
 	token := c.token("reader", "orders.read")
@@ -41,6 +42,7 @@ func TestMisplacedSecretsAreNotLogged(t *testing.T) {
 
 // A reload forgives no guess, and asks for no slow hash again.
 func TestAReloadKeepsWhatIsKnownOfClients(t *testing.T) {
+	t.Parallel()
 	c := startShop(t, "")
 	guess := func() int {
 		r := c.request(http.MethodPost, "https://localhost:5001/token", "grant_type=client_credentials", "Content-Type: application/x-www-form-urlencoded")

@@ -26,13 +26,19 @@ func (c *caddy) ctl(args ...string) (output string, code int) {
 // kids are those that are published.
 func (c *caddy) kids() []string {
 	c.t.Helper()
+	return kidsOf(c.t, c.do(http.MethodGet, "https://localhost:5001/.well-known/jwks.json", "").body)
+}
+
+// kidsOf are those in a JWK Set.
+func kidsOf(t *testing.T, document string) []string {
+	t.Helper()
 	var set struct {
 		Keys []struct {
 			KeyID string `json:"kid"`
 		} `json:"keys"`
 	}
-	if err := json.Unmarshal([]byte(c.do(http.MethodGet, "https://localhost:5001/.well-known/jwks.json", "").body), &set); err != nil {
-		c.t.Fatal(err)
+	if err := json.Unmarshal([]byte(document), &set); err != nil {
+		t.Fatalf("%v in %q", err, document)
 	}
 	var kids []string
 	for _, k := range set.Keys {
@@ -61,6 +67,7 @@ func kidOf(t *testing.T, token string) string {
 // A rotation breaks nothing: the successor is published before it signs. One at
 // once signs at once, and what was issued before still verifies.
 func TestOperatorsRotateKeys(t *testing.T) {
+	t.Parallel()
 	c := startShop(t, "\tverify /orders* orders.read\n\trespond /orders* fine")
 	first := c.token("reader", "orders.read")
 	old := c.kids()[0]
@@ -106,6 +113,7 @@ func TestOperatorsRotateKeys(t *testing.T) {
 
 // What cannot be done says so, and exits with an error.
 func TestKeysCommandErrors(t *testing.T) {
+	t.Parallel()
 	c := startShop(t, "")
 	for want, args := range map[string][]string{
 		"unknown issuer https://other.example.com": {"keys", "rotate", "--issuer", "https://other.example.com"},
@@ -124,6 +132,7 @@ func TestKeysCommandErrors(t *testing.T) {
 // Another algorithm is a rotation like any other: the old key signs until the
 // new one is known, over the reload.
 func TestAnotherAlgorithmIsARotation(t *testing.T) {
+	t.Parallel()
 	c := startShop(t, "")
 	old := c.kids()[0]
 	config := strings.Replace(c.adapted(), `"issuer":"`+c.url("https://localhost:5001")+`"`,

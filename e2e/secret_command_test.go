@@ -48,6 +48,7 @@ func secretJSON(t *testing.T, stdin string, args ...string) (d declared) {
 }
 
 func TestSecretIsPrintedOnce(t *testing.T) {
+	t.Parallel()
 	stdout, stderr, code := command(t, t.TempDir(), "", "tokenidp", "secret", "--id", "blue", "--expires", "2099-06-30")
 	if code != 0 || stderr != "" {
 		t.Fatalf("exit code %d: %s", code, stderr)
@@ -63,6 +64,7 @@ func TestSecretIsPrintedOnce(t *testing.T) {
 }
 
 func TestSecretAsJSON(t *testing.T) {
+	t.Parallel()
 	one, two := secretJSON(t, ""), secretJSON(t, "", "--id", `a "b" ü`, "--expires", "2099-12-31")
 	if !generatedForm.MatchString(one.Secret) || one.Secret == two.Secret || one.Hash != sha256Of(one.Secret) {
 		t.Errorf("%+v and %+v", one, two)
@@ -80,6 +82,7 @@ func TestSecretAsJSON(t *testing.T) {
 }
 
 func TestSecretHash(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name, input string
 		form        *regexp.Regexp
@@ -104,6 +107,7 @@ func TestSecretHash(t *testing.T) {
 }
 
 func TestSecretRefuses(t *testing.T) {
+	t.Parallel()
 	hash := []string{"--hash"}
 	mistyped := generatedSecret[:20] + "x" + generatedSecret[21:]
 	for _, row := range []struct {
@@ -148,6 +152,7 @@ func TestSecretRefuses(t *testing.T) {
 }
 
 func TestCommandHelp(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name string
 		args []string
@@ -171,6 +176,7 @@ func TestCommandHelp(t *testing.T) {
 
 // What the command prints is pasted as it is, and the secrets authenticate.
 func TestSecretsOfTheCommandAuthenticate(t *testing.T) {
+	t.Parallel()
 	generate, _, _ := command(t, t.TempDir(), "", "tokenidp", "secret", "--id", `a "b" \ ü`)
 	hashed, _, _ := command(t, t.TempDir(), chosenSecret+"\n", "tokenidp", "secret", "--hash")
 	again, _, _ := command(t, t.TempDir(), generatedSecret+"\n", "tokenidp", "secret", "--hash")

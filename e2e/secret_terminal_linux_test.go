@@ -93,6 +93,7 @@ func typed(t *testing.T, keys string) (shown, stdout string, code int) {
 
 // A secret typed at a terminal is shown nowhere.
 func TestSecretAtTheTerminal(t *testing.T) {
+	t.Parallel()
 	const mistyped = generatedSecret + "x"
 	for _, row := range []struct {
 		name, secret, end string

@@ -74,7 +74,7 @@ func (c *caddy) token(clientID, scope string) string {
 	form := url.Values{"grant_type": {"client_credentials"}, "scope": {scope}}
 	r := c.request(http.MethodPost, "https://localhost:5001/token", form.Encode(), "Content-Type: application/x-www-form-urlencoded")
 	r.SetBasicAuth(clientID, shopSecret)
-	a := send(c.t, c.client(), r)
+	a := c.once(r)
 	var body struct {
 		AccessToken string `json:"access_token"`
 	}

@@ -81,6 +81,7 @@ var applicationMistakes = []mistake{
 
 // Hashes may come from the environment, as container platforms hand them out.
 func TestHashFromTheEnvironment(t *testing.T) {
+	t.Parallel()
 	dir := workspace(t, asWritten, strings.Replace(shopCaddyfile, "applications.yaml\n", "applications.yaml\nsigning_algorithm ES256\n", 1), map[string]string{
 		"applications.yaml": orderScopes + "applications:\n" + strings.Replace(worker, shopHash, `"{env.TOKENIDP_E2E_HASH}"`, 1),
 	})

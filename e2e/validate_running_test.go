@@ -14,6 +14,7 @@ import (
 
 // A claim that no token has is most often misspelled.
 func TestValidateWarnsOfClaimsThatNoTokenHas(t *testing.T) {
+	t.Parallel()
 	for claim, warned := range map[string]bool{"clientid": true, "client_id": false} {
 		site := "verify orders.read {\n\tclaim_header X-Client-Id " + claim + "\n}\n"
 		dir := workspace(t, newPorts(t), shopOptions+"localhost:5001 {\n"+site+"}\n", map[string]string{"applications.yaml": shopApplications})
@@ -26,6 +27,7 @@ func TestValidateWarnsOfClaimsThatNoTokenHas(t *testing.T) {
 
 // A rewrite can lead a request around a matcher that looks at the path.
 func TestValidateWarnsOfRewrites(t *testing.T) {
+	t.Parallel()
 	const warned, harmless = true, false
 	for _, row := range []struct {
 		name, site string
@@ -79,6 +81,7 @@ func TestValidateWarnsOfRewrites(t *testing.T) {
 
 // Validating beside a running server, in its storage, leaves its keys alone.
 func TestValidateLeavesKeysAlone(t *testing.T) {
+	t.Parallel()
 	c := startShop(t, "")
 	const jwks = "https://localhost:5001/.well-known/jwks.json"
 	before := c.do(http.MethodGet, jwks, "").body
@@ -123,6 +126,7 @@ func storedKeys(t *testing.T, home string) map[string]string {
 
 // A configuration with a mistake is refused, and the one in force stays.
 func TestReloadWithMistakeKeepsServing(t *testing.T) {
+	t.Parallel()
 	c := startShop(t, "verify /orders* orders.read\nrespond /orders* orders")
 	token := c.token("reader", "orders.read")
 	for _, m := range []mistake{

@@ -119,6 +119,7 @@ var caddyfileMistakes = []mistake{
 }
 
 func TestValidateRefuses(t *testing.T) {
+	t.Parallel()
 	for _, m := range slices.Concat(caddyfileMistakes, applicationMistakes) {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
@@ -191,6 +192,7 @@ func validateAt(t *testing.T, dir, home string, env ...string) (messages string,
 }
 
 func TestValidateAccepts(t *testing.T) {
+	t.Parallel()
 	const verifier = "{\n\ttokenidp {\n\t\tissuer %s\n\t}\n}\nlocalhost:5001 {\n\tverify orders.read {\n\t\taudience orders-api\n\t}\n}\n"
 	shop := func(site string) string { return shopOptions + "localhost:5001 {\n" + site + "\n}\n" }
 	for _, row := range []struct{ name, caddyfile string }{

@@ -10,6 +10,7 @@ import (
 // Several verifies in a row: each judges the token that the first one verified,
 // and none undoes what another has set.
 func TestSeveralVerifiesInARow(t *testing.T) {
+	t.Parallel()
 	g := startGuarded(t, `
 	handle /orders* {
 		verify orders.read {
@@ -106,6 +107,7 @@ func values(value string) []string {
 
 // RFC 6750 section 5.2: a token is not handed on to who could use it elsewhere.
 func TestTokenIsForwardedOnlyWhenAsked(t *testing.T) {
+	t.Parallel()
 	g := startGuarded(t, `
 	handle /orders* {
 		verify orders.read
@@ -165,6 +167,7 @@ func TestTokenIsForwardedOnlyWhenAsked(t *testing.T) {
 // RFC 9068 section 4, RFC 8707 section 2: a scope counts only in a token for the
 // API that owns it.
 func TestScopesAndAudiencesOfARoute(t *testing.T) {
+	t.Parallel()
 	g := startGuarded(t, `
 	handle /orders* {
 		verify orders.read orders.write
@@ -236,6 +239,7 @@ func TestScopesAndAudiencesOfARoute(t *testing.T) {
 // RFC 8725 section 3.8: two issuers of one server, both with a key of today's
 // kid, do not take each other's tokens.
 func TestIssuersDoNotMix(t *testing.T) {
+	t.Parallel()
 	second := strings.Replace(shopOptions, "\t}\n}", "\t\tissuer https://localhost:5001/second {\n\t\t\tapplications applications.yaml\n\t\t}\n\t}\n}", 1)
 	g := startGuardedBy(t, second+`
 localhost:5001 {

@@ -27,6 +27,7 @@ const ordersSite = `
 
 // Whatever is wrong with a token, nothing of the API is ever seen.
 func TestForgedTokensAreRefused(t *testing.T) {
+	t.Parallel()
 	g := startGuarded(t, ordersSite)
 	f := newForger(t, g.caddy)
 	g.checkAllowed(t, g.ask(t, "GET", "/orders", "", bearer(f.good())))
@@ -204,6 +205,7 @@ func signatures(_ *testing.T, _ *guarded, f *forger) forgeries {
 // RFC 7515 sections 4.1.2 to 4.1.8, RFC 8725 section 3.10: whoever wrote the
 // token does not choose the key, and makes the server send no request.
 func TestKeysInTheHeaderAreNeverUsed(t *testing.T) {
+	t.Parallel()
 	var requests atomic.Int32
 	canary := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
 	defer canary.Close()

@@ -59,6 +59,7 @@ func startClaimHeaders(t *testing.T) *guarded {
 // RFC 9110 section 5.1: what tells the upstream who calls comes from the token,
 // whatever the client sent and whatever became of the request.
 func TestClaimHeadersComeFromTheTokenAlone(t *testing.T) {
+	t.Parallel()
 	g := startClaimHeaders(t)
 	token := g.token("orders-worker", "orders.read")
 	forged := map[string][]string{
@@ -128,6 +129,7 @@ func checkClaimHeaders(t *testing.T, g *guarded, method, path string, headers []
 // RFC 9110 section 7.6.1: the client cannot have a claim header dropped on the
 // way, and RFC 9110 section 6.5: nor add one at the end.
 func TestClaimHeadersSurviveConnectionAndTrailers(t *testing.T) {
+	t.Parallel()
 	g := startClaimHeaders(t)
 	auth := bearer(g.token("orders-worker", "orders.read")) + "\n"
 	const chunks = "Transfer-Encoding: chunked\n\n5\nhello\n0\n"
@@ -166,6 +168,7 @@ func TestClaimHeadersSurviveConnectionAndTrailers(t *testing.T) {
 
 // RFC 3875 section 4.1.18: CGI has one name for all spellings.
 func TestClaimHeadersOfFastCGI(t *testing.T) {
+	t.Parallel()
 	g := startClaimHeaders(t)
 	arrived := make(chan http.Header, 1)
 	listener := listen(t, g.ports.free["5003"])
@@ -198,6 +201,7 @@ func TestClaimHeadersOfFastCGI(t *testing.T) {
 // RFC 7519 section 4: what becomes of each type of claim, in a header and in a
 // placeholder.
 func TestClaimsAsText(t *testing.T) {
+	t.Parallel()
 	g := startGuarded(t, `
 	handle /orders* {
 		verify orders.read {

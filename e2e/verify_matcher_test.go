@@ -9,6 +9,7 @@ import (
 // token_scope decides only about requests that a verify has verified; about any
 // other it is an error, which neither "yes" nor "not" turns into a way in.
 func TestTokenScopeMatchesVerifiedRequestsOnly(t *testing.T) {
+	t.Parallel()
 	g := startGuarded(t, `
 	handle /inside* {
 		verify orders.read
@@ -149,6 +150,7 @@ func TestTokenScopeMatchesVerifiedRequestsOnly(t *testing.T) {
 
 // Placeholders say who calls, and are text: nothing in a token is expanded.
 func TestPlaceholdersOfARequest(t *testing.T) {
+	t.Parallel()
 	g := startGuarded(t, `
 	log
 	handle /orders* {

@@ -11,6 +11,7 @@ import (
 
 // Wherever a verify stands, it comes before what it guards.
 func TestVerifyGuardsEveryKindOfRoute(t *testing.T) {
+	t.Parallel()
 	g := startGuardedBy(t, shopOptions+`
 # Without route, Caddy 2.11 keeps only the first handler of a named route.
 &(guarded) {
@@ -95,6 +96,7 @@ localhost:5001 {
 // RFC 6749 section 3.2: a verify for the whole site does not guard the way to
 // get a token, and guards all else.
 func TestVerifyForTheSiteLeavesTheIssuerOpen(t *testing.T) {
+	t.Parallel()
 	g := startGuardedBy(t, shopOptions+`
 localhost:5001 {
 	reverse_proxy localhost:5002
@@ -124,6 +126,7 @@ localhost:5001 {
 // RFC 3986 section 6.2.2: other spellings of a path lead nobody past the guard
 // of the example.
 func TestPathSpellingsNeverReachTheExamplesAPI(t *testing.T) {
+	t.Parallel()
 	c := startExample(t)
 	reads := bearer(c.token("orders-worker", "orders.read")) + "\n"
 	if a := c.raw(t, "GET /orders/17 HTTP/1.1\nHost: HOST\n"+reads+"Connection: close\n\n"); a == nil || !strings.Contains(a.body, "Hello orders-worker") {
@@ -154,6 +157,7 @@ func TestPathSpellingsNeverReachTheExamplesAPI(t *testing.T) {
 // A matcher on a path that has been rewritten judges another path than the one
 // that the client sent. The operator is told at the start.
 func TestVerifyMatchedByARewrittenPathIsWarnedOf(t *testing.T) {
+	t.Parallel()
 	c := startShop(t, `
 	handle /strip* {
 		uri strip_prefix /strip

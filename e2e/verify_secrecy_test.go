@@ -12,6 +12,7 @@ import (
 // RFC 6750 section 5.3, RFC 6819 section 4.1.3: tokens, secrets and keys are in
 // no log, no metric and no configuration.
 func TestNothingSecretIsTold(t *testing.T) {
+	t.Parallel()
 	g := startGuarded(t, `
 	log
 	handle /orders* {
@@ -113,6 +114,7 @@ func checkMetrics(t *testing.T, metrics string) {
 
 // Requests side by side never see each other's identity.
 func TestParallelRequestsNeverMix(t *testing.T) {
+	t.Parallel()
 	g := startGuarded(t, `
 	route /orders* {
 		verify orders.read {

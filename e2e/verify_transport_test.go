@@ -9,6 +9,7 @@ import (
 // RFC 6750 section 2.1: the token is in the one Authorization header, and
 // nowhere else.
 func TestTokenIsInTheAuthorizationHeaderAlone(t *testing.T) {
+	t.Parallel()
 	g := startGuarded(t, ordersSite)
 	token := g.token("orders-worker", "orders.read")
 	const form = "Content-Type: application/x-www-form-urlencoded"
@@ -67,6 +68,7 @@ func TestTokenIsInTheAuthorizationHeaderAlone(t *testing.T) {
 
 // RFC 9110 section 9: no method is let through for its name.
 func TestEveryMethodNeedsAToken(t *testing.T) {
+	t.Parallel()
 	g := startGuarded(t, ordersSite+`
 	handle /open* {
 		verify orders.read {
@@ -123,6 +125,7 @@ func TestEveryMethodNeedsAToken(t *testing.T) {
 // RFC 6455 section 4.1, RFC 9110 section 7.8: an upgrade is a request like any
 // other.
 func TestUpgradesNeedAToken(t *testing.T) {
+	t.Parallel()
 	g := startGuarded(t, ordersSite)
 	const upgrade = " HTTP/1.1\nHost: HOST\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n"
 	for name, headers := range map[string]string{
@@ -144,6 +147,7 @@ func TestUpgradesNeedAToken(t *testing.T) {
 
 // A token is at most 16 KiB, however large a header the server reads.
 func TestOversizedTokensAreRefused(t *testing.T) {
+	t.Parallel()
 	g := startGuardedBy(t, strings.Replace(shopOptions, "{\n", "{\n\tservers {\n\t\tmax_header_size 1MB\n\t}\n", 1)+
 		"localhost:5001 {\n\ttokenidp\n"+ordersSite+"\n}\n")
 	f := newForger(t, g.caddy)
@@ -176,6 +180,7 @@ func TestOversizedTokensAreRefused(t *testing.T) {
 
 // What a proxy in front may or may not have written decides nothing.
 func TestForwardingHeadersDecideNothing(t *testing.T) {
+	t.Parallel()
 	g := startGuarded(t, ordersSite+`
 	handle {
 		respond "public"

@@ -13,6 +13,7 @@ import (
 
 // RFC 9110 section 2.5: every version of HTTP is guarded alike.
 func TestEveryVersionOfHTTP(t *testing.T) {
+	t.Parallel()
 	g := startGuarded(t, `
 	handle /orders* {
 		verify orders.read {
@@ -80,6 +81,7 @@ func accessToken(body string) string {
 // RFC 9112 section 11.2: shapes on which two servers could disagree are refused,
 // and nothing hidden in them is served.
 func TestSmugglingShapesAreRefused(t *testing.T) {
+	t.Parallel()
 	g := startGuarded(t, ordersSite)
 	token := bearer(g.token("orders-worker", "orders.read")) + "\n"
 	const hidden = "GET /orders/hidden HTTP/1.1\nHost: HOST\n\n"

@@ -49,6 +49,7 @@ func xcaddy(t *testing.T) (caddy string) {
 }
 
 func TestXcaddyBuild(t *testing.T) {
+	t.Parallel()
 	caddy := xcaddy(t)
 	run := func(t *testing.T, args ...string) string {
 		t.Helper()

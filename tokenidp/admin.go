@@ -1,6 +1,7 @@
 package tokenidp
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -150,7 +151,9 @@ func (a *adminAPI) rotateKeys(w http.ResponseWriter, r *http.Request) error {
 	if !iss.issues {
 		return caddy.APIError{HTTPStatus: http.StatusConflict, Err: fmt.Errorf("this server does not issue for %s; rotate on one that does", iss.Issuer)}
 	}
-	plan, err := iss.keys.Rotate(r.Context(), query.Get("now") == "true")
+	ctx, cancel := context.WithTimeout(r.Context(), storageTimeout)
+	defer cancel()
+	plan, err := iss.keys.Rotate(ctx, query.Get("now") == "true")
 	if errors.Is(err, signing.ErrOutside) {
 		return caddy.APIError{HTTPStatus: http.StatusConflict, Err: err}
 	}
