@@ -20,11 +20,10 @@ func newTokenID(token string) tokenID {
 }
 
 // remember keeps a token that passed every check up to what a route decides.
-func (i *Issuer) remember(id tokenID, key *jws.Key, claims *Claims, now time.Time) {
-	if i.cache == nil {
-		return
+func (i *Issuer) remember(id tokenID, key *jws.Key, claims *Claims) {
+	if i.cache != nil {
+		i.cache.add(&entry{id: id, key: key, claims: claims})
 	}
-	i.cache.add(&entry{id: id, key: key, claims: claims, diesAt: claims.ExpiresAt.Add(i.options.Leeway)}, now)
 }
 
 // recall judges a remembered token by all that can have changed since: the issuer

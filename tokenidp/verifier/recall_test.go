@@ -15,7 +15,10 @@ import (
 // remembers looks without leaving a trace.
 func remembers(v *Verifier, token string) bool {
 	for _, issuer := range v.issuers {
-		if issuer.cache != nil && issuer.cache.shard(newTokenID(token)).entries[newTokenID(token)] != nil {
+		if issuer.cache == nil {
+			continue
+		}
+		if _, known := issuer.cache.tokens.GetEntryQuietly(newTokenID(token)); known {
 			return true
 		}
 	}

@@ -95,11 +95,10 @@ func (v *Verifier) verify(ctx context.Context, token string, id tokenID) (*Claim
 	if claims.KeyID = m.Header.KeyID; key.ID == claims.KeyID {
 		claims.KeyID = key.ID // one string for all tokens of the key
 	}
-	now := v.now()
-	if err := claims.checkTimes(now, issuer.options.Leeway); err != nil {
+	if err := claims.checkTimes(v.now(), issuer.options.Leeway); err != nil {
 		return nil, err
 	}
-	issuer.remember(id, key, claims, now)
+	issuer.remember(id, key, claims)
 	return claims, nil
 }
 
