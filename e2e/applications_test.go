@@ -103,7 +103,7 @@ func TestDeactivationCutsAtOnce(t *testing.T) {
 }
 
 // A broken file is told, and holds up nobody else's change.
-func TestF7_ABrokenFileKeepsItsLastGoodVersion(t *testing.T) {
+func TestF07ABrokenFileKeepsItsLastGoodVersion(t *testing.T) {
 	t.Parallel()
 	c := startTwoTeams(t)
 	c.rewrite("apps/orders.yaml", "applications:\n  - client_id: half")

@@ -12,7 +12,7 @@ import (
 const brokenApplications = "applications:\n  - client_id: half"
 
 // F9: a broken file stops the start, with its place.
-func TestF9_ABrokenFileStopsTheStart(t *testing.T) {
+func TestF09ABrokenFileStopsTheStart(t *testing.T) {
 	t.Parallel()
 	dir := workspace(t, newPorts(t), shopOptions+"localhost:5001 {\n\ttokenidp\n}\n", map[string]string{"applications.yaml": brokenApplications})
 	if output := fails(t, dir, t.TempDir()); !strings.Contains(output, "applications.yaml:2:") {
@@ -21,7 +21,7 @@ func TestF9_ABrokenFileStopsTheStart(t *testing.T) {
 }
 
 // F9: a broken file stops a reload, with its place, and what ran goes on.
-func TestF9_ABrokenFileStopsTheReload(t *testing.T) {
+func TestF09ABrokenFileStopsTheReload(t *testing.T) {
 	t.Parallel()
 	c := startShop(t, "verify /orders* orders.read\nrespond /orders* orders")
 	token := c.token("reader", "orders.read")
@@ -99,7 +99,7 @@ func mount(t *testing.T, folder, content string) {
 
 // F10: however files are saved, and however often, the last version is in force
 // in the end, and nothing is left of those before.
-func TestF10_TheLastSaveWins(t *testing.T) {
+func TestF10TheLastSaveWins(t *testing.T) {
 	t.Parallel()
 	p := newPorts(t)
 	dir := workspace(t, p, strings.ReplaceAll(shopOptions, "applications.yaml", "orders.yaml mounted/*.yaml")+"localhost:5001 {\n\ttokenidp\n}\n",

@@ -11,7 +11,7 @@ import (
 
 // F11: nodes that start together on an empty storage agree on one key, and
 // those that are told together to rotate, on one successor.
-func TestF11_EightNodesAtOnceAgreeOnOneKey(t *testing.T) {
+func TestF11EightNodesAtOnceAgreeOnOneKey(t *testing.T) {
 	t.Parallel()
 	cl := startCluster(t, 8, 1, "EdDSA")
 	first := cl.nodes[0].published(0)
@@ -53,7 +53,7 @@ func TestF11_EightNodesAtOnceAgreeOnOneKey(t *testing.T) {
 // F12: a holder of the lock sleeps until the lock counts as nobody's, a peer
 // rotates meanwhile, and the holder wakes. Neither key is overwritten, and all
 // tokens verify everywhere.
-func TestF12_ASleepingHolderOfTheLockOverwritesNothing(t *testing.T) {
+func TestF12ASleepingHolderOfTheLockOverwritesNothing(t *testing.T) {
 	t.Parallel()
 	cl := startCluster(t, 2, 1, "RS256") // an RSA key takes time to make
 	folder, sleeper, peer := cl.folder(0), cl.nodes[0], cl.nodes[1]

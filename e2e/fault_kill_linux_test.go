@@ -30,7 +30,7 @@ var moments = []struct {
 // F1: a node is killed while it rotates, again and again. Every token of either
 // node verifies at both, all the time; nothing fails but what is asked of a
 // node that is dead.
-func TestF1_KilledWhileRotating(t *testing.T) {
+func TestF01KilledWhileRotating(t *testing.T) {
 	t.Parallel()
 	cl := startCluster(t, 2, 2*kills, "EdDSA")
 	cl.settle()
@@ -221,7 +221,7 @@ func (cl *cluster) checkRotatesAgain(used []map[string]string) {
 // F1: a key that signs at once is found by a peer that lags, by one read of the
 // storage in five seconds. The first such key is never refused; another soon
 // after may be, as unknown and for no longer than that.
-func TestF1_APeerFindsKeysThatSignAtOnce(t *testing.T) {
+func TestF01APeerFindsKeysThatSignAtOnce(t *testing.T) {
 	t.Parallel()
 	cl := startCluster(t, 2, 1, "EdDSA")
 	peer := cl.nodes[1]

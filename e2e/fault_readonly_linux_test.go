@@ -17,7 +17,7 @@ import (
 
 // F28: a server that only verifies works on a storage that it cannot write to,
 // finds the keys that its peer makes later, and does not try to write.
-func TestF28_AVerifierNeedsNoWritableStorage(t *testing.T) {
+func TestF28AVerifierNeedsNoWritableStorage(t *testing.T) {
 	t.Parallel()
 	cl := startCluster(t, 1, 1, "EdDSA")
 	issuing := cl.nodes[0]

@@ -22,7 +22,7 @@ type reloading struct {
 // while clients ask for tokens and use them. No request is lost, no token is
 // signed with a key that was not published before, and nothing is left of the
 // configurations before.
-func TestF19_ReloadsUnderLoad(t *testing.T) {
+func TestF19ReloadsUnderLoad(t *testing.T) {
 	t.Parallel()
 	p := newPorts(t)
 	busy, err := net.Listen("tcp", ":"+p.free["5003"])

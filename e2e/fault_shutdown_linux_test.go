@@ -38,7 +38,7 @@ func (a *slowAPI) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 
 // F26: what is in flight when Caddy is told to end finishes within the grace
 // period; whatever is answered, is answered in full.
-func TestF26_SIGTERMUnderLoad(t *testing.T) {
+func TestF26SIGTERMUnderLoad(t *testing.T) {
 	t.Parallel()
 	p := newPorts(t)
 	api := &slowAPI{begun: make(chan struct{}), goOn: make(chan struct{})}
