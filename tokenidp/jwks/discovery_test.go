@@ -131,7 +131,7 @@ func TestMetadataAreReadAgainNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(t)
 		i.publish(openidMetadata, metadata(testIssuer, testJWKS))
-		i.publish("/jwks", newSet(t, "k1"))
+		i.publish("/jwks", newSet(t, "k1"), `ETag: "old"`)
 		s, _ := i.source(t, discovering)
 		run(t, s)
 		time.Sleep(10 * time.Hour)
@@ -148,6 +148,9 @@ func TestMetadataAreReadAgainNowAndThen(t *testing.T) {
 		time.Sleep(rediscoverEvery + defaultRefresh)
 		mustKey(t, s, "k2")
 		wantUnknown(t, s, "k1")
+		if etag := i.requests("/new")[0].header.Get("If-None-Match"); etag != "" {
+			t.Errorf("the new place is asked about the old one's document %s", etag)
+		}
 
 		// It moves, and the old place is gone: found with the next fetch but one.
 		i.answer("/new", http.NotFound)
@@ -193,6 +196,29 @@ func TestMetadataOutage(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Requests that wait for keys do not wait, time and again, for metadata first; and a
+// problem that lasts is one line in the log.
+func TestMetadataOutOfReachAreLeftInPeace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(t)
+		i.publish(openidMetadata, metadata(testIssuer, testJWKS))
+		i.publish("/jwks", newSet(t, "k1"), "Cache-Control: max-age=60")
+		s, logs := i.source(t, discovering)
+		run(t, s)
+		time.Sleep(time.Minute)
+		i.answer(openidMetadata, http.NotFound)
+		time.Sleep(2 * rediscoverEvery)
+		before := len(i.requests(openidMetadata))
+		time.Sleep(10 * rediscoverRetry)
+		if asked := len(i.requests(openidMetadata)) - before; asked < 8 || asked > 10 {
+			t.Errorf("asked %d times in %s", asked, 10*rediscoverRetry)
+		}
+		if told := logs.FilterLevelExact(zap.WarnLevel).Len(); told != 1 {
+			t.Errorf("logged %d times", told)
+		}
+	})
 }
 
 // A location that hangs does not hide the other.

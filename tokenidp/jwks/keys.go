@@ -4,6 +4,8 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
@@ -76,10 +78,18 @@ func (k *keys) key(kid string) (*jws.Key, bool) {
 	return key, ok
 }
 
-// at is the same set, confirmed again.
+// ids lists the kids, in order.
+func (k *keys) ids() []string {
+	if k == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(k.byID))
+}
+
+// at is the same set, confirmed.
 func (k *keys) at(confirmed time.Duration) *keys {
 	again := *k
-	again.confirmed, again.restored = confirmed, false
+	again.confirmed = confirmed
 	return &again
 }
 

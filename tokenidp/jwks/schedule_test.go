@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -169,6 +170,20 @@ func TestNotModifiedWithoutConditionIsAnError(t *testing.T) {
 		i.answer("/jwks", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) })
 		s, _ := i.source(t)
 		wantOutOfReach(t, s, "k1")
+	})
+}
+
+// What the issuer itself would refuse as too large a header is not sent back.
+func TestLongETagIsNotKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(t)
+		i.publish("/jwks", newSet(t, "k1"), `ETag: "`+strings.Repeat("x", maxETag)+`"`)
+		s, _ := i.source(t)
+		run(t, s)
+		time.Sleep(defaultRefresh)
+		if asked := i.requests("/jwks"); len(asked) != 2 || asked[1].header.Get("If-None-Match") != "" {
+			t.Errorf("asked %v", asked)
+		}
 	})
 }
 

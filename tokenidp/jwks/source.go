@@ -7,7 +7,6 @@ package jwks
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -65,11 +64,14 @@ func New(o Options) (*Source, error) {
 		s.store = newStore(o)
 	}
 	if before := o.Predecessor; before != nil && s.succeeds(before) {
-		s.current.Store(before.current.Load())
+		if k := before.current.Load(); k != nil && (s.place.local() || newWeb(o).allowed(k.url) == nil) {
+			s.current.Store(k)
+		}
 	}
 	return s, nil
 }
 
+// succeeds tells whether what was good keys there is so here.
 func (s *Source) succeeds(before *Source) bool {
 	return before.issuer == s.issuer && before.place == s.place && slices.Equal(before.algorithms, s.algorithms)
 }
@@ -122,11 +124,3 @@ func (s *Source) replace(next *keys) {
 // maxReasonsLogged bounds what a foreign document writes into the log; [Health]
 // has all of them.
 const maxReasonsLogged = 10
-
-// ids lists what kids a set has.
-func (k *keys) ids() []string {
-	if k == nil {
-		return nil
-	}
-	return slices.Sorted(maps.Keys(k.byID))
-}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -318,7 +319,11 @@ func TestStaleKeysServeUntilMaxStaleAndThenFailClosed(t *testing.T) {
 		run(t, s)
 		synctest.Wait()
 		i.setDown(true)
-		time.Sleep(time.Hour - 1)
+		for range 59 {
+			time.Sleep(time.Minute)
+			wantOutOfReach(t, s, "k2")
+		}
+		time.Sleep(time.Minute - 1)
 		mustKey(t, s, "k1")
 		wantOutOfReach(t, s, "k2") // nobody can tell
 		time.Sleep(time.Nanosecond)
@@ -484,6 +489,37 @@ func TestPredecessorHandsItsKeysOver(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Nor does it keep what insecure_http let in.
+func TestPredecessorsKeysFromAnInsecureURLAreNotTakenOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(t)
+		i.publish(openidMetadata, metadata(testIssuer, "http://idp.example/jwks"))
+		i.publish("/jwks", newSet(t, "k1"))
+		before, _ := i.source(t, discovering, func(o *Options) { o.InsecureHTTP = true })
+		mustKey(t, before, "k1")
+		for insecure, want := range map[bool]bool{true: true, false: false} {
+			s, _ := i.source(t, discovering, func(o *Options) { o.InsecureHTTP, o.Predecessor = insecure, before })
+			if got := s.serving() != nil; got != want {
+				t.Errorf("insecure %t: taken over %t", insecure, got)
+			}
+		}
+	})
+}
+
+// A file's keys are taken over as those of a URL are.
+func TestPredecessorWithAFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "jwks.json")
+		writeFile(t, file, newSet(t, "k1"))
+		before := fileSource(t, file)
+		key := mustKey(t, before, "k1")
+		s, err := New(Options{Issuer: before.issuer, File: file, Algorithms: before.algorithms, Predecessor: before})
+		if err != nil || mustKey(t, s, "k1") != key {
+			t.Error(err)
+		}
+	})
 }
 
 func TestHealth(t *testing.T) {

@@ -3,6 +3,8 @@ package jwks
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -102,14 +104,13 @@ func (i *issuer) fill(t *testing.T, storage *faultyStorage, kids ...string) {
 	i.setDown(true)
 }
 
-// RestartWithTheIssuerDown: the keys that were stored serve, and not for longer than
-// those in memory would.
+// The keys that were stored serve, and not for longer than those in memory would.
 func TestStoredKeysServeAfterARestartWithTheIssuerDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i, storage := newIssuer(t), newStorage(t)
 		i.fill(t, storage, "k1")
 		time.Sleep(DefaultMaxStale / 2)
-		s, logs := i.source(t, stored(storage))
+		s, _ := i.source(t, stored(storage))
 		if err := s.Load(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +133,6 @@ func TestStoredKeysServeAfterARestartWithTheIssuerDown(t *testing.T) {
 		if s.Health().Restored {
 			t.Error("the issuer has confirmed the keys")
 		}
-		_ = logs
 	})
 }
 
@@ -263,7 +263,60 @@ func TestStampAheadOfTheClockDoesNotKeepKeysForEver(t *testing.T) {
 	})
 }
 
-// What is written says when the issuer was asked, by the clock of now.
+// Within a process, the monotonic clock counts on from there.
+func TestStampAheadOfTheClockCountsAsNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i, storage := newIssuer(t), newStorage(t)
+		i.fill(t, storage, "k1")
+		s, _ := i.source(t, stored(storage), func(o *Options) { o.Now = func() time.Time { return time.Now().Add(-time.Hour) } })
+		if err := s.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(DefaultMaxStale - time.Minute)
+		mustKey(t, s, "k1")
+		time.Sleep(time.Minute)
+		wantOutOfReach(t, s, "k1")
+	})
+}
+
+// What is in memory was fetched later than what the storage holds.
+func TestLoadDoesNotReplaceKeysInMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i, storage := newIssuer(t), newStorage(t)
+		i.fill(t, storage, "k1")
+		i.setDown(false)
+		i.publish("/jwks", newSet(t, "k2"))
+		before, _ := i.source(t)
+		mustKey(t, before, "k2")
+		s, _ := i.source(t, stored(storage), func(o *Options) { o.Predecessor = before })
+		if err := s.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.serving().ids(); len(got) != 1 || got[0] != "k2" {
+			t.Errorf("serving %q", got)
+		}
+	})
+}
+
+// The age of keys counts from when the issuer was asked, not from when it answered.
+func TestEntrySaysWhenTheIssuerWasAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i, storage := newIssuer(t), newStorage(t)
+		set := newSet(t, "k1")
+		i.answer("/jwks", func(w http.ResponseWriter, _ *http.Request) {
+			time.Sleep(3 * time.Second)
+			_, _ = io.WriteString(w, set)
+		})
+		asked := time.Now().UTC().Format(time.RFC3339Nano)
+		s, _ := i.source(t, stored(storage))
+		run(t, s)
+		time.Sleep(time.Minute)
+		if !strings.Contains(storage.read(), `"fetched_at":"`+asked+`"`) {
+			t.Errorf("asked at %s, stored %s", asked, storage.read())
+		}
+	})
+}
+
 func TestEntryIsWrittenWhenItChangesOrGrowsOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i, storage := newIssuer(t), newStorage(t)
@@ -379,6 +432,33 @@ func TestStorageHangs(t *testing.T) {
 		stop()
 		if !strings.Contains(storage.read(), `"k2"`) {
 			t.Errorf("stored %s", storage.read())
+		}
+	})
+}
+
+// Run returns when the write under way has ended, and a write that it ended itself
+// is no failure of the storage.
+func TestRunAwaitsTheWriteUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i, storage := newIssuer(t), newStorage(t)
+		storage.failing(func(ctx context.Context, op string) error {
+			if op == "Store" {
+				<-ctx.Done()
+				time.Sleep(time.Second)
+			}
+			return ctx.Err()
+		})
+		i.publish("/jwks", newSet(t, "k1"))
+		s, logs := i.source(t, stored(storage))
+		stop := run(t, s)
+		synctest.Wait()
+		before := time.Now()
+		stop()
+		if took := time.Since(before); took != time.Second {
+			t.Errorf("Run ended after %s", took)
+		}
+		if logs.FilterMessageSnippet("cannot be stored").Len() != 0 {
+			t.Errorf("logged %v", logs.All())
 		}
 	})
 }

@@ -106,8 +106,8 @@ func (s *Source) keepStored(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-s.confirmed:
-			if k := s.current.Load(); s.store != nil && k != nil && !k.restored {
-				s.save(ctx, k)
+			if s.store != nil {
+				s.save(ctx, s.current.Load())
 			}
 		}
 	}

@@ -16,7 +16,7 @@ const stepTimeout = 2 * fetchTimeout
 // the operator trusts: private addresses are fine, and a proxy is. Certificates are
 // checked against the roots, or, where those are nil, the system's.
 func Transport(roots *x509.CertPool) *http.Transport {
-	t := hardened(&net.Dialer{Timeout: fetchTimeout})
+	t := hardened(&net.Dialer{Timeout: stepTimeout})
 	t.Proxy = http.ProxyFromEnvironment
 	if roots != nil {
 		t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}

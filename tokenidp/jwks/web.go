@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -16,7 +17,8 @@ import (
 // pass. 100 of the largest RSA keys, with certificates, fit.
 const maxBody = 512 << 10
 
-// maxETag is the length of an ETag that is worth keeping.
+// maxETag is the length of an ETag that is worth keeping: what is sent back must
+// not be more than the issuer takes.
 const maxETag = 256
 
 // document is a JWK Set or metadata, as it was read.
@@ -154,7 +156,7 @@ func withoutURL(err error) error {
 // 5.2.2.1). Where it gives several, the shortest holds; one too large to be read
 // is large (section 1.2.2).
 func maxAge(h http.Header) time.Duration {
-	age, found := maxRefresh, false
+	age, found := time.Duration(math.MaxInt64), false
 	for _, directive := range strings.Split(strings.Join(h.Values("Cache-Control"), ","), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
 		if !strings.EqualFold(name, "max-age") {
