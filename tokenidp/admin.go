@@ -23,6 +23,7 @@ func init() {
 //
 //	GET  /tokenidp/keys                           the keys of all issuers
 //	POST /tokenidp/keys/rotate?issuer=<url>       makes a successor; &now=true: at once
+//	GET  /tokenidp/status                         what is in force, and what is not in order
 //	GET  /tokenidp/secrets?unused_for=<duration>  the secrets of all Applications
 //
 // It shows nothing that is secret.
@@ -58,6 +59,7 @@ func (a *adminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		{Pattern: "/tokenidp/keys", Handler: caddy.AdminHandlerFunc(a.serveKeys)},
 		{Pattern: "/tokenidp/keys/rotate", Handler: caddy.AdminHandlerFunc(a.rotateKeys)},
+		{Pattern: "/tokenidp/status", Handler: caddy.AdminHandlerFunc(a.serveStatus)},
 		{Pattern: "/tokenidp/secrets", Handler: caddy.AdminHandlerFunc(a.serveSecrets)},
 	}
 }
@@ -166,6 +168,17 @@ func (a *adminAPI) rotateKeys(w http.ResponseWriter, r *http.Request) error {
 		Issuer: iss.Issuer, KeyID: plan.KeyID, Algorithm: plan.Algorithm, SignsFrom: plan.SignsFrom.UTC().Truncate(time.Second),
 		Made: plan.Made, Warning: plan.Warning,
 	})
+}
+
+func (a *adminAPI) serveStatus(w http.ResponseWriter, r *http.Request) error {
+	if err := a.check(r, http.MethodGet); err != nil {
+		return err
+	}
+	all := []issuerStatus{}
+	for _, iss := range a.app.Issuers {
+		all = append(all, iss.status(time.Now()))
+	}
+	return writeAdminJSON(w, all)
 }
 
 func (a *adminAPI) serveSecrets(w http.ResponseWriter, r *http.Request) error {

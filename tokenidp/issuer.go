@@ -104,6 +104,10 @@ type Issuer struct {
 	dependents   []dependent
 	metrics      *metrics
 	logger       *zap.Logger
+
+	// What is not in order in the background, in words; nil or empty: nothing.
+	keysProblem    atomic.Pointer[string]
+	lastUseProblem atomic.Pointer[string]
 }
 
 func (iss *Issuer) provision(ctx caddy.Context, bounded *storage.Bounded, logger *zap.Logger, m *metrics) error {

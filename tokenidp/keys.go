@@ -38,6 +38,7 @@ func (iss *Issuer) maintainKeysOnce(ctx context.Context, before string) (problem
 	if ctx.Err() != nil {
 		return before // this configuration has ended
 	}
+	iss.keysProblem.Store(described(err))
 	if err != nil {
 		problem = varying.ReplaceAllLiteralString(err.Error(), "…")
 	}
@@ -50,6 +51,15 @@ func (iss *Issuer) maintainKeysOnce(ctx context.Context, before string) (problem
 	}
 	iss.metrics.keysMaintained(iss.Issuer, err == nil)
 	return problem
+}
+
+// described is the error in words; nil is none.
+func described(err error) *string {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	return &text
 }
 
 // varying are the words of an error that may differ each time it comes, such as the

@@ -78,14 +78,8 @@ func (m *metrics) applicationsLoaded(issuer string, set *application.Set, inOrde
 }
 
 func (m *metrics) secretsKept(issuer string, set *application.Set, now time.Time) {
-	count := make(map[application.Validity]int)
-	for s := range set.Secrets() {
-		if s.Application.Active {
-			count[s.ValidityAt(now)]++
-		}
-	}
-	for _, state := range []application.Validity{application.Valid, application.Expiring, application.Expired} {
-		m.secrets.WithLabelValues(issuer, string(state)).Set(float64(count[state]))
+	for state, count := range countSecrets(set, now) {
+		m.secrets.WithLabelValues(issuer, state).Set(float64(count))
 	}
 }
 

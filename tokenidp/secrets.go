@@ -74,15 +74,18 @@ func (iss *Issuer) syncLastUse(ctx context.Context, timeout time.Duration, befor
 	working, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := iss.lastUse.Sync(working)
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return before // this configuration has ended
-	case err == nil:
+	}
+	iss.lastUseProblem.Store(described(err))
+	if err == nil {
 		return ""
-	case err.Error() != before: // told once, not every minute
+	}
+	problem = varying.ReplaceAllLiteralString(err.Error(), "…")
+	if problem != before { // told once, not every minute
 		iss.logger.Warn("the last uses of secrets cannot all be stored and read now; they are kept in memory, and no secret counts as unused", zap.Error(err))
 	}
-	return err.Error()
+	return problem
 }
 
 // declaredSecrets names all secrets of the set.
