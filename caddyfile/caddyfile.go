@@ -1,5 +1,6 @@
 // Package caddyfile is the Caddyfile syntax of the modules in package tokenidp:
-// the global option `tokenidp`, and the directives `tokenidp` and `verify`.
+// the global option `tokenidp`, and the directives `tokenidp`, `protected_resource`
+// and `verify`.
 package caddyfile
 
 import (
@@ -15,12 +16,14 @@ import (
 func init() {
 	httpcaddyfile.RegisterGlobalOption("tokenidp", parseApp)
 	httpcaddyfile.RegisterDirective("tokenidp", parseAuthorizationServer)
+	httpcaddyfile.RegisterDirective("protected_resource", parseProtectedResource)
 	httpcaddyfile.RegisterDirective("verify", parseVerify)
 
 	// Each goes right before the anchor, so the first registered comes first:
 	// a site-wide verify must not guard /token itself, and no catch-all may
 	// send a secret upstream.
 	httpcaddyfile.RegisterDirectiveOrder("tokenidp", httpcaddyfile.Before, "basic_auth")
+	httpcaddyfile.RegisterDirectiveOrder("protected_resource", httpcaddyfile.Before, "basic_auth")
 	httpcaddyfile.RegisterDirectiveOrder("verify", httpcaddyfile.Before, "basic_auth")
 }
 

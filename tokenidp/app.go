@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
 func init() {
@@ -34,6 +35,11 @@ type App struct {
 
 	logger  *zap.Logger
 	metrics *metrics
+
+	// What handlers of this configuration are there, for each other.
+	routes    []*Verify
+	resources map[string]*verifier.Resource // by identifier
+
 	ctx     context.Context // ends with this configuration
 	stop    context.CancelFunc
 	running *sync.WaitGroup
@@ -52,6 +58,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.logger = ctx.Logger()
 	a.ctx, a.stop = context.WithCancel(ctx)
 	a.running = new(sync.WaitGroup)
+	a.resources = make(map[string]*verifier.Resource)
 	m, err := newMetrics(ctx.GetMetricsRegistry())
 	if err != nil {
 		return fmt.Errorf("registering metrics: %w", err)

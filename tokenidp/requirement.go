@@ -30,6 +30,8 @@ func (iss *Issuer) prepareVerification() (err error) {
 type rule interface {
 	// judge is the verdict on a verified token, for this request alone.
 	judge(claims *verifier.Claims) error
+	// requires is what it asks for now; nil is what no token has.
+	requires() *verifier.Requirement
 }
 
 // tokenIssuer is whose tokens a route accepts: an Issuer of this server, or a
@@ -72,6 +74,8 @@ func (r *applicationRule) judge(claims *verifier.Claims) error {
 	}
 	return claims.Authorize(r.requirement.Load())
 }
+
+func (r *applicationRule) requires() *verifier.Requirement { return r.requirement.Load() }
 
 // requirement is what this route asks of a token of the issuer, given the
 // Applications. It never comes out without an audience.

@@ -82,32 +82,41 @@ var errNoScope = errors.New("token_scope needs a scope, as in: token_scope order
 // dependOnScope keeps the scope with the issuers that own it. It is an error if
 // no issuer can have it.
 func (a *App) dependOnScope(source, scope string) error {
-	var unknown error
-	owned := false
-	for _, iss := range a.Issuers {
-		err := iss.depend(dependent{
-			source: source,
-			check: func(set *application.Set) error {
-				if set == nil {
-					return nil // declared elsewhere
-				}
-				if _, ok := set.Resource(scope); !ok {
-					return unknownScope(set, scope)
-				}
-				return nil
-			},
-			adopt: func(*application.Set) {},
-		})
-		if err != nil {
-			unknown = err
-		} else {
-			owned = true
-		}
-	}
-	if owned || len(a.Trusted) > 0 { // whose scopes nobody here knows
+	err := a.dependOnOne(dependent{
+		source: source,
+		check: func(set *application.Set) error {
+			if set == nil {
+				return nil // declared elsewhere
+			}
+			if _, ok := set.Resource(scope); !ok {
+				return unknownScope(set, scope)
+			}
+			return nil
+		},
+		adopt: func(*application.Set) {},
+	})
+	if len(a.Trusted) > 0 { // whose scopes nobody here knows
 		return nil
 	}
-	return unknown
+	return err
+}
+
+// dependOnOne has the dependent follow the Applications of the issuers that it can
+// live with. It is an error if there is none.
+func (a *App) dependOnOne(d dependent) error {
+	var unfit error
+	fits := false
+	for _, iss := range a.Issuers {
+		if err := iss.depend(d); err != nil {
+			unfit = err
+		} else {
+			fits = true
+		}
+	}
+	if fits {
+		return nil
+	}
+	return unfit
 }
 
 // MatchWithError tells whether the verified token has all the scopes.

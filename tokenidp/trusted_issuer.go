@@ -236,3 +236,5 @@ func (t *TrustedIssuer) newRule(v *Verify) (rule, error) {
 }
 
 func (r trustedRule) judge(claims *verifier.Claims) error { return claims.Authorize(r.requirement) }
+
+func (r trustedRule) requires() *verifier.Requirement { return r.requirement }

@@ -85,6 +85,7 @@ type Verify struct {
 	verifier *verifier.Verifier
 	rules    map[string]rule // by issuer URL
 	claims   []verifier.ClaimRule
+	app      *App
 	metrics  *metrics
 	logger   *zap.Logger
 }
@@ -108,7 +109,7 @@ func (v *Verify) provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	v.metrics = a.metrics
+	v.app, v.metrics = a, a.metrics
 	issuers, err := v.resolveIssuers(a)
 	if err != nil {
 		return err
@@ -127,6 +128,7 @@ func (v *Verify) provision(ctx caddy.Context) error {
 	if v.verifier, err = verifier.New(time.Now, sources...); err != nil {
 		return err
 	}
+	a.routes = append(a.routes, v)
 	if v.Realm == "" {
 		v.Realm = issuers[0].id()
 	}
@@ -272,7 +274,7 @@ func (v *Verify) refuse(w http.ResponseWriter, r *http.Request, claims *verifier
 	if refusal.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	} else {
-		w.Header().Add("WWW-Authenticate", refusal.Challenge(v.Realm))
+		w.Header().Add("WWW-Authenticate", refusal.Challenge(v.Realm, v.metadataURL()))
 	}
 	// The route of an error may lead upstream too. Without a token, the header
 	// holds nothing, or credentials that are not for verify to take away.

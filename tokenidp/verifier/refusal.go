@@ -117,15 +117,19 @@ func (r *Refusal) Error() string {
 // Unwrap returns the private cause, or nil.
 func (r *Refusal) Unwrap() error { return r.cause }
 
-// Challenge is the value of the WWW-Authenticate header (RFC 6750 section 3). Each
-// attribute stands in it at most once, and without a code only the realm does.
-func (r *Refusal) Challenge(realm string) string {
+// Challenge is the value of the WWW-Authenticate header (RFC 6750 section 3), with
+// the URL of the resource's metadata, if any (RFC 9728 section 5.1). Each attribute
+// stands in it at most once; without a code, there is no error.
+func (r *Refusal) Challenge(realm, resourceMetadata string) string {
 	challenge := "Bearer realm=" + quote(realm)
 	if r.Code != "" {
 		challenge += ", error=" + quote(r.Code) + ", error_description=" + quote(r.Description)
 	}
 	if len(r.Scope) > 0 {
 		challenge += ", scope=" + quote(strings.Join(r.Scope, " "))
+	}
+	if resourceMetadata != "" {
+		challenge += ", resource_metadata=" + quote(resourceMetadata)
 	}
 	return challenge
 }

@@ -41,8 +41,21 @@ func TestChallenge(t *testing.T) {
 		"realm in UTF-8":      {Refuse(NoToken, nil), "é", `Bearer realm="é"`},
 		"reason nobody knows": {Refuse("x", nil), "r", `Bearer realm="r", error="invalid_token", error_description="The access token is malformed or not accepted here"`},
 	} {
-		if got := row.refusal.Challenge(row.realm); got != row.want {
+		if got := row.refusal.Challenge(row.realm, ""); got != row.want {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, row.want)
+		}
+	}
+}
+
+// RFC 9728 section 5.1: also where there was no token.
+func TestChallengeNamesTheMetadata(t *testing.T) {
+	const at = "https://api.example.com/.well-known/oauth-protected-resource"
+	for reason, want := range map[Reason]string{
+		NoToken: `Bearer realm="r", resource_metadata="` + at + `"`,
+		Expired: `Bearer realm="r", error="invalid_token", error_description="The access token expired", resource_metadata="` + at + `"`,
+	} {
+		if got := Refuse(reason, nil).Challenge("r", at); got != want {
+			t.Errorf("%s:\n got %s\nwant %s", reason, got, want)
 		}
 	}
 }

@@ -66,6 +66,22 @@ func (c *Claims) holds(r *Requirement) bool {
 	})
 }
 
+// Accepts tells whether a token for the audience could do.
+func (r *Requirement) Accepts(audience string) bool {
+	return slices.Contains(r.audiences(), audience)
+}
+
+// ScopesFor lists the scopes that are asked of tokens for the audience.
+func (r *Requirement) ScopesFor(audience string) []string {
+	scopes := slices.Clone(r.Scopes)
+	for _, a := range r.Alternatives {
+		if a.Audience == audience {
+			scopes = append(scopes, a.Scope)
+		}
+	}
+	return scopes
+}
+
 // audiences lists all that would do.
 func (r *Requirement) audiences() []string {
 	all := slices.Clone(r.Audiences)

@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+)
+
+const discoverable = `
+	protected_resource https://localhost:5001/stock
+	handle /stock* {
+		verify stock.read
+		respond "stock for {http.auth.user.id}"
+	}
+	handle /orders* {
+		verify orders.read
+		respond "orders"
+	}
+`
+
+// startDiscoverable is the shop, whose stock API says where its tokens come from.
+func startDiscoverable(t *testing.T) *caddy {
+	t.Helper()
+	return start(t, shopOptions+"localhost:5001 {\n\ttokenidp\n"+discoverable+"\n}\n", options{files: map[string]string{
+		"applications.yaml": strings.Replace(shopApplications, "https://stock.example.com", "https://localhost:5001/stock", 1),
+	}})
+}
+
+// discover reads a JSON document at a URL that a server named.
+func discover(t *testing.T, client *http.Client, from string, into any) {
+	t.Helper()
+	response, err := client.Get(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK || json.Unmarshal(body, into) != nil {
+		t.Fatalf("%s: %d %s %v", from, response.StatusCode, body, err)
+	}
+}
+
+// A client that knows nothing but the API's URL and its own credentials finds
+// the metadata in the challenge (RFC 9728 section 5), the issuer there, the token
+// endpoint in the issuer's (RFC 8414), gets a token for this resource (RFC 8707),
+// and calls, as MCP clients do.
+func TestAClientDiscoversFromTheChallenge(t *testing.T) {
+	t.Parallel()
+	c := startDiscoverable(t)
+	client := c.client()
+	refused := c.do(http.MethodGet, "https://localhost:5001/stock/items", "")
+	match := regexp.MustCompile(`resource_metadata="([^"]+)"`).FindStringSubmatch(refused.Header.Get("Www-Authenticate"))
+	if refused.StatusCode != http.StatusUnauthorized || match == nil {
+		t.Fatalf("%d %v", refused.StatusCode, refused.Header)
+	}
+	var resource struct {
+		Resource             string
+		AuthorizationServers []string `json:"authorization_servers"`
+		Scopes               []string `json:"scopes_supported"`
+	}
+	discover(t, client, match[1], &resource)
+	if resource.Resource != c.url("https://localhost:5001/stock") || len(resource.AuthorizationServers) != 1 || len(resource.Scopes) != 1 {
+		t.Fatalf("metadata %+v", resource)
+	}
+	var server struct {
+		Issuer        string
+		TokenEndpoint string `json:"token_endpoint"`
+	}
+	issuer, err := url.Parse(resource.AuthorizationServers[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	discover(t, client, issuer.Scheme+"://"+issuer.Host+"/.well-known/oauth-authorization-server"+issuer.Path, &server)
+	if server.Issuer != resource.AuthorizationServers[0] {
+		t.Fatalf("issuer %s", server.Issuer)
+	}
+	config := clientcredentials.Config{
+		ClientID: "orders-worker", ClientSecret: shopSecret, TokenURL: server.TokenEndpoint,
+		Scopes: resource.Scopes, EndpointParams: url.Values{"resource": {resource.Resource}},
+	}
+	authorized := config.Client(context.WithValue(t.Context(), oauth2.HTTPClient, client))
+	response, err := authorized.Get(c.url("https://localhost:5001/stock/items"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, _ := io.ReadAll(response.Body); response.StatusCode != http.StatusOK || string(body) != "stock for orders-worker" {
+		t.Errorf("%d %s", response.StatusCode, body)
+	}
+}
+
+// The document is about the configured API, whatever the request says, and about
+// no other.
+func TestProtectedResourceMetadata(t *testing.T) {
+	t.Parallel()
+	c := startDiscoverable(t)
+	const at = "https://localhost:5001/.well-known/oauth-protected-resource/stock"
+	r := c.request(http.MethodGet, at, "", "X-Forwarded-Host: evil.example.com", "X-Forwarded-Proto: http")
+	a := send(t, c.client(), r)
+	want := c.url(`{"resource":"https://localhost:5001/stock","authorization_servers":["https://localhost:5001"],"scopes_supported":["stock.read"],"bearer_methods_supported":["header"]}`)
+	if a.StatusCode != http.StatusOK || a.body != want || a.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("%d %v %s", a.StatusCode, a.Header, a.body)
+	}
+	if a := c.do(http.MethodPost, at, ""); a.StatusCode != http.StatusMethodNotAllowed || a.Header.Get("Allow") != "GET, HEAD" {
+		t.Errorf("POST: %d", a.StatusCode)
+	}
+	for _, path := range []string{"/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/orders"} {
+		if a := c.do(http.MethodGet, "https://localhost:5001"+path, ""); strings.Contains(a.body, "authorization_servers") {
+			t.Errorf("%s: %d %s", path, a.StatusCode, a.body)
+		}
+	}
+	if a := c.do(http.MethodGet, "https://localhost:5001/orders", ""); strings.Contains(a.Header.Get("Www-Authenticate"), "resource_metadata") {
+		t.Errorf("another API names it: %v", a.Header)
+	}
+	if a := c.get("https://localhost:5001/stock", c.token("reader", "orders.read")); !strings.Contains(a.Header.Get("Www-Authenticate"), `resource_metadata="`+c.url(at)+`"`) {
+		t.Errorf("a wrong token: %v", a.Header)
+	}
+}
+
+// Mistakes are found by validate, with their place.
+func TestProtectedResourceMistakes(t *testing.T) {
+	t.Parallel()
+	for identifier, want := range map[string]string{
+		"https://other.example.com":  "in applications.yaml, give the API resource: resource: https://other.example.com",
+		"http://stock.example.com":   "must be https",
+		"https://stock.example.com/": "must not end in a slash",
+		"orders-api":                 "must be an https URL",
+	} {
+		dir := workspace(t, newPorts(t), shopOptions+"localhost:5001 {\n\ttokenidp\n\tprotected_resource "+identifier+"\n\tverify stock.read\n}\n",
+			map[string]string{"applications.yaml": shopApplications})
+		if output, code := validate(t, dir); code == 0 || !strings.Contains(output, want) || !strings.Contains(output, "Caddyfile:") {
+			t.Errorf("%s: %d %s", identifier, code, output)
+		}
+	}
+}

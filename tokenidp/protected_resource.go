@@ -1,0 +1,130 @@
+package tokenidp
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+func init() {
+	caddy.RegisterModule(ProtectedResource{})
+}
+
+// ProtectedResource tells clients where to get tokens for an API (RFC 9728): it
+// serves `/.well-known/oauth-protected-resource`, and every challenge of a
+// `verify` for this API names that document. Any other path goes to the next
+// handler.
+type ProtectedResource struct {
+	// The identifier of the API: the audience that its routes ask for, which is an
+	// https URL. In applications.yaml, it is the `resource` of an API resource.
+	// Required.
+	Resource string `json:"resource"`
+
+	// Where this handler is configured, as file:line. Errors begin with it.
+	Source string `json:"source,omitempty"`
+
+	app      *App
+	resource *verifier.Resource
+}
+
+// CaddyModule returns the Caddy module information.
+func (ProtectedResource) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.protected_resource",
+		New: func() caddy.Module { return new(ProtectedResource) },
+	}
+}
+
+// Provision has the challenges for this API name its metadata.
+func (p *ProtectedResource) Provision(ctx caddy.Context) error {
+	return placed(p.Source, p.provision(ctx))
+}
+
+func (p *ProtectedResource) provision(ctx caddy.Context) (err error) {
+	if p.app, err = app(ctx); err != nil {
+		return err
+	}
+	if p.resource, err = verifier.NewResource(p.Resource, isLoopback); err != nil {
+		return err
+	}
+	if len(p.app.Trusted) == 0 { // else its audience may be known to them alone
+		if err := p.app.dependOnAudience(p.Source, p.Resource); err != nil {
+			return err
+		}
+	}
+	p.app.resources[p.Resource] = p.resource
+	return nil
+}
+
+// dependOnAudience keeps the API resource with the issuers that have it. It is an
+// error if none has.
+func (a *App) dependOnAudience(source, audience string) error {
+	return a.dependOnOne(dependent{
+		source: source,
+		check: func(set *application.Set) error {
+			if set == nil {
+				return nil // declared elsewhere
+			}
+			if err := knownAudience(set, audience); err != nil {
+				return fmt.Errorf("%w; in applications.yaml, give the API resource: resource: %s", err, audience)
+			}
+			return nil
+		},
+		adopt: func(*application.Set) {},
+	})
+}
+
+func (p *ProtectedResource) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if originalPath(r) != p.resource.MetadataPath {
+		return next.ServeHTTP(w, r)
+	}
+	document, err := p.resource.Metadata(p.app.askedFor(p.Resource))
+	if err != nil {
+		return caddyhttp.Error(http.StatusInternalServerError, err)
+	}
+	return serveDocument(w, r, "application/json", "", document)
+}
+
+// askedFor are the issuers whose tokens for the audience some route accepts, and
+// the scopes that such routes ask for.
+func (a *App) askedFor(audience string) (issuers, scopes []string) {
+	byIssuer, byScope := make(map[string]bool), make(map[string]bool)
+	for _, v := range a.routes {
+		for issuer, rule := range v.rules {
+			asked := rule.requires()
+			if asked == nil || !asked.Accepts(audience) {
+				continue
+			}
+			byIssuer[issuer] = true
+			for _, scope := range asked.ScopesFor(audience) {
+				byScope[scope] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(byIssuer)), slices.Sorted(maps.Keys(byScope))
+}
+
+// metadataURL is where the API of the route describes itself, or "".
+func (v *Verify) metadataURL() string {
+	for audience, resource := range v.app.resources {
+		for _, rule := range v.rules {
+			if asked := rule.requires(); asked != nil && asked.Accepts(audience) {
+				return resource.MetadataURL
+			}
+		}
+	}
+	return ""
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*ProtectedResource)(nil)
+	_ caddyhttp.MiddlewareHandler = (*ProtectedResource)(nil)
+)
