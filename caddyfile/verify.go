@@ -20,6 +20,7 @@ import (
 //	    claim_header          <header> <claim>
 //	    forward_authorization
 //	    allow_preflight
+//	    report_only
 //	}
 //
 // The scopes in the first line are all required. The matcher becomes part of
@@ -77,8 +78,10 @@ func parseVerifyBlock(h httpcaddyfile.Helper, v *tokenidp.Verify) error {
 			v.ForwardAuthorization, err = flag(h.Dispenser)
 		case "allow_preflight":
 			v.AllowPreflight, err = flag(h.Dispenser)
+		case "report_only":
+			v.ReportOnly, err = flag(h.Dispenser)
 		default:
-			err = unknown(h.Dispenser, "verify", "any_scope, issuer, audience, claim, realm, claim_header, forward_authorization, allow_preflight")
+			err = unknown(h.Dispenser, "verify", "any_scope, issuer, audience, claim, realm, claim_header, forward_authorization, allow_preflight, report_only")
 		}
 		if err != nil {
 			return err

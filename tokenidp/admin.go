@@ -24,6 +24,7 @@ func init() {
 //	GET  /tokenidp/keys                           the keys of all issuers
 //	POST /tokenidp/keys/rotate?issuer=<url>       makes a successor; &now=true: at once
 //	GET  /tokenidp/status                         what is in force, and what is not in order
+//	GET  /tokenidp/report                         whom routes with report_only would refuse
 //	GET  /tokenidp/secrets?unused_for=<duration>  the secrets of all Applications
 //
 // It shows nothing that is secret.
@@ -60,6 +61,7 @@ func (a *adminAPI) Routes() []caddy.AdminRoute {
 		{Pattern: "/tokenidp/keys", Handler: caddy.AdminHandlerFunc(a.serveKeys)},
 		{Pattern: "/tokenidp/keys/rotate", Handler: caddy.AdminHandlerFunc(a.rotateKeys)},
 		{Pattern: "/tokenidp/status", Handler: caddy.AdminHandlerFunc(a.serveStatus)},
+		{Pattern: "/tokenidp/report", Handler: caddy.AdminHandlerFunc(a.serveReport)},
 		{Pattern: "/tokenidp/secrets", Handler: caddy.AdminHandlerFunc(a.serveSecrets)},
 	}
 }
@@ -177,6 +179,21 @@ func (a *adminAPI) serveStatus(w http.ResponseWriter, r *http.Request) error {
 	all := []issuerStatus{}
 	for _, iss := range a.app.Issuers {
 		all = append(all, iss.status(time.Now()))
+	}
+	return writeAdminJSON(w, all)
+}
+
+func (a *adminAPI) serveReport(w http.ResponseWriter, r *http.Request) error {
+	if err := a.check(r, http.MethodGet); err != nil {
+		return err
+	}
+	all := []routeReport{}
+	seen := make(map[*tally]bool) // a snippet that is imported twice is one place
+	for _, v := range a.app.routes {
+		if v.tally != nil && !seen[v.tally] {
+			seen[v.tally] = true
+			all = append(all, v.tally.report(v.Source))
+		}
 	}
 	return writeAdminJSON(w, all)
 }

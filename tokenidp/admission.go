@@ -57,7 +57,7 @@ func (v *Verify) admit(r *http.Request, claims *verifier.Claims, headers map[str
 		}
 	}
 	a.headers = slices.Concat(a.headers, v.ClaimHeaders)
-	if !v.ForwardAuthorization {
+	if !v.ForwardAuthorization && !v.ReportOnly {
 		r.Header.Del("Authorization")
 	}
 	return r.WithContext(context.WithValue(r.Context(), admissionKey{}, a))

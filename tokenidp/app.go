@@ -121,6 +121,11 @@ func (a *App) Start() error {
 			a.running.Go(func() { iss.keepSecrets(a.ctx) })
 		}
 	}
+	for _, v := range a.routes {
+		if v.ReportOnly {
+			a.logger.Warn("report_only: this route lets every request through; take it away to enforce, once `caddy tokenidp report` says whom that hits", zap.String("source", v.Source))
+		}
+	}
 	for _, t := range a.Trusted {
 		t.keep()
 		a.running.Go(func() { t.keys.Run(a.ctx) })

@@ -35,7 +35,7 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		}, []string{"issuer", "reason"}),
 		checks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "caddy", Subsystem: "tokenidp", Name: "verifications_total",
-			Help: "Requests judged by verify: result is allowed or refused, reason is the reason code of a refusal.",
+			Help: "Requests judged by verify: result is allowed, refused, or reported (let through, with report_only); reason is the code of a refusal.",
 		}, []string{"result", "reason"}),
 		applications: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "caddy", Subsystem: "tokenidp", Name: "applications",
@@ -99,4 +99,8 @@ func (m *metrics) requestAllowed() { m.checks.WithLabelValues("allowed", "").Inc
 
 func (m *metrics) requestRefused(reason verifier.Reason) {
 	m.checks.WithLabelValues("refused", string(reason)).Inc()
+}
+
+func (m *metrics) requestReported(reason verifier.Reason) {
+	m.checks.WithLabelValues("reported", string(reason)).Inc()
 }

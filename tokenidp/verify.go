@@ -1,7 +1,6 @@
 package tokenidp
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -70,6 +69,11 @@ type Verify struct {
 	// holds one that it could use elsewhere.
 	ForwardAuthorization bool `json:"forward_authorization,omitempty"`
 
+	// Let requests through that would be refused, and record them: `caddy tokenidp
+	// report` tells whom enforcement would hit. Nothing else changes for them; the
+	// Authorization header stays on every request. Default: refuse.
+	ReportOnly bool `json:"report_only,omitempty"`
+
 	// Let CORS preflight requests through without a token, since browsers send
 	// none with them. By default OPTIONS needs a token like any other method.
 	AllowPreflight bool `json:"allow_preflight,omitempty"`
@@ -85,6 +89,7 @@ type Verify struct {
 	verifier *verifier.Verifier
 	rules    map[string]rule // by issuer URL
 	claims   []verifier.ClaimRule
+	tally    *tally // of a route that reports only
 	app      *App
 	metrics  *metrics
 	logger   *zap.Logger
@@ -127,6 +132,11 @@ func (v *Verify) provision(ctx caddy.Context) error {
 	}
 	if v.verifier, err = verifier.New(time.Now, sources...); err != nil {
 		return err
+	}
+	if v.ReportOnly {
+		if v.tally, err = tallyOf(v.Source); err != nil {
+			return err
+		}
 	}
 	a.routes = append(a.routes, v)
 	if v.Realm == "" {
@@ -205,22 +215,34 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if !applies {
 		return next.ServeHTTP(w, r)
 	}
-	claims, err := v.authenticate(r, admitted)
-	if err != nil {
-		return v.refuse(w, r, nil, err)
-	}
-	if err := v.judge(claims); err != nil {
+	claims, values, err := v.check(r, admitted)
+	switch {
+	case err != nil && v.ReportOnly:
+		return v.letThrough(w, r, next, claims, err)
+	case err != nil:
 		return v.refuse(w, r, claims, err)
-	}
-	values, err := v.claimHeaderValues(claims)
-	if err != nil {
-		return v.refuse(w, r, claims, err)
+	case v.ReportOnly:
+		v.tally.allowed()
 	}
 	v.metrics.requestAllowed()
 	if c := v.logger.Check(zap.DebugLevel, "request verified"); c != nil {
 		c.Write(zap.String("client_id", claims.ClientID), zap.String("jti", claims.ID), zap.String("source", v.Source))
 	}
 	return next.ServeHTTP(w, v.admit(r, claims, values, admitted))
+}
+
+// check is the verdict of this route on a request. The claims are there as soon as
+// they are verified, also beside an error.
+func (v *Verify) check(r *http.Request, before *admission) (*verifier.Claims, map[string]string, error) {
+	claims, err := v.authenticate(r, before)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := v.judge(claims); err != nil {
+		return claims, nil, err
+	}
+	values, err := v.claimHeaderValues(claims)
+	return claims, values, err
 }
 
 // applies tells whether the request must be verified. A matcher that fails is
@@ -264,62 +286,18 @@ func (v *Verify) judge(claims *verifier.Claims) error {
 	return rule.judge(claims)
 }
 
-// refuse answers with the challenge that RFC 6750 section 3 asks for, and tells
-// the operator the reason.
-func (v *Verify) refuse(w http.ResponseWriter, r *http.Request, claims *verifier.Claims, err error) error {
-	var refusal *verifier.Refusal
-	if !errors.As(err, &refusal) {
-		return caddyhttp.Error(http.StatusInternalServerError, err)
+// Cleanup gives back what outlives a reload.
+func (v *Verify) Cleanup() error {
+	if v.tally == nil {
+		return nil
 	}
-	if refusal.Status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
-	} else {
-		w.Header().Add("WWW-Authenticate", refusal.Challenge(v.Realm, v.metadataURL()))
-	}
-	if holdsBodyBack(r) {
-		w.Header().Set("Connection", "close")
-	}
-	// The route of an error may lead upstream too. Without a token, the header
-	// holds nothing, or credentials that are not for verify to take away.
-	if !v.ForwardAuthorization && refusal.Reason != verifier.NoToken {
-		r.Header.Del("Authorization")
-	}
-	setRefused(r, refusal)
-	v.metrics.requestRefused(refusal.Reason)
-	if c := v.logger.Check(zap.InfoLevel, "request refused"); c != nil {
-		fields := []zap.Field{
-			zap.String("reason", string(refusal.Reason)),
-			zap.Int("status", refusal.Status),
-			zap.String("method", loggable(r.Method)),
-			zap.String("host", loggable(r.Host)),
-			zap.String("path", loggable(originalPath(r))),
-			zap.Stringer("client_ip", clientIP(r)),
-			zap.String("source", v.Source),
-		}
-		if refusal.Code != "" {
-			fields = append(fields, zap.String("error", refusal.Code))
-		}
-		if cause := refusal.Unwrap(); cause != nil {
-			fields = append(fields, zap.String("cause", loggable(cause.Error())))
-		}
-		if claims != nil {
-			fields = append(fields, zap.String("client_id", claims.ClientID), zap.String("jti", claims.ID), zap.Strings("scope", claims.Scope))
-		}
-		c.Write(fields...)
-	}
-	return caddyhttp.Error(refusal.Status, refusal)
-}
-
-// holdsBodyBack tells whether the client sends its body only when told to go on
-// (RFC 9110 section 10.1.1). Over HTTP/1, net/http would tell it so before it
-// answers, to use the connection again: it does not know better, because Caddy puts
-// a reader of its own before the body. Where the connection ends, it does not.
-func holdsBodyBack(r *http.Request) bool {
-	return r.ProtoMajor == 1 && r.ContentLength != 0 && r.Header.Get("Expect") != ""
+	_, err := tallies.Delete(v.Source)
+	return err
 }
 
 // Interface guards
 var (
 	_ caddy.Provisioner           = (*Verify)(nil)
+	_ caddy.CleanerUpper          = (*Verify)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Verify)(nil)
 )

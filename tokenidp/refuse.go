@@ -1,0 +1,73 @@
+package tokenidp
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+// refuse answers with the challenge that RFC 6750 section 3 asks for, and tells
+// the operator the reason.
+func (v *Verify) refuse(w http.ResponseWriter, r *http.Request, claims *verifier.Claims, err error) error {
+	var refusal *verifier.Refusal
+	if !errors.As(err, &refusal) {
+		return caddyhttp.Error(http.StatusInternalServerError, err)
+	}
+	if refusal.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	} else {
+		w.Header().Add("WWW-Authenticate", refusal.Challenge(v.Realm, v.metadataURL()))
+	}
+	if holdsBodyBack(r) {
+		w.Header().Set("Connection", "close")
+	}
+	// The route of an error may lead upstream too. Without a token, the header
+	// holds nothing, or credentials that are not for verify to take away.
+	if !v.ForwardAuthorization && refusal.Reason != verifier.NoToken {
+		r.Header.Del("Authorization")
+	}
+	setRefused(r, refusal)
+	v.metrics.requestRefused(refusal.Reason)
+	v.logRefusal("request refused", r, claims, refusal)
+	return caddyhttp.Error(refusal.Status, refusal)
+}
+
+// logRefusal writes the one line of a request that was not verified, with the true
+// reason.
+func (v *Verify) logRefusal(message string, r *http.Request, claims *verifier.Claims, refusal *verifier.Refusal) {
+	c := v.logger.Check(zap.InfoLevel, message)
+	if c == nil {
+		return
+	}
+	fields := []zap.Field{
+		zap.String("reason", string(refusal.Reason)),
+		zap.Int("status", refusal.Status),
+		zap.String("method", loggable(r.Method)),
+		zap.String("host", loggable(r.Host)),
+		zap.String("path", loggable(originalPath(r))),
+		zap.Stringer("client_ip", clientIP(r)),
+		zap.String("source", v.Source),
+	}
+	if refusal.Code != "" {
+		fields = append(fields, zap.String("error", refusal.Code))
+	}
+	if cause := refusal.Unwrap(); cause != nil {
+		fields = append(fields, zap.String("cause", loggable(cause.Error())))
+	}
+	if claims != nil {
+		fields = append(fields, zap.String("client_id", claims.ClientID), zap.String("jti", claims.ID), zap.Strings("scope", claims.Scope))
+	}
+	c.Write(fields...)
+}
+
+// holdsBodyBack tells whether the client sends its body only when told to go on
+// (RFC 9110 section 10.1.1). Over HTTP/1, net/http would tell it so before it
+// answers, to use the connection again: it does not know better, because Caddy puts
+// a reader of its own before the body. Where the connection ends, it does not.
+func holdsBodyBack(r *http.Request) bool {
+	return r.ProtoMajor == 1 && r.ContentLength != 0 && r.Header.Get("Expect") != ""
+}

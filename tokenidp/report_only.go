@@ -1,0 +1,43 @@
+package tokenidp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+// reportedKey marks, in a request's context, that a verify that reports only let
+// it through.
+type reportedKey struct{}
+
+// reported tells whether a verify that reports only would have refused the request.
+func reported(r *http.Request) bool {
+	_, ok := r.Context().Value(reportedKey{}).(bool)
+	return ok
+}
+
+// letThrough records what would have been refused, and lets the request go on as
+// it came, but for claim headers that its client may have forged. What is wrong
+// with the server itself is an error still.
+func (v *Verify) letThrough(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, claims *verifier.Claims, err error) error {
+	var refusal *verifier.Refusal
+	if !errors.As(err, &refusal) {
+		return caddyhttp.Error(http.StatusInternalServerError, err)
+	}
+	clientID := ""
+	if claims != nil {
+		clientID = claims.ClientID
+	}
+	v.tally.refused(sighting{
+		clientID: clientID, reason: refusal.Reason,
+		method: loggable(r.Method), path: loggable(originalPath(r)), clientIP: clientIP(r).String(),
+	})
+	setRefused(r, refusal)
+	v.metrics.requestReported(refusal.Reason)
+	v.logRefusal("request would be refused", r, claims, refusal)
+	return next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), reportedKey{}, true)))
+}

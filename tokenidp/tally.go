@@ -1,0 +1,126 @@
+package tokenidp
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+// mostGroups bounds what is remembered of one route. Clients of this server are as
+// many as there are Applications; those of others are as many as they say.
+const mostGroups = 1000
+
+// tally counts what a route that reports only would have refused: by client and
+// reason, since it was first loaded, over reloads.
+type tally struct {
+	mu     sync.Mutex
+	since  time.Time
+	passed uint64
+	groups map[group]*count
+	others uint64 // refusals of more groups than are remembered
+}
+
+type group struct {
+	clientID string // "": there was no valid token to tell it by
+	reason   verifier.Reason
+}
+
+type count struct {
+	times       uint64
+	first, last time.Time
+	example     sighting // the last
+}
+
+// sighting is one request that would have been refused.
+type sighting struct {
+	clientID               string
+	reason                 verifier.Reason
+	method, path, clientIP string
+}
+
+// tallies are those of the routes in any configuration that is loaded, by the
+// place where the route is configured.
+var tallies = caddy.NewUsagePool()
+
+// Destruct has nothing to release.
+func (*tally) Destruct() error { return nil }
+
+func tallyOf(source string) (*tally, error) {
+	value, _, err := tallies.LoadOrNew(source, func() (caddy.Destructor, error) {
+		return &tally{since: time.Now(), groups: make(map[group]*count)}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return value.(*tally), nil
+}
+
+func (t *tally) allowed() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.passed++
+}
+
+func (t *tally) refused(s sighting) {
+	now := time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	g := group{s.clientID, s.reason}
+	c := t.groups[g]
+	if c == nil {
+		if len(t.groups) >= mostGroups {
+			t.others++
+			return
+		}
+		c = &count{first: now}
+		t.groups[g] = c
+	}
+	c.times++
+	c.last, c.example = now, s
+}
+
+// routeReport is what a route that reports only has seen, as the admin endpoint
+// shows it.
+type routeReport struct {
+	Route  string    `json:"route"` // file:line
+	Since  time.Time `json:"since"`
+	Passed uint64    `json:"passed"`
+	// WouldRefuse has the most frequent first.
+	WouldRefuse []refusedGroup `json:"would_refuse"`
+	// Others are refusals beyond those that are told apart.
+	Others uint64 `json:"others,omitempty"`
+}
+
+type refusedGroup struct {
+	// ClientID is missing where there was no valid token.
+	ClientID string    `json:"client_id,omitempty"`
+	Reason   string    `json:"reason"`
+	Times    uint64    `json:"times"`
+	First    time.Time `json:"first"`
+	Last     time.Time `json:"last"`
+	// Of the last one:
+	Method   string `json:"method"`
+	Path     string `json:"path"`
+	ClientIP string `json:"client_ip"`
+}
+
+func (t *tally) report(source string) routeReport {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := routeReport{Route: source, Since: *moment(t.since), Passed: t.passed, WouldRefuse: []refusedGroup{}, Others: t.others}
+	for g, c := range t.groups {
+		r.WouldRefuse = append(r.WouldRefuse, refusedGroup{
+			ClientID: g.clientID, Reason: string(g.reason), Times: c.times, First: *moment(c.first), Last: *moment(c.last),
+			Method: c.example.method, Path: c.example.path, ClientIP: c.example.clientIP,
+		})
+	}
+	slices.SortFunc(r.WouldRefuse, func(a, b refusedGroup) int {
+		return cmp.Or(-cmp.Compare(a.Times, b.Times), cmp.Compare(a.ClientID, b.ClientID), cmp.Compare(a.Reason, b.Reason))
+	})
+	return r
+}

@@ -1,0 +1,22 @@
+package tokenidp
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+// What a route remembers is bounded, whoever calls.
+func TestTallyIsBounded(t *testing.T) {
+	y := &tally{since: time.Now(), groups: make(map[group]*count)}
+	for i := range 3 * mostGroups {
+		y.refused(sighting{clientID: fmt.Sprint(i), reason: verifier.MissingScope})
+	}
+	y.refused(sighting{clientID: "0", reason: verifier.MissingScope})
+	r := y.report("Caddyfile:1")
+	if len(r.WouldRefuse) != mostGroups || r.Others != 2*mostGroups || r.WouldRefuse[0].ClientID != "0" || r.WouldRefuse[0].Times != 2 {
+		t.Errorf("%d groups, %d others, first %+v", len(r.WouldRefuse), r.Others, r.WouldRefuse[0])
+	}
+}
