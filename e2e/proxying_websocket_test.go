@@ -67,8 +67,8 @@ func (s *socket) converse(t *testing.T, messages ...string) {
 // upgrades ask for a WebSocket, by version of HTTP: RFC 6455, RFC 8441, RFC 9220.
 func (p *proxied) upgrades(t *testing.T) map[string]func(t *testing.T, ctx context.Context, path string, headers ...string) *socket {
 	transports := p.versions(t)
-	second := &http2.Transport{TLSClientConfig: p.tlsConfig()}
-	t.Cleanup(second.CloseIdleConnections)
+	second := &http2.Transport{TLSClientConfig: p.tlsConfig()} //nolint:staticcheck // that of net/http sends no :protocol
+	t.Cleanup(second.CloseIdleConnections)                     //nolint:staticcheck // as above
 	const version = "Sec-Websocket-Version: 13"
 	connect := func(transport http.RoundTripper, protocol string, headers ...string) func(*testing.T, context.Context, string, ...string) *socket {
 		return func(t *testing.T, ctx context.Context, path string, more ...string) *socket {

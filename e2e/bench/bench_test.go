@@ -1,0 +1,144 @@
+package bench
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	rounds    = 7
+	aRound    = 1500 * time.Millisecond
+	warmUp    = 500 * time.Millisecond
+	remembers = 10_000 // tokens of a busy server
+	usedOnce  = 20_000 // tokens: more than a round can check
+)
+
+// TestMain is also the program that signs and does nothing else, so that it can
+// have the server's core.
+func TestMain(m *testing.M) {
+	if algorithm := os.Getenv("BENCH_SIGN"); algorithm != "" {
+		signAlone(algorithm)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func signAlone(algorithm string) {
+	input := make([]byte, 400) // a token's
+	sign(algorithm, input)     // makes the key
+	n, begin := 0, time.Now()
+	for time.Since(begin) < aRound {
+		sign(algorithm, input)
+		n++
+	}
+	fmt.Print(n, " ", time.Since(begin).Seconds())
+}
+
+// BenchmarkVerify compares what verify lets through with the same request to the
+// same answer without verify, in turns.
+func BenchmarkVerify(b *testing.B) {
+	s := start(b)
+	rs, es := s.tokens(b, "rs", "RS256", usedOnce), s.tokens(b, "es", "ES256", usedOnce)
+	leaveServerCore(b)
+	fmt.Printf("\n%d rounds of %v for each, 64 connections, GOMAXPROCS=1, pinned: %v, %s\n", rounds, aRound, pinning() != "", runtime.Version())
+	t := newTable("route", "requests/s", "per CPU second", "of `respond`, CPU", "p50", "p99", "p99 of `respond`")
+	defer t.Flush()
+	for _, row := range []struct {
+		name, path string
+		tokens     []string
+		once       bool
+	}{
+		{"`respond`, again", "/bare", rs[:1], false},
+		{"RS256, 1 token", "/RS256", rs[:1], false},
+		{"RS256, 10,000 tokens", "/RS256", rs[:remembers], false},
+		{"ES256, 1 token", "/ES256", es[:1], false},
+		{"ES256, 10,000 tokens", "/ES256", es[:remembers], false},
+		{"and two claim headers, RS256, 10,000 tokens", "/headers", rs[:remembers], false},
+		{"and two issuers, RS256, 10,000 tokens", "/two", rs[:remembers], false},
+		{"RS256, tokens never seen", "/RS256", rs, true},
+		{"ES256, tokens never seen", "/ES256", es, true},
+	} {
+		bare := &load{address: s.site, connections: 64, requests: s.gets("/bare", row.tokens), want: []byte("ok")}
+		verified := &load{address: s.site, connections: 64, requests: s.gets(row.path, row.tokens), once: row.once, want: []byte("ok")}
+		s.guards(b, row.path)
+		bare.run(b, s, warmUp)
+		if !row.once {
+			known := *verified
+			known.once = true
+			known.run(b, s, time.Minute) // each token, once
+			verified.run(b, s, warmUp)
+		}
+		var a, z result
+		var ratios []float64
+		for range rounds {
+			if row.once {
+				s.forget(b)
+			}
+			x, y := bare.run(b, s, aRound), verified.run(b, s, aRound)
+			ratios = append(ratios, y.perCPUSecond()/x.perCPUSecond())
+			a.add(x)
+			z.add(y)
+		}
+		t.row(row.name, count(z.perSecond()), count(z.perCPUSecond()), spread(ratios),
+			milliseconds(z.quantile(.5)), milliseconds(z.quantile(.99)), milliseconds(a.quantile(.99)))
+	}
+}
+
+// guards makes sure that the route would refuse, so that what is measured is
+// verify.
+func (s *server) guards(b *testing.B, path string) {
+	b.Helper()
+	response, err := http.Get("http://" + s.site + path)
+	check(b, err)
+	response.Body.Close()
+	if want := map[bool]int{true: http.StatusOK, false: http.StatusUnauthorized}[path == "/bare"]; response.StatusCode != want {
+		b.Fatalf("%s answers %d without a token", path, response.StatusCode)
+	}
+}
+
+// BenchmarkIssue compares the tokens that an issuer gives with the signatures that
+// the same core makes when it does nothing else, in turns.
+func BenchmarkIssue(b *testing.B) {
+	s := start(b)
+	leaveServerCore(b)
+	fmt.Printf("\n%d rounds of %v for each, 16 connections, GOMAXPROCS=1, pinned: %v, %s\n", rounds, aRound, pinning() != "", runtime.Version())
+	t := newTable("algorithm, secret", "tokens/s", "per CPU second", "signatures per CPU second", "of them", "p50", "p99")
+	defer t.Flush()
+	for _, row := range []struct{ algorithm, issuer, client string }{
+		{"RS256", "rs", "generated"}, {"RS256", "rs", "chosen"},
+		{"ES256", "es", "generated"}, {"ES256", "es", "chosen"},
+		{"EdDSA", "ed", "generated"}, {"EdDSA", "ed", "chosen"},
+	} {
+		l := &load{address: s.site, connections: 16, want: []byte(`"access_token":"ey`), requests: [][]byte{spelled(b, s.tokenRequest(row.issuer, row.client))}}
+		l.run(b, s, warmUp)
+		var tokens, signatures result
+		var ratios []float64
+		for range rounds {
+			x, y := raw(b, row.algorithm), l.run(b, s, aRound)
+			ratios = append(ratios, y.perCPUSecond()/x.perCPUSecond())
+			signatures.add(x)
+			tokens.add(y)
+		}
+		secret := map[string]string{"generated": "generated", "chosen": "argon2id"}[row.client]
+		t.row(row.algorithm+", "+secret, count(tokens.perSecond()), count(tokens.perCPUSecond()), count(signatures.perCPUSecond()), spread(ratios),
+			milliseconds(tokens.quantile(.5)), milliseconds(tokens.quantile(.99)))
+	}
+}
+
+// raw signs on the server's core.
+func raw(b *testing.B, algorithm string) result {
+	b.Helper()
+	program := onServerCore(must(os.Executable()))
+	program.Env = []string{"BENCH_SIGN=" + algorithm, "GOMAXPROCS=1"}
+	output, err := program.Output()
+	check(b, err)
+	signed, elapsed, _ := strings.Cut(string(output), " ")
+	cpu := program.ProcessState.UserTime() + program.ProcessState.SystemTime()
+	return result{answers: must(strconv.Atoi(signed)), elapsed: must(strconv.ParseFloat(elapsed, 64)), cpu: cpu.Seconds()}
+}

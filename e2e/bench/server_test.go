@@ -1,0 +1,236 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+)
+
+// Where there are two cores, Caddy has the first for itself, and the load comes
+// from the second.
+const (
+	serverCore = "0"
+	loadCore   = "1"
+)
+
+const config = `{
+	admin ADMIN
+	auto_https off
+	tokenidp {
+		issuer http://SITE/rs {
+			applications applications.yaml
+			signing_key file RS256.pem
+			insecure_http
+		}
+		issuer http://SITE/es {
+			applications applications.yaml
+			signing_algorithm ES256
+			signing_key file ES256.pem
+			insecure_http
+		}
+		issuer http://SITE/ed {
+			applications applications.yaml
+			signing_algorithm EdDSA
+			signing_key file EdDSA.pem
+			insecure_http
+		}
+	}
+}
+
+http://SITE {
+	tokenidp http://SITE/rs
+	tokenidp http://SITE/es
+	tokenidp http://SITE/ed
+
+	handle /bare {
+		respond ok
+	}
+	handle /RS256 {
+		verify orders.read {
+			issuer http://SITE/rs
+		}
+		respond ok
+	}
+	handle /ES256 {
+		verify orders.read {
+			issuer http://SITE/es
+		}
+		respond ok
+	}
+	handle /headers {
+		verify orders.read {
+			issuer http://SITE/rs
+			claim_header X-Client-Id client_id
+			claim_header X-Scope scope
+		}
+		respond ok
+	}
+	handle /two {
+		verify orders.read {
+			issuer http://SITE/es http://SITE/rs
+		}
+		respond ok
+	}
+}
+`
+
+const applications = `
+resources:
+  - name: orders-api
+    scopes: [{name: orders.read}]
+applications:
+  - client_id: generated
+    secrets: [{id: "1", hash: "%s"}]
+    scopes: [orders.read]
+  - client_id: chosen
+    secrets: [{id: "1", hash: "%s"}]
+    scopes: [orders.read]
+`
+
+// server is the Caddy that is measured.
+type server struct {
+	site, admin string
+	config      string
+	secrets     map[string]string // by client_id
+	process     *exec.Cmd
+}
+
+// start builds Caddy as a release is built, without the race detector, and runs it
+// on one core with its log in a file.
+func start(b *testing.B) *server {
+	b.Helper()
+	dir := b.TempDir()
+	binary := filepath.Join(dir, "caddy")
+	if output, err := exec.Command("go", "build", "-o", binary, "../../cmd/caddy").CombinedOutput(); err != nil {
+		b.Fatalf("building Caddy: %v\n%s", err, output)
+	}
+	s := &server{site: freeAddress(b), admin: freeAddress(b), secrets: make(map[string]string)}
+	s.config = strings.NewReplacer("SITE", s.site, "ADMIN", s.admin).Replace(config)
+	s.secrets["generated"], s.secrets["chosen"] = application.GenerateSecret(), "a secret that an operator chose"
+	generated, err := application.HashGenerated(s.secrets["generated"])
+	check(b, err)
+	chosen, err := application.HashChosen(s.secrets["chosen"])
+	check(b, err)
+	files := map[string][]byte{"Caddyfile": []byte(s.config), "applications.yaml": fmt.Appendf(nil, applications, generated, chosen)}
+	for algorithm := range keys {
+		files[algorithm+".pem"] = encodeKey(b, algorithm)
+	}
+	for name, content := range files {
+		check(b, os.WriteFile(filepath.Join(dir, name), content, 0o600))
+	}
+	log, err := os.Create(filepath.Join(dir, "log"))
+	check(b, err)
+	b.Cleanup(func() { log.Close() })
+	s.process = onServerCore(binary, "run", "--config", "Caddyfile")
+	s.process.Dir, s.process.Stderr = dir, log
+	s.process.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "GOMAXPROCS=1"}
+	check(b, s.process.Start())
+	b.Cleanup(func() {
+		s.process.Process.Signal(syscall.SIGTERM)
+		s.process.Wait()
+		if b.Failed() {
+			text, _ := os.ReadFile(log.Name()) // or none
+			b.Logf("the log begins:\n%.5000s", text)
+		}
+	})
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		if response, err := http.Get("http://" + s.site + "/bare"); err == nil {
+			response.Body.Close()
+			return s
+		}
+		if time.Now().After(deadline) {
+			b.Fatal("Caddy does not start")
+		}
+	}
+}
+
+func freeAddress(b *testing.B) string {
+	b.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(b, err)
+	defer l.Close()
+	return fmt.Sprint("localhost:", l.Addr().(*net.TCPAddr).Port)
+}
+
+func check(b *testing.B, err error) {
+	b.Helper()
+	if err != nil {
+		b.Fatal(err)
+	}
+}
+
+// onServerCore is a command pinned to the server's core, where that is possible.
+func onServerCore(name string, args ...string) *exec.Cmd {
+	if taskset := pinning(); taskset != "" {
+		return exec.Command(taskset, append([]string{"-c", serverCore, name}, args...)...)
+	}
+	return exec.Command(name, args...)
+}
+
+// pinning is the program that pins, or empty.
+func pinning() string {
+	taskset, err := exec.LookPath("taskset")
+	if err != nil || runtime.NumCPU() < 2 {
+		return ""
+	}
+	return taskset
+}
+
+// leaveServerCore moves this process, which makes the load, to the other core.
+func leaveServerCore(b *testing.B) {
+	b.Helper()
+	if taskset := pinning(); taskset != "" {
+		output, err := exec.Command(taskset, "-a", "-c", "-p", loadCore, strconv.Itoa(os.Getpid())).CombinedOutput()
+		if err != nil {
+			b.Fatalf("pinning: %v\n%s", err, output)
+		}
+	}
+}
+
+// forget reloads the configuration, and with it drops what was remembered of
+// tokens.
+func (s *server) forget(b *testing.B) {
+	b.Helper()
+	r, err := http.NewRequest(http.MethodPost, "http://"+s.admin+"/load", strings.NewReader(s.config))
+	check(b, err)
+	r.Header.Set("Content-Type", "text/caddyfile")
+	r.Header.Set("Cache-Control", "must-revalidate") // though it is the same
+	response, err := http.DefaultClient.Do(r)
+	check(b, err)
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(response.Body)
+		b.Fatalf("reloading: %d %s", response.StatusCode, text)
+	}
+}
+
+// cpu is the time that Caddy has spent computing, in seconds.
+func (s *server) cpu(b *testing.B) float64 {
+	b.Helper()
+	response, err := http.Get("http://" + s.admin + "/metrics")
+	check(b, err)
+	defer response.Body.Close()
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		if value, ok := bytes.CutPrefix(lines.Bytes(), []byte("process_cpu_seconds_total ")); ok {
+			seconds, err := strconv.ParseFloat(string(value), 64)
+			check(b, err)
+			return seconds
+		}
+	}
+	b.Fatal("no process_cpu_seconds_total")
+	return 0
+}
