@@ -120,7 +120,7 @@ var caddyfileMistakes = []mistake{
 
 func TestValidateRefuses(t *testing.T) {
 	t.Parallel()
-	for _, m := range slices.Concat(caddyfileMistakes, applicationMistakes) {
+	for _, m := range slices.Concat(caddyfileMistakes, applicationMistakes, trustMistakes) {
 		t.Run(m.name, func(t *testing.T) {
 			t.Parallel()
 			files := m.files

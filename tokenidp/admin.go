@@ -26,6 +26,7 @@ func init() {
 //	GET  /tokenidp/status                         what is in force, and what is not in order
 //	GET  /tokenidp/report                         whom routes with report_only would refuse
 //	GET  /tokenidp/secrets?unused_for=<duration>  the secrets of all Applications
+//	GET  /tokenidp/trusted                        the trusted issuers, and how their keys are
 //
 // It shows nothing that is secret.
 type adminAPI struct {
@@ -63,6 +64,7 @@ func (a *adminAPI) Routes() []caddy.AdminRoute {
 		{Pattern: "/tokenidp/status", Handler: caddy.AdminHandlerFunc(a.serveStatus)},
 		{Pattern: "/tokenidp/report", Handler: caddy.AdminHandlerFunc(a.serveReport)},
 		{Pattern: "/tokenidp/secrets", Handler: caddy.AdminHandlerFunc(a.serveSecrets)},
+		{Pattern: "/tokenidp/trusted", Handler: caddy.AdminHandlerFunc(a.serveTrusted)},
 	}
 }
 

@@ -81,6 +81,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 			return placed(t.Source, err)
 		}
 	}
+	if err := ctx.GetMetricsRegistry().Register(trustedMetrics{a.Trusted}); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
 	return nil
 }
 
@@ -127,6 +130,7 @@ func (a *App) Start() error {
 		}
 	}
 	for _, t := range a.Trusted {
+		t.announce()
 		t.keep()
 		a.running.Go(func() { t.keys.Run(a.ctx) })
 	}

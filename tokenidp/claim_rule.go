@@ -3,6 +3,7 @@ package tokenidp
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
@@ -45,13 +46,19 @@ func claimPath(name string) (verifier.Path, error) {
 	}
 	path := verifier.Path(strings.Split(pointer, "/"))
 	for i, step := range path {
-		path[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
 		if step == "" {
 			return nil, fmt.Errorf("the claim %q has an empty step; write it as /realm_access/roles", name)
 		}
+		if badEscape.MatchString(step) {
+			return nil, fmt.Errorf("the claim %q has a ~ that is not ~0 (for ~) or ~1 (for /)", name)
+		}
+		path[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
 	}
 	return path, nil
 }
+
+// badEscape is a tilde that escapes nothing.
+var badEscape = regexp.MustCompile(`~([^01]|$)`)
 
 func claimPaths(names []string) ([]verifier.Path, error) {
 	paths := make([]verifier.Path, 0, len(names))

@@ -2,7 +2,9 @@ package tokenidp
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -78,7 +80,8 @@ type TrustedIssuer struct {
 	// after that its tokens are refused. Default: 24h.
 	MaxStale caddy.Duration `json:"max_stale,omitempty"`
 
-	// Fetch its keys over plain HTTP: whoever is on the way can make tokens.
+	// Allow its keys to be fetched over plain HTTP: whoever is on the way can then
+	// make tokens.
 	InsecureHTTP bool `json:"insecure_http,omitempty"`
 
 	// Accept tokens with a nonce, as Keycloak before version 25 writes them. An ID
@@ -89,43 +92,11 @@ type TrustedIssuer struct {
 	Source string `json:"source,omitempty"`
 
 	keys         *jwks.Source
+	kind         *preset
 	standing     *trustedStanding
 	verification *verifier.Issuer
 	rules        []verifier.ClaimRule
 	logger       *zap.Logger
-}
-
-// presets are what is known of kinds of issuers. What the operator says goes first.
-var presets = map[string]TrustedIssuer{
-	// https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
-	"entra": {
-		Algorithms: []string{"RS256"}, Types: []string{"jwt"},
-		ClientIDClaims: []string{"azp", "appid"}, ScopeClaims: []string{"scp", "roles"},
-	},
-	"keycloak": {
-		Types: []string{"at+jwt", "jwt"}, ClientIDClaims: []string{"client_id", "azp"}, ScopeClaims: []string{"scope"},
-	},
-	// https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles
-	"auth0": {
-		Algorithms: []string{"RS256", "PS256"}, Types: []string{"at+jwt", "jwt"},
-		ClientIDClaims: []string{"client_id", "azp"}, ScopeClaims: []string{"scope", "permissions"},
-	},
-	// https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin
-	"kubernetes": {
-		Algorithms: []string{"RS256", "ES256", "ES384", "ES512"}, Types: []string{"none", "jwt"},
-		ClientIDClaims: []string{"sub"}, ScopeClaims: []string{"scope"},
-	},
-	// https://docs.github.com/actions/reference/security/oidc
-	"github_actions": {
-		Algorithms: []string{"RS256"}, Types: []string{"jwt"},
-		ClientIDClaims: []string{"sub"}, ScopeClaims: []string{"scope"},
-	},
-}
-
-// defaults are those of an issuer of no known kind.
-var defaults = TrustedIssuer{
-	Algorithms: jws.Algorithms, Types: []string{"at+jwt", "jwt"},
-	ClientIDClaims: []string{"client_id", "azp", "appid", "cid", "sub"}, ScopeClaims: []string{"scope", "scp"},
 }
 
 func (t *TrustedIssuer) provision(ctx context.Context, bounded *storage.Bounded, logger *zap.Logger) error {
@@ -155,11 +126,15 @@ func (t *TrustedIssuer) provision(ctx context.Context, bounded *storage.Bounded,
 
 // complete fills in what the preset knows.
 func (t *TrustedIssuer) complete() error {
-	preset, known := presets[t.Preset]
-	if t.Preset != "" && !known {
-		return fmt.Errorf("unknown preset %q; known: entra, keycloak, auth0, kubernetes, github_actions", t.Preset)
+	kind, known := presets[t.Preset]
+	switch {
+	case t.Preset == "":
+		kind = knownKind(t.Issuer)
+	case !known:
+		return fmt.Errorf("unknown preset %q; known: %s", t.Preset, strings.Join(slices.Sorted(maps.Keys(presets)), ", "))
 	}
-	for _, from := range []TrustedIssuer{preset, defaults} {
+	t.kind = kind
+	for _, from := range []TrustedIssuer{kind.options, defaults} {
 		t.Algorithms = orElse(t.Algorithms, from.Algorithms)
 		t.Types = orElse(t.Types, from.Types)
 		t.ClientIDClaims = orElse(t.ClientIDClaims, from.ClientIDClaims)
@@ -178,12 +153,12 @@ func orElse(given, otherwise []string) []string {
 func (t *TrustedIssuer) check() error {
 	u, err := url.Parse(t.Issuer)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Scheme != "https" && u.Scheme != "http":
+	case err != nil || u.Hostname() == "" || u.User != nil || strings.ContainsAny(t.Issuer, "?#") || u.Scheme != "https" && u.Scheme != "http":
 		return fmt.Errorf("trusted issuer %q must be an https URL, written as the iss of its tokens", t.Issuer)
 	case u.Scheme == "http" && !isLoopback(u.Hostname()) && !t.InsecureHTTP && t.JWKSURL == "" && t.JWKSFile == "":
 		return fmt.Errorf("the keys of trusted issuer %s would be fetched over plain HTTP; use https, or name them with jwks_url or jwks_file", t.Issuer)
-	case t.Preset == "github_actions" && len(t.Claims) == 0:
-		return fmt.Errorf("every workflow on GitHub gets a token for any audience; say whose are accepted, as in: claim repository my-org/my-repo")
+	case t.JWKSFile != "" && (t.CAFile != "" || t.BearerTokenFile != "" || t.InsecureHTTP):
+		return errors.New("ca_file, bearer_token_file and insecure_http have no effect with jwks_file: nothing is fetched; remove them")
 	}
 	for _, alg := range t.Algorithms {
 		if !jws.Supported(alg) {
@@ -195,7 +170,7 @@ func (t *TrustedIssuer) check() error {
 			return fmt.Errorf("unknown type %q of an access token; known: at+jwt, jwt, none", typ)
 		}
 	}
-	return nil
+	return t.kind.checkIssuer(u)
 }
 
 // typ are the accepted types in the verifier's spelling.
@@ -210,13 +185,23 @@ func (t *TrustedIssuer) typ() []string {
 }
 
 func (t *TrustedIssuer) layout() (verifier.Layout, error) {
-	layout := verifier.Layout{Optional: []string{"sub", "client_id", "jti", "iat"}, InsecureNonce: t.InsecureNonce}
+	layout := verifier.Layout{Optional: []string{"sub", "jti", "iat"}, Purpose: t.kind.purpose, InsecureNonce: t.InsecureNonce}
 	var err error
 	if layout.ClientID, err = claimPaths(t.ClientIDClaims); err != nil {
 		return layout, err
 	}
 	layout.Scope, err = claimPaths(t.ScopeClaims)
 	return layout, err
+}
+
+// announce says what of its configuration weakens the issuer's word.
+func (t *TrustedIssuer) announce() {
+	if t.InsecureHTTP {
+		t.logger.Warn("insecure_http: the keys of this issuer may be fetched over plain HTTP, and whoever is on the way can make tokens")
+	}
+	if t.InsecureNonce {
+		t.logger.Warn("insecure_nonce: tokens of this issuer with a nonce are accepted, ID tokens for an accepted audience among them")
+	}
 }
 
 func (t *TrustedIssuer) id() string                 { return t.Issuer }
@@ -232,6 +217,9 @@ func (t *TrustedIssuer) newRule(v *Verify) (rule, error) {
 		return nil, err
 	}
 	requirement.Claims = slices.Concat(t.rules, requirement.Claims)
+	if err := t.kind.checkRequirement(requirement); err != nil {
+		return nil, fmt.Errorf("trusting %s: %w", t.Issuer, err)
+	}
 	return trustedRule{requirement}, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -52,7 +53,11 @@ func (t *TrustedIssuer) provisionKeys(ctx context.Context, bounded *storage.Boun
 	}
 	reading, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
-	if err := t.keys.Load(reading); err != nil {
+	err = t.keys.Load(reading)
+	if t.JWKSFile != "" {
+		return err // as with any file of the operator's
+	}
+	if err != nil {
 		t.logger.Warn("the keys kept from before cannot be read; they are fetched from the issuer", zap.Error(err))
 	}
 	return nil
@@ -80,7 +85,7 @@ func (t *TrustedIssuer) transport() (http.RoundTripper, error) {
 	if t.BearerTokenFile == "" {
 		return transport, nil
 	}
-	if _, err := readSmallFile(t.BearerTokenFile); err != nil {
+	if _, err := readToken(t.BearerTokenFile); err != nil {
 		return nil, fmt.Errorf("bearer_token_file: %w", err)
 	}
 	hosts := make(map[string]bool)
@@ -88,6 +93,9 @@ func (t *TrustedIssuer) transport() (http.RoundTripper, error) {
 		if u, err := url.Parse(raw); err == nil && u.Scheme == "https" {
 			hosts[u.Host] = true
 		}
+	}
+	if len(hosts) == 0 {
+		return nil, errors.New("bearer_token_file: neither the issuer nor jwks_url is https, so that the token would be sent to nobody")
 	}
 	return &bearerTransport{next: transport, file: t.BearerTokenFile, hosts: hosts}, nil
 }
@@ -100,20 +108,27 @@ type bearerTransport struct {
 	hosts map[string]bool
 }
 
-var errEmptyToken = errors.New("it is empty")
-
 func (b *bearerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme != "https" || !b.hosts[r.URL.Host] {
 		return b.next.RoundTrip(r)
 	}
-	token, err := readSmallFile(b.file) // it changes: Kubernetes rotates it
-	if token = bytes.TrimSpace(token); err == nil && len(token) == 0 {
-		err = errEmptyToken
-	}
+	token, err := readToken(b.file) // it changes: Kubernetes rotates it
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", b.file, err)
+		return nil, err
 	}
 	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", "Bearer "+string(token))
+	r.Header.Set("Authorization", "Bearer "+token)
 	return b.next.RoundTrip(r)
+}
+
+func readToken(file string) (string, error) {
+	text, err := readSmallFile(file)
+	if err != nil {
+		return "", err
+	}
+	token := string(bytes.TrimSpace(text))
+	if token == "" || strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return "", fmt.Errorf("%s does not hold one token", file) // and says nothing of what it does hold
+	}
+	return token, nil
 }

@@ -60,7 +60,7 @@ type Options struct {
 	// Predecessor is the source of the same issuer under the configuration
 	// before, if any, so that to load a configuration while the issuer is down
 	// loses no keys. They are taken over if issuer, algorithms and the place of
-	// the keys are the same.
+	// the keys are the same, and they may still come from where they did.
 	Predecessor *Source
 
 	// Now is the wall clock, for what outlives the process. Default: time.Now.

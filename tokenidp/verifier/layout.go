@@ -51,6 +51,10 @@ type Layout struct {
 	// Optional lists which of sub, client_id, jti and iat a token may lack.
 	Optional []string
 
+	// Purpose is what claims an access token of this issuer has, whatever its type,
+	// and its other JWTs have not.
+	Purpose []ClaimRule
+
 	// InsecureNonce accepts tokens with a nonce that are not of the type at+jwt, as
 	// Keycloak before version 25 writes them. An ID token whose audience a route
 	// accepts then passes too, unless it has another mark.
@@ -60,6 +64,7 @@ type Layout struct {
 // prepared is a copy that its maker cannot change.
 func (l Layout) prepared() Layout {
 	l.ClientID, l.Scope, l.Optional = clonePaths(l.ClientID), clonePaths(l.Scope), slices.Clone(l.Optional)
+	l.Purpose = slices.Clone(l.Purpose)
 	if len(l.ClientID) == 0 {
 		l.ClientID = []Path{{"client_id"}}
 	}
@@ -101,12 +106,15 @@ var marks = []string{"nonce", "at_hash", "c_hash", "s_hash", "events", "token_in
 
 // checkPurpose tells other JWTs of the same issuer from its access tokens where
 // their type does not: only at+jwt says what it is (RFC 8725 sections 2.8 and 3.12).
-func (l *Layout) checkPurpose(h jws.Header, all map[string]any) error {
+func (l *Layout) checkPurpose(h jws.Header, claims *Claims) error {
+	if !claims.obeys(l.Purpose) {
+		return Refuse(WrongType, fmt.Errorf("%w: %w", errOtherPurpose, claims.disobeyed(l.Purpose)))
+	}
 	if isType(h, "at+jwt") {
 		return nil
 	}
 	for _, mark := range marks {
-		if _, found := all[mark]; found && (mark != "nonce" || !l.InsecureNonce) {
+		if _, found := claims.all[mark]; found && (mark != "nonce" || !l.InsecureNonce) {
 			return Refuse(WrongType, fmt.Errorf("%w: %s is present", errOtherPurpose, mark))
 		}
 	}

@@ -229,6 +229,33 @@ func TestOtherTokensOfOtherIssuersAreRefused(t *testing.T) {
 	}
 }
 
+// An issuer may have a mark of its own, which says more than the type.
+func TestPurposeOfTokensOfOtherIssuers(t *testing.T) {
+	marked := foreign
+	marked.Purpose = []ClaimRule{{Path: Path{"typ"}, Values: []string{"Bearer"}}}
+	v := foreignVerifier(t, marked)
+	marked.Purpose[0] = ClaimRule{} // the issuer has its own copy
+	for name, row := range map[string]struct {
+		mark any
+		good bool
+	}{
+		"access token": {"Bearer", true}, "ID token": {"ID", false}, "refresh token": {"Refresh", false},
+		"another case": {"bearer", false}, "none": {removed{}, false}, "null": {nil, false},
+	} {
+		payload := edit(object{"iss": issuerA, "aud": "orders-api", "exp": at(time.Hour)}, object{"typ": row.mark})
+		for _, token := range []string{typed("JWT", payload), typed("at+jwt", payload)} {
+			_, err := v.Verify(context.Background(), token)
+			if row.good {
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			} else {
+				wantRefusal(t, err, WrongType, token)
+			}
+		}
+	}
+}
+
 func TestClaimAtAPath(t *testing.T) {
 	v := newVerifier(t)
 	got, err := v.Verify(context.Background(), signed(claims(object{"a": object{"b": object{"c": 7, "n": nil}}, "a.b": "dotted", "s": "x"})))

@@ -89,7 +89,7 @@ func (v *Verifier) verify(ctx context.Context, token string, id tokenID) (*Claim
 	if err != nil {
 		return nil, err
 	}
-	if err := layout.checkPurpose(m.Header, all); err != nil {
+	if err := layout.checkPurpose(m.Header, claims); err != nil {
 		return nil, err
 	}
 	if claims.KeyID = m.Header.KeyID; key.ID == claims.KeyID {

@@ -1,0 +1,255 @@
+package e2e
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	tenant      = "aaaabbbb-0000-cccc-1111-dddd2222eeee"
+	otherTenant = "bbbbcccc-1111-dddd-2222-eeee3333ffff"
+	ordersApp   = "00001111-aaaa-2222-bbbb-3333cccc4444" // the API
+	workerApp   = "11112222-bbbb-3333-cccc-4444dddd5555"
+)
+
+// preset is an issuer of a kind, as it documents itself, and tokens of it.
+type preset struct {
+	path    string // of the issuer's identifier
+	key     members
+	options []string
+	route   string // inside of verify's block
+	scopes  string
+	header  members // what stands there beside alg and kid
+	claims  members
+	says    string // client and scopes
+
+	good    map[string]change
+	refused map[string]refusedChange
+}
+
+// change is how a token differs from the preset's first one.
+type change struct {
+	header, claims members
+	says           string
+}
+
+type refusedChange struct {
+	header, claims members
+	status         int
+	reason         string
+}
+
+// certificate stands for one in a JWK Set, which nobody looks at.
+var certificate = []string{base64.StdEncoding.EncodeToString([]byte("a certificate"))}
+
+// The issuers' documentation, at the time of writing:
+//   - Entra: learn.microsoft.com/entra/identity-platform/access-token-claims-reference and id-token-claims-reference
+//   - Keycloak 26: keycloak.org/docs/latest/server_admin, org.keycloak.representations.AccessToken
+//   - Auth0: auth0.com/docs/secure/tokens/access-tokens/access-token-profiles
+//   - Kubernetes: kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin
+//   - GitHub: docs.github.com/actions/reference/security/oidc
+func presets() map[string]preset {
+	now := time.Now()
+	times := func(claims members) members {
+		claims["iat"], claims["exp"] = now.Unix(), now.Add(time.Hour).Unix()
+		return claims
+	}
+	gone := absent{}
+	kubernetes := members{
+		"namespace":      "shop",
+		"node":           members{"name": "node-1", "uid": "646e7c5e-32d6-4d42-9dbd-e504e6cbe6b1"},
+		"pod":            members{"name": "worker-0", "uid": "5e0bd49b-f040-43b0-99b7-22765a53f7f3"},
+		"serviceaccount": members{"name": "worker", "uid": "14ee3fa4-a7e2-420f-9f9a-dbc4507c3798"},
+		"warnafter":      now.Add(50 * time.Minute).Unix(),
+	}
+	in := func(namespace string) members {
+		other := members{}
+		for name, value := range kubernetes {
+			other[name] = value
+		}
+		other["namespace"] = namespace
+		return other
+	}
+	return map[string]preset{
+		"entra v1": {
+			path: "/" + tenant + "/", options: []string{"preset entra", "audience api://orders"}, scopes: "Orders.Read",
+			key:    members{"alg": gone, "x5t": "x5t", "x5c": certificate, "issuer": "https://login.microsoftonline.com/{tenantid}/v2.0"},
+			header: members{"typ": "JWT", "x5t": "k"},
+			claims: times(members{
+				"aud": "api://orders", "nbf": now.Unix(), "aio": "opaque", "appid": workerApp, "appidacr": "1", "idp": "https://sts.windows.net/" + tenant + "/",
+				"oid": "o", "rh": "opaque", "roles": []string{"Orders.Read"}, "sub": "o", "tid": tenant, "uti": "u", "ver": "1.0",
+			}),
+			says: workerApp + " Orders.Read",
+			refused: map[string]refusedChange{
+				"another tenant": {nil, members{"iss": "https://sts.windows.net/" + otherTenant + "/"}, 401, "unknown_issuer"},
+			},
+		},
+		"entra v2": {
+			path: "/" + tenant + "/v2.0", options: []string{"preset entra", "audience " + ordersApp}, scopes: "Orders.Read",
+			key:    members{"alg": gone, "x5t": "x5t", "x5c": certificate, "issuer": "https://login.microsoftonline.com/" + tenant + "/v2.0"},
+			header: members{"typ": "JWT"},
+			claims: times(members{
+				"aud": ordersApp, "nbf": now.Unix(), "aio": "opaque", "azp": workerApp, "azpacr": "1", "oid": "o", "rh": "opaque",
+				"roles": []string{"Orders.Read"}, "sub": "o", "tid": tenant, "uti": "u", "ver": "2.0",
+			}),
+			says: workerApp + " Orders.Read",
+			good: map[string]change{
+				"for a user": {nil, members{"roles": gone, "scp": "Orders.Read profile", "name": "A", "preferred_username": "a@example.com"}, workerApp + " Orders.Read profile"},
+			},
+			refused: map[string]refusedChange{
+				"an application without roles":      {nil, members{"roles": gone}, 403, "missing_scope"},
+				"another role":                      {nil, members{"roles": []string{"Orders.Write"}}, 403, "missing_scope"},
+				"another API of the tenant":         {nil, members{"aud": workerApp}, 401, "wrong_audience"},
+				"another tenant":                    {nil, members{"iss": "https://login.microsoftonline.com/" + otherTenant + "/v2.0"}, 401, "unknown_issuer"},
+				"ID token of the API's own sign-in": {nil, members{"azp": gone, "azpacr": gone, "name": "A", "roles": []string{"Orders.Read"}}, 401, "missing_claim"},
+				"ID token with a nonce":             {nil, members{"azp": gone, "nonce": "n", "roles": []string{"Orders.Read"}}, 401, "missing_claim"},
+				"bound to a key (PoP)":              {members{"typ": "pop"}, members{"cnf": members{"kid": "x"}}, 401, "wrong_type"},
+			},
+		},
+		"keycloak": {
+			path: "/realms/shop", options: []string{"preset keycloak", "audience orders-api"}, scopes: "orders.read",
+			key:    members{"x5c": certificate, "x5t": "x5t", "x5t#S256": "x"},
+			header: members{"typ": "JWT"},
+			claims: times(members{
+				"jti": "trrtcc:35e3bca5", "aud": []string{"orders-api", "account"}, "sub": "8ae8bd04", "typ": "Bearer", "azp": "worker", "acr": "1",
+				"allowed-origins": []string{"/*"}, "realm_access": members{"roles": []string{"offline_access"}},
+				"resource_access": members{"account": members{"roles": []string{"view-profile"}}}, "scope": "email orders.read profile",
+				"clientHost": "10.0.0.1", "email_verified": false, "preferred_username": "service-account-worker", "clientAddress": "10.0.0.1", "client_id": "worker",
+			}),
+			says: "worker email orders.read profile",
+			good: map[string]change{
+				"of a user":             {nil, members{"client_id": gone, "sid": "s", "session_state": "s"}, "worker email orders.read profile"},
+				"typed as RFC 9068":     {members{"typ": "at+jwt"}, nil, "worker email orders.read profile"},
+				"lightweight":           {nil, members{"sub": gone, "client_id": gone, "acr": gone, "realm_access": gone, "resource_access": gone}, "worker email orders.read profile"},
+				"with one audience":     {nil, members{"aud": "orders-api"}, "worker email orders.read profile"},
+				"with the id as mapper": {nil, members{"clientId": "worker"}, "worker email orders.read profile"},
+			},
+			refused: map[string]refusedChange{
+				"as it is without an audience mapper": {nil, members{"aud": "account"}, 401, "wrong_audience"},
+				"ID token of a client named so":       {nil, members{"typ": "ID", "aud": "orders-api", "azp": "orders-api", "at_hash": "h"}, 401, "wrong_type"},
+				"ID token without a mark":             {nil, members{"typ": "ID", "aud": "orders-api", "azp": "orders-api"}, 401, "wrong_type"},
+				"refresh token":                       {nil, members{"typ": "Refresh"}, 401, "wrong_type"},
+				"logout token":                        {members{"typ": "logout+jwt"}, members{"typ": "Logout", "events": members{}}, 401, "wrong_type"},
+				"another realm":                       {nil, members{"iss": "https://login.example.com/realms/other"}, 401, "unknown_issuer"},
+				"no such scope":                       {nil, members{"scope": "email"}, 403, "missing_scope"},
+				"a realm role of that name":           {nil, members{"scope": "", "realm_access": members{"roles": []string{"orders.read"}}}, 403, "missing_scope"},
+			},
+		},
+		"auth0": {
+			path: "/", options: []string{"preset auth0", "audience https://orders.example.com"}, scopes: "read:orders",
+			key:    members{"x5c": certificate, "x5t": "x5t"},
+			header: members{"typ": "JWT"},
+			claims: times(members{
+				"sub": "awZfdIir8YFdGZWk@clients", "aud": "https://orders.example.com", "azp": "awZfdIir8YFdGZWk", "gty": "client-credentials", "scope": "read:orders",
+			}),
+			says: "awZfdIir8YFdGZWk read:orders",
+			good: map[string]change{
+				"RFC 9068 profile": {members{"typ": "at+jwt"}, members{"azp": gone, "gty": gone, "client_id": "awZfdIir8YFdGZWk", "jti": "73Wakrf"}, "awZfdIir8YFdGZWk read:orders"},
+				"of a user": {nil, members{"gty": gone, "sub": "auth0|123456", "scope": "openid read:orders",
+					"aud": []string{"https://orders.example.com", "https://tenant.auth0.com/userinfo"}}, "awZfdIir8YFdGZWk openid read:orders"},
+			},
+			refused: map[string]refusedChange{
+				"ID token":                            {nil, members{"aud": "awZfdIir8YFdGZWk", "azp": gone, "scope": gone, "nonce": "n"}, 401, "missing_claim"},
+				"ID token, if audience and scope did": {nil, members{"azp": gone, "nonce": "n"}, 401, "missing_claim"},
+				"another API":                         {nil, members{"aud": "https://stock.example.com"}, 401, "wrong_audience"},
+				"what the user may, not the client":   {nil, members{"scope": "openid", "permissions": []string{"read:orders"}}, 403, "missing_scope"},
+				"another tenant":                      {nil, members{"iss": "https://other.auth0.com/"}, 401, "unknown_issuer"},
+			},
+		},
+		"kubernetes": {
+			path: "", options: []string{"preset kubernetes", "audience orders-api"}, route: "claim sub system:serviceaccount:shop:worker",
+			header: members{}, // no typ
+			claims: times(members{
+				"aud": []string{"orders-api"}, "jti": "aed34954-b33a-4142-b1ec-389d6bbb4936", "nbf": now.Unix(),
+				"sub": "system:serviceaccount:shop:worker", "kubernetes.io": kubernetes,
+			}),
+			says: "system:serviceaccount:shop:worker ",
+			refused: map[string]refusedChange{
+				"another service account":          {nil, members{"sub": "system:serviceaccount:shop:default"}, 403, "claim_not_accepted"},
+				"that of another namespace":        {nil, members{"sub": "system:serviceaccount:dev:worker", "kubernetes.io": in("dev")}, 403, "claim_not_accepted"},
+				"the token for the API server":     {nil, members{"aud": []string{"https://kubernetes.default.svc.cluster.local"}}, 401, "wrong_audience"},
+				"a legacy token, which never ends": {nil, members{"iss": "kubernetes/serviceaccount", "exp": gone}, 401, "unknown_issuer"},
+				"a token that never ends":          {nil, members{"exp": gone}, 401, "missing_claim"},
+				"another cluster":                  {nil, members{"iss": "https://kubernetes.example.com"}, 401, "unknown_issuer"},
+				"a type that is another thing's":   {members{"typ": "at+jwt"}, nil, 401, "wrong_type"},
+			},
+		},
+		"kubernetes by namespace": {
+			path: "", options: []string{"preset kubernetes", "audience orders-api", "claim /kubernetes.io/namespace shop"},
+			header: members{},
+			claims: times(members{"aud": []string{"orders-api"}, "sub": "system:serviceaccount:shop:worker", "kubernetes.io": kubernetes}),
+			says:   "system:serviceaccount:shop:worker ",
+			refused: map[string]refusedChange{
+				"another namespace":    {nil, members{"kubernetes.io": in("dev")}, 403, "claim_not_accepted"},
+				"a claim of that name": {nil, members{"kubernetes.io": gone, "kubernetes.io/namespace": "shop"}, 403, "claim_not_accepted"},
+				"a nested one is text": {nil, members{"kubernetes.io": "shop"}, 403, "claim_not_accepted"},
+			},
+		},
+		"github_actions": {
+			path: "", options: []string{"preset github_actions", "audience orders-api", "claim repository_owner_id 65"}, route: "claim repository octo-org/octo-repo\nclaim ref refs/heads/main",
+			key:    members{"x5c": certificate, "x5t": "x5t"},
+			header: members{"typ": "JWT", "x5t": "k"},
+			claims: times(members{
+				"jti": "example-id", "sub": "repo:octo-org/octo-repo:environment:prod", "environment": "prod", "aud": "orders-api", "nbf": now.Unix(),
+				"ref": "refs/heads/main", "sha": "example-sha", "repository": "octo-org/octo-repo", "repository_owner": "octo-org", "actor_id": "12",
+				"repository_visibility": "private", "repository_id": "74", "repository_owner_id": "65", "run_id": "1", "run_number": "10", "run_attempt": "2",
+				"runner_environment": "github-hosted", "actor": "octocat", "workflow": "example-workflow", "head_ref": "", "base_ref": "", "event_name": "push",
+				"ref_type": "branch", "ref_protected": "true", "job_workflow_ref": "octo-org/octo-automation/.github/workflows/oidc.yml@refs/heads/main",
+			}),
+			says: "repo:octo-org/octo-repo:environment:prod ",
+			refused: map[string]refusedChange{
+				"another repository":         {nil, members{"repository": "octo-org/other"}, 403, "claim_not_accepted"},
+				"another owner":              {nil, members{"repository_owner_id": "66"}, 403, "claim_not_accepted"},
+				"another branch":             {nil, members{"ref": "refs/pull/1/merge"}, 403, "claim_not_accepted"},
+				"the default audience":       {nil, members{"aud": "https://github.com/octo-org"}, 401, "wrong_audience"},
+				"an enterprise's own issuer": {nil, members{"iss": "https://token.actions.githubusercontent.com/octo-enterprise"}, 401, "unknown_issuer"},
+			},
+		},
+	}
+}
+
+// The presets take the tokens that the issuers document, and none of their others.
+func TestPresets(t *testing.T) {
+	t.Parallel()
+	all := presets()
+	issuers, trusts, routes := make(map[string]*foreign), []string{}, ""
+	for name, p := range all {
+		f := newForeign(t, p.path)
+		f.publishKeys(jwkOf(attackerKey(), "k", p.key), jwkOf(secondKey(), "other", p.key))
+		issuers[name] = f
+		trusts = append(trusts, f.trust(p.options...))
+		routes += "\thandle /" + segment(name) + " {\n\t\tverify " + p.scopes + " {\n\t\t\tissuer " + f.issuer + "\n" + p.route +
+			"\n\t\t}\n\t\trespond \"{http.auth.user.id} {http.auth.user.scope}\"\n\t}\n"
+	}
+	api := startTrusting(t, newPorts(t), t.TempDir(), trustingOptions(trusts...)+trustedSite(routes))
+	for name, p := range all {
+		t.Run(name, func(t *testing.T) {
+			f := issuers[name].forger(attackerKey(), "k")
+			p.claims["iss"] = issuers[name].issuer
+			p.header["alg"], p.header["kid"] = "RS256", "k"
+			sign := func(header, claims members) string {
+				return f.sign(f.object(p.header, header), f.object(p.claims, claims))
+			}
+			path := "/" + segment(name)
+			api.checkAnswer(t, path, sign(nil, nil), http.StatusOK, p.says)
+			for what, row := range p.good {
+				t.Run(what, func(t *testing.T) { api.checkAnswer(t, path, sign(row.header, row.claims), http.StatusOK, row.says) })
+			}
+			for what, row := range p.refused {
+				t.Run(what, func(t *testing.T) { api.checkAnswer(t, path, sign(row.header, row.claims), row.status, row.reason) })
+			}
+			api.checkAnswer(t, path, f.signBy(secondKey(), f.object(p.header, nil), f.object(p.claims, nil)), http.StatusUnauthorized, "bad_signature")
+			if slash, cut := strings.CutSuffix(f.issuer, "/"); cut {
+				api.checkAnswer(t, path, sign(nil, members{"iss": slash}), http.StatusUnauthorized, "unknown_issuer")
+			}
+		})
+	}
+	for _, s := range api.trusted() {
+		if s.Keys != 2 || len(s.Skipped) != 0 {
+			t.Errorf("%+v", s)
+		}
+	}
+}
