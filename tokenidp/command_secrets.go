@@ -132,7 +132,12 @@ func retireSecret(fl caddycmd.Flags, shown []issuerSecrets) (int, error) {
 			return caddy.ExitCodeFailedStartup, fmt.Errorf("the secret %s of %s stays, because %s", secretID, clientID, s.Needed)
 		}
 	}
+	edited := make(map[string]bool)
 	for _, s := range found {
+		if edited[s.File] { // by another issuer, which has the same file
+			continue
+		}
+		edited[s.File] = true
 		if err := removeFromFile(s); err != nil {
 			return caddy.ExitCodeFailedStartup, err
 		}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
 
 const testIssuer = "https://idp.example.com"
@@ -36,8 +37,11 @@ func newObserved(t *testing.T) *observed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	iss := &Issuer{Issuer: testIssuer, logger: zap.New(core), metrics: m, standing: new(standing)}
-	iss.provisionLastUse(&certmagic.FileStorage{Path: t.TempDir()})
+	iss := &Issuer{
+		Issuer: testIssuer, logger: zap.New(core), metrics: m, standing: new(standing),
+		bounded: storage.NewBounded(&certmagic.FileStorage{Path: t.TempDir()}),
+	}
+	iss.provisionLastUse()
 	return &observed{iss, t, logs, registry}
 }
 
@@ -100,7 +104,7 @@ func TestF03StorageFailsInRunAndSaysSo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, storage := newObserved(t), &brokenStorage{FileStorage: &certmagic.FileStorage{Path: t.TempDir()}}
-			o.keys, o.issues = signing.NewRing(storage, testIssuer, "EdDSA", nil, o.logger), true
+			o.keys, o.issues, o.ensured = signing.NewRing(storage, testIssuer, "EdDSA", nil, o.logger), true, true
 			if err := o.keys.Ensure(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -96,9 +96,11 @@ type Issuer struct {
 	keys         *signing.Ring
 	verification *verifier.Issuer
 	lastUse      *lastuse.Record // of the Applications' secrets
+	bounded      *storage.Bounded
 	standing     *standing
 	storage      string                          // tells the storage from another
 	issues       bool                            // a handler of this configuration issues tokens
+	ensured      bool                            // the keys are as configured; for maintainKeysOnce alone
 	library      *application.Library            // nil without Applications
 	applications atomic.Pointer[application.Set] // in force; nil without
 	dependents   []dependent
@@ -111,7 +113,7 @@ type Issuer struct {
 }
 
 func (iss *Issuer) provision(ctx caddy.Context, bounded *storage.Bounded, logger *zap.Logger, m *metrics) error {
-	iss.logger, iss.metrics = logger.With(zap.String("issuer", iss.Issuer)), m
+	iss.logger, iss.metrics, iss.bounded = logger.With(zap.String("issuer", iss.Issuer)), m, bounded
 	if err := iss.check(); err != nil {
 		return err
 	}
@@ -127,7 +129,7 @@ func (iss *Issuer) provision(ctx caddy.Context, bounded *storage.Bounded, logger
 	if err := iss.prepareVerification(); err != nil {
 		return err
 	}
-	iss.provisionLastUse(bounded)
+	iss.provisionLastUse()
 	reading, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
 	if err := iss.keys.Load(reading); err != nil {
@@ -213,14 +215,14 @@ func checkOrigin(origin string) error {
 }
 
 // issue readies the issuer for signing. Only the side that issues may write to
-// the storage.
+// the storage, and only its first key while the configuration is not in force yet.
 func (iss *Issuer) issue(ctx context.Context) error {
 	if iss.applications.Load() == nil {
 		return fmt.Errorf("the issuer %s has no Applications to issue tokens to; add: applications applications.yaml", iss.Issuer)
 	}
 	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
-	if err := iss.keys.Ensure(ctx); err != nil {
+	if err := iss.keys.Ready(ctx); err != nil {
 		return fmt.Errorf("the issuer %s has no signing key: %w", iss.Issuer, err)
 	}
 	iss.issues = true

@@ -16,7 +16,7 @@ import (
 func (iss *Issuer) maintainKeys(ctx context.Context) {
 	ticker := time.NewTicker(signing.MaintenanceInterval)
 	defer ticker.Stop()
-	problem := "" // told once, not every minute
+	problem := iss.maintainKeysOnce(ctx, "") // told once, not every minute
 	for {
 		select {
 		case <-ctx.Done():
@@ -30,11 +30,7 @@ func (iss *Issuer) maintainKeys(ctx context.Context) {
 func (iss *Issuer) maintainKeysOnce(ctx context.Context, before string) (problem string) {
 	working, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
-	maintain := iss.keys.Load
-	if iss.issues {
-		maintain = iss.keys.Maintain
-	}
-	err := maintain(working)
+	err := iss.maintainNow(working)
 	if ctx.Err() != nil {
 		return before // this configuration has ended
 	}
@@ -51,6 +47,21 @@ func (iss *Issuer) maintainKeysOnce(ctx context.Context, before string) (problem
 	}
 	iss.metrics.keysMaintained(iss.Issuer, err == nil)
 	return problem
+}
+
+// maintainNow brings the keys to what is configured, once this configuration is in
+// force, and then keeps them so.
+func (iss *Issuer) maintainNow(ctx context.Context) error {
+	if !iss.issues {
+		return iss.keys.Load(ctx)
+	}
+	if !iss.ensured {
+		if err := iss.keys.Ensure(ctx); err != nil {
+			return err
+		}
+		iss.ensured = true
+	}
+	return iss.keys.Maintain(ctx)
 }
 
 // described is the error in words; nil is none.

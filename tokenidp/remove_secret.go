@@ -1,6 +1,8 @@
 package tokenidp
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -27,7 +29,7 @@ func removeFromFile(s secretInfo) error {
 	if err != nil {
 		return s.byHand(err)
 	}
-	if err := replaceFile(file, edited, info); err != nil {
+	if err := replaceFile(file, text, edited, info); err != nil {
 		return s.byHand(err)
 	}
 	return nil
@@ -39,7 +41,7 @@ func (s secretInfo) byHand(err error) error {
 	return fmt.Errorf("nobody uses the secret any more, but it is not removed: %w; remove it by hand, at %s:%d", err, s.File, s.Line)
 }
 
-func replaceFile(path string, text []byte, like os.FileInfo) error {
+func replaceFile(path string, before, text []byte, like os.FileInfo) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".applications-*")
 	if err != nil {
 		return err
@@ -61,6 +63,10 @@ func replaceFile(path string, text []byte, like os.FileInfo) error {
 	}
 	if err != nil {
 		return err
+	}
+	// Somebody else may be editing the file too.
+	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, before) {
+		return errors.New("the file was changed meanwhile; try again")
 	}
 	return os.Rename(f.Name(), path)
 }

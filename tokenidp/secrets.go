@@ -7,7 +7,6 @@ import (
 	"path"
 	"time"
 
-	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
@@ -28,12 +27,13 @@ const (
 // storedRecord is when secrets were last used, and the storage that says so.
 type storedRecord struct {
 	record  *lastuse.Record
+	bounded *storage.Bounded // that of the record
 	storage string
 }
 
 // provisionLastUse goes on with the record of the configuration before, if that
 // had the same storage.
-func (iss *Issuer) provisionLastUse(s certmagic.Storage) {
+func (iss *Issuer) provisionLastUse() {
 	before := iss.standing.lastUse.Load()
 	if before != nil && before.storage == iss.storage {
 		iss.lastUse = before.record
@@ -43,7 +43,7 @@ func (iss *Issuer) provisionLastUse(s certmagic.Storage) {
 	if before != nil {
 		o.Predecessor = before.record
 	}
-	iss.lastUse = lastuse.New(s, path.Join(storage.Folder(iss.Issuer), "last_use"), o)
+	iss.lastUse = lastuse.New(iss.bounded, path.Join(storage.Folder(iss.Issuer), "last_use"), o)
 }
 
 // keepSecrets writes down in the background which secrets were used, and tells of

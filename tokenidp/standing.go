@@ -61,5 +61,10 @@ func (iss *Issuer) keep() {
 	if set := iss.applications.Load(); set != nil {
 		iss.lastUse.Observe(declaredSecrets(set))
 	}
-	iss.standing.lastUse.Store(&storedRecord{record: iss.lastUse, storage: iss.storage})
+	kept := &storedRecord{record: iss.lastUse, bounded: iss.bounded, storage: iss.storage}
+	if before := iss.standing.lastUse.Load(); before != nil && before.record == iss.lastUse {
+		kept.bounded = before.bounded
+		kept.bounded.Follow(iss.bounded)
+	}
+	iss.standing.lastUse.Store(kept)
 }

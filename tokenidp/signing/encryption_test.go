@@ -123,33 +123,47 @@ func TestAWrongKeyEncryptionKeyChangesNothing(t *testing.T) {
 	}
 }
 
-// Turning encryption on, or another key encryption key to the front, is a rotation
-// like any other; the keys of before go with their tokens.
-func TestAnotherKeyEncryptionKeyIsARotation(t *testing.T) {
+// Turning encryption on is a rotation like any other; the key that was stored in
+// the clear goes with its tokens.
+func TestTurningEncryptionOnIsARotation(t *testing.T) {
 	n := newNode(t, newStorage(t), "ES256", testTime)
 	first := mustEnsure(t, n.Ring)
-	for _, keks := range [][]string{{oldKEK}, {newKEK, oldKEK}, {newKEK}} {
-		o := Options{Encryption: encryption(t, keks...)}
-		n = restarted(t, n, "ES256", o)
-		before := n.current.Load()
-		mustEnsure(t, n.Ring)
-		if len(keks) == 1 && keks[0] == newKEK {
-			if n.storage.writes() != 0 || before == nil {
-				t.Errorf("dropping the old one: %v", n.storage.calls)
-			}
-			continue
-		}
-		newest := n.newest()
-		if newest.encryption() != o.Encryption.current() || !newest.SignsFrom.Equal(n.wall.now().Add(minLead)) {
-			t.Fatalf("%v: newest %s encrypted with %q, signs from %s", keks, newest.ID, newest.encryption(), newest.SignsFrom)
-		}
-		n.live(retention+2*minLead, 5*time.Minute)
-		if s := n.States(); len(s) != 1 || s[0].ID != newest.ID || !s[0].SignsHere {
-			t.Errorf("%v: states %+v", keks, s)
-		}
+	n = restarted(t, n, "ES256", Options{Encryption: encryption(t, oldKEK)})
+	mustEnsure(t, n.Ring)
+	newest := n.newest()
+	if newest.encryption() != encryption(t, oldKEK).current() || !newest.SignsFrom.Equal(n.wall.now().Add(minLead)) || !sameKey(n.Active(), first) {
+		t.Fatalf("newest %s encrypted with %q, signs from %s", newest.ID, newest.encryption(), newest.SignsFrom)
 	}
-	if n.Active().ID == first.ID {
-		t.Error("the key that was stored in the clear still signs")
+	n.live(retention+2*minLead, 5*time.Minute)
+	if s := n.States(); len(s) != 1 || s[0].ID != newest.ID || !s[0].SignsHere {
+		t.Errorf("states %+v", s)
+	}
+}
+
+// Another key encryption key to the front encrypts the keys made from then on, and
+// when no key needs the old one, it can be taken away.
+func TestAnotherKeyEncryptionKeyIsForNewKeys(t *testing.T) {
+	n := newNode(t, newStorage(t), "ES256", testTime)
+	n.start("ES256", Options{Encryption: encryption(t, oldKEK)})
+	old := mustEnsure(t, n.Ring)
+	both := encryption(t, newKEK, oldKEK)
+	n = restarted(t, n, "ES256", Options{Encryption: both})
+	if mustEnsure(t, n.Ring); n.storage.writes() != 0 || !sameKey(n.newest(), old) {
+		t.Errorf("calls %v", n.storage.calls)
+	}
+	if _, err := n.Rotate(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	if n.newest().encryption() != both.current() {
+		t.Errorf("the successor is encrypted with %s", n.newest().encryption())
+	}
+	if err := restarted(t, n, "ES256", Options{Encryption: encryption(t, newKEK)}).Ensure(t.Context()); err == nil {
+		t.Error("the key that signs cannot be decrypted, and nobody says so")
+	}
+	n.live(retention+2*minLead, 5*time.Minute)
+	again := restarted(t, n, "ES256", Options{Encryption: encryption(t, newKEK)})
+	if mustEnsure(t, again.Ring); again.storage.writes() != 0 {
+		t.Errorf("dropping the old one: %v", again.storage.calls)
 	}
 }
 

@@ -19,31 +19,44 @@ const (
 	unlockTimeout = 5 * time.Second
 )
 
-// Ensure makes the first key where there is none, which signs at once, and a
-// successor where the newest key is not as configured: of another algorithm, or
-// stored under another key encryption key. Until the successor's time the old one
-// signs. Only the side that issues calls it, when a configuration loads. It is
-// idempotent, and correct even where the storage's lock fails to exclude another
-// node: entries are immutable, and every node derives the same from what it lists
-// after writing. It is an error, and changes nothing, when the keys that sign
-// cannot be decrypted.
-func (r *Ring) Ensure(ctx context.Context) error {
-	if err := r.outside.read(); err != nil {
+// Ready makes the first key where there is none, which signs at once. It is what a
+// configuration needs before it is in force, and all that may be written for one
+// that may never be: others go on under the configuration before. Only the side
+// that issues calls it. It is idempotent, and correct even where the storage's lock
+// fails to exclude another node: entries are immutable, and every node derives the
+// same from what it lists after writing. It is an error, and changes nothing, when
+// the key that signs cannot be decrypted.
+func (r *Ring) Ready(ctx context.Context) error {
+	if err := r.outside.read(ctx); err != nil {
 		return err
 	}
 	found, err := r.refresh(ctx)
 	if err != nil {
 		return err
 	}
-	if err := r.fit(found); err != nil || r.ensured() {
+	if err := r.fit(found); err != nil || r.Active() != nil {
 		return err
 	}
 	return r.locked(ctx, func(found *listing) error {
-		if r.Active() == nil && r.outside == nil {
-			if found, err = r.makeFirst(ctx, found); err != nil {
-				return err
-			}
+		switch {
+		case r.Active() != nil:
+			return r.fit(found)
+		case r.outside != nil:
+			return r.publishOutside(ctx, found)
 		}
+		return r.makeFirst(ctx, found)
+	})
+}
+
+// Ensure is Ready and, for a configuration that is in force, makes a successor where
+// the newest key is not as configured: of another algorithm, stored in the clear
+// though it is to be encrypted, or not the first one outside. Until its time the key
+// before signs.
+func (r *Ring) Ensure(ctx context.Context) error {
+	if err := r.Ready(ctx); err != nil || r.ensured() {
+		return err
+	}
+	return r.locked(ctx, func(found *listing) error {
 		if err := r.fit(found); err != nil || r.ensured() {
 			return err
 		}
@@ -62,28 +75,38 @@ func (r *Ring) ensured() bool {
 		return r.outsidePublished()
 	}
 	newest := r.newest()
-	return newest != nil && !newest.outside && newest.Algorithm == r.algorithm && newest.encryption() == r.store.encryption.current()
+	return newest != nil && !newest.outside && newest.Algorithm == r.algorithm && (newest.sealed != nil || r.store.encryption == nil)
 }
 
-// fit is an error where the storage has lost the key that signs, or where this
-// server lacks what it takes to decrypt the keys that sign, now or later.
+// fit is an error where the storage has lost the key that signs, where this server
+// lacks what it takes to decrypt it, or where a key from outside cannot be published.
 func (r *Ring) fit(found *listing) error {
-	return errors.Join(r.lost(), r.undecryptable(found))
+	return errors.Join(r.lost(), r.undecryptable(found), r.outsideConflict())
 }
 
+// undecryptable is an error for the key that signs. One that will is told of in
+// time: until then, and after that, the key before it signs here.
 func (r *Ring) undecryptable(found *listing) error {
 	ks, now := r.current.Load(), r.now()
 	active := activeAt(ks.members, now, ever)
-	var errs []error
 	for i, m := range ks.members {
-		j := slices.IndexFunc(found.keys, func(k *Key) bool { return sameKey(k, m.Key) })
-		if j < 0 || found.keys[j].sealed == nil || found.keys[j].signs() || stateAt(ks.members, i, active, now) == Retired {
+		j := slices.IndexFunc(found.keys, func(k *Key) bool { return sameEntry(k, m.Key) })
+		if j < 0 || found.keys[j].sealed == nil || found.keys[j].signs() {
 			continue
 		}
-		errs = append(errs, fmt.Errorf("the key %s is encrypted with the key encryption key %s, and key_encryption_key has: %s; add the right one, behind the one for new keys",
-			m.ID, found.keys[j].sealed.KeyEncryptionKey, r.store.encryption.ids()))
+		err := fmt.Errorf("the key %s is encrypted with the key encryption key %s, and key_encryption_key has: %s; add the right one, behind the one for new keys",
+			m.ID, found.keys[j].sealed.KeyEncryptionKey, r.store.encryption.ids())
+		switch stateAt(ks.members, i, active, now) {
+		case Active:
+			return err
+		case Next:
+			if r.seen.first("undecryptable " + entryName(m.Key)) {
+				r.logger.Warn("the next signing key cannot be decrypted here", zap.Error(err))
+			}
+		case Retired, Unreadable:
+		}
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // newest is the key whose successor the next one will be. Where a wrong clock
@@ -127,27 +150,27 @@ func (r *Ring) unlock(ctx context.Context, lock string) {
 	}
 }
 
-func (r *Ring) makeFirst(ctx context.Context, found *listing) (*listing, error) {
+func (r *Ring) makeFirst(ctx context.Context, found *listing) error {
 	if len(found.unreadable) > 0 {
 		// One of these may be the key that signed yesterday's tokens.
-		return nil, fmt.Errorf("no usable key, and entries that cannot be read: %s; repair them, or delete them to have a new key made",
+		return fmt.Errorf("no usable key, and entries that cannot be read: %s; repair them, or delete them to have a new key made",
 			strings.Join(lines(found.unreadable), "; "))
 	}
 	now := r.now()
 	k, err := r.generate(firstKeyID(now), r.algorithm, now, now)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := r.write(ctx, found, k); err != nil {
-		return nil, err
+		return err
 	}
-	if found, err = r.refresh(ctx); err != nil {
-		return nil, err
+	if _, err := r.refresh(ctx); err != nil {
+		return err
 	}
 	if r.Active() == nil {
-		return nil, notReadBack(k)
+		return notReadBack(k)
 	}
-	return found, nil
+	return r.lost()
 }
 
 // makeSuccessor writes a key for every node to find. One that signs later is
@@ -225,7 +248,7 @@ var errHeldUp = errors.New("too much time has passed since the keys were listed;
 func (r *Ring) remember(k *Key) error {
 	for {
 		before := r.current.Load()
-		members := slices.DeleteFunc(slices.Clone(before.members), func(m member) bool { return sameKey(m.Key, k) })
+		members := slices.DeleteFunc(slices.Clone(before.members), func(m member) bool { return sameEntry(m.Key, k) })
 		members = append(members, member{Key: k, trustedFrom: trustedFrom(k, before.read, r.moment())})
 		next, err := newKeys(members)
 		if err != nil {

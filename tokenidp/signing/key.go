@@ -162,12 +162,6 @@ func (k *Key) encryption() string {
 	return k.sealed.KeyEncryptionKey
 }
 
-// supersedes tells whether the same key, found in the storage, is worth more than
-// the one in memory.
-func (k *Key) supersedes(known *Key) bool {
-	return k.SignsFrom.After(known.SignsFrom) || k.signs() && !known.signs()
-}
-
 // Public is the half of the key that verifies.
 func (k *Key) Public() *jws.Key { return k.public }
 

@@ -12,7 +12,7 @@ import (
 
 // keyID is a `kid` taken apart: a UTC day, and a number that is 1 where the kid
 // is the day alone. Keys from outside have kids of any form; for their entries,
-// the day is outsideDay, and the number is the minute of the entry.
+// the day is outsideDay.
 type keyID struct {
 	day string
 	n   int
@@ -22,10 +22,11 @@ const outsideDay = "outside"
 
 func (id keyID) outside() bool { return id.day == outsideDay }
 
-// outsideID is for a key from outside that is published now. One that comes back
-// gets another entry, and the later one counts.
-func outsideID(now time.Time) keyID {
-	return keyID{day: outsideDay, n: int(now.Unix() / 60)}
+// outsideID is for an entry of a key from outside. The number is drawn, so that no
+// entry is written over another.
+func outsideID() (keyID, error) {
+	n, err := drawn()
+	return keyID{day: outsideDay, n: n}, err
 }
 
 // maxPlace bounds what a reader takes, far above what is written.
@@ -73,16 +74,25 @@ func firstKeyID(now time.Time) keyID {
 // the id of one that was deleted.
 func successorID(now time.Time, taken []keyID) (keyID, error) {
 	for {
-		drawn, err := rand.Int(rand.Reader, big.NewInt(900_000))
+		n, err := drawn()
 		if err != nil {
-			return keyID{}, fmt.Errorf("drawing a kid: %w", err)
+			return keyID{}, err
 		}
 		id := firstKeyID(now)
-		id.n = 100_000 + int(drawn.Int64())
+		id.n = n
 		if !slices.Contains(taken, id) {
 			return id, nil
 		}
 	}
+}
+
+// drawn is a number of six digits.
+func drawn() (int, error) {
+	n, err := rand.Int(rand.Reader, big.NewInt(900_000))
+	if err != nil {
+		return 0, fmt.Errorf("drawing a kid: %w", err)
+	}
+	return 100_000 + int(n.Int64()), nil
 }
 
 // byID orders keys by their kid.

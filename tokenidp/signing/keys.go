@@ -16,13 +16,15 @@ type keys struct {
 	read       *moment // of the storage, the last; nil before the first
 }
 
-// newKeys takes the members in any order, no two of one kid.
+// newKeys takes the members in any order. Those of one kid are of one key.
 func newKeys(members []member) (*keys, error) {
 	published := make([]*Key, 0, len(members))
 	ks := &keys{members: members, byID: make(map[string]*jws.Key, len(members))}
 	for _, m := range members {
-		published = append(published, m.Key)
-		ks.byID[m.ID] = m.public
+		if ks.byID[m.ID] == nil {
+			published = append(published, m.Key)
+			ks.byID[m.ID] = m.public
+		}
 	}
 	slices.SortFunc(published, byID)
 	slices.SortFunc(ks.members, takeover)
@@ -51,36 +53,46 @@ func (ks *keys) has(k *Key) bool {
 
 func sameKey(a, b *Key) bool { return a.ID == b.ID && a.thumbprint == b.thumbprint }
 
+// sameEntry is for the entries of a key: one that was made here has one, one from
+// outside has one for each time that it takes over.
+func sameEntry(a, b *Key) bool { return a.kid == b.kid && sameKey(a, b) }
+
+func (ks *keys) entry(k *Key) (member, bool) {
+	i := slices.IndexFunc(ks.members, func(m member) bool { return sameEntry(m.Key, k) })
+	if i < 0 {
+		return member{}, false
+	}
+	return ks.members[i], true
+}
+
 // merge makes the next state of a ring: all that the storage holds, and what the
 // ring knows and the storage has lost.
 func merge(before *keys, found *listing, rot rotation, at moment) (*keys, error) {
 	members := make([]member, 0, len(found.keys)+1)
 	for _, k := range found.keys {
-		m, known := before.find(k.ID)
-		switch {
-		case known && sameKey(m.Key, k):
-			m.missing = false
-			if k.SignsFrom.After(m.SignsFrom) {
-				m.trustedFrom = trustedFrom(k, before.read, at)
-			}
-			if k.supersedes(m.Key) {
+		if m, known := before.entry(k); known {
+			// The entry may have been stored again, encrypted.
+			if m.missing = false; k.signs() && (!m.signs() || k.encryption() != m.encryption()) {
 				m.Key = k
 			}
-		case known && m.thumbprint < k.thumbprint:
-			m.missing = true // lost, and it would win its kid if it were there
-		default:
-			m = member{Key: k, trustedFrom: trustedFrom(k, before.read, at)}
+			members = append(members, m)
+			continue
 		}
-		members = append(members, m)
+		if other, known := before.find(k.ID); known && other.thumbprint < k.thumbprint {
+			continue // it would lose its kid to one that the storage has lost
+		}
+		members = append(members, member{Key: k, trustedFrom: trustedFrom(k, before.read, at)})
 	}
 	for _, m := range before.members {
-		if !slices.ContainsFunc(members, func(other member) bool { return other.ID == m.ID }) {
+		if !slices.ContainsFunc(members, func(other member) bool {
+			return sameEntry(other.Key, m.Key) || other.ID == m.ID && other.thumbprint < m.thumbprint
+		}) {
 			m.missing = true
 			members = append(members, m)
 		}
 	}
 	slices.SortFunc(members, takeover)
-	members = withoutForgettable(members, rot, at.wall)
+	members = withoutForgettable(members, rot, at)
 	if before.unchanged(members) {
 		return &keys{members: members, unreadable: found.unreadable, byID: before.byID, set: before.set, read: &at}, nil
 	}
@@ -95,11 +107,12 @@ func merge(before *keys, found *listing, rot rotation, at moment) (*keys, error)
 // withoutForgettable drops the keys that the storage no longer holds, and need
 // not: those whose tokens have expired, and those that a wrong clock made, which
 // an operator can so remove.
-func withoutForgettable(members []member, rot rotation, now time.Time) []member {
-	active := activeAt(members, now, ever)
+func withoutForgettable(members []member, rot rotation, at moment) []member {
+	now := at.wall
+	active, signing := activeAt(members, now, ever), activeAt(members, now, at.elapsed)
 	var kept []member
 	for i, m := range members {
-		if m.missing && (overdue(members, i, now) || i != active && rot.farAhead(m.Key, now)) {
+		if m.missing && i != signing && (overdue(members, i, now) || i != active && rot.farAhead(m.Key, now)) {
 			continue
 		}
 		kept = append(kept, m)

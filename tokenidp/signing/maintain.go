@@ -3,6 +3,7 @@ package signing
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"go.uber.org/zap"
@@ -15,7 +16,7 @@ import (
 // ring signs and verifies as before, and the next call tries again. It may take
 // as long as the storage does; the context should end before the next call.
 func (r *Ring) Maintain(ctx context.Context) error {
-	unread := r.outside.read()
+	unread := r.outside.read(ctx)
 	found, err := r.refresh(ctx)
 	if err != nil {
 		return err
@@ -42,6 +43,9 @@ func (r *Ring) successorDue() bool {
 func (r *Ring) rotateIfDue(ctx context.Context, found *listing) error {
 	if !r.successorDue() {
 		return nil
+	}
+	if newest := r.newest(); newest.sealed != nil && r.store.encryption == nil {
+		return fmt.Errorf("the successor of %s is due, which is encrypted with %s, and here is no key_encryption_key: it is left to a server that has one", newest.ID, newest.encryption())
 	}
 	now := r.now()
 	signsFrom := r.rotation.successorSigns(r.rotation.newest(r.current.Load().members, now), now)
@@ -77,7 +81,13 @@ func (r *Ring) restore(ctx context.Context) error {
 		if held {
 			continue
 		}
-		if err := r.store.write(ctx, k); err != nil {
+		sealed := *k
+		if k.sealed == nil && !k.outside { // it may come from before there was encryption
+			if err := r.store.encryption.seal(r.store.issuer, &sealed); err != nil {
+				return err
+			}
+		}
+		if err := r.store.write(ctx, &sealed); err != nil {
 			return err
 		}
 		restored = true
@@ -104,11 +114,11 @@ func (r *Ring) deletable(found *listing) []*Key {
 	signing := r.Active()
 	var due []*Key
 	for i, m := range stored {
-		if overdue(stored, i, at.wall) && !sameKey(m.Key, signing) && !r.outside.has(m.Key) && r.seen.retiredFor(m.Key, at.elapsed) >= retention {
+		if overdue(stored, i, at.wall) && !sameEntry(m.Key, signing) && !r.outsideNeeds(m.Key, found) && r.seen.retiredFor(m.Key, at.elapsed) >= retention {
 			due = append(due, m.Key)
 		}
 	}
-	return append(due, found.superseded...)
+	return due
 }
 
 func (r *Ring) prune(ctx context.Context, found *listing) error {
@@ -120,9 +130,7 @@ func (r *Ring) prune(ctx context.Context, found *listing) error {
 		if err := r.store.remove(ctx, k); err != nil {
 			return err
 		}
-		if !slices.Contains(found.superseded, k) {
-			r.logger.Info("signing key deleted; its last token has expired", zap.String("kid", k.ID))
-		}
+		r.logger.Info("signing key deleted; its last token has expired", zap.String("kid", k.ID))
 	}
 	_, err := r.refresh(ctx)
 	return err

@@ -24,6 +24,7 @@ type Outside struct {
 	from      string
 	algorithm string
 	load      func() ([]byte, error)
+	reading   chan struct{} // held by one read
 
 	mu     sync.Mutex
 	digest [sha256.Size]byte // of what keys was parsed from
@@ -35,15 +36,35 @@ type Outside struct {
 // theirs, where it fits them; it may be "". Load returns PEM (PKCS #8, PKCS #1 or
 // SEC 1), a private JWK, or a set of them; it is called about once a minute.
 func NewOutside(from, algorithm string, load func() ([]byte, error)) *Outside {
-	return &Outside{from: from, algorithm: algorithm, load: load}
+	return &Outside{from: from, algorithm: algorithm, load: load, reading: make(chan struct{}, 1)}
 }
 
-// read takes in what is there now. After an error the keys are those before.
-func (o *Outside) read() error {
+// read takes in what is there now. After an error the keys are those before. A
+// place that hangs holds up nobody for longer than the context allows, and is not
+// asked again before it has answered.
+func (o *Outside) read(ctx context.Context) error {
 	if o == nil {
 		return nil
 	}
-	text, err := o.load()
+	select {
+	case o.reading <- struct{}{}:
+	case <-ctx.Done():
+		return fmt.Errorf("reading the signing key from %s: it has not answered: %w", o.from, ctx.Err())
+	}
+	ended := make(chan error, 1)
+	go func() {
+		defer func() { <-o.reading }()
+		ended <- o.take(o.load())
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("reading the signing key from %s: %w", o.from, ctx.Err())
+	}
+}
+
+func (o *Outside) take(text []byte, err error) error {
 	if err != nil {
 		return fmt.Errorf("reading the signing key from %s: %w", o.from, err)
 	}
@@ -81,8 +102,10 @@ func (o *Outside) list() []*Key {
 	return o.keys
 }
 
-func (o *Outside) has(k *Key) bool {
-	return slices.ContainsFunc(o.list(), func(other *Key) bool { return sameKey(k, other) })
+// outsideNeeds tells whether this is the only entry of a key that is there outside.
+func (r *Ring) outsideNeeds(k *Key, found *listing) bool {
+	there := slices.ContainsFunc(r.outside.list(), func(other *Key) bool { return sameKey(k, other) })
+	return there && !slices.ContainsFunc(found.keys, func(other *Key) bool { return sameKey(k, other) && !sameEntry(k, other) })
 }
 
 // equip gives the listed keys the private halves that are here.
@@ -90,9 +113,9 @@ func (o *Outside) equip(found *listing) {
 	for i, k := range found.keys {
 		for _, own := range o.list() {
 			if sameKey(k, own) && !k.signs() {
-				whole := *k
-				whole.private, whole.signer = own.private, own.signer
-				found.keys[i] = &whole
+				if whole, err := k.with(own.private); err == nil { // the algorithm is the published one
+					found.keys[i] = whole
+				}
 			}
 		}
 	}
@@ -107,33 +130,56 @@ func (r *Ring) outsidePublished() bool {
 	return len(keys) > 0 && !r.outsideTurned(keys[0]) && !slices.ContainsFunc(keys, func(k *Key) bool { return !ks.has(k) })
 }
 
-// outsideTurned tells whether a key that is published is to sign again, since it
-// came back to the front. A node that still has the key before the newest does not
-// claim that: it lags, and would undo what the others did.
+// outsideTurned tells whether a key that is published is to take over, since it
+// came to the front: from behind another key of the place, as this process saw, or
+// as its entries tell, which never had it sign; or since keys are taken from
+// outside again. A node that still has the key before the newest does not claim
+// that: it lags, and would undo what the others did.
 func (r *Ring) outsideTurned(first *Key) bool {
 	r.outside.mu.Lock()
 	defer r.outside.mu.Unlock()
 	newest := r.newest()
 	if newest != nil && sameKey(newest, first) {
 		r.outside.turned = false
+		return false
 	}
-	return r.outside.turned
+	return r.outside.turned || newest != nil && (!newest.outside || r.neverSigns(first))
+}
+
+func (r *Ring) neverSigns(k *Key) bool {
+	return !slices.ContainsFunc(r.current.Load().members, func(m member) bool { return sameKey(m.Key, k) && !m.SignsFrom.IsZero() })
+}
+
+// outsideConflict is an error where a key from outside has the kid of another key
+// that is published, or is to sign with another algorithm than is published.
+func (r *Ring) outsideConflict() error {
+	for _, k := range r.outside.list() {
+		other, taken := r.current.Load().find(k.ID)
+		switch {
+		case taken && !sameKey(other.Key, k):
+			return fmt.Errorf("the signing key in %s has the kid %q of another key that is still published; give it a kid of its own", r.outside.from, k.ID)
+		case taken && other.Algorithm != k.Algorithm:
+			return fmt.Errorf("the signing key %q in %s is published for %s, and is now to sign with %s; one key has one algorithm: use another key", k.ID, r.outside.from, other.Algorithm, k.Algorithm)
+		}
+	}
+	return nil
 }
 
 // publishOutside writes what other nodes need to know of the keys from outside.
 func (r *Ring) publishOutside(ctx context.Context, found *listing) error {
-	if r.outsidePublished() {
-		return nil
+	if err := r.outsideConflict(); err != nil || r.outsidePublished() {
+		return err
 	}
 	for i, k := range r.outside.list() {
-		other, taken := r.current.Load().find(k.ID)
-		if taken && !sameKey(other.Key, k) {
-			return fmt.Errorf("the signing key in %s has the kid %q of another key that is still published; give it a kid of its own", r.outside.from, k.ID)
-		}
+		_, taken := r.current.Load().find(k.ID)
 		if taken && (i > 0 || !r.outsideTurned(k)) {
 			continue
 		}
-		if err := r.publish(ctx, found, r.toPublish(k, i == 0)); err != nil {
+		published, err := r.toPublish(k, i == 0)
+		if err != nil {
+			return err
+		}
+		if err := r.publish(ctx, found, published); err != nil {
 			return err
 		}
 	}
@@ -142,14 +188,18 @@ func (r *Ring) publishOutside(ctx context.Context, found *listing) error {
 
 // toPublish is the key with its times. One that only verifies never signs by
 // itself.
-func (r *Ring) toPublish(k *Key, first bool) *Key {
+func (r *Ring) toPublish(k *Key, first bool) (*Key, error) {
 	now, published := r.now(), *k
-	published.kid, published.CreatedAt = outsideID(now), now.Round(0)
+	var err error
+	if published.kid, err = outsideID(); err != nil {
+		return nil, err
+	}
+	published.CreatedAt = now.Round(0)
 	switch {
 	case first && r.newest() == nil:
 		published.SignsFrom = published.CreatedAt
 	case first:
 		published.SignsFrom = r.soonest(now).Round(0)
 	}
-	return &published
+	return &published, nil
 }

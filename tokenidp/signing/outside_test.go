@@ -22,7 +22,10 @@ func outsideKey(tb testing.TB, kid string) *Key {
 		tb.Fatal(err)
 	}
 	k := keys[0]
-	k.kid, k.CreatedAt, k.SignsFrom = outsideID(testTime), testTime, testTime
+	if k.kid, err = outsideID(); err != nil {
+		tb.Fatal(err)
+	}
+	k.CreatedAt, k.SignsFrom = testTime, testTime
 	return k
 }
 

@@ -16,11 +16,12 @@ type sightings struct {
 	mu      sync.Mutex
 	retired map[string]time.Duration // since when, by the entry's name
 	told    map[string]bool          // what was logged once
+	once    map[string]bool          // what was logged in the life of the process
 	broken  string                   // the unreadable entries that were logged
 }
 
 func newSightings() *sightings {
-	return &sightings{retired: make(map[string]time.Duration), told: make(map[string]bool)}
+	return &sightings{retired: make(map[string]time.Duration), told: make(map[string]bool), once: make(map[string]bool)}
 }
 
 // news is what has been seen for the first time.
@@ -34,7 +35,7 @@ func (s *sightings) update(ks *keys, rot rotation, at moment) news {
 	defer s.mu.Unlock()
 	var n news
 	told, retired := make(map[string]bool), make(map[string]time.Duration)
-	active := activeAt(ks.members, at.wall, ever)
+	active, signing := activeAt(ks.members, at.wall, ever), activeAt(ks.members, at.wall, at.elapsed)
 	once := func(what string, m member, list *[]string) {
 		subject := what + entryName(m.Key)
 		if told[subject] = true; !s.told[subject] {
@@ -42,7 +43,7 @@ func (s *sightings) update(ks *keys, rot rotation, at moment) news {
 		}
 	}
 	for i, m := range ks.members {
-		if stateAt(ks.members, i, active, at.wall) == Retired {
+		if i != signing && stateAt(ks.members, i, active, at.wall) == Retired {
 			since, before := s.retired[entryName(m.Key)]
 			if !before {
 				since = at.elapsed
@@ -66,6 +67,17 @@ func (s *sightings) update(ks *keys, rot rotation, at moment) news {
 		s.broken, n.unreadable = joined, broken
 	}
 	return n
+}
+
+// first tells whether this is to be told, which it is once.
+func (s *sightings) first(what string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.once[what] {
+		return false
+	}
+	s.once[what] = true
+	return true
 }
 
 // clockSkew is more than lies between the clocks of two nodes: a key that a peer

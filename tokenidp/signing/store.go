@@ -48,8 +48,7 @@ func newStore(s certmagic.Storage, issuer string) *store {
 
 // listing is what the storage held at one moment.
 type listing struct {
-	keys       []*Key       // usable, by kid, one a kid
-	superseded []*Key       // earlier entries of keys from outside that came back
+	keys       []*Key       // usable, by kid; those of one kid are entries of one key
 	taken      []keyID      // every kid that some entry claims, usable or not
 	unreadable []unreadable // entries that claim a kid and cannot be used
 	begun      moment       // when the reading began
@@ -172,21 +171,13 @@ func (s *store) names(ctx context.Context) ([]string, error) {
 const listAttempts = 10
 
 // add takes a usable key. Of two that claim one kid the one with the lower
-// thumbprint wins, here and on every other node; of two entries of one key, the
-// later.
+// thumbprint wins, here and on every other node.
 func (l *listing) add(key *Key) {
-	i := slices.IndexFunc(l.keys, func(k *Key) bool { return k.ID == key.ID })
-	switch {
-	case i < 0:
-		l.keys = append(l.keys, key)
-	case sameKey(l.keys[i], key) && key.supersedes(l.keys[i]):
-		l.superseded = append(l.superseded, l.keys[i])
-		l.keys[i] = key
-	case sameKey(l.keys[i], key):
-		l.superseded = append(l.superseded, key)
-	case key.thumbprint < l.keys[i].thumbprint:
-		l.keys[i] = key
+	if slices.ContainsFunc(l.keys, func(k *Key) bool { return k.ID == key.ID && k.thumbprint < key.thumbprint }) {
+		return
 	}
+	l.keys = slices.DeleteFunc(l.keys, func(k *Key) bool { return k.ID == key.ID && k.thumbprint > key.thumbprint })
+	l.keys = append(l.keys, key)
 }
 
 // quarantine bounds what an entry can write into the log.

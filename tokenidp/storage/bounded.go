@@ -4,6 +4,8 @@ package storage
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -13,10 +15,11 @@ import (
 )
 
 const (
-	// mostRunning is how many operations may be under way at once. It is reached
-	// only where they do not end.
-	mostRunning = 16
-	// releaseTimeout bounds the release of a lock that came too late.
+	// mostAbandoned is how many operations may go on for which nobody waits any
+	// more.
+	mostAbandoned = 16
+	// releaseTimeout bounds the release of a lock, or the removal of a value, that
+	// came too late.
 	releaseTimeout = 10 * time.Second
 )
 
@@ -27,15 +30,33 @@ var ErrStuck = errors.New("earlier operations on the storage have not ended")
 // storages do not heed it: a network file system that hangs would hold up a reload,
 // or the end of Caddy, without end. What hangs goes on alone; only so many can.
 type Bounded struct {
-	storage certmagic.Storage
-	running atomic.Int32
+	current   atomic.Pointer[certmagic.Storage]
+	abandoned atomic.Int32
 }
 
 // NewBounded bounds the storage.
-func NewBounded(s certmagic.Storage) *Bounded { return &Bounded{storage: s} }
+func NewBounded(s certmagic.Storage) *Bounded {
+	b := new(Bounded)
+	b.current.Store(&s)
+	return b
+}
 
-// String tells the storage from another.
-func (b *Bounded) String() string { return fmt.Sprintf("%T %v", b.storage, b.storage) }
+func (b *Bounded) storage() certmagic.Storage { return *b.current.Load() }
+
+// Follow goes on with the storage of the other, which is the same one under a later
+// configuration: what the earlier one made may be closed with it.
+func (b *Bounded) Follow(other *Bounded) { b.current.Store(other.current.Load()) }
+
+// String tells the storage from another, over configurations, by its kind and what
+// is configured of it, which may be secret and is not shown.
+func (b *Bounded) String() string {
+	s := b.storage()
+	configured, err := json.Marshal(s)
+	if err != nil {
+		configured = fmt.Append(nil, s)
+	}
+	return fmt.Sprintf("%T %x", s, sha256.Sum256(configured))
+}
 
 type result[T any] struct {
 	value T
@@ -49,17 +70,16 @@ func within[T any](ctx context.Context, b *Bounded, operation func() (T, error),
 	if err := ctx.Err(); err != nil {
 		return none, err
 	}
-	if b.running.Add(1) > mostRunning {
-		b.running.Add(-1)
+	if b.abandoned.Load() >= mostAbandoned {
 		return none, ErrStuck
 	}
 	ended, left := make(chan result[T]), make(chan struct{})
 	go func() {
-		defer b.running.Add(-1)
 		value, err := operation()
 		select {
 		case ended <- result[T]{value, err}:
 		case <-left:
+			b.abandoned.Add(-1)
 			if late != nil {
 				late(value, err)
 			}
@@ -69,6 +89,7 @@ func within[T any](ctx context.Context, b *Bounded, operation func() (T, error),
 	case r := <-ended:
 		return r.value, r.err
 	case <-ctx.Done():
+		b.abandoned.Add(1)
 		close(left)
 		return none, ctx.Err()
 	}
@@ -81,36 +102,46 @@ func withinError(ctx context.Context, b *Bounded, operation func() error) error 
 
 // Lock releases a lock that is got after its time: nobody else would.
 func (b *Bounded) Lock(ctx context.Context, name string) error {
-	_, err := within(ctx, b, func() (struct{}, error) { return struct{}{}, b.storage.Lock(ctx, name) },
+	_, err := within(ctx, b, func() (struct{}, error) { return struct{}{}, b.storage().Lock(ctx, name) },
 		func(_ struct{}, err error) {
 			if err != nil {
 				return
 			}
 			releasing, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 			defer cancel()
-			_ = b.storage.Unlock(releasing, name) // it goes stale by itself where this fails
+			_ = b.storage().Unlock(releasing, name) // it goes stale by itself where this fails
 		})
 	return err
 }
 
-// Unlock is certmagic's.
+// Unlock is always begun: a lock that is not released is kept by some storages for
+// the life of the process.
 func (b *Bounded) Unlock(ctx context.Context, name string) error {
-	return withinError(ctx, b, func() error { return b.storage.Unlock(ctx, name) })
+	return withinError(ctx, new(Bounded), func() error { return b.storage().Unlock(ctx, name) })
 }
 
-// Store is certmagic's. After an error of the context, the value may still get there.
+// Store is certmagic's. What gets there after its time is removed again: whoever
+// wanted it there was told that it is not, and may have stored something else.
 func (b *Bounded) Store(ctx context.Context, key string, value []byte) error {
-	return withinError(ctx, b, func() error { return b.storage.Store(ctx, key, value) })
+	_, err := within(ctx, b, func() (struct{}, error) { return struct{}{}, b.storage().Store(ctx, key, value) },
+		func(_ struct{}, err error) {
+			if err == nil {
+				releasing, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+				defer cancel()
+				_ = b.storage().Delete(releasing, key)
+			}
+		})
+	return err
 }
 
 // Load is certmagic's.
 func (b *Bounded) Load(ctx context.Context, key string) ([]byte, error) {
-	return within(ctx, b, func() ([]byte, error) { return b.storage.Load(ctx, key) }, nil)
+	return within(ctx, b, func() ([]byte, error) { return b.storage().Load(ctx, key) }, nil)
 }
 
 // Delete is certmagic's.
 func (b *Bounded) Delete(ctx context.Context, key string) error {
-	return withinError(ctx, b, func() error { return b.storage.Delete(ctx, key) })
+	return withinError(ctx, b, func() error { return b.storage().Delete(ctx, key) })
 }
 
 // Exists always says no: some storages answer that to an outage, so nothing here
@@ -119,12 +150,12 @@ func (b *Bounded) Exists(context.Context, string) bool { return false }
 
 // List is certmagic's.
 func (b *Bounded) List(ctx context.Context, prefix string, recursive bool) ([]string, error) {
-	return within(ctx, b, func() ([]string, error) { return b.storage.List(ctx, prefix, recursive) }, nil)
+	return within(ctx, b, func() ([]string, error) { return b.storage().List(ctx, prefix, recursive) }, nil)
 }
 
 // Stat is certmagic's.
 func (b *Bounded) Stat(ctx context.Context, key string) (certmagic.KeyInfo, error) {
-	return within(ctx, b, func() (certmagic.KeyInfo, error) { return b.storage.Stat(ctx, key) }, nil)
+	return within(ctx, b, func() (certmagic.KeyInfo, error) { return b.storage().Stat(ctx, key) }, nil)
 }
 
 // Interface guard

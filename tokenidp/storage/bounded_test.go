@@ -130,15 +130,47 @@ func TestF04WhatHangsIsBounded(t *testing.T) {
 			}
 			cancel()
 		}
-		if stuck != 100-mostRunning {
+		if stuck != 100-mostAbandoned {
 			t.Errorf("%d of 100 were not begun", stuck)
 		}
 		close(h.healed)
 		synctest.Wait()
-		if err := b.Store(t.Context(), "x", []byte("y")); err != nil || h.calls["Store"] != mostRunning+1 {
+		if err := b.Store(t.Context(), "x", []byte("y")); err != nil || h.calls["Store"] != mostAbandoned+1 {
 			t.Errorf("%v, calls %v", err, h.calls)
 		}
 	})
+}
+
+// TestF04ValueThatComesTooLate is removed: its writer was told that it is not there.
+func TestF04ValueThatComesTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHanging(t)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := NewBounded(h).Store(ctx, "x", []byte("y")); err == nil {
+			t.Error("stored")
+		}
+		close(h.healed)
+		synctest.Wait()
+		if _, err := h.FileStorage.Load(t.Context(), "x"); !errors.Is(err, fs.ErrNotExist) || h.calls["Store"] != 1 {
+			t.Errorf("%v, calls %v", err, h.calls)
+		}
+	})
+}
+
+// What is kept over a reload goes on with the storage of the configuration in force.
+func TestBoundedFollows(t *testing.T) {
+	a, b := NewBounded(&certmagic.FileStorage{Path: t.TempDir()}), NewBounded(&certmagic.FileStorage{Path: t.TempDir()})
+	if a.String() == b.String() {
+		t.Error("two storages have one name")
+	}
+	a.Follow(b)
+	if err := a.Store(t.Context(), "x", []byte("y")); err != nil {
+		t.Fatal(err)
+	}
+	if value, err := b.Load(t.Context(), "x"); err != nil || string(value) != "y" {
+		t.Errorf("%q, %v", value, err)
+	}
 }
 
 func TestBoundedIsTheStorageItself(t *testing.T) {
