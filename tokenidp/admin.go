@@ -27,6 +27,7 @@ func init() {
 //	GET  /tokenidp/report                         whom routes with report_only would refuse
 //	GET  /tokenidp/secrets?unused_for=<duration>  the secrets of all Applications
 //	GET  /tokenidp/trusted                        the trusted issuers, and how their keys are
+//	POST /tokenidp/explain {"token": "<token>"}   which routes it passes, and why not the others
 //
 // It shows nothing that is secret.
 type adminAPI struct {
@@ -65,6 +66,7 @@ func (a *adminAPI) Routes() []caddy.AdminRoute {
 		{Pattern: "/tokenidp/report", Handler: caddy.AdminHandlerFunc(a.serveReport)},
 		{Pattern: "/tokenidp/secrets", Handler: caddy.AdminHandlerFunc(a.serveSecrets)},
 		{Pattern: "/tokenidp/trusted", Handler: caddy.AdminHandlerFunc(a.serveTrusted)},
+		{Pattern: "/tokenidp/explain", Handler: caddy.AdminHandlerFunc(a.explainToken)},
 	}
 }
 

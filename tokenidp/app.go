@@ -218,6 +218,9 @@ func (a *App) issuerNames() []string {
 
 // app finds the one App of a configuration.
 func app(ctx caddy.Context) (*App, error) {
+	if offline := offlineFrom(ctx); offline != nil {
+		return offline.app, nil
+	}
 	module, err := ctx.AppIfConfigured("tokenidp")
 	if err != nil {
 		if errors.Is(err, caddy.ErrNotConfigured) {

@@ -1,9 +1,11 @@
 package tokenidp
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -20,12 +22,26 @@ func asksAdmin(cmd *cobra.Command) {
 
 // askAdmin asks the admin endpoint of a running Caddy.
 func askAdmin(fl caddycmd.Flags, method, uri string, answer any) ([]byte, error) {
+	return tellAdmin(fl, method, uri, nil, answer)
+}
+
+// tellAdmin is askAdmin with a body, which is in no log.
+func tellAdmin(fl caddycmd.Flags, method, uri string, body, answer any) ([]byte, error) {
 	config := fl.String("config")
 	address, err := caddycmd.DetermineAdminAPIAddress(fl.String("address"), nil, config, fl.String("adapter"))
 	if err != nil {
 		return nil, fmt.Errorf("finding the admin endpoint: %w", err)
 	}
-	response, err := caddycmd.AdminAPIRequest(address, method, uri, nil, nil)
+	var header http.Header
+	var content io.Reader
+	if body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		header, content = http.Header{"Content-Type": {"application/json"}}, bytes.NewReader(encoded)
+	}
+	response, err := caddycmd.AdminAPIRequest(address, method, uri, header, content)
 	if err != nil {
 		return nil, fmt.Errorf("asking the admin endpoint at %s: %w; is Caddy running, and is --address right?", address, err)
 	}

@@ -48,6 +48,9 @@ func (t *TrustedIssuer) provisionKeys(ctx context.Context, bounded *storage.Boun
 	if o.Transport, err = t.transport(); err != nil {
 		return err
 	}
+	if offlineFrom(ctx) != nil {
+		o.Transport = noNetwork{}
+	}
 	if t.keys, err = jwks.New(o); err != nil {
 		return err
 	}

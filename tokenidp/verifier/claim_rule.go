@@ -33,9 +33,9 @@ func (c *Claims) disobeyed(rules []ClaimRule) error {
 	r := c.broken(rules)
 	value, found := c.At(r.Path)
 	if !found {
-		return fmt.Errorf("the claim %s is missing; accepted: %.200q", r.Path, r.Values)
+		return &Mismatch{fmt.Sprintf("the claim %s is missing", r.Path), fmt.Sprintf("%.200q", r.Values)}
 	}
-	return fmt.Errorf("the claim %s is %.200q; accepted: %.200q", r.Path, fmt.Sprint(value), r.Values)
+	return &Mismatch{fmt.Sprintf("the claim %s is %.200q", r.Path, fmt.Sprint(value)), fmt.Sprintf("%.200q", r.Values)}
 }
 
 func (r *ClaimRule) accepts(value any) bool {

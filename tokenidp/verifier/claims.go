@@ -2,7 +2,6 @@ package verifier
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -85,13 +84,15 @@ const maxIssuedAhead = time.Minute
 func (c *Claims) checkTimes(now time.Time, leeway time.Duration) error {
 	switch {
 	case c.notBefore.After(now.Add(leeway)):
-		return Refuse(NotYetValid, errors.New("nbf is ahead"))
+		return Refuse(NotYetValid, &Mismatch{"nbf is " + rfc3339(c.notBefore), "up to " + rfc3339(now.Add(leeway))})
 	case c.IssuedAt.After(c.ExpiresAt):
 		return Refuse(MalformedClaims, errors.New("iat is after exp"))
 	case c.IssuedAt.After(now.Add(maxIssuedAhead)):
-		return Refuse(IssuedInFuture, fmt.Errorf("iat is %s", c.IssuedAt.UTC().Format(time.RFC3339)))
+		return Refuse(IssuedInFuture, &Mismatch{"iat is " + rfc3339(c.IssuedAt), "up to " + rfc3339(now.Add(maxIssuedAhead))})
 	case !now.Before(c.ExpiresAt.Add(leeway)):
-		return Refuse(Expired, fmt.Errorf("exp is %s", c.ExpiresAt.UTC().Format(time.RFC3339)))
+		return Refuse(Expired, &Mismatch{"exp is " + rfc3339(c.ExpiresAt), "after " + rfc3339(now.Add(-leeway))})
 	}
 	return nil
 }
+
+func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -103,7 +103,7 @@ func (i *Issuer) verify(ctx context.Context, m *jws.Message) (*jws.Key, error) {
 	case err != nil:
 		return nil, err
 	case key.Algorithm != m.Header.Algorithm:
-		return nil, Refuse(WrongAlgorithm, fmt.Errorf("alg is %q, the key's is %q", m.Header.Algorithm, key.Algorithm))
+		return nil, Refuse(WrongAlgorithm, &Mismatch{fmt.Sprintf("alg is %q", m.Header.Algorithm), key.Algorithm + ", that of the key"})
 	}
 	if err := key.Verify(m.SigningInput, m.Signature); err != nil {
 		return nil, Refuse(BadSignature, fmt.Errorf("kid %.64q: %w", m.Header.KeyID, err))
@@ -116,9 +116,9 @@ func (i *Issuer) verify(ctx context.Context, m *jws.Message) (*jws.Key, error) {
 func (i *Issuer) accepts(h jws.Header) error {
 	switch {
 	case !slices.ContainsFunc(i.options.Types, func(typ string) bool { return isType(h, typ) }):
-		return Refuse(WrongType, fmt.Errorf("typ is %.64q", h.Type))
+		return Refuse(WrongType, &Mismatch{fmt.Sprintf("typ is %.64q", h.Type), fmt.Sprintf("%q", i.options.Types)})
 	case !slices.Contains(i.options.Algorithms, h.Algorithm):
-		return Refuse(WrongAlgorithm, fmt.Errorf("alg %q is not allowed for this issuer", h.Algorithm))
+		return Refuse(WrongAlgorithm, &Mismatch{fmt.Sprintf("alg is %q", h.Algorithm), strings.Join(i.options.Algorithms, " or ")})
 	case h.KeyID == "":
 		return Refuse(MissingKeyID, nil)
 	}

@@ -35,11 +35,11 @@ func (c *Claims) Authorize(r *Requirement) error {
 	case r == nil, len(r.Audiences) == 0 && len(r.Alternatives) == 0:
 		return Refuse(WrongAudience, errNothingRequired)
 	case !c.isFor(r):
-		return Refuse(WrongAudience, fmt.Errorf("aud is %.200q, not %s", strings.Join(c.Audience, " "), strings.Join(r.audiences(), " or ")))
+		return Refuse(WrongAudience, &Mismatch{fmt.Sprintf("aud is %.200q", strings.Join(c.Audience, " ")), strings.Join(r.audiences(), " or ")})
 	case !c.obeys(r.Claims):
 		return Refuse(ClaimNotAccepted, c.disobeyed(r.Claims))
 	case !c.holds(r):
-		refusal := Refuse(MissingScope, fmt.Errorf("scope is %.200q, and %s is asked for", strings.Join(c.Scope, " "), strings.Join(r.sufficientScope(), " ")))
+		refusal := Refuse(MissingScope, &Mismatch{fmt.Sprintf("scope is %.200q", strings.Join(c.Scope, " ")), r.describedScope()})
 		refusal.Scope = r.sufficientScope()
 		return refusal
 	}
@@ -91,6 +91,21 @@ func (r *Requirement) audiences() []string {
 		}
 	}
 	return all
+}
+
+// describedScope is for people, and can say "or".
+func (r *Requirement) describedScope() string {
+	text := strings.Join(r.Scopes, " and ")
+	var either []string
+	for _, a := range r.Alternatives {
+		if !slices.Contains(either, a.Scope) {
+			either = append(either, a.Scope)
+		}
+	}
+	if text != "" && len(either) > 0 {
+		text += ", and "
+	}
+	return text + strings.Join(either, " or ")
 }
 
 // sufficientScope lists the scopes that would do, alternatives included: RFC 6750

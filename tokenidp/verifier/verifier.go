@@ -11,6 +11,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
@@ -48,6 +49,14 @@ func (v *Verifier) issuer(url string) *Issuer {
 		}
 	}
 	return nil
+}
+
+func (v *Verifier) urls() []string {
+	urls := make([]string, len(v.issuers))
+	for i, issuer := range v.issuers {
+		urls[i] = issuer.options.URL
+	}
+	return urls
 }
 
 // Verify verifies an access token (RFC 9068 section 4) up to what a route decides:
@@ -112,7 +121,7 @@ func (v *Verifier) claimedIssuer(unverified map[string]any) (*Issuer, error) {
 	}
 	issuer := v.issuer(iss)
 	if issuer == nil {
-		return nil, Refuse(UnknownIssuer, fmt.Errorf("iss is %.200q", iss))
+		return nil, Refuse(UnknownIssuer, &Mismatch{fmt.Sprintf("iss is %.200q", iss), strings.Join(v.urls(), " or ")})
 	}
 	return issuer, nil
 }

@@ -1,0 +1,219 @@
+package tokenidp
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+// explanation says which routes a token would pass, and why not the others. It has
+// no signature in it: what it shows cannot be used as a token.
+type explanation struct {
+	Token   statement          `json:"token"`
+	Verdict verdict            `json:"verdict"` // of the issuers, before any route
+	Routes  []routeExplanation `json:"routes"`
+}
+
+// verdict is whether a token passes, and else why not and what to do.
+type verdict struct {
+	Passes   bool   `json:"passes"`
+	Status   int    `json:"status,omitempty"`
+	Reason   string `json:"reason,omitempty"`
+	Expected string `json:"expected,omitempty"`
+	Found    string `json:"found,omitempty"`
+	Change   string `json:"change,omitempty"`
+}
+
+// routeExplanation is the verdict of one verify, and what that asks for.
+type routeExplanation struct {
+	Source   string   `json:"source,omitempty"`
+	Issuers  []string `json:"issuers"`
+	Audience []string `json:"audience,omitempty"`
+	Scopes   []string `json:"scopes,omitempty"`
+	AnyScope []string `json:"any_scope,omitempty"`
+	verdict
+}
+
+// explain judges the token as every route would, with the routes' own code.
+func (a *App) explain(ctx context.Context, token string) (*explanation, error) {
+	all, err := a.anyIssuer()
+	if err != nil {
+		return nil, err
+	}
+	_, err = (&Verify{verifier: all}).authenticate(carrying(ctx, token), nil)
+	e := &explanation{Token: readStatement(token), Verdict: newVerdict(err), Routes: []routeExplanation{}}
+	for _, v := range a.routes {
+		e.Routes = append(e.Routes, v.explain(ctx, token, e.Token.Issuer))
+	}
+	return e, nil
+}
+
+// anyIssuer verifies the tokens of all issuers that are configured.
+func (a *App) anyIssuer() (*verifier.Verifier, error) {
+	var all []*verifier.Issuer
+	for _, iss := range a.Issuers {
+		all = append(all, iss.verifies())
+	}
+	for _, t := range a.Trusted {
+		all = append(all, t.verifies())
+	}
+	return verifier.New(time.Now, all...)
+}
+
+// carrying is a request that has the token where a caller puts it.
+func carrying(ctx context.Context, token string) *http.Request {
+	r := &http.Request{Method: http.MethodGet, Header: http.Header{"Authorization": {"Bearer " + token}}}
+	return r.WithContext(ctx)
+}
+
+func (v *Verify) explain(ctx context.Context, token, issuer string) routeExplanation {
+	e := routeExplanation{Source: v.Source, verdict: newVerdict(v.wouldRefuse(carrying(ctx, token)))}
+	for id := range v.rules {
+		e.Issuers = append(e.Issuers, id)
+	}
+	slices.Sort(e.Issuers)
+	asked, ok := v.rules[issuer]
+	if !ok { // of the tokens that it does accept
+		asked = v.rules[e.Issuers[0]]
+	}
+	if r := asked.requires(); r != nil {
+		e.Audience, e.Scopes = r.Audiences, r.Scopes
+		for _, alternative := range r.Alternatives {
+			if !slices.Contains(e.AnyScope, alternative.Scope) {
+				e.AnyScope = append(e.AnyScope, alternative.Scope)
+			}
+			if len(r.Audiences) == 0 && !slices.Contains(e.Audience, alternative.Audience) {
+				e.Audience = append(e.Audience, alternative.Audience)
+			}
+		}
+	}
+	return e
+}
+
+// wouldRefuse goes the way of a request up to where that is admitted.
+func (v *Verify) wouldRefuse(r *http.Request) error {
+	claims, err := v.authenticate(r, nil)
+	if err != nil {
+		return err
+	}
+	if err := v.judge(claims); err != nil {
+		return err
+	}
+	_, err = v.claimHeaderValues(claims)
+	return err
+}
+
+func newVerdict(err error) verdict {
+	if err == nil {
+		return verdict{Passes: true}
+	}
+	var refusal *verifier.Refusal
+	if !errors.As(err, &refusal) {
+		return verdict{Status: http.StatusInternalServerError, Reason: "internal_error", Found: loggable(err.Error())}
+	}
+	advice := verifier.Advise(refusal.Reason)
+	e := verdict{Status: refusal.Status, Reason: string(refusal.Reason), Expected: advice.Expected, Change: advice.Change}
+	if cause := refusal.Unwrap(); cause != nil {
+		e.Found = loggable(cause.Error())
+	}
+	var mismatch *verifier.Mismatch
+	if errors.As(err, &mismatch) {
+		e.Expected, e.Found = mismatch.Expected, loggable(mismatch.Found)
+	}
+	return e
+}
+
+// statement is what a token says, whether that is true or not. Header and claims
+// are as they were decoded; they are missing for what is no JWT.
+type statement struct {
+	Issuer    string          `json:"issuer,omitempty"`
+	ClientID  string          `json:"client_id,omitempty"`
+	Audience  []string        `json:"audience,omitempty"`
+	Scope     string          `json:"scope,omitempty"`
+	IssuedAt  *time.Time      `json:"issued_at,omitempty"`
+	ExpiresAt *time.Time      `json:"expires_at,omitempty"`
+	KeyID     string          `json:"kid,omitempty"`
+	Algorithm string          `json:"alg,omitempty"`
+	Type      string          `json:"typ,omitempty"`
+	Header    json.RawMessage `json:"header,omitempty"`
+	Claims    json.RawMessage `json:"claims,omitempty"`
+}
+
+// readStatement verifies nothing, and never looks at what follows the second dot.
+// Only two JSON objects are shown: anything else may be a secret that somebody
+// took for a token.
+func readStatement(token string) statement {
+	segments := strings.SplitN(token, ".", 3)
+	if len(segments) != 3 {
+		return statement{}
+	}
+	rawHeader, header := decodedObject(segments[0])
+	rawClaims, claims := decodedObject(segments[1])
+	if header == nil || claims == nil {
+		return statement{}
+	}
+	s := statement{Header: rawHeader, Claims: rawClaims, Audience: stated(claims, "aud")}
+	s.KeyID, _ = header["kid"].(string)
+	s.Algorithm, _ = header["alg"].(string)
+	s.Type, _ = header["typ"].(string)
+	s.Issuer, _ = claims["iss"].(string)
+	for _, name := range defaults.ClientIDClaims {
+		if s.ClientID == "" {
+			s.ClientID, _ = claims[name].(string)
+		}
+	}
+	for _, name := range defaults.ScopeClaims {
+		if s.Scope == "" {
+			s.Scope = strings.Join(stated(claims, name), " ")
+		}
+	}
+	s.IssuedAt, s.ExpiresAt = statedTime(claims, "iat"), statedTime(claims, "exp")
+	return s
+}
+
+func decodedObject(segment string) (json.RawMessage, map[string]any) {
+	raw, err := base64.RawURLEncoding.DecodeString(segment)
+	if err != nil {
+		return nil, nil
+	}
+	object, err := strictjson.Object(raw)
+	var compact bytes.Buffer
+	if err != nil || json.Compact(&compact, raw) != nil {
+		return nil, nil
+	}
+	return compact.Bytes(), object
+}
+
+// stated is a claim that is a string or a list of those.
+func stated(claims map[string]any, name string) []string {
+	var all []string
+	switch value := claims[name].(type) {
+	case string:
+		return []string{value}
+	case []any:
+		for _, element := range value {
+			if text, ok := element.(string); ok {
+				all = append(all, text)
+			}
+		}
+	}
+	return all
+}
+
+func statedTime(claims map[string]any, name string) *time.Time {
+	number, _ := claims[name].(strictjson.Number)
+	seconds, err := number.Float64()
+	if err != nil || seconds < 0 || seconds > 253402300799 { // the year 9999 is the last one
+		return nil
+	}
+	return moment(time.Unix(int64(seconds), 0))
+}

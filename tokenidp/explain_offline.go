@@ -1,0 +1,93 @@
+package tokenidp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+)
+
+// explainOffline explains the token by a configuration that it does not start. Of
+// that it provisions the storage, the issuers and every verify, and nothing else:
+// the handlers that issue would make a signing key, and other modules certificates.
+// Keys come from the storage and from files, never from the network.
+func explainOffline(config []byte, token string) (*explanation, error) {
+	var cfg struct {
+		Storage json.RawMessage            `json:"storage"`
+		Apps    map[string]json.RawMessage `json:"apps"`
+	}
+	if err := json.Unmarshal(config, &cfg); err != nil { //nolint:forbidigo // the operator's own configuration
+		return nil, fmt.Errorf("decoding the configuration: %w", err)
+	}
+	if cfg.Apps["tokenidp"] == nil {
+		return nil, errNotConfigured
+	}
+	verifies, err := verifiesFor(config, "")
+	if err != nil {
+		return nil, err
+	}
+	quiet := &caddy.Logging{Logs: map[string]*caddy.CustomLog{"default": {BaseLog: caddy.BaseLog{Level: "WARN"}}}}
+	ctx, err := caddy.ProvisionContext(&caddy.Config{StorageRaw: cfg.Storage, Logging: quiet})
+	if err != nil {
+		return nil, err
+	}
+	ctx, end := caddy.NewContext(ctx)
+	defer end()
+	a, err := provisionOffline(ctx, cfg.Apps["tokenidp"], verifies)
+	if err != nil {
+		return nil, err
+	}
+	return a.explain(ctx, token)
+}
+
+var errNotConfigured = errors.New("no issuer is configured")
+
+func provisionOffline(ctx caddy.Context, app json.RawMessage, verifies []configuredVerify) (*App, error) {
+	offline := new(offlineApp)
+	ctx.Context = context.WithValue(ctx.Context, offlineKey{}, offline)
+	module, err := ctx.LoadModuleByID("tokenidp", app)
+	if err != nil {
+		return nil, err
+	}
+	offline.app = module.(*App)
+	for _, v := range verifies {
+		if _, err := ctx.LoadModuleByID("http.handlers.verify", v.raw); err != nil {
+			return nil, err
+		}
+	}
+	return offline.app, nil
+}
+
+// offlineApp is the App of a configuration that is provisioned to explain a token.
+type offlineApp struct{ app *App }
+
+type offlineKey struct{}
+
+// offlineFrom is nil for a configuration that is to run.
+func offlineFrom(ctx context.Context) *offlineApp {
+	offline, _ := ctx.Value(offlineKey{}).(*offlineApp)
+	return offline
+}
+
+// noNetwork is the transport of what is explained offline.
+type noNetwork struct{}
+
+func (noNetwork) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("offline, keys come from the storage alone")
+}
+
+// loadConfig reads a configuration and adapts it.
+func loadConfig(fl caddycmd.Flags) ([]byte, error) {
+	config, _, _, err := caddycmd.LoadConfig(fl.String("config"), fl.String("adapter"))
+	if err != nil {
+		return nil, err
+	}
+	if len(config) == 0 {
+		return nil, errors.New("there is no Caddyfile here; name the configuration with --config")
+	}
+	return caddy.RemoveMetaFields(config), nil
+}

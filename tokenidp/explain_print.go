@@ -1,0 +1,129 @@
+package tokenidp
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+	"unicode/utf16"
+)
+
+func (e *explanation) printJSON(w io.Writer) error {
+	encoded, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(w, printable(string(encoded)))
+	return err
+}
+
+func (e *explanation) print(w io.Writer) error {
+	var text bytes.Buffer
+	out := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	e.Token.print(out, time.Now())
+	if !e.Verdict.Passes {
+		e.Verdict.print(out, "REFUSED everywhere")
+	} else {
+		fmt.Fprintln(out, "the token is in order")
+	}
+	for _, r := range e.Routes {
+		r.print(out, e.Verdict)
+	}
+	if len(e.Routes) == 0 {
+		fmt.Fprintln(out, "no route has a verify")
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(text.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *statement) print(out io.Writer, now time.Time) {
+	if s.Header == nil {
+		fmt.Fprintln(out, "this is no JWT, so that none of it is shown")
+		return
+	}
+	fmt.Fprintln(out, "the token says")
+	row := func(name, value string) { fmt.Fprintf(out, "  %s\t%s\n", name, printable(cmp.Or(value, "-"))) }
+	row("issuer", s.Issuer)
+	row("client_id", s.ClientID)
+	row("audience", strings.Join(s.Audience, " "))
+	row("scope", s.Scope)
+	row("issued", saidAt(s.IssuedAt, now))
+	row("expires", saidAt(s.ExpiresAt, now))
+	row("kid", s.KeyID)
+	row("alg, typ", s.Algorithm+" "+s.Type)
+	row("header", string(s.Header))
+	row("claims", string(s.Claims))
+}
+
+// saidAt is a moment and how far that is from now.
+func saidAt(t *time.Time, now time.Time) string {
+	if t == nil {
+		return ""
+	}
+	distance := t.Sub(now).Round(time.Second)
+	if distance < 0 {
+		return fmt.Sprintf("%s, %s ago", t.Format(time.RFC3339), -distance)
+	}
+	return fmt.Sprintf("%s, in %s", t.Format(time.RFC3339), distance)
+}
+
+// print does not repeat what is said of the token already.
+func (r *routeExplanation) print(out io.Writer, general verdict) {
+	title := printable(strings.TrimSpace(cmp.Or(r.Source, "verify") + ": " + r.asked()))
+	switch {
+	case r.Passes:
+		fmt.Fprintln(out, title+": PASS")
+	case r.verdict == general:
+		fmt.Fprintln(out, title+": REFUSED: "+printable(r.Reason))
+	default:
+		r.verdict.print(out, title+": REFUSED")
+	}
+}
+
+// asked is what a verify asks for, in words.
+func (r *routeExplanation) asked() string {
+	text := strings.Join(r.Scopes, " and ")
+	if len(r.AnyScope) > 0 {
+		text = strings.TrimPrefix(text+", and ", ", and ") + strings.Join(r.AnyScope, " or ")
+	}
+	return cmp.Or(text, "any scope") + " of " + strings.Join(r.Audience, " or ")
+}
+
+func (v *verdict) print(out io.Writer, title string) {
+	fmt.Fprintf(out, "%s: %s (%d)\n", title, printable(v.Reason), v.Status)
+	for _, row := range [][2]string{{"expected", v.Expected}, {"found", v.Found}, {"change", v.Change}} {
+		if row[1] != "" {
+			fmt.Fprintf(out, "  %s\t%s\n", row[0], printable(row[1]))
+		}
+	}
+}
+
+// printable escapes, as JSON does, what a terminal would obey or not show: control
+// characters, and those that turn the direction of text.
+func printable(s string) string {
+	var b strings.Builder
+	for _, c := range s {
+		switch {
+		case unicode.IsPrint(c):
+			b.WriteRune(c)
+		case c > 0xffff:
+			high, low := utf16.EncodeRune(c)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, c)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,43 @@
+package verifier
+
+// Advice is what an operator is told about a [Reason], in one line each.
+type Advice struct {
+	Expected string // what passes; a [Mismatch] knows better
+	Change   string // what to change, and where: in which file, or at the caller
+}
+
+const (
+	askAgain     = "the caller asks for a new token"
+	anotherToken = "the caller sends the access token that this issuer gave it, not an id token or another issuer's"
+	clocks       = "compare the clocks of the servers that issue and verify"
+)
+
+var advice = map[Reason]Advice{
+	NoToken:                {"Authorization: Bearer <token>", "the caller sends the header; if it does, look for a proxy or a directive that removes it"},
+	SeveralAuthorizations:  {"one Authorization header", "the caller sends one; look for a proxy that adds its own"},
+	MalformedAuthorization: {"Bearer, a space, and one token without spaces, tabs and commas in it", "the caller sends the token alone; two joined with a comma come from a proxy that merges headers"},
+	TokenTooLarge:          {"at most 16 KiB", "the caller sends something else than a token issued here; look at how it stores it"},
+	MalformedToken:         {"a signed JWT: three parts in base64url with dots between them", "look at how the caller stores the token: it may be cut off, quoted, or an opaque token of another issuer"},
+	UnsupportedCritical:    {"a header without crit", anotherToken},
+	WrongAlgorithm:         {"an asymmetric algorithm, that of the key which the token names", anotherToken + "; for a trusted issuer, `algorithms` in the Caddyfile"},
+	MalformedClaims:        {"one strict JSON object, each claim of its type", anotherToken + "; where a claim_header is named, correct it in the Caddyfile"},
+	MissingClaim:           {"iss sub aud client_id iat exp jti", anotherToken + "; for a trusted issuer, `client_id_claims` in the Caddyfile"},
+	UnknownIssuer:          {"an issuer that the route accepts, byte for byte", "name the issuer under `issuer` in `verify`, and in the global option `tokenidp`; or the caller asks the right issuer"},
+	WrongType:              {"typ at+jwt", anotherToken + "; for a trusted issuer, `types` in the Caddyfile"},
+	MissingKeyID:           {"a kid in the header", anotherToken},
+	UnknownKey:             {"the kid of a key that the issuer has published", askAgain + "; if fresh tokens are refused, check in the Caddyfile that all servers share one `storage`"},
+	KeysUnavailable:        {"keys within reach", "try again; look at the storage, or at the way to the trusted issuer"},
+	BadSignature:           {"a signature by the key that the token names", askAgain + "; if fresh tokens are refused, check in the Caddyfile that all servers share one `storage`"},
+	UnsupportedConfirm:     {"a token without cnf", anotherToken},
+	Expired:                {"exp ahead of the clock", askAgain + " before exp; if fresh tokens expire at once, " + clocks},
+	NotYetValid:            {"nbf not ahead of the clock", clocks},
+	IssuedInFuture:         {"iat not ahead of the clock", clocks},
+	Revoked:                {"a token that was not withdrawn", askAgain},
+	InactiveClient:         {"an Application that is declared and active", "declare the Application in its file, or remove its `active: false`: the token works again within two seconds"},
+	WrongAudience:          {"the API that owns the scopes of the route", "the caller asks for a token with this API's scopes; or correct which resource owns them in the Application file, or `verify` in the Caddyfile"},
+	ClaimNotAccepted:       {"the claims that the route and the trusted issuer ask for", "the issuer puts the claim into the token (`claims` of the Application); or change `claim` in the Caddyfile"},
+	MissingScope:           {"the scopes of the route", "the caller asks for the scope; if that is refused, grant it under `scopes` of the Application; or correct `verify` in the Caddyfile"},
+}
+
+// Advise never comes back empty-handed for one of [Reasons].
+func Advise(reason Reason) Advice { return advice[reason] }
