@@ -26,10 +26,13 @@ import (
 //	    trust <issuer-url> {
 //	        ...
 //	    }
+//	    policy <name> [<scope>...] {
+//	        ...
+//	    }
 //	}
 //
-// Relative paths start at the folder of the Caddyfile. `issuer` and `trust` may be
-// repeated with other URLs.
+// Relative paths start at the folder of the Caddyfile. `issuer`, `trust` and `policy`
+// may be repeated with other URLs and names.
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	d.Next() // consume option name
 	if existing != nil {
@@ -53,8 +56,14 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 				return nil, err
 			}
 			app.Trusted = append(app.Trusted, trusted)
+		case "policy":
+			policy, err := parsePolicy(d)
+			if err != nil {
+				return nil, err
+			}
+			app.Policies = append(app.Policies, policy)
 		default:
-			return nil, unknown(d, "tokenidp", "issuer, trust")
+			return nil, unknown(d, "tokenidp", "issuer, trust, policy")
 		}
 	}
 	return httpcaddyfile.App{Name: "tokenidp", Value: caddyconfig.JSON(app, nil)}, nil

@@ -41,7 +41,7 @@ func FuzzCaddyfile(f *testing.F) {
 		f.Add(issuer, "/token"+text, "@write"+text)
 	}
 	for _, option := range []string{
-		"any_scope", "issuer", "audience", "realm", "claim_header", "forward_authorization", "allow_preflight", "other", "{", "}", "#", "",
+		"any_scope", "issuer", "audience", "claim", "require", "max_age", "max_lifetime", "expression", "policy", "realm", "claim_header", "forward_authorization", "allow_preflight", "other", "{", "}", "#", "",
 	} {
 		for _, text := range withArguments(option) {
 			f.Add(issuer, "", "/orders* orders.read {\n"+text+"\n}")

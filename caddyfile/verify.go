@@ -16,6 +16,11 @@ import (
 //	    issuer                <url>...
 //	    audience              <audience>...
 //	    claim                 <claim> <value>...
+//	    require               <claim>...
+//	    max_age               <duration>
+//	    max_lifetime          <duration>
+//	    expression            <cel>
+//	    policy                <name>...
 //	    realm                 <realm>
 //	    claim_header          <header> <claim>
 //	    forward_authorization
@@ -52,24 +57,23 @@ func parseVerify(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 func parseVerifyBlock(h httpcaddyfile.Helper, v *tokenidp.Verify) error {
 	given := make(once)
 	for h.NextBlock(0) {
-		var err error
-		if h.Val() != "claim_header" && h.Val() != "claim" {
-			err = given.check(h.Dispenser)
+		if !repeatable(h.Val()) {
+			if err := given.check(h.Dispenser); err != nil {
+				return err
+			}
 		}
+		known, err := parseDemand(h.Dispenser, &v.Demands)
 		if err != nil {
 			return err
 		}
+		if known {
+			continue
+		}
 		switch h.Val() {
-		case "any_scope":
-			v.AnyScope, err = someArgs(h.Dispenser, "any_scope <scope>..., as in: any_scope orders.read orders.admin")
 		case "issuer":
 			v.Issuers, err = someArgs(h.Dispenser, "issuer <url>..., as in: issuer https://idp.example.com")
-		case "audience":
-			v.Audience, err = someArgs(h.Dispenser, "audience <audience>..., as in: audience orders-api")
-		case "claim":
-			var rule tokenidp.ClaimRule
-			rule, err = parseClaimRule(h.Dispenser)
-			v.Claims = append(v.Claims, rule)
+		case "policy":
+			v.Policies, err = someArgs(h.Dispenser, "policy <name>..., as in: policy fresh")
 		case "realm":
 			v.Realm, err = oneArg(h.Dispenser, `realm <realm>, as in: realm "Orders API"`)
 		case "claim_header":
@@ -81,7 +85,7 @@ func parseVerifyBlock(h httpcaddyfile.Helper, v *tokenidp.Verify) error {
 		case "report_only":
 			v.ReportOnly, err = flag(h.Dispenser)
 		default:
-			err = unknown(h.Dispenser, "verify", "any_scope, issuer, audience, claim, realm, claim_header, forward_authorization, allow_preflight, report_only")
+			err = unknown(h.Dispenser, "verify", demandOptions+", policy, issuer, realm, claim_header, forward_authorization, allow_preflight, report_only")
 		}
 		if err != nil {
 			return err

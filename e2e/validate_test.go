@@ -42,6 +42,12 @@ func inIssuer(name, option string, says ...string) mistake {
 	return inOptions(name, "issuer https://localhost:5001 { "+here+"\n"+option+"\n}", says...)
 }
 
+// inPolicies is a mistake in how a verify takes up a policy.
+func inPolicies(name, policy, verify string, says ...string) mistake {
+	return mistake{name: name, says: says,
+		caddyfile: "{\ntokenidp {\nissuer https://localhost:5001\n" + policy + "\n}\n}\nlocalhost:5001 {\nverify { # here\naudience orders-api\n" + verify + "\n}\n}\n"}
+}
+
 // issuerURL is a mistake in the issuer's URL.
 func issuerURL(name, url string, says ...string) mistake {
 	return inOptions("issuer "+name, "issuer "+url+" "+here, says...)
@@ -71,6 +77,19 @@ var caddyfileMistakes = []mistake{
 	inSite("claim_header twice", "verify orders.read { # here\nclaim_header X-Client client_id\nclaim_header x_client sub\n}", "is set twice"),
 	inSite("claim_header reserved", "verify orders.read { # here\nclaim_header authorization client_id\n}", "Authorization means something to HTTP itself", "such as X-Client-Id"),
 	inSite("claim_header Host", "verify orders.read { # here\nclaim_header Host client_id\n}", "Host means something to HTTP itself"),
+	inSite("claim of an empty step", "verify orders.read { # here\nrequire /a//b\n}", `"/a//b" has an empty step`),
+	inSite("expression cut off", "verify orders.read { # here\nexpression `claims.tenant ==`\n}", "compiling the expression", "line 1, column 17"),
+	inSite("expression with an unknown name", "verify orders.read { # here\nexpression `tenant == 'a'`\n}", "undeclared reference to 'tenant'", "known: claims, scopes"),
+	inSite("expression that is no bool", "verify orders.read { # here\nexpression claims.tenant\n}", "it gives dyn, not bool"),
+
+	inSite("unknown policy", "verify orders.read { # here\npolicy fresh\n}", `unknown policy "fresh": none is defined`),
+	inPolicies("unknown policy among others", "policy fresh {\nmax_age 1m\n}", "policy frehs", `unknown policy "frehs"; known: fresh`),
+	inPolicies("policy named twice by verify", "policy fresh {\nmax_age 1m\n}", "policy fresh fresh", "the policy fresh is named twice"),
+	inPolicies("policy of another audience", "policy stock {\naudience stock-api\n}", "policy stock", "taking up the policy stock", "no audience is accepted by all: orders-api, and stock-api"),
+	inPolicies("any_scope twice", "policy any {\nany_scope a\n}", "any_scope b\npolicy any", "any_scope is asked for more than once"),
+	inOptions("policy twice", "issuer https://localhost:5001\npolicy a {\nmax_age 1m\n}\npolicy a { # here\nmax_age 1m\n}", "the policy a is already defined at Caddyfile:4"),
+	inOptions("policy without demands", "issuer https://localhost:5001\npolicy a # here", "the policy a asks for nothing"),
+	inOptions("expression of a policy that no route takes up", "issuer https://localhost:5001\npolicy a { # here\nexpression claims.x\n}", "it gives dyn, not bool"),
 
 	{name: "several issuers, none named by tokenidp", says: []string{"there are several issuers, so name one of: https://localhost:5001, https://localhost:5001/two"},
 		caddyfile: "{\ntokenidp {\n" + twoIssuers + "\n}\n}\nlocalhost:5001 {\ntokenidp # here\n}\n"},

@@ -99,6 +99,11 @@ var answersTo = map[string]struct {
 	"several_authorization_headers": {http.StatusBadRequest, `, error="invalid_request", error_description="Exactly one Authorization header is allowed"`},
 	"malformed_authorization":       {http.StatusBadRequest, `, error="invalid_request", error_description="The Authorization header is not Bearer and one token"`},
 	"expired":                       {http.StatusUnauthorized, `, error="invalid_token", error_description="The access token expired"`},
+	"too_old":                       {http.StatusUnauthorized, `, error="invalid_token", error_description="The access token is too old for this resource"`},
+	"lives_too_long":                {http.StatusUnauthorized, `, error="invalid_token", error_description="The access token is valid for longer than this resource accepts"`},
+	"claim_required":                {http.StatusForbidden, `, error="insufficient_scope", error_description="The access token lacks a claim that this resource requires"`},
+	"claim_not_accepted":            {http.StatusForbidden, `, error="insufficient_scope", error_description="The access token lacks a claim that this resource requires"`},
+	"expression_refused":            {http.StatusForbidden, `, error="insufficient_scope", error_description="The access token does not allow this request"`},
 	"missing_scope":                 {http.StatusForbidden, `, error="insufficient_scope", error_description="The access token lacks a scope that this resource requires", scope=`},
 }
 

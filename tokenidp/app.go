@@ -33,6 +33,9 @@ type App struct {
 	// Issuers elsewhere whose access tokens are accepted on routes that name them.
 	Trusted []*TrustedIssuer `json:"trusted,omitempty"`
 
+	// What several routes ask of a token, by name.
+	Policies []*Policy `json:"policies,omitempty"`
+
 	logger  *zap.Logger
 	metrics *metrics
 
@@ -68,6 +71,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return errors.New("no issuer is configured; write: tokenidp { issuer https://<host> { applications applications.yaml } }")
 	}
 	if err := a.checkNames(); err != nil {
+		return err
+	}
+	if err := a.provisionPolicies(); err != nil {
 		return err
 	}
 	bounded := storage.NewBounded(ctx.Storage())

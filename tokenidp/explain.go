@@ -105,7 +105,7 @@ func (v *Verify) wouldRefuse(r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := v.judge(claims); err != nil {
+	if err := v.judge(claims, time.Now(), nil); err != nil {
 		return err
 	}
 	_, err = v.claimHeaderValues(claims)

@@ -65,7 +65,7 @@ func replaceFile(path string, before, text []byte, like os.FileInfo) error {
 		return err
 	}
 	// Somebody else may be editing the file too.
-	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, before) {
+	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, before) { //nolint:gosec // the same file again
 		return errors.New("the file was changed meanwhile; try again")
 	}
 	return os.Rename(f.Name(), path)

@@ -3,9 +3,11 @@ package tokenidp
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
@@ -29,7 +31,7 @@ func (iss *Issuer) prepareVerification() (err error) {
 // rule is what one route asks of the tokens of one issuer.
 type rule interface {
 	// judge is the verdict on a verified token, for this request alone.
-	judge(claims *verifier.Claims) error
+	judge(claims *verifier.Claims, now time.Time, request *http.Request) error
 	// requires is what it asks for now; nil is what no token has.
 	requires() *verifier.Requirement
 }
@@ -68,11 +70,11 @@ func (iss *Issuer) newRule(v *Verify) (rule, error) {
 	})
 }
 
-func (r *applicationRule) judge(claims *verifier.Claims) error {
+func (r *applicationRule) judge(claims *verifier.Claims, now time.Time, request *http.Request) error {
 	if err := r.issuer.stillActive(claims.ClientID); err != nil {
 		return err
 	}
-	return claims.Authorize(r.requirement.Load())
+	return claims.Authorize(r.requirement.Load(), now, request)
 }
 
 func (r *applicationRule) requires() *verifier.Requirement { return r.requirement.Load() }
@@ -83,7 +85,7 @@ func (v *Verify) requirement(iss *Issuer, set *application.Set) (*verifier.Requi
 	if set == nil {
 		return v.requirementWithoutApplications(iss.Issuer, v.Audience)
 	}
-	r := &verifier.Requirement{Scopes: v.Scopes, Audiences: v.Audience, Claims: v.claims}
+	r := v.Demands.requirement(v.Audience)
 	for _, audience := range v.Audience {
 		if err := knownAudience(set, audience); err != nil {
 			return nil, err
@@ -125,7 +127,7 @@ func (v *Verify) requirementWithoutApplications(issuer string, audience []string
 	if len(audience) == 0 {
 		return nil, fmt.Errorf("the Applications of %s are not known here, so name the API whose tokens are accepted: audience orders-api", issuer)
 	}
-	r := &verifier.Requirement{Scopes: v.Scopes, Audiences: audience, Claims: v.claims}
+	r := v.Demands.requirement(audience)
 	for _, scope := range v.AnyScope {
 		for _, a := range audience {
 			r.Alternatives = append(r.Alternatives, verifier.Alternative{Scope: scope, Audience: a})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -223,6 +224,8 @@ func (t *TrustedIssuer) newRule(v *Verify) (rule, error) {
 	return trustedRule{requirement}, nil
 }
 
-func (r trustedRule) judge(claims *verifier.Claims) error { return claims.Authorize(r.requirement) }
+func (r trustedRule) judge(claims *verifier.Claims, now time.Time, request *http.Request) error {
+	return claims.Authorize(r.requirement, now, request)
+}
 
 func (r trustedRule) requires() *verifier.Requirement { return r.requirement }

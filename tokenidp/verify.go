@@ -34,26 +34,15 @@ func init() {
 //
 // After a refused one, `{http.tokenidp.reason}` is the reason code.
 type Verify struct {
-	// The scopes that a token must have, all of them. They belong to one API
-	// resource, and tokens for another are refused.
-	Scopes []string `json:"scopes,omitempty"`
+	Demands
 
-	// Scopes of which a token must have at least one, each for the API
-	// resource that owns it.
-	AnyScope []string `json:"any_scope,omitempty"`
+	// The names of policies, of which all that they ask is asked as well.
+	Policies []string `json:"policies,omitempty"`
 
 	// The URLs of the issuers whose tokens are accepted: those of this server, and
 	// trusted ones. Default: the only issuer of this server, or, without any, the
 	// only trusted one.
 	Issuers []string `json:"issuers,omitempty"`
-
-	// The audiences of which a token must have one. Default: the API resource
-	// that owns the scopes.
-	Audience []string `json:"audience,omitempty"`
-
-	// Claims that a token must have, each with the values of which one must be
-	// there. All of them are asked for.
-	Claims []ClaimRule `json:"claims,omitempty"`
 
 	// The realm of the challenge sent with 401 and 403. Default: the first
 	// issuer's URL.
@@ -88,8 +77,7 @@ type Verify struct {
 	matchers caddyhttp.MatcherSets
 	verifier *verifier.Verifier
 	rules    map[string]rule // by issuer URL
-	claims   []verifier.ClaimRule
-	tally    *tally // of a route that reports only
+	tally    *tally          // of a route that reports only
 	app      *App
 	metrics  *metrics
 	logger   *zap.Logger
@@ -119,7 +107,10 @@ func (v *Verify) provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if v.claims, err = claimRules(v.Claims); err != nil {
+	if err := v.takeUp(a); err != nil {
+		return err
+	}
+	if err := v.compile(); err != nil {
 		return err
 	}
 	sources := make([]*verifier.Issuer, 0, len(issuers))
@@ -238,7 +229,7 @@ func (v *Verify) check(r *http.Request, before *admission) (*verifier.Claims, ma
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := v.judge(claims); err != nil {
+	if err := v.judge(claims, time.Now(), r); err != nil {
 		return claims, nil, err
 	}
 	values, err := v.claimHeaderValues(claims)
@@ -278,12 +269,12 @@ func (v *Verify) authenticate(r *http.Request, before *admission) (*verifier.Cla
 
 // judge is the verdict of this route on a verified token. One of another issuer's,
 // which a verify before this may accept, has no rule here and is refused.
-func (v *Verify) judge(claims *verifier.Claims) error {
+func (v *Verify) judge(claims *verifier.Claims, now time.Time, r *http.Request) error {
 	rule, ok := v.rules[claims.Issuer]
 	if !ok {
-		return claims.Authorize(nil)
+		return claims.Authorize(nil, now, r)
 	}
-	return rule.judge(claims)
+	return rule.judge(claims, now, r)
 }
 
 // Cleanup gives back what outlives a reload.

@@ -5,6 +5,6 @@ import (
 	"strings"
 )
 
-func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 7)) } //nolint:gosec // a test's
+func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 7)) }
 
 func joined(kids []string) string { return "[" + strings.Join(kids, " ") + "]" }

@@ -36,6 +36,10 @@ var advice = map[Reason]Advice{
 	InactiveClient:         {"an Application that is declared and active", "declare the Application in its file, or remove its `active: false`: the token works again within two seconds"},
 	WrongAudience:          {"the API that owns the scopes of the route", "the caller asks for a token with this API's scopes; or correct which resource owns them in the Application file, or `verify` in the Caddyfile"},
 	ClaimNotAccepted:       {"the claims that the route and the trusted issuer ask for", "the issuer puts the claim into the token (`claims` of the Application); or change `claim` in the Caddyfile"},
+	TooOld:                 {"a token that was issued within max_age", askAgain + " before it is that old; or change `max_age` in the Caddyfile"},
+	LivesTooLong:           {"a token that lives no longer than max_lifetime", "give the Application a shorter `token_lifetime`; or change `max_lifetime` in the Caddyfile"},
+	ClaimRequired:          {"the claims that the route requires", "the issuer puts the claim into the token; or change `require` in the Caddyfile"},
+	ExpressionRefused:      {"an expression that is true", "look at `cause` in the log, and at `expression` in the Caddyfile; an expression that asks for the request is not judged here"},
 	MissingScope:           {"the scopes of the route", "the caller asks for the scope; if that is refused, grant it under `scopes` of the Application; or correct `verify` in the Caddyfile"},
 }
 

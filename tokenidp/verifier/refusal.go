@@ -36,8 +36,12 @@ const (
 	Revoked                Reason = "revoked"
 	InactiveClient         Reason = "inactive_client"
 	WrongAudience          Reason = "wrong_audience"
+	TooOld                 Reason = "too_old"
+	LivesTooLong           Reason = "lives_too_long"
+	ClaimRequired          Reason = "claim_required"
 	ClaimNotAccepted       Reason = "claim_not_accepted"
 	MissingScope           Reason = "missing_scope"
+	ExpressionRefused      Reason = "expression_refused"
 )
 
 // answer is what RFC 6750 section 3.1 lets a caller learn.
@@ -52,6 +56,15 @@ type answer struct {
 var (
 	badToken = answer{http.StatusUnauthorized, "invalid_token", "The access token is malformed or not accepted here"}
 	expired  = answer{http.StatusUnauthorized, "invalid_token", "The access token expired"}
+
+	// Of these, the caller can get another token, with which to try again: that is
+	// what invalid_token tells it (RFC 6750 section 3.1).
+	tooOld       = answer{http.StatusUnauthorized, "invalid_token", "The access token is too old for this resource"}
+	livesTooLong = answer{http.StatusUnauthorized, "invalid_token", "The access token is valid for longer than this resource accepts"}
+
+	// Of this, a new token would be like the old one: what the issuer says of the
+	// client is not enough, as with a scope.
+	lacksClaim = answer{http.StatusForbidden, "insufficient_scope", "The access token lacks a claim that this resource requires"}
 )
 
 var answers = map[Reason]answer{
@@ -77,8 +90,12 @@ var answers = map[Reason]answer{
 	Revoked:                badToken,
 	InactiveClient:         badToken,
 	WrongAudience:          badToken,
-	ClaimNotAccepted:       {http.StatusForbidden, "insufficient_scope", "The access token lacks a claim that this resource requires"},
+	TooOld:                 tooOld,
+	LivesTooLong:           livesTooLong,
+	ClaimRequired:          lacksClaim,
+	ClaimNotAccepted:       lacksClaim,
 	MissingScope:           {http.StatusForbidden, "insufficient_scope", "The access token lacks a scope that this resource requires"},
+	ExpressionRefused:      {http.StatusForbidden, "insufficient_scope", "The access token does not allow this request"},
 }
 
 // Reasons lists every reason, sorted: the values a metric label can have.

@@ -3,8 +3,10 @@ package verifier
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Requirement is what one route asks of a token. It is judged for every request
@@ -14,6 +16,11 @@ type Requirement struct {
 	Scopes       []string      // all of them must be held
 	Alternatives []Alternative // when there are any: one of them must hold
 	Claims       []ClaimRule   // all of them must hold
+	Present      []Path        // claims that must be there, with any value but null
+	Expressions  []*Expression // all of them must be true
+
+	MaxAge      time.Duration // since iat; 0: any
+	MaxLifetime time.Duration // from iat to exp; 0: any
 }
 
 // Alternative is a scope that counts only in a token for the audience that owns it.
@@ -24,11 +31,12 @@ type Alternative struct {
 
 var errNothingRequired = errors.New("the route names no audience")
 
-// Authorize judges a verified token against the requirement of a route: first the
-// audience (RFC 9068 section 4), then other claims, then the scopes (RFC 6750
-// section 3.1). Errors are
-// *[Refusal]. No claims, no requirement, or one without any audience are refused.
-func (c *Claims) Authorize(r *Requirement) error {
+// Authorize judges a verified token against the requirement of a route, now: first
+// the audience (RFC 9068 section 4) and its age, for which another token is needed,
+// then other claims, then the scopes (RFC 6750 section 3.1), then the expressions,
+// which may ask for the request. Errors are *[Refusal]. No claims, no requirement,
+// or one without any audience are refused.
+func (c *Claims) Authorize(r *Requirement, now time.Time, request *http.Request) error {
 	switch {
 	case c == nil:
 		return Refuse(NoToken, nil)
@@ -36,12 +44,29 @@ func (c *Claims) Authorize(r *Requirement) error {
 		return Refuse(WrongAudience, errNothingRequired)
 	case !c.isFor(r):
 		return Refuse(WrongAudience, &Mismatch{fmt.Sprintf("aud is %.200q", strings.Join(c.Audience, " ")), strings.Join(r.audiences(), " or ")})
+	}
+	if err := c.checkAge(r, now); err != nil {
+		return err
+	}
+	if err := c.checkPresent(r.Present); err != nil {
+		return err
+	}
+	switch {
 	case !c.obeys(r.Claims):
 		return Refuse(ClaimNotAccepted, c.disobeyed(r.Claims))
 	case !c.holds(r):
 		refusal := Refuse(MissingScope, &Mismatch{fmt.Sprintf("scope is %.200q", strings.Join(c.Scope, " ")), r.describedScope()})
 		refusal.Scope = r.sufficientScope()
 		return refusal
+	}
+	return c.express(r.Expressions, request)
+}
+
+func (c *Claims) express(expressions []*Expression, request *http.Request) error {
+	for _, e := range expressions {
+		if err := e.judge(c, request); err != nil {
+			return err
+		}
 	}
 	return nil
 }

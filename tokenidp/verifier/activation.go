@@ -1,0 +1,132 @@
+package verifier
+
+import (
+	"errors"
+	"math"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
+)
+
+// activation gives an expression its variables, each only if it is asked for.
+type activation struct {
+	claims  *Claims
+	request *http.Request
+}
+
+// Parent is none: there are no other variables.
+func (*activation) Parent() cel.Activation { return nil }
+
+// ResolveName gives a variable, or the error why it has no value.
+func (a *activation) ResolveName(name string) (any, bool) {
+	switch name {
+	case "claims":
+		return claimAdapter{}.NativeToValue(a.claims.all), true
+	case "scopes":
+		return a.claims.Scope, true
+	case "client_id":
+		return a.claims.ClientID, true
+	case "issuer":
+		return a.claims.Issuer, true
+	case "audience":
+		return a.claims.Audience, true
+	}
+	return a.ofRequest(name)
+}
+
+func (a *activation) ofRequest(name string) (any, bool) {
+	switch {
+	case !strings.HasPrefix(name, "request."):
+		return nil, false
+	case a.request == nil:
+		return types.NewErr("there is no request"), true
+	}
+	switch name {
+	case "request.method":
+		return a.request.Method, true
+	case "request.host":
+		return hostname(a.request.Host), true
+	case "request.path":
+		path, err := plainPath(a.request.URL)
+		if err != nil {
+			return types.WrapErr(err), true
+		}
+		return path, true
+	}
+	return nil, false
+}
+
+// hostname is the host in the one spelling that a rule is written in: host names
+// have no case (RFC 9110 section 4.2.3).
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.ToLower(host)
+}
+
+var errPath = errors.New("request.path is not plain: it has dot segments, empty ones, or characters that upstreams read differently")
+
+// plainPath is the path, if it has one reading only (RFC 3986 section 6.2.2). Else
+// /tenants/a/../b would pass where startsWith("/tenants/a/") is asked for, and the
+// upstream would serve /tenants/b.
+func plainPath(u *url.URL) (string, error) {
+	segments, rooted := strings.CutPrefix(u.Path, "/")
+	if !rooted || strings.ContainsFunc(segments, readDifferently) || strings.Contains(strings.ToLower(u.RawPath), "%2f") {
+		return "", errPath
+	}
+	all := strings.Split(segments, "/")
+	if slices.Contains(all, ".") || slices.Contains(all, "..") || slices.Contains(all[:len(all)-1], "") {
+		return "", errPath
+	}
+	return u.Path, nil
+}
+
+// readDifferently are separators of some servers, what some decode once more, and
+// control characters.
+func readDifferently(c rune) bool {
+	return c == '\\' || c == '%' || c == ';' || c < ' ' || c == 0x7f
+}
+
+// claimAdapter makes CEL values of decoded JSON, one at a time as they are reached.
+type claimAdapter struct{}
+
+func (a claimAdapter) NativeToValue(value any) ref.Val {
+	switch v := value.(type) {
+	case strictjson.Number:
+		return numeric(string(v))
+	case []any:
+		return types.NewDynamicList(a, v)
+	case map[string]any:
+		return types.NewStringInterfaceMap(a, v)
+	}
+	return types.DefaultTypeAdapter.NativeToValue(value)
+}
+
+// maxWhole is below what a double holds every integer.
+const maxWhole = 1 << 53
+
+// numeric is an int if it is whole, however it is spelled, and else a double. An
+// integer that neither can hold is an error: as doubles, two ids could be equal.
+func numeric(s string) ref.Val {
+	if i, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return types.Int(i)
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	switch whole := f == math.Trunc(f); {
+	case err != nil || !strings.ContainsAny(s, ".eE"):
+		return types.NewErr("the number %.40s is out of range", s)
+	case whole && math.Abs(f) < maxWhole:
+		return types.Int(int64(f))
+	}
+	return types.Double(f)
+}

@@ -1,0 +1,77 @@
+package verifier
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+
+	"cel.dev/cel-go/cel"
+)
+
+// Expression is a condition in the Common Expression Language (CEL) on a verified
+// token and the request that came with it. It is safe for concurrent use.
+type Expression struct {
+	source  string
+	program cel.Program
+}
+
+// maxCost bounds one evaluation, whatever lists a token has, in CEL's units: about
+// one for each step, of 1 or 2 µs. `"x" in claims.groups` takes one unit for each of
+// the groups; a loop over them takes some, so it ends beyond about 1,000.
+const maxCost = 10_000
+
+// variables are all that an expression knows. Neither the query nor headers are
+// among them: they may be there several times, and upstreams differ in which counts.
+const variables = "claims, scopes, client_id, issuer, audience, request.method, request.host, request.path"
+
+var environment = sync.OnceValues(func() (*cel.Env, error) {
+	return cel.NewEnv(
+		cel.Variable("claims", cel.MapType(cel.StringType, cel.DynType)),
+		cel.Variable("scopes", cel.ListType(cel.StringType)),
+		cel.Variable("client_id", cel.StringType),
+		cel.Variable("issuer", cel.StringType),
+		cel.Variable("audience", cel.ListType(cel.StringType)),
+		cel.Variable("request.method", cel.StringType),
+		cel.Variable("request.host", cel.StringType),
+		cel.Variable("request.path", cel.StringType),
+		cel.CustomTypeAdapter(claimAdapter{}),
+		cel.ASTValidators(cel.ValidateRegexLiterals(), cel.ValidateDurationLiterals(), cel.ValidateTimestampLiterals()),
+	)
+})
+
+// NewExpression compiles a condition. Errors name the place in it: its syntax is
+// wrong, a name is not known, types do not fit, or it is something else than a bool.
+// A claim's type is only known with the token.
+func NewExpression(source string) (*Expression, error) {
+	env, err := environment()
+	if err != nil {
+		return nil, fmt.Errorf("preparing CEL: %w", err)
+	}
+	checked, issues := env.Compile(source)
+	if errs := issues.Errors(); len(errs) > 0 {
+		at := errs[0].Location
+		return nil, fmt.Errorf("compiling the expression %.200q: line %d, column %d: %s; known: %s",
+			source, at.Line(), at.Column()+1, errs[0].Message, variables)
+	}
+	if t := checked.OutputType(); t != cel.BoolType {
+		return nil, fmt.Errorf("compiling the expression %.200q: it gives %s, not bool; compare it, as in: claims.tenant == 'a'", source, t)
+	}
+	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost))
+	if err != nil {
+		return nil, fmt.Errorf("compiling the expression %.200q: %w", source, err)
+	}
+	return &Expression{source, program}, nil
+}
+
+// judge refuses what is not true. What cannot be evaluated, because a claim is
+// missing or of another type, or for its cost, is not true.
+func (e *Expression) judge(c *Claims, request *http.Request) error {
+	result, _, err := e.program.Eval(&activation{c, request})
+	if err != nil {
+		return Refuse(ExpressionRefused, fmt.Errorf("evaluating the expression %.200q: %w", e.source, err))
+	}
+	if result.Value() != true {
+		return Refuse(ExpressionRefused, fmt.Errorf("the expression %.200q is false", e.source))
+	}
+	return nil
+}
