@@ -149,17 +149,39 @@ func (v *Verify) claimHeaderValues(claims *verifier.Claims) (map[string]string, 
 	}
 	values := make(map[string]string, len(v.ClaimHeaders))
 	for _, h := range v.ClaimHeaders {
-		claim, ok := claims.Claim(h.Claim)
+		claim, ok := headerClaim(claims, h.Claim)
 		if !ok {
 			continue
 		}
 		text, ok := claimText(claim)
-		if !ok || !httpguts.ValidHeaderFieldValue(text) {
+		if !ok || joinsAmbiguously(claim) || !httpguts.ValidHeaderFieldValue(text) {
 			return nil, verifier.Refuse(verifier.MalformedClaims, fmt.Errorf("claim %s has no form that is safe in a header", h.Claim))
 		}
 		values[h.Header] = text
 	}
 	return values, nil
+}
+
+// headerClaim is a claim as an upstream is told it: the client and the scopes are
+// those that were judged, wherever the issuer has them in its tokens.
+func headerClaim(claims *verifier.Claims, name string) (any, bool) {
+	switch name {
+	case "client_id":
+		return claims.ClientID, claims.ClientID != ""
+	case "scope":
+		return strings.Join(claims.Scope, " "), len(claims.Scope) > 0
+	}
+	return claims.Claim(name)
+}
+
+// joinsAmbiguously tells whether a list would read as another one when it is joined
+// with spaces: an issuer's group "x admin" as the groups x and admin.
+func joinsAmbiguously(claim any) bool {
+	list, _ := claim.([]any)
+	return slices.ContainsFunc(list, func(element any) bool {
+		text, ok := element.(string)
+		return ok && (text == "" || strings.Contains(text, " "))
+	})
 }
 
 // claimText is the text of a claim: a string as it is, a list of strings joined
