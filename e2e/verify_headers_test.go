@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/base64"
 	"io"
 	"maps"
 	"net/http"
@@ -198,6 +199,31 @@ func TestClaimHeadersOfFastCGI(t *testing.T) {
 	}
 }
 
+// RFC 6901: a part of a nested claim; and all claims at once.
+func TestNestedClaimsAndAllOfThem(t *testing.T) {
+	t.Parallel()
+	g := startGuarded(t, `
+	handle /orders* {
+		verify orders.read {
+			claim_header X-Namespace /kubernetes.io/namespace
+			claim_header X-Claims *
+		}
+		reverse_proxy localhost:5002
+	}`)
+	f := newForger(t, g.caddy)
+	token := f.claiming(members{"kubernetes.io": members{"namespace": "shop"}, "run": literal("12345678901234567890")})
+	got := g.checkAllowed(t, g.ask(t, "GET", "/orders", "", bearer(token), "X-Namespace: forged", "X_Claims: forged")).header
+	all, err := base64.RawURLEncoding.DecodeString(got.Get("X-Claims"))
+	if got.Get("X-Namespace") != "shop" || err != nil || !strings.Contains(string(all), `"run":12345678901234567890`) ||
+		!strings.Contains(string(all), `"kubernetes.io":{"namespace":"shop"}`) || len(got["X_claims"]) > 0 {
+		t.Errorf("namespace %q, claims %s %v", got.Get("X-Namespace"), all, err)
+	}
+	plain := f.claiming(members{"kubernetes.io": "no object"})
+	if got := g.checkAllowed(t, g.ask(t, "GET", "/orders", "", bearer(plain), "X-Namespace: forged")).header; got.Get("X-Namespace") != "" {
+		t.Errorf("a claim that is not there: %q", got.Get("X-Namespace"))
+	}
+}
+
 // RFC 7519 section 4: what becomes of each type of claim, in a header and in a
 // placeholder.
 func TestClaimsAsText(t *testing.T) {
@@ -241,6 +267,7 @@ func TestClaimsAsText(t *testing.T) {
 	rows := make(forgeries)
 	for name, claim := range map[string]any{
 		"line break": "a\r\nX-Admin: 1", "newline": "a\nb", "NUL": "a\x00b", "escape": "\x1b[31m", "line break in a list": []string{"a", "b\r\nX-Admin: 1"},
+		"list that joins as another": []string{"staff", "x admin"},
 	} {
 		rows[name] = forgery{f.claiming(members{"c": claim}), "malformed_claims"}
 	}

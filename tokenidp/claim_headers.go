@@ -1,6 +1,7 @@
 package tokenidp
 
 import (
+	"encoding/base64"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,10 +20,15 @@ type ClaimHeader struct {
 	// The name of the request header, such as X-Client-Id.
 	Header string `json:"header"`
 
-	// The claim whose value it carries, such as client_id. Lists are joined
-	// with spaces. A token without the claim sets no header.
+	// The claim whose value it carries, such as client_id. A name that begins with
+	// a slash is a JSON Pointer (RFC 6901) into nested claims; * is all claims, as
+	// JSON in base64url. Lists are joined with spaces. A token without the claim
+	// sets no header.
 	Claim string `json:"claim"`
 }
+
+// allClaims stands for all of them.
+const allClaims = "*"
 
 // reservedHeaders mean something to HTTP itself, or a proxy drops or sets them.
 var reservedHeaders = []string{
@@ -43,6 +49,9 @@ func checkClaimHeaders(headers []ClaimHeader) error {
 			return fmt.Errorf("claim_header: %s carries no claim; write: claim_header %s client_id", name, name)
 		case named(headers[:i], h.Header):
 			return fmt.Errorf("claim_header: %s is set twice", name)
+		}
+		if _, err := claimPath(h.Claim); err != nil {
+			return fmt.Errorf("claim_header: %s: %w", name, err)
 		}
 	}
 	return nil
@@ -170,8 +179,15 @@ func headerClaim(claims *verifier.Claims, name string) (any, bool) {
 		return claims.ClientID, claims.ClientID != ""
 	case "scope":
 		return strings.Join(claims.Scope, " "), len(claims.Scope) > 0
+	case allClaims:
+		text, ok := jsonText(claims.All())
+		return base64.RawURLEncoding.EncodeToString([]byte(text)), ok
 	}
-	return claims.Claim(name)
+	path, err := claimPath(name)
+	if err != nil {
+		return nil, false // found when the configuration was loaded
+	}
+	return claims.At(path)
 }
 
 // joinsAmbiguously tells whether a list would read as another one when it is joined

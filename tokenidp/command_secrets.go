@@ -3,6 +3,7 @@ package tokenidp
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -119,6 +120,9 @@ func retireSecret(fl caddycmd.Flags, shown []issuerSecrets) (int, error) {
 	clientID, secretID := fl.String("client"), fl.String("id")
 	if clientID == "" || secretID == "" {
 		return caddy.ExitCodeFailedStartup, errors.New("--retire removes one secret: name it with --client and --id")
+	}
+	if host, _, err := net.SplitHostPort(fl.String("address")); err == nil && !isLoopback(host) {
+		return caddy.ExitCodeFailedStartup, errors.New("--retire edits the file of the server that it asks: run it there")
 	}
 	var found []secretInfo
 	for _, iss := range shown {

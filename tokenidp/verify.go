@@ -145,7 +145,7 @@ func (v *Verify) provision(ctx caddy.Context) error {
 // warnOfUnknownClaims names headers that will never be set.
 func (v *Verify) warnOfUnknownClaims() {
 	for _, h := range v.ClaimHeaders {
-		if !slices.Contains(oauth.ClaimNames, h.Claim) {
+		if h.Claim != allClaims && !slices.Contains(oauth.ClaimNames, h.Claim) {
 			v.logger.Warn("no token issued here has the claim of this claim_header, so it will never be set",
 				zap.String("header", h.Header), zap.String("claim", h.Claim), zap.Strings("claims", oauth.ClaimNames), zap.String("source", v.Source))
 		}

@@ -30,6 +30,9 @@ func (c *Claims) Claim(name string) (any, bool) {
 	return value, ok
 }
 
+// All are all claims, as they were decoded: read them only.
+func (c *Claims) All() map[string]any { return c.all }
+
 // At is the claim at that path, as [Claims.Claim] gives it. It allocates nothing.
 func (c *Claims) At(path Path) (any, bool) {
 	if c == nil {
