@@ -268,9 +268,9 @@ func (c *caddy) logged() string {
 // stop ends Caddy as an operator would, and looks at its log.
 func (c *caddy) stop() { c.ending.Do(c.end) }
 
-// raceOfCaddy is a report of a race in Caddy v2.11.9 itself: reverse_proxy counts
-// the bytes of a request's body without a lock, while an HTTP/2 upstream that has
-// answered makes the transport close it.
+// raceOfCaddy is a report of a race in Caddy v2.11.9 itself, since its pull request
+// 7719: reverse_proxy counts the bytes of a request's body without a lock, while an
+// HTTP/2 upstream that has answered makes the transport close it.
 var raceOfCaddy = regexp.MustCompile(`(?s)={18}\nWARNING: DATA RACE\n[^\n]+\n  [^\n]+\.\(\*bodyNopCloserIfNotRead\)\.(?:Read|Close)\(\)\n.*?\n={18}\n`)
 
 func (c *caddy) end() {

@@ -59,6 +59,10 @@ http://SITE {
 	handle /bare {
 		respond ok
 	}
+	handle /vars {
+		vars a b
+		respond ok
+	}
 	handle /RS256 {
 		verify orders.read {
 			issuer http://SITE/rs
