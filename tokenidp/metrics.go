@@ -16,6 +16,7 @@ type metrics struct {
 	tokens  *prometheus.CounterVec
 	refused *prometheus.CounterVec
 	checks  *prometheus.CounterVec
+	allowed prometheus.Counter // of checks, found once
 
 	applications *prometheus.GaugeVec
 	reload       *prometheus.GaugeVec
@@ -54,6 +55,7 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			Help: "Secrets of active Applications, by state: valid, expiring (within 30 days) or expired.",
 		}, []string{"issuer", "state"}),
 	}
+	m.allowed = m.checks.WithLabelValues("allowed", "")
 	for _, c := range []prometheus.Collector{m.tokens, m.refused, m.checks, m.applications, m.reload, m.keys, m.secrets} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
@@ -95,7 +97,7 @@ func setBool(g prometheus.Gauge, value bool) {
 	}
 }
 
-func (m *metrics) requestAllowed() { m.checks.WithLabelValues("allowed", "").Inc() }
+func (m *metrics) requestAllowed() { m.allowed.Inc() }
 
 func (m *metrics) requestRefused(reason verifier.Reason) {
 	m.checks.WithLabelValues("refused", string(reason)).Inc()
