@@ -120,13 +120,18 @@ func (s *lateStore) Store(ctx context.Context, key string, value []byte) error {
 		return s.Storage.Store(ctx, key, value)
 	}
 	<-s.go_
-	defer close(s.done)
 	return s.Storage.Store(context.WithoutCancel(ctx), key, value)
 }
 
-// the write of the very first key hangs; the start is given up, and tried
-// again, which works; then the first write arrives. Both are of one kid, so in
-// about half of the cases the key that signed loses its kid.
+// Delete takes the late value back.
+func (s *lateStore) Delete(ctx context.Context, key string) error {
+	defer close(s.done)
+	return s.Storage.Delete(ctx, key)
+}
+
+// The write of the very first key hangs; the start is given up, and tried again,
+// which works; then the first write arrives, and is taken back. Both are of one kid,
+// so in half of the cases the key that signed would lose its kid for good.
 func TestAFirstKeyThatIsWrittenLate(t *testing.T) {
 	refused := 0
 	for range 12 {

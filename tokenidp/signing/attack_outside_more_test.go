@@ -59,7 +59,7 @@ func TestTwoPlacesAtRandom(t *testing.T) {
 	}
 	orders := [][]string{{"a"}, {"b"}, {"c"}, {"a", "b"}, {"b", "a"}, {"b", "c"}, {"c", "b"}, {"c", "a"}, {"a", "c"}}
 	failures := 0
-	for seed := range 60 {
+	for seed := range 20 {
 		rnd := newRandom(uint64(seed))
 		storage, wall := newStorage(t), newClock(testTime)
 		places, nodes := []*place{new(place), new(place)}, make([]*node, 2)
@@ -126,6 +126,6 @@ func TestTwoPlacesAtRandom(t *testing.T) {
 		}
 	}
 	if failures > 0 {
-		t.Errorf("%d of 60 runs, without a restart, break the invariants", failures)
+		t.Errorf("%d of 20 runs, without a restart, break the invariants", failures)
 	}
 }
