@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 
+	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 )
@@ -23,6 +24,27 @@ func asksAdmin(cmd *cobra.Command) {
 // askAdmin asks the admin endpoint of a running Caddy.
 func askAdmin(fl caddycmd.Flags, method, uri string, answer any) ([]byte, error) {
 	return tellAdmin(fl, method, uri, nil, answer)
+}
+
+// showAdmin asks for a list, and prints it, or with --json the answer as it is.
+func showAdmin[T any](fl caddycmd.Flags, uri string, show func([]T) error) ([]T, error) {
+	var all []T
+	raw, err := askAdmin(fl, http.MethodGet, uri, &all)
+	if err != nil {
+		return nil, err
+	}
+	if fl.Bool("json") {
+		return all, printRaw(raw)
+	}
+	return all, show(all)
+}
+
+// exit is the exit code of a command, and its error.
+func exit(err error) (int, error) {
+	if err != nil {
+		return caddy.ExitCodeFailedStartup, err
+	}
+	return caddy.ExitCodeSuccess, nil
 }
 
 // tellAdmin is askAdmin with a body, which is in no log.

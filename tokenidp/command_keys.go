@@ -48,14 +48,11 @@ storage afterwards, and restart every server.`,
 }
 
 func cmdKeys(fl caddycmd.Flags) (int, error) {
-	var all []issuerKeys
-	raw, err := askAdmin(fl, http.MethodGet, "/tokenidp/keys", &all)
-	if err != nil {
-		return caddy.ExitCodeFailedStartup, err
-	}
-	if fl.Bool("json") {
-		return caddy.ExitCodeSuccess, printRaw(raw)
-	}
+	_, err := showAdmin(fl, "/tokenidp/keys", printKeys)
+	return exit(err)
+}
+
+func printKeys(all []issuerKeys) error {
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
 	for _, iss := range all {
 		fmt.Fprintf(out, "%s\nKID\tALG\tSTATE\tCREATED\tSIGNS FROM\tRETIRES\tGOES\tPRIVATE KEY\n", iss.Issuer)
@@ -64,7 +61,7 @@ func cmdKeys(fl caddycmd.Flags) (int, error) {
 				day(k.CreatedAt), day(k.SignsFrom), day(k.RetiresAt), day(k.DeletesAt), k.stored())
 		}
 	}
-	return caddy.ExitCodeSuccess, out.Flush()
+	return out.Flush()
 }
 
 func (k keyInfo) described() string {

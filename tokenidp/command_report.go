@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"text/tabwriter"
 
-	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 )
@@ -33,25 +31,13 @@ the route was first loaded; a reload keeps the counts.`,
 var errWouldRefuse = errors.New("some requests would be refused; `caddy tokenidp report` explains each, and docs/troubleshooting.md each reason")
 
 func cmdReport(fl caddycmd.Flags) (int, error) {
-	var all []routeReport
-	raw, err := askAdmin(fl, http.MethodGet, "/tokenidp/report", &all)
-	if err != nil {
-		return caddy.ExitCodeFailedStartup, err
-	}
-	if fl.Bool("json") {
-		err = printRaw(raw)
-	} else {
-		err = printReport(all)
-	}
+	all, err := showAdmin(fl, "/tokenidp/report", printReport)
 	for _, route := range all {
 		if err == nil && len(route.WouldRefuse) > 0 {
 			err = errWouldRefuse
 		}
 	}
-	if err != nil {
-		return caddy.ExitCodeFailedStartup, err
-	}
-	return caddy.ExitCodeSuccess, nil
+	return exit(err)
 }
 
 func printReport(all []routeReport) error {

@@ -13,6 +13,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
 // secretsCommand lists the secrets of all Applications, and removes one that
@@ -121,7 +123,7 @@ func retireSecret(fl caddycmd.Flags, shown []issuerSecrets) (int, error) {
 	if clientID == "" || secretID == "" {
 		return caddy.ExitCodeFailedStartup, errors.New("--retire removes one secret: name it with --client and --id")
 	}
-	if host, _, err := net.SplitHostPort(fl.String("address")); err == nil && !isLoopback(host) {
+	if host, _, err := net.SplitHostPort(fl.String("address")); err == nil && !verifier.IsLoopback(host) {
 		return caddy.ExitCodeFailedStartup, errors.New("--retire edits the file of the server that it asks: run it there")
 	}
 	var found []secretInfo

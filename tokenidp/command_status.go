@@ -2,11 +2,9 @@ package tokenidp
 
 import (
 	"fmt"
-	"net/http"
 	"os"
 	"text/tabwriter"
 
-	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 )
@@ -29,25 +27,13 @@ is 1.`,
 }
 
 func cmdStatus(fl caddycmd.Flags) (int, error) {
-	var all []issuerStatus
-	raw, err := askAdmin(fl, http.MethodGet, "/tokenidp/status", &all)
-	if err != nil {
-		return caddy.ExitCodeFailedStartup, err
-	}
-	if fl.Bool("json") {
-		err = printRaw(raw)
-	} else {
-		err = printStatus(all)
-	}
-	if err != nil {
-		return caddy.ExitCodeFailedStartup, err
-	}
+	all, err := showAdmin(fl, "/tokenidp/status", printStatus)
 	for _, iss := range all {
-		if len(iss.Problems) > 0 {
-			return caddy.ExitCodeFailedStartup, fmt.Errorf("%s: %s", iss.Issuer, iss.Problems[0])
+		if err == nil && len(iss.Problems) > 0 {
+			err = fmt.Errorf("%s: %s", iss.Issuer, iss.Problems[0])
 		}
 	}
-	return caddy.ExitCodeSuccess, nil
+	return exit(err)
 }
 
 func printStatus(all []issuerStatus) error {

@@ -3,11 +3,9 @@ package tokenidp
 import (
 	"cmp"
 	"fmt"
-	"net/http"
 	"os"
 	"text/tabwriter"
 
-	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 )
@@ -29,20 +27,17 @@ read.`,
 }
 
 func cmdTrusted(fl caddycmd.Flags) (int, error) {
-	var all []trustedInfo
-	raw, err := askAdmin(fl, http.MethodGet, "/tokenidp/trusted", &all)
-	if err != nil {
-		return caddy.ExitCodeFailedStartup, err
-	}
-	if fl.Bool("json") {
-		return caddy.ExitCodeSuccess, printRaw(raw)
-	}
+	_, err := showAdmin(fl, "/tokenidp/trusted", printTrusted)
+	return exit(err)
+}
+
+func printTrusted(all []trustedInfo) error {
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
 	fmt.Fprintln(out, "ISSUER\tKEYS\tCONFIRMED\tNEXT FETCH\tFROM\tSTATE")
 	for _, t := range all {
 		fmt.Fprintf(out, "%s\t%d\t%s\t%s\t%s\t%s\n", t.Issuer, t.Keys, day(t.LastSuccess), day(t.NextFetch), cmp.Or(t.From, "-"), t.state())
 	}
-	return caddy.ExitCodeSuccess, out.Flush()
+	return out.Flush()
 }
 
 // state is for people: in order, or what is wrong.

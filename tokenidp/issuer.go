@@ -3,7 +3,6 @@ package tokenidp
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/url"
 	"path"
 	"strconv"
@@ -179,7 +178,7 @@ func parseIssuerURL(issuer string) (*url.URL, error) {
 		return nil, fmt.Errorf("issuer %q must have no query and no fragment (RFC 8414 section 2)", issuer)
 	case strings.HasSuffix(u.Path, "/"):
 		return nil, fmt.Errorf("issuer %q must not end in a slash; write %s", issuer, strings.TrimRight(issuer, "/"))
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+	case u.Scheme == "http" && !verifier.IsLoopback(u.Hostname()):
 		return nil, fmt.Errorf("issuer %q must be https, because secrets and tokens travel to it; write https://%s", issuer, u.Host+u.Path)
 	case u.String() != issuer, u.Host != strings.ToLower(u.Host), u.Path != "" && u.Path != path.Clean(u.Path), u.RawPath != "":
 		return nil, fmt.Errorf("issuer %q must be written in its plain form: lower-case host, no encoded or dotted path", issuer)
@@ -193,14 +192,6 @@ func validPort(u *url.URL) bool {
 	}
 	port, err := strconv.ParseUint(u.Port(), 10, 16)
 	return err == nil && port > 0
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }
 
 func checkOrigin(origin string) error {

@@ -16,7 +16,10 @@ import (
 func (iss *Issuer) maintainKeys(ctx context.Context) {
 	ticker := time.NewTicker(signing.MaintenanceInterval)
 	defer ticker.Stop()
-	problem := iss.maintainKeysOnce(ctx, "") // told once, not every minute
+	problem := "" // told once, not every minute
+	if iss.issues {
+		problem = iss.maintainKeysOnce(ctx, problem)
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -56,10 +59,9 @@ func (iss *Issuer) maintainNow(ctx context.Context) error {
 		return iss.keys.Load(ctx)
 	}
 	if !iss.ensured {
-		if err := iss.keys.Ensure(ctx); err != nil {
-			return err
-		}
-		iss.ensured = true
+		err := iss.keys.Ensure(ctx)
+		iss.ensured = err == nil
+		return err
 	}
 	return iss.keys.Maintain(ctx)
 }

@@ -51,7 +51,7 @@ func (p *ProtectedResource) provision(ctx caddy.Context) (err error) {
 	if p.app, err = app(ctx); err != nil {
 		return err
 	}
-	if p.resource, err = verifier.NewResource(p.Resource, isLoopback); err != nil {
+	if p.resource, err = verifier.NewResource(p.Resource); err != nil {
 		return err
 	}
 	if len(p.app.Trusted) == 0 { // else its audience may be known to them alone

@@ -156,7 +156,7 @@ func (t *TrustedIssuer) check() error {
 	switch {
 	case err != nil || u.Hostname() == "" || u.User != nil || strings.ContainsAny(t.Issuer, "?#") || u.Scheme != "https" && u.Scheme != "http":
 		return fmt.Errorf("trusted issuer %q must be an https URL, written as the iss of its tokens", t.Issuer)
-	case u.Scheme == "http" && !isLoopback(u.Hostname()) && !t.InsecureHTTP && t.JWKSURL == "" && t.JWKSFile == "":
+	case u.Scheme == "http" && !verifier.IsLoopback(u.Hostname()) && !t.InsecureHTTP && t.JWKSURL == "" && t.JWKSFile == "":
 		return fmt.Errorf("the keys of trusted issuer %s would be fetched over plain HTTP; use https, or name them with jwks_url or jwks_file", t.Issuer)
 	case t.JWKSFile != "" && (t.CAFile != "" || t.BearerTokenFile != "" || t.InsecureHTTP):
 		return errors.New("ca_file, bearer_token_file and insecure_http have no effect with jwks_file: nothing is fetched; remove them")

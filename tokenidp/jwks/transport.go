@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"net"
 	"net/http"
-	"strings"
 )
 
 // stepTimeout bounds each step of a request, for a user who forgets to bound the
@@ -36,13 +35,4 @@ func hardened(d *net.Dialer) *http.Transport {
 		ResponseHeaderTimeout:  stepTimeout,
 		MaxResponseHeaderBytes: 64 << 10,
 	}
-}
-
-// isLoopback tells it by the name (RFC 6761 section 6.3) or the address.
-func isLoopback(host string) bool {
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }

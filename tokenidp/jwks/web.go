@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
 // maxBody bounds a document after inflation, which is what a gzip bomb has to
@@ -50,7 +52,7 @@ func newWeb(o Options) *web {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		insecureHTTP: o.InsecureHTTP,
-		loopbackHTTP: err == nil && issuer.Scheme == "http" && isLoopback(issuer.Hostname()),
+		loopbackHTTP: err == nil && issuer.Scheme == "http" && verifier.IsLoopback(issuer.Hostname()),
 	}
 }
 
@@ -127,7 +129,7 @@ func (w *web) allowed(raw string) error {
 		return fmt.Errorf("%q must have no user and no fragment", display(raw))
 	case u.Scheme == "https":
 		return nil
-	case u.Scheme == "http" && (w.insecureHTTP || w.loopbackHTTP && isLoopback(u.Hostname())):
+	case u.Scheme == "http" && (w.insecureHTTP || w.loopbackHTTP && verifier.IsLoopback(u.Hostname())):
 		return nil
 	}
 	return fmt.Errorf("%q must be https: whoever is on the way could put keys of his own there", display(raw))

@@ -1,7 +1,6 @@
 package signing
 
 import (
-	"crypto"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/sha256"
@@ -69,14 +68,6 @@ func newKeyEncryptionKey(encoded string) (keyEncryptionKey, error) {
 	return keyEncryptionKey{id: hex.EncodeToString(digest[:4]), aead: aead}, nil
 }
 
-// current is the id of the key that encrypts, or "" where nothing is encrypted.
-func (e *Encryption) current() string {
-	if e == nil {
-		return ""
-	}
-	return e.keys[0].id
-}
-
 // ids are those of all keys, for an operator.
 func (e *Encryption) ids() string {
 	if e == nil {
@@ -136,11 +127,8 @@ func (k *Key) withJWK(plain []byte) (*Key, error) {
 	if err := jwk.UnmarshalJSON(plain); err != nil {
 		return nil, errors.New("its private key is not a JWK")
 	}
-	private, ok := jwk.Key.(crypto.Signer)
-	if !ok {
-		return nil, errors.New("holds no private key for signing")
-	}
-	if err := readyRSA(private); err != nil {
+	private, err := storedPrivate(jwk)
+	if err != nil {
 		return nil, err
 	}
 	return k.with(private)

@@ -131,7 +131,7 @@ func TestTurningEncryptionOnIsARotation(t *testing.T) {
 	n = restarted(t, n, "ES256", Options{Encryption: encryption(t, oldKEK)})
 	mustEnsure(t, n.Ring)
 	newest := n.newest()
-	if newest.encryption() != encryption(t, oldKEK).current() || !newest.SignsFrom.Equal(n.wall.now().Add(minLead)) || !sameKey(n.Active(), first) {
+	if newest.encryption() != encryption(t, oldKEK).keys[0].id || !newest.SignsFrom.Equal(n.wall.now().Add(minLead)) || !sameKey(n.Active(), first) {
 		t.Fatalf("newest %s encrypted with %q, signs from %s", newest.ID, newest.encryption(), newest.SignsFrom)
 	}
 	n.live(retention+2*minLead, 5*time.Minute)
@@ -154,7 +154,7 @@ func TestAnotherKeyEncryptionKeyIsForNewKeys(t *testing.T) {
 	if _, err := n.Rotate(t.Context(), false); err != nil {
 		t.Fatal(err)
 	}
-	if n.newest().encryption() != both.current() {
+	if n.newest().encryption() != both.keys[0].id {
 		t.Errorf("the successor is encrypted with %s", n.newest().encryption())
 	}
 	if err := restarted(t, n, "ES256", Options{Encryption: encryption(t, newKEK)}).Ensure(t.Context()); err == nil {
@@ -250,7 +250,7 @@ func TestKeyEncryptionKeysAreWhole(t *testing.T) {
 	if _, err := NewEncryption(" " + oldKEK + "\n"); err != nil {
 		t.Errorf("with white space around it: %v", err)
 	}
-	if a, b := encryption(t, strings.TrimRight(oldKEK, "=")), encryption(t, oldKEK); a.current() != b.current() {
+	if a, b := encryption(t, strings.TrimRight(oldKEK, "=")), encryption(t, oldKEK); a.keys[0].id != b.keys[0].id {
 		t.Error("padding makes another key of it")
 	}
 }

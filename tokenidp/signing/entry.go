@@ -133,26 +133,30 @@ func (e *entry) decode() (*Key, error) {
 		k.sealed, k.outside = e.PrivateKey, e.PrivateKey == nil
 		return k, nil
 	}
-	private, ok := e.Key.Key.(crypto.Signer)
-	if !ok || e.Key.Use != "sig" {
-		return nil, errors.New("holds no private key for signing")
+	if e.Key.Use != "sig" {
+		return nil, errNoPrivateKey
 	}
-	if err := readyRSA(private); err != nil {
+	private, err := storedPrivate(e.Key)
+	if err != nil {
 		return nil, err
 	}
 	return newKey(e.KeyID, e.Key.Algorithm, e.CreatedAt, signsFrom, private)
 }
 
-// readyRSA refuses an RSA key that was not made here, and spares every signature
-// what can be computed once.
-func readyRSA(private crypto.Signer) error {
-	key, ok := private.(*rsa.PrivateKey)
+var errNoPrivateKey = errors.New("holds no private key for signing")
+
+// storedPrivate takes the private half out of a JWK. It refuses an RSA key that was
+// not made here, and spares every signature what can be computed once.
+func storedPrivate(jwk jose.JSONWebKey) (crypto.Signer, error) {
+	private, ok := jwk.Key.(crypto.Signer)
 	if !ok {
-		return nil
+		return nil, errNoPrivateKey
 	}
-	if key.E != rsaExponent {
-		return fmt.Errorf("its RSA exponent is %d, not %d", key.E, rsaExponent)
+	if key, isRSA := private.(*rsa.PrivateKey); isRSA {
+		if key.E != rsaExponent {
+			return nil, fmt.Errorf("its RSA exponent is %d, not %d", key.E, rsaExponent)
+		}
+		key.Precompute()
 	}
-	key.Precompute()
-	return nil
+	return private, nil
 }

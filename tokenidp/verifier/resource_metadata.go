@@ -25,12 +25,12 @@ type Resource struct {
 // NewResource checks a resource identifier (RFC 9728 section 1.2): an https URL,
 // or one of http on the loopback interface, without a fragment; and, own, without
 // a query, a user, or a slash at its end.
-func NewResource(identifier string, isLoopback func(host string) bool) (*Resource, error) {
+func NewResource(identifier string) (*Resource, error) {
 	u, err := url.Parse(identifier)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http":
 		return nil, fmt.Errorf("resource %q must be an https URL, such as https://api.example.com", identifier)
-	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+	case u.Scheme == "http" && !IsLoopback(u.Hostname()):
 		return nil, fmt.Errorf("resource %q must be https", identifier)
 	case strings.ContainsAny(identifier, "?#"):
 		return nil, fmt.Errorf("resource %q must have no query and no fragment", identifier)
