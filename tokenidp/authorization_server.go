@@ -96,7 +96,7 @@ func (s *AuthorizationServer) serveToken(w http.ResponseWriter, r *http.Request)
 		return oauth.WriteError(w, format, refusal)
 	}
 	s.recordToken(r, issued)
-	if !s.issuer.HideSecretExpiry {
+	if issued.client.Secret != nil && !s.issuer.HideSecretExpiry {
 		oauth.TellExpiry(w, issued.client.Secret, time.Now())
 	}
 	return oauth.WriteToken(w, format, issued.token, issued.signed, issued.request.Scope)
@@ -121,7 +121,9 @@ func (s *AuthorizationServer) issueToken(w http.ResponseWriter, r *http.Request,
 	if issued.client, err = s.issuer.standing.authenticator.Authenticate(r.Context(), applications, issued.request.Credentials, clientIP(r)); err != nil {
 		return issued, err
 	}
-	s.issuer.lastUse.Used(lastuse.Secret{ClientID: issued.client.Application.ClientID, SecretID: issued.client.Secret.ID})
+	if secret := issued.client.Secret; secret != nil {
+		s.issuer.lastUse.Used(lastuse.Secret{ClientID: issued.client.Application.ClientID, SecretID: secret.ID})
+	}
 	grant, err := oauth.Authorize(applications, issued.client, issued.request, time.Duration(s.issuer.TokenLifetime))
 	if err != nil {
 		return issued, err
@@ -139,17 +141,21 @@ func (s *AuthorizationServer) issueToken(w http.ResponseWriter, r *http.Request,
 func (s *AuthorizationServer) recordToken(r *http.Request, issued *issuance) {
 	s.metrics.tokenIssued(s.issuer.Issuer)
 	if c := s.logger.Check(zap.InfoLevel, "token issued"); c != nil {
-		c.Write(
+		fields := []zap.Field{
 			zap.String("issuer", s.issuer.Issuer),
 			zap.String("client_id", issued.token.ClientID),
-			zap.String("secret_id", issued.client.Secret.ID),
+			zap.String("method", string(issued.client.Method)),
 			zap.Strings("scope", issued.token.Scope),
 			zap.String("audience", issued.token.Audience),
 			zap.String("jti", issued.token.ID),
 			zap.String("kid", issued.keyID),
 			zap.Time("expires", issued.token.ExpiresAt),
 			zap.Stringer("client_ip", clientIP(r)),
-		)
+		}
+		if secret := issued.client.Secret; secret != nil {
+			fields = append(fields, zap.String("secret_id", secret.ID))
+		}
+		c.Write(fields...)
 	}
 }
 

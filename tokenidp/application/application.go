@@ -14,10 +14,14 @@ import (
 // (RFC 6749 section 4.4).
 const GrantClientCredentials = "client_credentials"
 
-// The names RFC 7591 section 2 has for authentication by secret.
+// The client authentication methods, by their names in RFC 7591 section 2 and RFC
+// 8705 section 2.
 const (
-	AuthMethodBasic = "client_secret_basic"
-	AuthMethodPost  = "client_secret_post"
+	AuthMethodBasic         = "client_secret_basic"
+	AuthMethodPost          = "client_secret_post"
+	AuthMethodPrivateKeyJWT = "private_key_jwt"
+	AuthMethodTLS           = "tls_client_auth"
+	AuthMethodSelfSignedTLS = "self_signed_tls_client_auth"
 )
 
 // Application is one registered workload, under the names of OAuth client
@@ -31,10 +35,11 @@ type Application struct {
 	Active bool
 	// GrantTypes is never empty.
 	GrantTypes []string
-	// TokenEndpointAuthMethod is AuthMethodBasic or AuthMethodPost when only that
-	// one is allowed, or "" when the Application may use either.
+	// TokenEndpointAuthMethod is the one way in which it authenticates, or "" when it
+	// has secrets and may use AuthMethodBasic or AuthMethodPost.
 	TokenEndpointAuthMethod string
-	// Secrets holds at least one entry if the Application is active.
+	// Secrets holds at least one entry if the Application is active and authenticates
+	// by secret, and else none.
 	Secrets []*Secret
 	// Scopes are those it may ask for, in order of definition. Each is owned by a
 	// Resource of the Set.
@@ -44,11 +49,22 @@ type Application struct {
 	DefaultScopes []string
 	// TokenLifetime is in whole seconds, 10 s to 24 h; 0 stands for the issuer's default.
 	TokenLifetime time.Duration
+	// CertificateBound and DPoPBound tell that it gets only tokens which are bound to
+	// its certificate (RFC 8705 section 3.4) or to its key (RFC 9449 section 5.2).
+	CertificateBound, DPoPBound bool
 	// Source is the "file:line" of its definition.
 	Source string
 
 	// at is where its client_id stands.
 	at position
+}
+
+// Accepts reports whether it may authenticate by the method.
+func (a *Application) Accepts(method string) bool {
+	if a.TokenEndpointAuthMethod == "" {
+		return method == AuthMethodBasic || method == AuthMethodPost
+	}
+	return method == a.TokenEndpointAuthMethod
 }
 
 // AllowsGrant reports whether the Application may use the grant type.

@@ -58,7 +58,7 @@ func (l *loader) mapping(n *yaml.Node, what string, knownFields ...string) *mapp
 			m.fail(key, "field %q is not accepted, since only hashes are stored: make a secret with `%s`, or hash yours with `%s`, and write the result as `hash`",
 				name, generateCommand, hashCommand)
 		default:
-			m.fail(key, "unknown field %s; %s", quoted(name), known(name, knownFields))
+			m.fail(key, "unknown field %s; %s", quoted(name), knownField(name, knownFields))
 		}
 		places[name] = key.Line
 	}

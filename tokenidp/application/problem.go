@@ -97,6 +97,13 @@ func quoted(s string) string {
 // it is near.
 func known(name string, all []string) string {
 	const most = 10
+	return knownUpTo(most, name, all)
+}
+
+// knownField lists all of them.
+func knownField(name string, all []string) string { return knownUpTo(len(all), name, all) }
+
+func knownUpTo(most int, name string, all []string) string {
 	var b strings.Builder
 	if near := nearest(name, all); near != "" {
 		fmt.Fprintf(&b, "did you mean %q? ", near)

@@ -15,6 +15,12 @@ const (
 	longTokenLifetime  = time.Hour
 )
 
+var applicationFields = []string{
+	"client_id", "client_name", "active", "grant_types", "token_endpoint_auth_method",
+	"secrets", "scopes", "default_scopes", "token_lifetime",
+	"tls_client_certificate_bound_access_tokens", "dpop_bound_access_tokens",
+}
+
 // application reads
 //
 //	client_id: <text>
@@ -26,10 +32,10 @@ const (
 //	scopes: [<scope>, …]
 //	default_scopes: [<scope>, …]                  # optional
 //	token_lifetime: 1h                            # optional
+//	tls_client_certificate_bound_access_tokens: false   # default
+//	dpop_bound_access_tokens: false                     # default
 func (l *loader) application(n *yaml.Node, index int) {
-	m := l.mapping(n, nameOf("application", n, "client_id", index),
-		"client_id", "client_name", "active", "grant_types", "token_endpoint_auth_method",
-		"secrets", "scopes", "default_scopes", "token_lifetime")
+	m := l.mapping(n, nameOf("application", n, "client_id", index), applicationFields...)
 	if m == nil {
 		return
 	}
@@ -42,6 +48,11 @@ func (l *loader) application(n *yaml.Node, index int) {
 	a.Scopes = l.scopesOf(m, a, "scopes")
 	a.DefaultScopes = l.scopesOf(m, a, "default_scopes")
 	a.TokenLifetime = m.tokenLifetime()
+	a.CertificateBound = m.boolean("tls_client_certificate_bound_access_tokens", false)
+	a.DPoPBound = m.boolean("dpop_bound_access_tokens", false)
+	if a.CertificateBound && a.DPoPBound {
+		m.fail(n, "its tokens cannot be bound to a certificate and to a key of DPoP at once; keep one")
+	}
 	l.secrets(m, a)
 	if a.Active && !m.has("scopes") {
 		m.fail(n, "scopes is missing; without any, it can never get a token")

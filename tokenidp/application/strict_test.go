@@ -109,10 +109,11 @@ func TestAccepted(t *testing.T) {
 }
 
 const (
-	orders        = `application "orders-worker": `
-	secret11      = orders + `secret "2026-11": `
-	applicationOf = "client_id, client_name, active, grant_types, token_endpoint_auth_method, secrets, scopes, default_scopes, token_lifetime"
+	orders   = `application "orders-worker": `
+	secret11 = orders + `secret "2026-11": `
 )
+
+var applicationOf = strings.Join(applicationFields, ", ")
 
 func TestFieldErrors(t *testing.T) {
 	for _, row := range []struct{ name, old, new, want string }{

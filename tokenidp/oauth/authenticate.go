@@ -9,9 +9,6 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 )
 
-// hashingWait bounds how long a request waits for its turn to hash.
-const hashingWait = 2 * time.Second
-
 // Authenticator authenticates clients against a set of Applications. Whatever
 // is wrong, the caller sees one answer after one time; the operator sees the
 // reason.
@@ -43,10 +40,12 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Client is an authenticated client: an Application, and the secret it used.
+// Client is an authenticated client: an Application, and how it proved to be it.
 type Client struct {
 	Application *application.Application
-	Secret      *application.Secret
+	Method      Method
+	// Secret is the one it used, nil if it used none.
+	Secret *application.Secret
 }
 
 // Authenticate finds the Application of the credentials and checks that they
@@ -70,48 +69,19 @@ func (a *Authenticator) Authenticate(ctx context.Context, set *application.Set, 
 	return nil, refusal
 }
 
-// check follows one path for every request: the same look-up, the same fast
-// comparison, and a turn at the slow hash even where there is none to compute.
-// Whatever does not succeed counts as a failure: a guess is no less one when
-// its caller gives up, or the server is busy.
+// check leads to the one way in which the client authenticates. Whatever does not
+// succeed counts as a failure: a guess is no less one when its caller gives up, or
+// the server is busy.
 func (a *Authenticator) check(ctx context.Context, set *application.Set, c Credentials, attempt *attempt) (*Client, *Error) {
 	app, reason := find(set, c)
-	if app != nil {
-		if secret, match := app.CheckFast(c.Secret, a.now()); match == application.Matched {
-			return a.accept(app, secret, c, attempt)
-		}
-	}
-	switch {
-	case c.Secret == "":
+	switch c.Method {
+	case ClientSecretBasic, ClientSecretPost:
+		return a.bySecret(ctx, set, app, reason, c, attempt)
+	case None:
 		return a.refuse(firstReason(reason, ReasonNoCredentials), attempt)
-	case application.ClassifySecret(c.Secret) == application.Mistyped:
-		return a.refuse(firstReason(reason, ReasonMistypedSecret), attempt)
+	default:
+		return a.refuse(firstReason(reason, ReasonUnknownMethod), attempt)
 	}
-	release, ok := a.turn(ctx)
-	if !ok {
-		attempt.failed(a.now())
-		return nil, unavailable(ReasonHashingBusy, nil)
-	}
-	defer release()
-	start := a.now()
-	// Others had their turns meanwhile: the limit may be reached by now.
-	if wait := attempt.limited(start); wait > 0 {
-		return nil, tooManyFailures(wait)
-	}
-	if app != nil {
-		secret, ok := app.CheckSlow(c.Secret, start)
-		if ok {
-			return a.accept(app, secret, c, attempt)
-		}
-		reason = ReasonWrongSecret
-		if _, expired := app.ExpiredMatch(c.Secret, start); expired {
-			reason = ReasonExpiredSecret
-		}
-	}
-	// The turn lasts as long with a hash as without one: those who wait in line
-	// would else tell the one from the other.
-	a.sleep(ctx, set.HashingTime()-a.now().Sub(start))
-	return a.refuse(reason, attempt)
 }
 
 func (a *Authenticator) refuse(reason Reason, attempt *attempt) (*Client, *Error) {
@@ -128,22 +98,18 @@ func find(set *application.Set, c Credentials) (*application.Application, Reason
 		return nil, ReasonUnknownClient
 	case !app.Active:
 		return nil, ReasonInactiveClient
-	case c.Method == None:
-		return nil, ReasonNoCredentials
-	case c.Method != ClientSecretBasic && c.Method != ClientSecretPost:
-		return nil, ReasonUnknownMethod
 	default:
 		return app, ""
 	}
 }
 
 // accept asks last whether the method is the registered one (RFC 7591 section
-// 2): a caller without the secret does not learn which one is.
-func (a *Authenticator) accept(app *application.Application, secret *application.Secret, c Credentials, attempt *attempt) (*Client, *Error) {
-	if app.TokenEndpointAuthMethod != "" && app.TokenEndpointAuthMethod != string(c.Method) {
+// 2): a caller who cannot authenticate does not learn which one is.
+func (a *Authenticator) accept(client *Client, attempt *attempt) (*Client, *Error) {
+	if !client.Application.Accepts(string(client.Method)) {
 		return a.refuse(ReasonUnregisteredMethod, attempt)
 	}
-	return &Client{Application: app, Secret: secret}, nil
+	return client, nil
 }
 
 func firstReason(reasons ...Reason) Reason {
@@ -153,24 +119,4 @@ func firstReason(reasons ...Reason) Reason {
 		}
 	}
 	return ReasonInternal
-}
-
-// turn waits for a slot in which a slow hash may be computed.
-func (a *Authenticator) turn(ctx context.Context) (release func(), ok bool) {
-	release = func() { <-a.hashing }
-	select {
-	case a.hashing <- struct{}{}:
-		return release, true
-	default:
-	}
-	timer := time.NewTimer(hashingWait)
-	defer timer.Stop()
-	select {
-	case a.hashing <- struct{}{}:
-		return release, true
-	case <-timer.C:
-		return nil, false
-	case <-ctx.Done():
-		return nil, false
-	}
 }

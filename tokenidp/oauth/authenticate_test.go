@@ -41,7 +41,7 @@ var failures = []struct {
 	{"wrong method, right secret", "basic-only", value(generated), ClientSecretPost, ReasonUnregisteredMethod},
 	{"wrong method, right secret", "post-only", value(generated), ClientSecretBasic, ReasonUnregisteredMethod},
 	{"wrong method, wrong secret", "basic-only", value("wrong"), ClientSecretPost, ReasonWrongSecret},
-	{"assertion", "worker", value(""), clientAssertion, ReasonUnknownMethod},
+	{"assertion", "worker", value(""), PrivateKeyJWT, ReasonUnknownMethod},
 	{"client_id alone", "worker", value(""), None, ReasonNoCredentials},
 	{"client_id alone, unknown client", "nobody", value(""), None, ReasonUnknownClient},
 }
@@ -54,7 +54,7 @@ func request(id, secret string, m Method) *http.Request {
 	switch m {
 	case ClientSecretBasic:
 		return post(formType, grant, "Authorization", basic(id, secret))
-	case clientAssertion:
+	case PrivateKeyJWT:
 		return post(formType, grant+"&client_assertion=a.b.c&client_id="+id)
 	default:
 		return form(id, secret, "&scope=orders.read")
@@ -67,7 +67,7 @@ func TestFailedAuthenticationsAreIndistinguishable(t *testing.T) {
 	const body = `{"error":"invalid_client","error_description":"client authentication failed"}`
 	set := loadSet(t)
 	for _, row := range failures {
-		for _, method := range []Method{ClientSecretBasic, ClientSecretPost, None, clientAssertion} {
+		for _, method := range []Method{ClientSecretBasic, ClientSecretPost, None, PrivateKeyJWT} {
 			if row.only != "" && row.only != method || row.only == "" && method != ClientSecretBasic && method != ClientSecretPost {
 				continue
 			}
@@ -109,7 +109,7 @@ func TestAuthentication(t *testing.T) {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s, %s", row.id, method), func(t *testing.T) {
-				client, err := e.auth.Authenticate(t.Context(), e.set, Credentials{method, row.id, row.secret}, here)
+				client, err := e.auth.Authenticate(t.Context(), e.set, Credentials{Method: method, ClientID: row.id, Secret: row.secret}, here)
 				if err != nil || client.Application.ClientID != row.id || client.Secret.ID != "a" {
 					t.Errorf("got %+v, %v", client, err)
 				}
@@ -148,7 +148,7 @@ func TestHashingSlots(t *testing.T) {
 				a := NewAuthenticator()
 				fill(a)
 				start := time.Now()
-				_, err := a.Authenticate(t.Context(), set, Credentials{ClientSecretPost, row.id, row.secret}, here)
+				_, err := a.Authenticate(t.Context(), set, Credentials{Method: ClientSecretPost, ClientID: row.id, Secret: row.secret}, here)
 				took := time.Since(start)
 				if row.want != ReasonHashingBusy {
 					wantRefused(t, err, http.StatusUnauthorized, row.want)
@@ -178,7 +178,7 @@ func fill(a *Authenticator) {
 func TestARememberedSecretNeedsNoSlot(t *testing.T) {
 	a, _ := newTestAuthenticator()
 	set := loadSet(t)
-	slow := Credentials{ClientSecretBasic, "slow", chosen}
+	slow := Credentials{Method: ClientSecretBasic, ClientID: "slow", Secret: chosen}
 	if _, err := a.Authenticate(t.Context(), set, slow, here); err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func TestWhoWaitsForASlotGetsOne(t *testing.T) {
 				fill(a)
 				start := time.Now()
 				time.AfterFunc(hashingWait/2, func() { row.free(a, cancel) })
-				_, err := a.Authenticate(ctx, set, Credentials{ClientSecretPost, "slow", chosen}, here)
+				_, err := a.Authenticate(ctx, set, Credentials{Method: ClientSecretPost, ClientID: "slow", Secret: chosen}, here)
 				wantRefused(t, err, http.StatusServiceUnavailable, row.reason)
 				if took := time.Since(start); took != hashingWait/2 {
 					t.Errorf("after %v", took)
@@ -227,7 +227,7 @@ func TestTheFloorEndsWithTheRequest(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
 		start := time.Now()
-		_, err := NewAuthenticator().Authenticate(ctx, set, Credentials{ClientSecretPost, "nobody", ""}, here)
+		_, err := NewAuthenticator().Authenticate(ctx, set, Credentials{Method: ClientSecretPost, ClientID: "nobody", Secret: ""}, here)
 		wantRefused(t, err, http.StatusUnauthorized, ReasonUnknownClient)
 		if took := time.Since(start); took != time.Millisecond {
 			t.Errorf("after %v", took)
@@ -246,7 +246,7 @@ func TestAuthenticationsAtOnce(t *testing.T) {
 			id, secret = "worker", generated
 		}
 		group.Go(func() {
-			client, err := a.Authenticate(t.Context(), set, Credentials{ClientSecretPost, id, secret}, here)
+			client, err := a.Authenticate(t.Context(), set, Credentials{Method: ClientSecretPost, ClientID: id, Secret: secret}, here)
 			if err != nil || client.Application.ClientID != id {
 				t.Errorf("got %v, %v", client, err)
 			}

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -19,10 +20,18 @@ const (
 	// ClientSecretPost is client_id and client_secret in the body (RFC 6749
 	// section 2.3.1).
 	ClientSecretPost Method = application.AuthMethodPost
-	// None is a client that only says who it is.
+	// PrivateKeyJWT is an assertion, which the client or an issuer that vouches for
+	// it has signed (RFC 7521 section 4.2, RFC 7523 section 2.2).
+	PrivateKeyJWT Method = application.AuthMethodPrivateKeyJWT
+	// TLSClientAuth is a certificate of a CA, for a name that is registered (RFC 8705
+	// section 2.1).
+	TLSClientAuth Method = application.AuthMethodTLS
+	// SelfSignedTLSClientAuth is a certificate that is registered itself (RFC 8705
+	// section 2.2).
+	SelfSignedTLSClientAuth Method = application.AuthMethodSelfSignedTLS
+	// None is a client that only says who it is. Where its connection has a client
+	// certificate, that may speak for it.
 	None Method = "none"
-
-	clientAssertion Method = "client_assertion" // RFC 7521: not offered
 )
 
 // Methods are the methods that are offered, for the metadata.
@@ -33,6 +42,11 @@ type Credentials struct {
 	Method   Method
 	ClientID string
 	Secret   string
+	// Assertion is the JWT of PrivateKeyJWT.
+	Assertion string
+	// TLS is the connection, with the client's certificates if it sent any; nil
+	// without TLS.
+	TLS *tls.ConnectionState
 }
 
 // parseCredentials finds the one authentication method of a request (RFC 6749
@@ -54,7 +68,7 @@ func parseCredentials(h http.Header, params parameters) (Credentials, error) {
 		}
 		return fromHeader, nil
 	case asserts:
-		return Credentials{Method: clientAssertion, ClientID: bodyID}, nil
+		return Credentials{Method: PrivateKeyJWT, ClientID: bodyID, Assertion: params.get("client_assertion")}, nil
 	case bodySecret != "":
 		return Credentials{Method: ClientSecretPost, ClientID: bodyID, Secret: bodySecret}, nil
 	default:

@@ -91,7 +91,7 @@ func TestAuthorizationHeader(t *testing.T) {
 				status = http.StatusUnauthorized
 			}
 			wantRefused(t, err, status, row.want)
-			if err == nil && request.Credentials != (Credentials{ClientSecretBasic, row.id, row.secret}) {
+			if err == nil && request.Credentials != (Credentials{Method: ClientSecretBasic, ClientID: row.id, Secret: row.secret, TLS: request.Credentials.TLS}) {
 				t.Errorf("got %+v", request.Credentials)
 			}
 		})

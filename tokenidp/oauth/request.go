@@ -68,6 +68,7 @@ func ParseTokenRequest(w http.ResponseWriter, r *http.Request, p Policy) (*Token
 	if credentials.ClientID == "" {
 		return nil, invalidRequest(ReasonMissingClientID, "the client did not say who it is: use HTTP Basic, or client_id and client_secret in the body")
 	}
+	credentials.TLS = r.TLS
 	return &TokenRequest{
 		GrantType:   params.get("grant_type"),
 		Scope:       params.get("scope"),

@@ -19,7 +19,7 @@ import (
 // try authenticates once and tells why it failed.
 func (e *endpoint) try(t *testing.T, id, secret string, source netip.Addr) Reason {
 	t.Helper()
-	_, err := e.auth.Authenticate(t.Context(), e.set, Credentials{ClientSecretPost, id, secret}, source)
+	_, err := e.auth.Authenticate(t.Context(), e.set, Credentials{Method: ClientSecretPost, ClientID: id, Secret: secret}, source)
 	if err == nil {
 		return ""
 	}
@@ -176,7 +176,7 @@ func TestRetryAfter(t *testing.T) {
 		e := newEndpoint(t)
 		for range 2000 {
 			e.clock.now = e.clock.now.Add(time.Duration(random.Int64N(int64(3 * time.Second))))
-			_, err := e.auth.Authenticate(t.Context(), e.set, Credentials{ClientSecretPost, numbered(random.IntN(4)), ""}, here)
+			_, err := e.auth.Authenticate(t.Context(), e.set, Credentials{Method: ClientSecretPost, ClientID: numbered(random.IntN(4)), Secret: ""}, here)
 			e.try(t, numbered(random.IntN(1000)), "", here)
 			limit := refusal(t, err)
 			if limit.Reason != ReasonTooManyFailures {
@@ -230,7 +230,7 @@ func TestTheLimitHoldsForGuessesAtOnce(t *testing.T) {
 				answers := make(chan Reason, 3*failuresPerClient)
 				for range cap(answers) {
 					go func() {
-						_, err := a.Authenticate(t.Context(), set, Credentials{ClientSecretPost, id, "wrong"}, here)
+						_, err := a.Authenticate(t.Context(), set, Credentials{Method: ClientSecretPost, ClientID: id, Secret: "wrong"}, here)
 						answers <- refusal(t, err).Reason
 					}()
 				}
@@ -258,7 +258,7 @@ func TestGivingUpDoesNotMakeAGuessFree(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	for range failuresPerClient {
-		_, err := e.auth.Authenticate(gone, e.set, Credentials{ClientSecretPost, "mounted", "wrong"}, here)
+		_, err := e.auth.Authenticate(gone, e.set, Credentials{Method: ClientSecretPost, ClientID: "mounted", Secret: "wrong"}, here)
 		wantRefused(t, err, http.StatusServiceUnavailable, ReasonHashingBusy)
 	}
 	if got := e.try(t, "mounted", mounted, here); got != ReasonTooManyFailures {
@@ -275,7 +275,7 @@ func TestABusyServerCountsFailuresAlike(t *testing.T) {
 		gone, cancel := context.WithCancel(t.Context())
 		cancel()
 		for range failuresPerClient {
-			_, err := e.auth.Authenticate(gone, e.set, Credentials{ClientSecretPost, id, "wrong"}, here)
+			_, err := e.auth.Authenticate(gone, e.set, Credentials{Method: ClientSecretPost, ClientID: id, Secret: "wrong"}, here)
 			wantRefused(t, err, http.StatusServiceUnavailable, ReasonHashingBusy)
 		}
 		if got := e.try(t, id, "wrong", here); got != ReasonTooManyFailures {
