@@ -6,6 +6,7 @@ package tokenidp
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -36,8 +37,17 @@ type App struct {
 	// What several routes ask of a token, by name.
 	Policies []*Policy `json:"policies,omitempty"`
 
+	// What the nodes share and forget in time: single-use identifiers, revocations
+	// and quotas. Default: `memory`.
+	StateRaw json.RawMessage `json:"state,omitempty" caddy:"namespace=tokenidp.state inline_key=module"`
+
 	logger  *zap.Logger
 	metrics *metrics
+
+	state          *standingState
+	stateModule    stateModule
+	standingStates []string // to be given back
+	bounded        *storage.Bounded
 
 	// What handlers of this configuration are there, for each other.
 	routes    []*Verify
@@ -77,6 +87,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	bounded := storage.NewBounded(ctx.Storage())
+	if err := a.provisionState(ctx, bounded); err != nil {
+		return err
+	}
 	for _, iss := range a.Issuers {
 		if err := iss.provision(ctx, bounded, a.logger, m); err != nil {
 			return placed(iss.Source, err)
@@ -119,6 +132,7 @@ func (a *App) checkNames() error {
 // Start says what is in force, follows changes of the Applications, and rotates
 // keys.
 func (a *App) Start() error {
+	a.keepState()
 	for _, iss := range a.Issuers {
 		iss.announce()
 		iss.keep()
@@ -168,7 +182,7 @@ func (a *App) Cleanup() error {
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, a.releaseState()...)...)
 }
 
 // issuer finds the issuer that a handler names. The empty name is the only

@@ -1,0 +1,123 @@
+package tokenidp
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
+)
+
+// stateLoading bounds the first reading of the state, for which a start waits.
+const stateLoading = 10 * time.Second
+
+// stateModule is a guest module of the namespace tokenidp.state.
+type stateModule interface {
+	// identity tells the state from one that is configured otherwise.
+	identity(bounded *storage.Bounded) string
+	// open makes the state, of what this node knows. It connects to nothing.
+	open(node *state.Node, bounded *storage.Bounded, logger *zap.Logger) (state.State, error)
+	// reads tells whether the state may be read while a configuration that may
+	// never run is loaded.
+	reads() bool
+	// announce says in one line what the state does not do.
+	announce(logger *zap.Logger)
+}
+
+// standingState is the state of the configurations that say the same of it.
+type standingState struct {
+	state.State
+	bounded *storage.Bounded
+}
+
+// Destruct closes what the state holds open.
+func (s *standingState) Destruct() error {
+	if closer, ok := s.State.(io.Closer); ok {
+		return closer.Close()
+	}
+	return nil
+}
+
+// standingNode is what this process knows, whatever the state. It is kept as long
+// as there is any configuration.
+type standingNode struct{ *state.Node }
+
+// Destruct has nothing to release.
+func (standingNode) Destruct() error { return nil }
+
+// standingStates are those of any configuration that is loaded, by identity; the
+// node is the one without.
+var standingStates = caddy.NewUsagePool()
+
+// provisionState finds the state of the configuration before, or makes it.
+func (a *App) provisionState(ctx caddy.Context, bounded *storage.Bounded) error {
+	module, err := a.loadState(ctx)
+	if err != nil {
+		return err
+	}
+	node, _, err := standingStates.LoadOrNew("", func() (caddy.Destructor, error) {
+		return standingNode{state.NewNode(state.Options{})}, nil
+	})
+	if err != nil {
+		return err
+	}
+	a.standingStates = append(a.standingStates, "")
+	identity := module.identity(bounded)
+	standing, _, err := standingStates.LoadOrNew(identity, func() (caddy.Destructor, error) {
+		s, err := module.open(node.(standingNode).Node, bounded, a.logger.Named("state"))
+		return &standingState{s, bounded}, err
+	})
+	if err != nil {
+		return err
+	}
+	a.standingStates = append(a.standingStates, identity)
+	a.stateModule, a.state, a.bounded = module, standing.(*standingState), bounded
+	if !module.reads() {
+		return nil
+	}
+	reading, cancel := context.WithTimeout(ctx, stateLoading)
+	defer cancel()
+	if err := a.state.Load(reading); err != nil {
+		// A node that knows no revocation yet refuses all until it does.
+		a.logger.Error("the revocations cannot be read; they are read again as soon as they can be", zap.Error(err))
+	}
+	return nil
+}
+
+func (a *App) loadState(ctx caddy.Context) (stateModule, error) {
+	if a.StateRaw == nil {
+		return new(StateMemory), nil
+	}
+	loaded, err := ctx.LoadModule(a, "StateRaw")
+	if err != nil {
+		// It begins with the place where there is one; Caddy names the module before it.
+		return nil, fmt.Errorf("state: %s", strings.TrimPrefix(err.Error(), "loading module "))
+	}
+	return loaded.(stateModule), nil
+}
+
+// keepState keeps the state current while this configuration is in force.
+func (a *App) keepState() {
+	a.stateModule.announce(a.logger)
+	a.state.bounded.Follow(a.bounded)
+	issues := false
+	for _, iss := range a.Issuers {
+		issues = issues || iss.issues
+	}
+	a.running.Go(func() { a.state.Run(a.ctx, issues) })
+}
+
+// releaseState gives back what provisionState took.
+func (a *App) releaseState() (errs []error) {
+	for _, identity := range a.standingStates {
+		_, err := standingStates.Delete(identity)
+		errs = append(errs, err)
+	}
+	return errs
+}

@@ -1,0 +1,85 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestOnce(t *testing.T) {
+	c := newClocks()
+	m := NewMemory(NewNode(c.options()))
+	use := func(id string, life time.Duration) bool {
+		first, err := m.Once(t.Context(), id, c.now().Add(life))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return first
+	}
+	if !use("a", time.Minute) || !use("b", time.Hour) || use("a", time.Minute) {
+		t.Error("not once each")
+	}
+	c.pass(time.Minute + leeway)
+	if use("a", time.Minute) {
+		t.Error("forgotten while another clock may be behind")
+	}
+	c.pass(3 * time.Minute)
+	if !use("a", time.Minute) || use("b", time.Hour) {
+		t.Error("not forgotten in time")
+	}
+	if h := m.Health(); h.Replayed != 3 || h.Unavailable != 0 || h.Identifiers != 2 || h.Bytes == 0 {
+		t.Errorf("%+v", h)
+	}
+}
+
+func TestOnceAmongMany(t *testing.T) {
+	m := NewMemory(NewNode(Options{}))
+	until := time.Now().Add(time.Hour)
+	for n := range 1000 {
+		var won atomic.Int32
+		var racing sync.WaitGroup
+		for range 4 {
+			racing.Go(func() {
+				if first, err := m.Once(t.Context(), fmt.Sprint(n), until); err != nil {
+					t.Error(err)
+				} else if first {
+					won.Add(1)
+				}
+			})
+		}
+		racing.Wait()
+		if won.Load() != 1 {
+			t.Fatalf("%d: %d were first", n, won.Load())
+		}
+	}
+}
+
+// TestF24IdentifiersAreNeverForgottenToMakeRoom: else whoever sends many could use
+// one again.
+func TestF24IdentifiersAreNeverForgottenToMakeRoom(t *testing.T) {
+	c := newClocks()
+	o := c.options()
+	o.mostIdentifiers = 100
+	m := NewMemory(NewNode(o))
+	for n := range 100 {
+		if first, err := m.Once(t.Context(), fmt.Sprint(n), c.now().Add(time.Minute)); !first || err != nil {
+			t.Fatal(first, err)
+		}
+	}
+	c.pass(time.Second)
+	for n := range 110 {
+		if first, err := m.Once(t.Context(), fmt.Sprint(n), c.now().Add(time.Minute)); first || !errors.Is(err, ErrFull) {
+			t.Fatalf("%d: %t, %v", n, first, err)
+		}
+	}
+	if h := m.Health(); h.Unavailable != 110 {
+		t.Errorf("%+v", h)
+	}
+	c.pass(3 * time.Minute)
+	if first, err := m.Once(t.Context(), "101", c.now().Add(time.Minute)); !first || err != nil {
+		t.Errorf("after all have expired: %t, %v", first, err)
+	}
+}

@@ -1,0 +1,45 @@
+package state
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+)
+
+// mostQuotas bounds the memory: the least recently used is forgotten.
+const mostQuotas = 1 << 16
+
+// quotas are those that this node counts alone, each as the moment at which it
+// would be full again (the generic cell rate algorithm, ITU-T I.371).
+type quotas struct {
+	clock clock
+	mu    sync.Mutex
+	full  *lru.Cache[string, time.Duration]
+}
+
+func newQuotas(c clock) *quotas {
+	full, err := lru.New[string, time.Duration](mostQuotas)
+	if err != nil {
+		panic(err) // a constant size that is positive
+	}
+	return &quotas{clock: c, full: full}
+}
+
+func (q *quotas) take(name string, limit int, window time.Duration) (wait time.Duration) {
+	if limit <= 0 {
+		return window
+	}
+	each := max(window/time.Duration(limit), 1)
+	now := q.clock.elapsed()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	full, _ := q.full.Get(name)
+	next := max(full, now) + each
+	if wait := next - now - each*time.Duration(limit); wait > 0 {
+		return wait
+	}
+	q.full.Add(strings.Clone(name), next)
+	return 0
+}
