@@ -40,6 +40,7 @@ const (
 	ReasonMalformedBasic     Reason = "malformed_basic"
 	ReasonClientIDMismatch   Reason = "client_id_mismatch"
 	ReasonMissingGrantType   Reason = "missing_grant_type"
+	ReasonMissingToken       Reason = "missing_token"
 	ReasonMissingClientID    Reason = "missing_client_id"
 	ReasonUnknownClient      Reason = "unknown_client"
 	ReasonInactiveClient     Reason = "inactive_client"
@@ -68,7 +69,7 @@ func Reasons() []Reason {
 	return []Reason{
 		ReasonMethod, ReasonInsecureTransport, ReasonBrowser, ReasonMediaType, ReasonContentEncoding, ReasonTooLarge,
 		ReasonUnreadableBody, ReasonMalformedBody, ReasonParameterInURL, ReasonRepeatedParameter, ReasonSeveralMethods,
-		ReasonMalformedBasic, ReasonClientIDMismatch, ReasonMissingGrantType, ReasonMissingClientID, ReasonTooManyFailures,
+		ReasonMalformedBasic, ReasonClientIDMismatch, ReasonMissingGrantType, ReasonMissingToken, ReasonMissingClientID, ReasonTooManyFailures,
 		ReasonUnknownClient, ReasonInactiveClient, ReasonNoCredentials, ReasonUnknownMethod, ReasonUnregisteredMethod,
 		ReasonMistypedSecret, ReasonHashingBusy, ReasonExpiredSecret, ReasonWrongSecret, ReasonUnsupportedGrant,
 		ReasonGrantNotAllowed, ReasonNoScope, ReasonMalformedScope, ReasonScopeNotGranted, ReasonSeveralResources,

@@ -9,7 +9,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
-// parameters are the parameters of a token request by their names in RFC 6749.
+// parameters are the parameters of a request by their names in the RFCs.
 // An empty value is an omitted one (RFC 6749 section 3.2), and not in the map.
 type parameters map[string][]string
 
@@ -51,13 +51,14 @@ var camelCase = map[string]string{
 	"clientSecret":        "client_secret",
 	"clientAssertion":     "client_assertion",
 	"clientAssertionType": "client_assertion_type",
+	"tokenTypeHint":       "token_type_hint",
 }
 
 // known are the parameters that mean something here; in JSON these must be
 // strings, and what others hold is not looked at (RFC 6749 section 3.2).
 var known = map[string]bool{
 	"grant_type": true, "scope": true, "resource": true, "client_id": true, "client_secret": true,
-	"client_assertion": true, "client_assertion_type": true,
+	"client_assertion": true, "client_assertion_type": true, "token": true, "token_type_hint": true,
 }
 
 func parseJSON(body []byte) (parameters, error) {

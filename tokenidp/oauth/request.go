@@ -20,7 +20,7 @@ const (
 	JSON
 )
 
-// Policy is what an operator decides about token requests.
+// Policy is what an operator decides about the requests of clients.
 type Policy struct {
 	// InsecureHTTP accepts requests that did not come over TLS, for a proxy in
 	// front that terminates it.
@@ -31,19 +31,17 @@ type Policy struct {
 	BrowserOrigins []string
 }
 
-// TokenRequest is a well-formed token request (RFC 6749 section 4.4.2), not yet
-// authenticated.
-type TokenRequest struct {
-	GrantType   string
-	Scope       string   // as sent; empty when omitted
-	Resource    []string // RFC 8707
+// ClientRequest is a well-formed request of a client to an endpoint at which it
+// authenticates, not yet authenticated.
+type ClientRequest struct {
 	Credentials Credentials
+	params      parameters
 }
 
-// ParseTokenRequest reads a token request in the order in which a fault is
-// cheapest to find: method, transport, kind of caller, encoding, body,
-// parameters, credentials. Every error is an *Error.
-func ParseTokenRequest(w http.ResponseWriter, r *http.Request, p Policy) (*TokenRequest, error) {
+// parseClientRequest reads a request in the order in which a fault is cheapest to
+// find: method, transport, kind of caller, encoding, body, parameters, credentials.
+// The required parameter must be there. Every error is an *Error.
+func parseClientRequest(w http.ResponseWriter, r *http.Request, p Policy, required string) (*ClientRequest, error) {
 	// The body first, for whatever answer: clients of HTTP/2 that see theirs cut
 	// off tend to report that, and not the answer.
 	body, unread := readBody(w, r)
@@ -62,18 +60,40 @@ func ParseTokenRequest(w http.ResponseWriter, r *http.Request, p Policy) (*Token
 	if err != nil {
 		return nil, err
 	}
-	if params.get("grant_type") == "" {
-		return nil, invalidRequest(ReasonMissingGrantType, "the parameter grant_type is missing")
+	if params.get(required) == "" {
+		return nil, invalidRequest(missing[required], "the parameter "+required+" is missing")
 	}
 	if credentials.ClientID == "" {
 		return nil, invalidRequest(ReasonMissingClientID, "the client did not say who it is: use HTTP Basic, or client_id and client_secret in the body")
 	}
 	credentials.TLS = r.TLS
+	return &ClientRequest{Credentials: credentials, params: params}, nil
+}
+
+// missing are the reasons for which a request without a required parameter is
+// refused.
+var missing = map[string]Reason{"grant_type": ReasonMissingGrantType, "token": ReasonMissingToken}
+
+// TokenRequest is a well-formed token request (RFC 6749 section 4.4.2), not yet
+// authenticated.
+type TokenRequest struct {
+	GrantType   string
+	Scope       string   // as sent; empty when omitted
+	Resource    []string // RFC 8707
+	Credentials Credentials
+}
+
+// ParseTokenRequest reads a token request. Every error is an *Error.
+func ParseTokenRequest(w http.ResponseWriter, r *http.Request, p Policy) (*TokenRequest, error) {
+	request, err := parseClientRequest(w, r, p, "grant_type")
+	if err != nil {
+		return nil, err
+	}
 	return &TokenRequest{
-		GrantType:   params.get("grant_type"),
-		Scope:       params.get("scope"),
-		Resource:    params["resource"],
-		Credentials: credentials,
+		GrantType:   request.params.get("grant_type"),
+		Scope:       request.params.get("scope"),
+		Resource:    request.params["resource"],
+		Credentials: request.Credentials,
 	}, nil
 }
 
@@ -94,8 +114,8 @@ func (p Policy) checkHead(r *http.Request) (Format, error) {
 	return negotiate(r)
 }
 
-// checkMethod lets POST through alone (RFC 6749 section 3.2). Methods are case
-// sensitive (RFC 9110 section 9.1).
+// checkMethod lets POST through alone (RFC 6749 section 3.2, RFC 7009 section 2.1,
+// RFC 7662 section 2.1). Methods are case sensitive (RFC 9110 section 9.1).
 func checkMethod(r *http.Request) error {
 	if r.Method == http.MethodPost {
 		return nil
@@ -103,7 +123,7 @@ func checkMethod(r *http.Request) error {
 	return &Error{
 		Status:      http.StatusMethodNotAllowed,
 		Code:        CodeInvalidRequest,
-		Description: "a token is requested with POST",
+		Description: "this endpoint takes POST alone",
 		Allow:       http.MethodPost,
 		Reason:      ReasonMethod,
 	}
@@ -115,7 +135,7 @@ func (p Policy) checkTransport(r *http.Request) error {
 	if p.InsecureHTTP || overTLS(r.TLS) || (p.LoopbackHTTP && fromLoopback(r.RemoteAddr)) {
 		return nil
 	}
-	return invalidRequest(ReasonInsecureTransport, "a token is requested over HTTPS; treat the credentials just sent as exposed")
+	return invalidRequest(ReasonInsecureTransport, "this endpoint is for HTTPS alone; treat the credentials just sent as exposed")
 }
 
 func overTLS(state *tls.ConnectionState) bool { return state != nil }
@@ -152,7 +172,7 @@ func (p Policy) allowsOrigin(origin string) bool {
 // they would end up in logs (RFC 6749 section 2.3.1).
 var urlParameters = []string{
 	"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "resource",
-	"grantType", "clientId", "clientSecret", "clientAssertion", "clientAssertionType",
+	"token", "token_type_hint", "tokenTypeHint", "grantType", "clientId", "clientSecret", "clientAssertion", "clientAssertionType",
 }
 
 // checkQuery refuses parameters in the URL. They are never read; a client that

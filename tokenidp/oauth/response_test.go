@@ -125,6 +125,8 @@ func refusals(t *testing.T) map[Reason]*Error {
 	for range failuresPerClient {
 		full.refuse(t, form("limited", "", ""))
 	}
+	_, err = parseClientRequest(httptest.NewRecorder(), post(formType, minimal), Policy{}, "token")
+	all[ReasonMissingToken] = refusal(t, err)
 	all[ReasonTooManyFailures] = full.refuse(t, form("limited", "", ""))
 	return all
 }
