@@ -128,7 +128,12 @@ func (s *AuthorizationServer) issueToken(w http.ResponseWriter, r *http.Request,
 	if err != nil {
 		return issued, err
 	}
+	confirmation, err := oauth.Confirm(issued.client, issued.request)
+	if err != nil {
+		return issued, err
+	}
 	issued.token = oauth.NewAccessToken(s.issuer.Issuer, issued.client, grant, time.Now())
+	issued.token.Confirmation = confirmation
 	claims, err := issued.token.Claims()
 	if err != nil {
 		return issued, err

@@ -49,7 +49,7 @@ func (a *App) explain(ctx context.Context, token string) (*explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = (&Verify{verifier: all}).authenticate(carrying(ctx, token), nil)
+	_, err = (&Verify{verifier: all}).verify(carrying(ctx, token))
 	e := &explanation{Token: readStatement(token), Verdict: newVerdict(err), Routes: []routeExplanation{}}
 	for _, v := range a.routes {
 		e.Routes = append(e.Routes, v.explain(ctx, token, e.Token.Issuer))
@@ -99,9 +99,10 @@ func (v *Verify) explain(ctx context.Context, token, issuer string) routeExplana
 	return e
 }
 
-// wouldRefuse goes the way of a request up to where that is admitted.
+// wouldRefuse goes the way of a request up to where that is admitted. Whom a token is
+// bound to is not asked: nobody else's proof is here.
 func (v *Verify) wouldRefuse(r *http.Request) error {
-	claims, err := v.authenticate(r, nil)
+	claims, err := v.verify(r)
 	if err != nil {
 		return err
 	}

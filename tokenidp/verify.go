@@ -227,7 +227,7 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 func (v *Verify) check(r *http.Request, before *admission) (*verifier.Claims, map[string]string, error) {
 	claims, err := v.authenticate(r, before)
 	if err != nil {
-		return nil, nil, err
+		return claims, nil, err
 	}
 	if err := v.judge(claims, time.Now(), r); err != nil {
 		return claims, nil, err
@@ -260,6 +260,15 @@ func (v *Verify) authenticate(r *http.Request, before *admission) (*verifier.Cla
 	if before != nil {
 		return before.claims, nil
 	}
+	claims, err := v.verify(r)
+	if err != nil {
+		return nil, err
+	}
+	return claims, v.checkBinding(r, claims)
+}
+
+// verify verifies the token, whoever sends it.
+func (v *Verify) verify(r *http.Request) (*verifier.Claims, error) {
 	token, err := verifier.BearerToken(r.Header)
 	if err != nil {
 		return nil, err

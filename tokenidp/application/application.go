@@ -41,6 +41,9 @@ type Application struct {
 	// Secrets holds at least one entry if the Application is active and authenticates
 	// by secret, and else none.
 	Secrets []*Secret
+	// Certificate is the name in its certificate by which it authenticates with
+	// AuthMethodTLS, and else nil.
+	Certificate *CertificateName
 	// Scopes are those it may ask for, in order of definition. Each is owned by a
 	// Resource of the Set.
 	Scopes []string
@@ -65,6 +68,11 @@ func (a *Application) Accepts(method string) bool {
 		return method == AuthMethodBasic || method == AuthMethodPost
 	}
 	return method == a.TokenEndpointAuthMethod
+}
+
+// BySecret reports whether it authenticates by a secret.
+func (a *Application) BySecret() bool {
+	return a.Accepts(AuthMethodBasic) || a.Accepts(AuthMethodPost)
 }
 
 // AllowsGrant reports whether the Application may use the grant type.

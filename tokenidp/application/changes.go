@@ -174,6 +174,9 @@ func (c *changeLog) application(clientID string, was, is *Application) {
 		c.add("%s default_scopes %s instead of %s", what, listed(is.DefaultScopes), listed(was.DefaultScopes))
 	}
 	c.instead(what, "token_endpoint_auth_method", cmp.Or(was.TokenEndpointAuthMethod, "any"), cmp.Or(is.TokenEndpointAuthMethod, "any"))
+	c.instead(what, "certificate", was.Certificate.String(), is.Certificate.String())
+	c.instead(what, "tls_client_certificate_bound_access_tokens", strconv.FormatBool(was.CertificateBound), strconv.FormatBool(is.CertificateBound))
+	c.instead(what, "dpop_bound_access_tokens", strconv.FormatBool(was.DPoPBound), strconv.FormatBool(is.DPoPBound))
 	c.instead(what, "token_lifetime", lifetime(was), lifetime(is))
 	c.secrets(what, was.Secrets, is.Secrets)
 }

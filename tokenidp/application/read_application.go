@@ -18,6 +18,7 @@ const (
 var applicationFields = []string{
 	"client_id", "client_name", "active", "grant_types", "token_endpoint_auth_method",
 	"secrets", "scopes", "default_scopes", "token_lifetime",
+	fieldSubjectDN, fieldSANDNS, fieldSANURI, fieldSANIP, fieldSANEmail,
 	"tls_client_certificate_bound_access_tokens", "dpop_bound_access_tokens",
 }
 
@@ -28,6 +29,7 @@ var applicationFields = []string{
 //	active: true                                  # default
 //	grant_types: [client_credentials]             # default
 //	token_endpoint_auth_method: client_secret_basic | client_secret_post    # default: either
+//	                            | tls_client_auth       # default with a name of its certificate, see certificateName
 //	secrets:                                      # see secret
 //	scopes: [<scope>, …]
 //	default_scopes: [<scope>, …]                  # optional
@@ -45,6 +47,7 @@ func (l *loader) application(n *yaml.Node, index int) {
 	a.Active = m.boolean("active", true)
 	a.GrantTypes = m.grantTypes()
 	a.TokenEndpointAuthMethod = m.authMethod()
+	a.Certificate = m.certificateName(a.TokenEndpointAuthMethod)
 	a.Scopes = l.scopesOf(m, a, "scopes")
 	a.DefaultScopes = l.scopesOf(m, a, "default_scopes")
 	a.TokenLifetime = m.tokenLifetime()
@@ -98,10 +101,14 @@ func (m *mapping) grantTypes() []string {
 }
 
 func (m *mapping) authMethod() string {
-	methods := []string{AuthMethodBasic, AuthMethodPost}
+	methods := []string{AuthMethodBasic, AuthMethodPost, AuthMethodTLS}
+	if !m.has("token_endpoint_auth_method") && slices.ContainsFunc(certificateFields, m.has) {
+		return AuthMethodTLS
+	}
 	value, n := m.text("token_endpoint_auth_method")
 	if n != nil && !slices.Contains(methods, value) {
 		m.failField(n, "token_endpoint_auth_method", "is the unknown %s; %s", quoted(value), known(value, methods))
+		return ""
 	}
 	return value
 }

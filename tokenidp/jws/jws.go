@@ -32,7 +32,7 @@ var (
 
 // Header has the parameters of a JWS header that are of any use here. jwk, jku,
 // x5c, x5u and x5t are not among them: whoever wrote the token chose those, so
-// they never lead to a key (RFC 8725 section 3.10).
+// they never lead to a key (RFC 8725 section 3.10), but by [ParseProof].
 type Header struct {
 	Algorithm         string // one of [Algorithms]; "Ed25519" (RFC 9864) reads as "EdDSA"
 	KeyID, Type       string
@@ -52,28 +52,34 @@ type Message struct {
 // Segments are non-empty: an empty payload would mean a detached one (RFC 7515
 // appendix F). Each of them has one accepted spelling, so that a token has, too.
 func Parse(token string) (*Message, error) {
+	m, _, err := parse(token)
+	return m, err
+}
+
+// parse returns all members of the header too.
+func parse(token string) (*Message, map[string]any, error) {
 	if len(token) > MaxTokenSize {
-		return nil, ErrTooLarge
+		return nil, nil, ErrTooLarge
 	}
 	if strings.Count(token, ".") != 2 {
-		return nil, ErrNotCompactJWS
+		return nil, nil, ErrNotCompactJWS
 	}
 	first, last := strings.IndexByte(token, '.'), strings.LastIndexByte(token, '.')
 	var segments [3][]byte
 	for i, encoded := range [3]string{token[:first], token[first+1 : last], token[last+1:]} {
 		var err error
 		if segments[i], err = decodeSegment(encoded); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if len(segments[i]) == 0 {
-			return nil, ErrNotCompactJWS
+			return nil, nil, ErrNotCompactJWS
 		}
 	}
-	header, err := parseHeader(segments[0])
+	header, members, err := parseHeader(segments[0])
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return &Message{header, segments[1], []byte(token[:last]), segments[2]}, nil
+	return &Message{header, segments[1], []byte(token[:last]), segments[2]}, members, nil
 }
 
 var base64url = base64.RawURLEncoding.Strict()
@@ -90,15 +96,16 @@ func decodeSegment(encoded string) ([]byte, error) {
 	return decoded, nil
 }
 
-func parseHeader(data []byte) (Header, error) {
+func parseHeader(data []byte) (Header, map[string]any, error) {
 	members, err := strictjson.Object(data)
 	if err != nil {
-		return Header{}, fmt.Errorf("%w: %w", ErrHeader, err)
+		return Header{}, nil, fmt.Errorf("%w: %w", ErrHeader, err)
 	}
 	if err := refuseExtensions(members); err != nil {
-		return Header{}, err
+		return Header{}, nil, err
 	}
-	return readHeader(members)
+	h, err := readHeader(members)
+	return h, members, err
 }
 
 // refuseExtensions refuses what changes how a JWS is to be read. No extension is

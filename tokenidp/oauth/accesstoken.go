@@ -20,6 +20,8 @@ type AccessToken struct {
 	ID        string // 128 random bits
 	IssuedAt  time.Time
 	ExpiresAt time.Time
+	// Confirmation is what it is bound to; nil for a bearer token.
+	Confirmation *Confirmation
 }
 
 // NewAccessToken is the token of a grant. Nothing of the request gets into it
@@ -44,7 +46,7 @@ func newTokenID() string {
 	return base64.RawURLEncoding.EncodeToString(random[:])
 }
 
-// ClaimNames are the names of all claims that a token has.
+// ClaimNames are the names of all claims that every token has.
 var ClaimNames = []string{"iss", "sub", "aud", "client_id", "scope", "iat", "exp", "jti"}
 
 // maxClaims keeps a token, signature included, below the size that verifiers
@@ -63,16 +65,17 @@ func (t *AccessToken) Claims() ([]byte, error) {
 
 func (t *AccessToken) encode() ([]byte, error) {
 	return json.Marshal(struct {
-		Issuer    string `json:"iss"`
-		Subject   string `json:"sub"`
-		Audience  string `json:"aud"`
-		ClientID  string `json:"client_id"`
-		Scope     string `json:"scope"`
-		IssuedAt  int64  `json:"iat"`
-		ExpiresAt int64  `json:"exp"`
-		ID        string `json:"jti"`
+		Issuer       string        `json:"iss"`
+		Subject      string        `json:"sub"`
+		Audience     string        `json:"aud"`
+		ClientID     string        `json:"client_id"`
+		Scope        string        `json:"scope"`
+		IssuedAt     int64         `json:"iat"`
+		ExpiresAt    int64         `json:"exp"`
+		ID           string        `json:"jti"`
+		Confirmation *Confirmation `json:"cnf,omitempty"`
 	}{
-		t.Issuer, t.Subject, t.Audience, t.ClientID, strings.Join(t.Scope, " "), t.IssuedAt.Unix(), t.ExpiresAt.Unix(), t.ID,
+		t.Issuer, t.Subject, t.Audience, t.ClientID, strings.Join(t.Scope, " "), t.IssuedAt.Unix(), t.ExpiresAt.Unix(), t.ID, t.Confirmation,
 	})
 }
 

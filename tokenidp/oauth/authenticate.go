@@ -74,11 +74,14 @@ func (a *Authenticator) Authenticate(ctx context.Context, set *application.Set, 
 // the server is busy.
 func (a *Authenticator) check(ctx context.Context, set *application.Set, c Credentials, attempt *attempt) (*Client, *Error) {
 	app, reason := find(set, c)
+	if c.Method != None && provesCertificate(app, c.TLS) {
+		return nil, invalidRequest(ReasonSeveralMethods, "the request uses more than one way of client authentication")
+	}
 	switch c.Method {
 	case ClientSecretBasic, ClientSecretPost:
 		return a.bySecret(ctx, set, app, reason, c, attempt)
 	case None:
-		return a.refuse(firstReason(reason, ReasonNoCredentials), attempt)
+		return a.byCertificate(app, reason, c, attempt)
 	default:
 		return a.refuse(firstReason(reason, ReasonUnknownMethod), attempt)
 	}

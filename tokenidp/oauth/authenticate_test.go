@@ -43,6 +43,8 @@ var failures = []struct {
 	{"wrong method, wrong secret", "basic-only", value("wrong"), ClientSecretPost, ReasonWrongSecret},
 	{"assertion", "worker", value(""), PrivateKeyJWT, ReasonUnknownMethod},
 	{"client_id alone", "worker", value(""), None, ReasonNoCredentials},
+	{"secret of a client with a certificate", "certified", value(generated), "", ReasonWrongSecret},
+	{"no certificate", "certified", value(""), None, ReasonNoCertificate},
 	{"client_id alone, unknown client", "nobody", value(""), None, ReasonUnknownClient},
 }
 

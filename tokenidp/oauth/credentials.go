@@ -35,7 +35,7 @@ const (
 )
 
 // Methods are the methods that are offered, for the metadata.
-var Methods = []Method{ClientSecretBasic, ClientSecretPost}
+var Methods = []Method{TLSClientAuth, ClientSecretBasic, ClientSecretPost}
 
 // Credentials are what a client presented. They are unverified.
 type Credentials struct {

@@ -67,6 +67,9 @@ applications:
   - {client_id: expired, secrets: [{id: a, hash: %[3]s, expires: 2020-01-01}], scopes: [orders.read]}
   - {client_id: basic-only, token_endpoint_auth_method: client_secret_basic, secrets: [{id: a, hash: %[1]s}], scopes: [orders.read]}
   - {client_id: post-only, token_endpoint_auth_method: client_secret_post, secrets: [{id: a, hash: %[1]s}], scopes: [orders.read]}
+  - {client_id: certified, tls_client_auth_san_dns: orders.example.com, scopes: [orders.read]}
+  - {client_id: certified-inactive, active: false, tls_client_auth_san_dns: orders.example.com, scopes: [orders.read]}
+  - {client_id: bound, secrets: [{id: a, hash: %[1]s}], scopes: [orders.read], tls_client_certificate_bound_access_tokens: true}
 `, generatedHash(), chosenHash(), expiredHash())
 	for path, text := range map[string]string{file: content, filepath.Join(folder, "secret.txt"): mounted + "\n"} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -136,7 +139,13 @@ func (e *endpoint) issue(w http.ResponseWriter, r *http.Request) (*TokenRequest,
 	if err != nil {
 		return nil, nil, err
 	}
-	return request, NewAccessToken("https://idp.example.com", client, grant, e.clock.now), nil
+	confirmation, err := Confirm(client, request)
+	if err != nil {
+		return nil, nil, err
+	}
+	token := NewAccessToken("https://idp.example.com", client, grant, e.clock.now)
+	token.Confirmation = confirmation
+	return request, token, nil
 }
 
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {

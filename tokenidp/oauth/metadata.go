@@ -36,15 +36,16 @@ func Metadata(issuer *url.URL, scopes, signingAlgorithms []string) ([]byte, erro
 		return (&url.URL{Scheme: issuer.Scheme, Host: issuer.Host, Path: path}).String()
 	}
 	return json.Marshal(struct {
-		Issuer         string   `json:"issuer"`
-		TokenEndpoint  string   `json:"token_endpoint"`
-		JWKSURI        string   `json:"jwks_uri"`
-		Scopes         []string `json:"scopes_supported,omitempty"`
-		ResponseTypes  []string `json:"response_types_supported"`
-		GrantTypes     []string `json:"grant_types_supported"`
-		AuthMethods    []Method `json:"token_endpoint_auth_methods_supported"`
-		SubjectTypes   []string `json:"subject_types_supported"`
-		IDTokenSigning []string `json:"id_token_signing_alg_values_supported"`
+		Issuer           string   `json:"issuer"`
+		TokenEndpoint    string   `json:"token_endpoint"`
+		JWKSURI          string   `json:"jwks_uri"`
+		Scopes           []string `json:"scopes_supported,omitempty"`
+		ResponseTypes    []string `json:"response_types_supported"`
+		GrantTypes       []string `json:"grant_types_supported"`
+		AuthMethods      []Method `json:"token_endpoint_auth_methods_supported"`
+		SubjectTypes     []string `json:"subject_types_supported"`
+		IDTokenSigning   []string `json:"id_token_signing_alg_values_supported"`
+		CertificateBound bool     `json:"tls_client_certificate_bound_access_tokens"`
 	}{
 		Issuer:        issuer.String(),
 		TokenEndpoint: at(endpoints.Token),
@@ -55,7 +56,8 @@ func Metadata(issuer *url.URL, scopes, signingAlgorithms []string) ([]byte, erro
 		AuthMethods:   Methods,
 		// No id token is issued; OpenID clients read from these two how the
 		// access tokens are signed, and refuse metadata without them.
-		SubjectTypes:   []string{"public"},
-		IDTokenSigning: signingAlgorithms,
+		SubjectTypes:     []string{"public"},
+		IDTokenSigning:   signingAlgorithms,
+		CertificateBound: true, // for Applications that ask for it (RFC 8705 section 3.3)
 	})
 }

@@ -74,29 +74,34 @@ func refusals(t *testing.T) map[Reason]*Error {
 	late := form("worker", generated, "")
 	late.Body = failing{errors.New("late")}
 	requests := map[Reason]*http.Request{
-		ReasonMethod:            get,
-		ReasonInsecureTransport: plain,
-		ReasonBrowser:           post(formType, minimal, "Origin", "null"),
-		ReasonMediaType:         post("text/plain", minimal),
-		ReasonContentEncoding:   post(formType, minimal, "Content-Encoding", "gzip"),
-		ReasonTooLarge:          post(formType, strings.Repeat(" ", maxBody+1)),
-		ReasonUnreadableBody:    late,
-		ReasonMalformedBody:     post(formType, "%zz"),
-		ReasonParameterInURL:    httptest.NewRequest("POST", "https://idp.example.com/token?scope=a", nil),
-		ReasonRepeatedParameter: post(formType, minimal+"&scope=a&scope=a"),
-		ReasonSeveralMethods:    post(formType, minimal+"&client_secret=a", "Authorization", basic("a", "a")),
-		ReasonMalformedBasic:    post(formType, minimal, "Authorization", "Basic a"),
-		ReasonClientIDMismatch:  post(formType, minimal, "Authorization", basic("b", "a")),
-		ReasonMissingGrantType:  post(formType, "client_id=a"),
-		ReasonMissingClientID:   post(formType, "grant_type=a"),
-		ReasonUnsupportedGrant:  post(formType, "grant_type=password", "Authorization", basic("worker", generated)),
-		ReasonNoScope:           form("worker", generated, ""),
-		ReasonMalformedScope:    form("worker", generated, "&scope=+"),
-		ReasonScopeNotGranted:   form("worker", generated, "&scope=a"),
-		ReasonSeveralResources:  form("worker", generated, "&scope=orders.read+billing.read"),
-		ReasonUnknownResource:   form("worker", generated, "&scope=orders.read&resource=a"),
-		ReasonWrongResource:     form("worker", generated, "&scope=orders.read&resource=billing-api"),
+		ReasonMethod:                get,
+		ReasonInsecureTransport:     plain,
+		ReasonBrowser:               post(formType, minimal, "Origin", "null"),
+		ReasonMediaType:             post("text/plain", minimal),
+		ReasonContentEncoding:       post(formType, minimal, "Content-Encoding", "gzip"),
+		ReasonTooLarge:              post(formType, strings.Repeat(" ", maxBody+1)),
+		ReasonUnreadableBody:        late,
+		ReasonMalformedBody:         post(formType, "%zz"),
+		ReasonParameterInURL:        httptest.NewRequest("POST", "https://idp.example.com/token?scope=a", nil),
+		ReasonRepeatedParameter:     post(formType, minimal+"&scope=a&scope=a"),
+		ReasonSeveralMethods:        post(formType, minimal+"&client_secret=a", "Authorization", basic("a", "a")),
+		ReasonMalformedBasic:        post(formType, minimal, "Authorization", "Basic a"),
+		ReasonClientIDMismatch:      post(formType, minimal, "Authorization", basic("b", "a")),
+		ReasonMissingGrantType:      post(formType, "client_id=a"),
+		ReasonMissingClientID:       post(formType, "grant_type=a"),
+		ReasonUnsupportedGrant:      post(formType, "grant_type=password", "Authorization", basic("worker", generated)),
+		ReasonNoScope:               form("worker", generated, ""),
+		ReasonMalformedScope:        form("worker", generated, "&scope=+"),
+		ReasonScopeNotGranted:       form("worker", generated, "&scope=a"),
+		ReasonSeveralResources:      form("worker", generated, "&scope=orders.read+billing.read"),
+		ReasonUnknownResource:       form("worker", generated, "&scope=orders.read&resource=a"),
+		ReasonCertificateRequired:   form("bound", generated, "&scope=orders.read"),
+		ReasonUnverifiedCertificate: identified("certified"),
+		ReasonWrongCertificate:      identified("certified"),
+		ReasonWrongResource:         form("worker", generated, "&scope=orders.read&resource=billing-api"),
 	}
+	requests[ReasonWrongCertificate].TLS, requests[ReasonUnverifiedCertificate].TLS = over(certificate(t)), over(certificate(t))
+	requests[ReasonUnverifiedCertificate].TLS.VerifiedChains = nil
 	requests[ReasonParameterInURL].Header.Set("Content-Type", formType)
 	for _, row := range failures {
 		method := row.only
@@ -143,6 +148,9 @@ func TestRefusalsAreExact(t *testing.T) {
 		ReasonUnsupportedGrant: CodeUnsupportedGrantType, ReasonGrantNotAllowed: CodeUnauthorizedClient,
 		ReasonNoScope: CodeInvalidScope, ReasonMalformedScope: CodeInvalidScope, ReasonScopeNotGranted: CodeInvalidScope,
 		ReasonTokenTooLarge: CodeInvalidScope, ReasonSeveralResources: CodeInvalidTarget, ReasonUnknownResource: CodeInvalidTarget, ReasonWrongResource: CodeInvalidTarget,
+	}
+	for _, reason := range []Reason{ReasonUnverifiedCertificate, ReasonWrongCertificate} {
+		statuses[reason], codes[reason] = 401, CodeInvalidClient
 	}
 	for _, row := range failures {
 		statuses[row.want], codes[row.want] = 401, CodeInvalidClient

@@ -15,6 +15,7 @@ type Claims struct {
 	KeyID                     string // kid of the key that verified the token
 	Audience, Scope           []string
 	IssuedAt, ExpiresAt       time.Time
+	Confirmation              *Confirmation // nil for a bearer token
 
 	notBefore time.Time
 	all       map[string]any
@@ -57,21 +58,16 @@ func (c *Claims) HasAudience(audience string) bool {
 func parseClaims(all map[string]any, layout *Layout) (*Claims, error) {
 	r := claimReader{all: all, layout: layout}
 	c := &Claims{
-		Issuer:    r.text("iss"),
-		Subject:   r.text("sub"),
-		ClientID:  r.clientID(),
-		ID:        r.text("jti"),
-		Audience:  r.audience(),
-		Scope:     r.scope(),
-		IssuedAt:  r.date("iat"),
-		ExpiresAt: r.date("exp"),
-		all:       all,
-	}
-	// A token bound to a key or certificate is worthless to its thief only if
-	// nobody takes it as a bearer token (RFC 7800 section 3, RFC 8705 section 3,
-	// RFC 9449 section 7).
-	if _, found := all["cnf"]; found {
-		r.fail(UnsupportedConfirm, errors.New("cnf is present"))
+		Issuer:       r.text("iss"),
+		Subject:      r.text("sub"),
+		ClientID:     r.clientID(),
+		ID:           r.text("jti"),
+		Audience:     r.audience(),
+		Scope:        r.scope(),
+		IssuedAt:     r.date("iat"),
+		ExpiresAt:    r.date("exp"),
+		Confirmation: r.confirmation(),
+		all:          all,
 	}
 	if c.notBefore = r.date("nbf"); r.err != nil {
 		return nil, r.err

@@ -30,6 +30,8 @@ const (
 	KeysUnavailable        Reason = "keys_unavailable"
 	BadSignature           Reason = "bad_signature"
 	UnsupportedConfirm     Reason = "unsupported_confirmation"
+	NoCertificate          Reason = "no_certificate"
+	CertificateMismatch    Reason = "certificate_mismatch"
 	Expired                Reason = "expired"
 	NotYetValid            Reason = "not_yet_valid"
 	IssuedInFuture         Reason = "issued_in_future"
@@ -56,6 +58,8 @@ type answer struct {
 var (
 	badToken = answer{http.StatusUnauthorized, "invalid_token", "The access token is malformed or not accepted here"}
 	expired  = answer{http.StatusUnauthorized, "invalid_token", "The access token expired"}
+
+	notTheSender = answer{http.StatusUnauthorized, "invalid_token", "The access token is bound to another sender"}
 
 	// Of these, the caller can get another token, with which to try again: that is
 	// what invalid_token tells it (RFC 6750 section 3.1).
@@ -84,6 +88,8 @@ var answers = map[Reason]answer{
 	KeysUnavailable:        {http.StatusServiceUnavailable, "", ""},
 	BadSignature:           badToken,
 	UnsupportedConfirm:     badToken,
+	NoCertificate:          notTheSender,
+	CertificateMismatch:    notTheSender,
 	Expired:                expired,
 	NotYetValid:            badToken,
 	IssuedInFuture:         badToken,

@@ -1,0 +1,93 @@
+package application
+
+import (
+	"crypto/x509"
+	"encoding/asn1"
+	"net/netip"
+	"strings"
+)
+
+// CertificateName is the one name by which a client's certificate is known, of those
+// that RFC 8705 section 2.1.2 has. A CA vouches for it; the certificate may change.
+type CertificateName struct {
+	// Field is the metadata field in which it was registered.
+	Field string
+	// Value is the name as it was registered.
+	Value string
+
+	subject []relativeName // of tls_client_auth_subject_dn
+	ip      netip.Addr     // of tls_client_auth_san_ip
+}
+
+// The fields of RFC 8705 section 2.1.2.
+const (
+	fieldSubjectDN = "tls_client_auth_subject_dn"
+	fieldSANDNS    = "tls_client_auth_san_dns"
+	fieldSANURI    = "tls_client_auth_san_uri"
+	fieldSANIP     = "tls_client_auth_san_ip"
+	fieldSANEmail  = "tls_client_auth_san_email"
+)
+
+var certificateFields = []string{fieldSubjectDN, fieldSANDNS, fieldSANURI, fieldSANIP, fieldSANEmail}
+
+// The choices of a GeneralName (RFC 5280 section 4.2.1.6).
+const (
+	generalEmail = 1
+	generalDNS   = 2
+	generalURI   = 6
+	generalIP    = 7
+)
+
+// String is for logs, also of none.
+func (n *CertificateName) String() string {
+	if n == nil {
+		return "none"
+	}
+	return n.Field + " " + n.Value
+}
+
+// Names tells whether the certificate has the name: as its subject, or among its
+// subject alternative names. Names are compared whole and exactly, so that none is
+// found within another; only DNS names have no case, and addresses are compared by
+// their value. A wildcard is a name like any other. Who signed the certificate is
+// for the caller to ask.
+func (n *CertificateName) Names(certificate *x509.Certificate) bool {
+	switch n.Field {
+	case fieldSubjectDN:
+		return subjectIs(certificate.RawSubject, n.subject)
+	case fieldSANDNS:
+		return hasAlternativeName(certificate, generalDNS, func(name []byte) bool { return strings.EqualFold(string(name), n.Value) })
+	case fieldSANURI:
+		return hasAlternativeName(certificate, generalURI, func(name []byte) bool { return string(name) == n.Value })
+	case fieldSANIP:
+		return hasAlternativeName(certificate, generalIP, func(name []byte) bool {
+			ip, ok := netip.AddrFromSlice(name)
+			return ok && ip.Unmap() == n.ip
+		})
+	case fieldSANEmail:
+		return hasAlternativeName(certificate, generalEmail, func(name []byte) bool { return string(name) == n.Value })
+	}
+	return false
+}
+
+var subjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
+
+// hasAlternativeName reads the names as they stand in the certificate: a parsed URI
+// may be spelled in another way.
+func hasAlternativeName(certificate *x509.Certificate, choice int, is func(name []byte) bool) bool {
+	for _, extension := range certificate.Extensions {
+		if !extension.Id.Equal(subjectAltName) {
+			continue
+		}
+		var names []asn1.RawValue
+		if rest, err := asn1.Unmarshal(extension.Value, &names); err != nil || len(rest) > 0 {
+			return false
+		}
+		for _, name := range names {
+			if name.Class == asn1.ClassContextSpecific && name.Tag == choice && is(name.Bytes) {
+				return true
+			}
+		}
+	}
+	return false
+}

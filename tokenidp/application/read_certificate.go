@@ -1,0 +1,81 @@
+package application
+
+import (
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+const longestCertificateName = 1024
+
+// certificateName reads the one name by which the client's certificate is known:
+//
+//	tls_client_auth_subject_dn: CN=orders,OU=batch,O=Example     # RFC 4514
+//	tls_client_auth_san_dns: orders.example.com
+//	tls_client_auth_san_uri: spiffe://example.com/orders
+//	tls_client_auth_san_ip: 192.0.2.7
+//	tls_client_auth_san_email: orders@example.com
+//
+// It is nil where there is none.
+func (m *mapping) certificateName(method string) *CertificateName {
+	given := slices.DeleteFunc(slices.Clone(certificateFields), func(field string) bool { return !m.has(field) })
+	switch {
+	case len(given) == 0 && method == AuthMethodTLS:
+		m.fail(m.node, "there is no name of its certificate; write one of: %s", strings.Join(certificateFields, ", "))
+		return nil
+	case len(given) == 0:
+		return nil
+	case len(given) > 1:
+		m.fail(m.node, "its certificate has more than one name: %s; keep one (RFC 8705 section 2.1.2)", strings.Join(given, ", "))
+		return nil
+	case method != AuthMethodTLS:
+		m.fail(m.node, "%s is the name of a certificate; write token_endpoint_auth_method: %s, or remove it", given[0], AuthMethodTLS)
+		return nil
+	}
+	value, at := m.text(given[0])
+	if at == nil {
+		return nil
+	}
+	return m.checkedName(&CertificateName{Field: given[0], Value: value}, at)
+}
+
+func (m *mapping) checkedName(n *CertificateName, at *yaml.Node) *CertificateName {
+	fail := func(problem string) *CertificateName {
+		m.failField(at, n.Field, "%s", problem)
+		return nil
+	}
+	if n.Field == fieldSubjectDN {
+		var err error
+		if n.subject, err = parseDistinguishedName(n.Value); err != nil {
+			return fail("is not a distinguished name such as CN=orders,OU=batch,O=Example (RFC 4514): " + err.Error())
+		}
+		return n
+	}
+	if len(n.Value) > longestCertificateName || !isVisibleASCII(n.Value) || n.Value == "" {
+		return fail("must be visible ASCII characters without spaces, as it stands in the certificate")
+	}
+	switch n.Field {
+	case fieldSANDNS:
+		if strings.ContainsAny(n.Value, "*/:@") {
+			return fail("must be one DNS name, such as orders.example.com, without a wildcard")
+		}
+	case fieldSANURI:
+		if u, err := url.Parse(n.Value); err != nil || !u.IsAbs() {
+			return fail("must be an absolute URI, such as spiffe://example.com/orders")
+		}
+	case fieldSANIP:
+		ip, err := netip.ParseAddr(n.Value)
+		if err != nil || ip.Zone() != "" {
+			return fail("must be one IP address, such as 192.0.2.7")
+		}
+		n.ip = ip.Unmap()
+	case fieldSANEmail:
+		if local, domain, ok := strings.Cut(n.Value, "@"); !ok || local == "" || domain == "" {
+			return fail("must be an email address, such as orders@example.com")
+		}
+	}
+	return n
+}

@@ -1,0 +1,20 @@
+package jws
+
+import "fmt"
+
+// ParseProof is [Parse] for a JWS that brings the key which verifies it (jwk, RFC 7515
+// section 4.1.3): it proves that whoever made it has that key, and nothing else. The
+// key passes the same gate as any other, for the algorithm of the header. Nothing is
+// verified yet.
+func ParseProof(proof string) (*Message, *Key, error) {
+	m, members, err := parse(proof)
+	if err != nil {
+		return nil, nil, err
+	}
+	jwk, ok := members["jwk"].(map[string]any)
+	if !ok {
+		return nil, nil, fmt.Errorf("%w: jwk is not an object", ErrHeader)
+	}
+	key, err := parseKey([]string{m.Header.Algorithm}, jwk)
+	return m, key, err
+}

@@ -1,0 +1,69 @@
+package oauth
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+)
+
+// byCertificate authenticates a client by the certificate of its connection (RFC 8705
+// section 2). The TLS layer alone says which that is: whatever a header says of a
+// certificate, anybody can write. The Application is nil where there is a reason why
+// there is none.
+func (a *Authenticator) byCertificate(app *application.Application, reason Reason, c Credentials, attempt *attempt) (*Client, *Error) {
+	switch {
+	case app == nil:
+		return a.refuse(reason, attempt)
+	case !app.Accepts(application.AuthMethodTLS):
+		return a.refuse(ReasonNoCredentials, attempt)
+	}
+	if reason, cause := checkCertificate(app, c.TLS); reason != "" {
+		_, refusal := a.refuse(reason, attempt)
+		refusal.Cause = cause
+		return nil, refusal
+	}
+	return &Client{Application: app, Method: Method(app.TokenEndpointAuthMethod)}, nil
+}
+
+// checkCertificate judges a certificate by the name that is registered (RFC 8705
+// section 2.1). Its chain is what the TLS layer verified, expiry included; a
+// certificate that was asked for, and not verified, is one that anybody can make.
+func checkCertificate(app *application.Application, connection *tls.ConnectionState) (Reason, error) {
+	certificate := clientCertificate(connection)
+	switch {
+	case certificate == nil:
+		return ReasonNoCertificate, nil
+	case len(connection.VerifiedChains) == 0:
+		return ReasonUnverifiedCertificate, describe(certificate)
+	case !app.Certificate.Names(certificate):
+		return ReasonWrongCertificate, describe(certificate)
+	}
+	return "", nil
+}
+
+// provesCertificate tells whether the client has authenticated by its certificate
+// already, whatever else it sends.
+func provesCertificate(app *application.Application, connection *tls.ConnectionState) bool {
+	if app == nil || !app.Accepts(application.AuthMethodTLS) {
+		return false
+	}
+	reason, _ := checkCertificate(app, connection)
+	return reason == ""
+}
+
+// clientCertificate is the client's own certificate, nil without one. That the client
+// has its key is known once the handshake is complete (RFC 8446 section 4.4.3), which
+// early data does not wait for.
+func clientCertificate(connection *tls.ConnectionState) *x509.Certificate {
+	if connection == nil || !connection.HandshakeComplete || len(connection.PeerCertificates) == 0 {
+		return nil
+	}
+	return connection.PeerCertificates[0]
+}
+
+// describe is for the operator, who compares it with what is registered.
+func describe(c *x509.Certificate) error {
+	return fmt.Errorf("the certificate is of %q, dns %q, uri %q, ip %v, email %q", c.Subject, c.DNSNames, c.URIs, c.IPAddresses, c.EmailAddresses)
+}
