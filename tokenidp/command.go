@@ -27,7 +27,7 @@ Operates the issuers and Applications of this server.
 
 Say 'caddy tokenidp <command> --help' for each command.`,
 		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(statusCommand(), reportCommand(), explainCommand(), secretCommand(), secretsCommand(), keysCommand(), trustedCommand())
+			cmd.AddCommand(statusCommand(), reportCommand(), explainCommand(), secretCommand(), secretsCommand(), keysCommand(), trustedCommand(), keypairCommand(), tokenCommand())
 			// Cobra answers a mistyped command with the help, and success.
 			cmd.Args = cobra.NoArgs
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
@@ -143,7 +143,7 @@ func hashFromInput() (string, error) {
 	}
 }
 
-// maxSecretInput bounds what is read from standard input.
+// maxSecretInput bounds what is read as a secret.
 const maxSecretInput = 4096
 
 func readSecret() (string, error) {
@@ -151,12 +151,17 @@ func readSecret() (string, error) {
 	if term.IsTerminal(stdin) {
 		return promptSecret(stdin)
 	}
-	data, err := io.ReadAll(io.LimitReader(os.Stdin, maxSecretInput+1))
+	return readSecretFrom(os.Stdin, "standard input")
+}
+
+// readSecretFrom takes one newline at the end for the end of a line.
+func readSecretFrom(r io.Reader, from string) (string, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxSecretInput+1))
 	if err != nil {
-		return "", fmt.Errorf("reading the secret from standard input: %w", err)
+		return "", fmt.Errorf("reading the secret from %s: %w", from, err)
 	}
 	if len(data) > maxSecretInput {
-		return "", fmt.Errorf("the secret on standard input is longer than %d bytes", maxSecretInput)
+		return "", fmt.Errorf("the secret on %s is longer than %d bytes", from, maxSecretInput)
 	}
 	if line, ok := bytes.CutSuffix(data, []byte("\n")); ok {
 		data = bytes.TrimSuffix(line, []byte("\r"))

@@ -70,12 +70,8 @@ func (l *loader) clientID(m *mapping) (string, position) {
 	id, at := m.required("client_id")
 	switch {
 	case at == nil:
-	case len(id) == 0 || len(id) > longestName || !isVisibleASCII(id):
-		m.failField(at, "client_id", "must be 1 to %d visible ASCII characters without spaces", longestName)
-	case ClassifySecret(id) == Generated:
-		m.failField(at, "client_id", "is a secret; a client_id appears in logs and tokens")
-	case strings.Contains(id, ":"):
-		m.failField(at, "client_id", "must have no colon: it ends the user name in Basic authentication, and curl -u does not encode it")
+	case CheckClientID(id) != nil:
+		m.failField(at, "client_id", "%s", CheckClientID(id))
 	case l.define(m.at(at), m.what, "client_id", id):
 		return id, m.at(at)
 	default:

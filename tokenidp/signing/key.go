@@ -5,13 +5,7 @@ package signing
 
 import (
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -22,10 +16,6 @@ import (
 // DefaultAlgorithm signs where the configuration names no other (RFC 9068
 // section 2.1 asks every resource server to support it).
 const DefaultAlgorithm = "RS256"
-
-// rsaBits is the size of the RSA keys made here (RFC 7518 section 3.3: at least
-// 2048). A larger one costs three times the processor time per token.
-const rsaBits = 2048
 
 // rsaExponent is the public exponent of every RSA key made here.
 const rsaExponent = 65537
@@ -52,29 +42,11 @@ type Key struct {
 
 // generate makes a new key. Algorithm must be one of jws.Algorithms.
 func generate(id, algorithm string, createdAt, signsFrom time.Time) (*Key, error) {
-	private, err := generatePrivate(algorithm)
+	private, err := jws.GeneratePrivate(algorithm)
 	if err != nil {
 		return nil, fmt.Errorf("generating a %s key: %w", algorithm, err)
 	}
 	return newKey(id, algorithm, createdAt, signsFrom, private)
-}
-
-func generatePrivate(algorithm string) (crypto.Signer, error) {
-	switch algorithm {
-	case "RS256", "RS384", "RS512", "PS256", "PS384", "PS512":
-		return rsa.GenerateKey(rand.Reader, rsaBits)
-	case "ES256":
-		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	case "ES384":
-		return ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	case "ES512":
-		return ecdsa.GenerateKey(elliptic.P521(), rand.Reader)
-	case "EdDSA":
-		_, private, err := ed25519.GenerateKey(rand.Reader)
-		return private, err
-	default:
-		return nil, fmt.Errorf("unknown algorithm %q; known: %s", algorithm, strings.Join(jws.Algorithms, ", "))
-	}
 }
 
 // newKey checks that the key is fit for its algorithm and that its private half

@@ -4,11 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
@@ -57,30 +53,13 @@ func parsePrivateKeys(text []byte, algorithm string) ([]*Key, error) {
 	return keys, nil
 }
 
-// parsePEM passes over what is not a key, such as a certificate.
 func parsePEM(text []byte) ([]jose.JSONWebKey, error) {
-	var keys []jose.JSONWebKey
-	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
-		var key any
-		var err error
-		switch {
-		case strings.Contains(block.Type, "ENCRYPTED") || block.Headers["DEK-Info"] != "":
-			return nil, errors.New("the private key is encrypted with a passphrase; decrypt it, as with: openssl pkey")
-		case block.Type == "PRIVATE KEY":
-			key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
-		case block.Type == "RSA PRIVATE KEY":
-			key, err = x509.ParsePKCS1PrivateKey(block.Bytes)
-		case block.Type == "EC PRIVATE KEY":
-			key, err = x509.ParseECPrivateKey(block.Bytes)
-		default:
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("the PEM block %q cannot be read as a key", block.Type)
-		}
-		keys = append(keys, jose.JSONWebKey{Key: key})
+	private, err := jws.ParsePrivatePEM(text)
+	keys := make([]jose.JSONWebKey, len(private))
+	for i := range private {
+		keys[i].Key = private[i]
 	}
-	return keys, nil
+	return keys, err
 }
 
 func parseJWKs(text []byte) ([]jose.JSONWebKey, error) {
@@ -117,7 +96,7 @@ func privateKey(jwk jose.JSONWebKey, algorithm string) (*Key, error) {
 	if key, isRSA := private.(*rsa.PrivateKey); isRSA {
 		key.Precompute()
 	}
-	algorithm = cmp.Or(jwk.Algorithm, algorithm, usualAlgorithm(private))
+	algorithm = cmp.Or(jwk.Algorithm, algorithm, jws.AlgorithmOf(private.Public()), DefaultAlgorithm)
 	if jwk.KeyID == "" {
 		public, err := jws.NewKey("", algorithm, private.Public())
 		if err != nil {
@@ -134,19 +113,6 @@ func privateKey(jwk jose.JSONWebKey, algorithm string) (*Key, error) {
 	}
 	k.outside = true
 	return k, nil
-}
-
-// usualAlgorithm is that of the key's type, or "".
-func usualAlgorithm(private crypto.Signer) string {
-	switch key := private.(type) {
-	case *rsa.PrivateKey:
-		return DefaultAlgorithm
-	case *ecdsa.PrivateKey:
-		return map[int]string{256: "ES256", 384: "ES384", 521: "ES512"}[key.Params().BitSize]
-	case ed25519.PrivateKey:
-		return "EdDSA"
-	}
-	return ""
 }
 
 func plainKeyID(kid string) bool {

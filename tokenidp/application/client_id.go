@@ -1,0 +1,21 @@
+package application
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// CheckClientID refuses what cannot be a client_id. The error never quotes it, and
+// goes on where a sentence that names it has begun.
+func CheckClientID(id string) error {
+	switch {
+	case len(id) == 0 || len(id) > longestName || !isVisibleASCII(id):
+		return fmt.Errorf("must be 1 to %d visible ASCII characters without spaces", longestName)
+	case ClassifySecret(id) == Generated:
+		return errors.New("is a secret; a client_id appears in logs and tokens")
+	case strings.Contains(id, ":"):
+		return errors.New("must have no colon: it ends the user name in Basic authentication, and curl -u does not encode it")
+	}
+	return nil
+}
