@@ -31,7 +31,7 @@ type cache struct {
 type entry struct {
 	id     tokenID
 	key    *jws.Key
-	claims *Claims
+	claims Claims
 }
 
 // newCache makes one for that many tokens; for less than one it is nil.
@@ -41,7 +41,7 @@ func newCache(size int) *cache {
 	}
 	return &cache{otter.Must(&otter.Options[tokenID, *entry]{ // fails for contradictory options only
 		MaximumWeight: uint64(max(size*cacheBytesPerToken, minCacheBytes)),
-		Weigher:       func(_ tokenID, e *entry) uint32 { return uint32(weigh(e.claims)) }, //nolint:gosec // a token has 16 KiB at most
+		Weigher:       func(_ tokenID, e *entry) uint32 { return uint32(weigh(&e.claims)) }, //nolint:gosec // a token has 16 KiB at most
 		Executor:      func(task func()) { task() },
 	})}
 }

@@ -11,8 +11,8 @@ import (
 
 // entryOf is one of that many bytes at least.
 func entryOf(name string, bytes int) *entry {
-	c := &Claims{all: map[string]any{"x": strings.Repeat("x", bytes)}}
-	return &entry{id: sha256.Sum256([]byte(name)), claims: c}
+	c := &Claims{all: map[string]any{"x": strings.Repeat("x", bytes)}, textBytes: bytes}
+	return &entry{id: sha256.Sum256([]byte(name)), claims: *c}
 }
 
 // wantBounded counts what the cache holds.
@@ -20,7 +20,7 @@ func wantBounded(t *testing.T, c *cache, size int) (entries int) {
 	t.Helper()
 	weight := 0
 	for _, e := range c.tokens.All() {
-		weight += weigh(e.claims)
+		weight += weigh(&e.claims)
 		entries++
 	}
 	if limit := max(size*cacheBytesPerToken, minCacheBytes); weight > limit {
@@ -39,7 +39,7 @@ func TestCacheIsBounded(t *testing.T) {
 					c.find(sha256.Sum256([]byte(strconv.Itoa(i / 2))))
 				}
 			}
-			if entries := wantBounded(t, c, size); entries == 0 && 4*weigh(entryOf("", bytes).claims) <= max(size*cacheBytesPerToken, minCacheBytes) {
+			if entries := wantBounded(t, c, size); entries == 0 && 4*weigh(&entryOf("", bytes).claims) <= max(size*cacheBytesPerToken, minCacheBytes) {
 				t.Errorf("size %d, %d bytes: nothing is kept", size, bytes)
 			}
 		}

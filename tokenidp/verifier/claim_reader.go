@@ -130,6 +130,14 @@ func (r *claimReader) scope() []string {
 	return slices.Compact(united)
 }
 
+// scopeText joins the scope again, or is the claim as it is where that is the scope.
+func (r *claimReader) scopeText(scope []string) string {
+	if s, ok := r.all["scope"].(string); ok && len(r.layout.Scope) == 0 {
+		return s
+	}
+	return strings.Join(scope, " ")
+}
+
 // scopeAt takes the forms that other issuers have for scope.
 func (r *claimReader) scopeAt(path Path, value any) []string {
 	if value == "" { // some issuers' spelling of no scope

@@ -18,8 +18,13 @@ type Claims struct {
 	Confirmation              *Confirmation // nil for a bearer token
 
 	notBefore time.Time
+	scopeText string // joined with spaces
+	textBytes int    // of what all was decoded from
 	all       map[string]any
 }
+
+// ScopeText is the scope with a space between its tokens (RFC 6749 section 3.3).
+func (c *Claims) ScopeText() string { return c.scopeText }
 
 // Claim is the claim of exactly that name as it was decoded: string, bool, nil,
 // [strictjson.Number], []any or map[string]any.
@@ -72,6 +77,7 @@ func parseClaims(all map[string]any, layout *Layout) (*Claims, error) {
 	if c.notBefore = r.date("nbf"); r.err != nil {
 		return nil, r.err
 	}
+	c.scopeText = r.scopeText(c.Scope)
 	return c, nil
 }
 

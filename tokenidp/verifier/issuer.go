@@ -46,6 +46,8 @@ type Options struct {
 type Issuer struct {
 	options Options
 	cache   *cache // nil remembers nothing
+	// What many of its tokens say.
+	audience, scope latest
 }
 
 // NewIssuer copies the options and fills in the defaults. It returns an error for

@@ -3,6 +3,9 @@ package verifier
 import (
 	"context"
 	"crypto/sha256"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -19,11 +22,35 @@ func newTokenID(token string) tokenID {
 	return sha256.Sum256(unsafe.Slice(unsafe.StringData(token), len(token))) //nolint:gosec // read only, within its length
 }
 
-// remember keeps a token that passed every check up to what a route decides.
-func (i *Issuer) remember(id tokenID, key *jws.Key, claims *Claims) {
-	if i.cache != nil {
-		i.cache.add(&entry{id: id, key: key, claims: claims})
+// remember keeps a token that passed every check up to what a route decides, and
+// returns its claims as they are kept.
+func (i *Issuer) remember(id tokenID, key *jws.Key, claims *Claims) *Claims {
+	if i.cache == nil {
+		return claims
 	}
+	e := &entry{id: id, key: key, claims: *claims}
+	e.claims.Audience, e.claims.Scope = i.audience.shared(e.claims.Audience), i.scope.shared(e.claims.Scope)
+	i.cache.add(e)
+	return &e.claims
+}
+
+// latest is the list that the last token had. Those after it that have the same
+// share its memory, which is near, then, when a request asks for it.
+type latest struct{ list atomic.Pointer[[]string] }
+
+func (l *latest) shared(list []string) []string {
+	if len(list) == 0 {
+		return list
+	}
+	if known := l.list.Load(); known != nil && slices.Equal(*known, list) {
+		return *known
+	}
+	own := make([]string, len(list)) // not parts of the token's text, which may be forgotten before
+	for i, element := range list {
+		own[i] = strings.Clone(element)
+	}
+	l.list.Store(&own)
+	return own
 }
 
 // recall judges a remembered token by all that can have changed since: the issuer
@@ -51,5 +78,5 @@ func (i *Issuer) recall(ctx context.Context, id tokenID, now func() time.Time) (
 		i.cache.remove(known)
 		return nil, err
 	}
-	return known.claims, nil
+	return &known.claims, nil
 }

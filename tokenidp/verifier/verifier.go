@@ -101,14 +101,15 @@ func (v *Verifier) verify(ctx context.Context, token string, id tokenID) (*Claim
 	if err := layout.checkPurpose(m.Header, claims); err != nil {
 		return nil, err
 	}
+	// One string for all tokens of the key, and of the issuer.
 	if claims.KeyID = m.Header.KeyID; key.ID == claims.KeyID {
-		claims.KeyID = key.ID // one string for all tokens of the key
+		claims.KeyID = key.ID
 	}
+	claims.Issuer, claims.textBytes = issuer.options.URL, len(m.Payload)
 	if err := claims.checkTimes(v.now(), issuer.options.Leeway); err != nil {
 		return nil, err
 	}
-	issuer.remember(id, key, claims)
-	return claims, nil
+	return issuer.remember(id, key, claims), nil
 }
 
 // claimedIssuer reads iss before the signature is verified, to know whose keys may

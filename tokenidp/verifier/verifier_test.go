@@ -30,11 +30,12 @@ func TestVerifyReturnsTheClaims(t *testing.T) {
 		t.Errorf("claim tenant is %#v, %v", tenant, ok)
 	}
 	read := *got
-	read.all = nil
+	read.all, read.textBytes = nil, 0
 	want := &Claims{
 		Issuer: issuerA, Subject: "orders-worker", ClientID: "orders-worker", ID: "1", KeyID: ecKID,
 		Audience: []string{"orders-api", "billing-api"}, Scope: []string{"orders.read", "orders.write"},
 		IssuedAt: time.Unix(at(-time.Minute), 0), ExpiresAt: time.Unix(at(time.Hour), 0),
+		scopeText: "orders.read orders.write",
 	}
 	if !reflect.DeepEqual(&read, want) {
 		t.Errorf("got %+v, want %+v", &read, want)

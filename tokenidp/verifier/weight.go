@@ -8,7 +8,7 @@ import (
 
 // What Go's allocator and maps (since Go 1.24) take on a 64-bit machine, in bytes.
 const (
-	entryBytes  = 416 // entry and Claims, and their places in the map and the circle of a shard
+	entryBytes  = 448 // entry with its Claims, and its places in the map and the circle of a shard
 	stringBytes = 16  // header
 	sliceBytes  = 24  // header
 	mapBytes    = 48  // header
@@ -17,30 +17,26 @@ const (
 )
 
 // weigh estimates the memory that an entry with these claims keeps from being
-// freed. It counts what was decoded, not the length of the token: "[]," is three
-// bytes there and forty here.
+// freed: their text, of which all strings are parts, and what was made of it. That
+// is counted, since "[]," is three bytes in the text and forty more behind it.
 func weigh(c *Claims) int {
-	return entryBytes + textWeight(c.KeyID) + stringBytes*(len(c.Audience)+len(c.Scope)) + objectWeight(c.all)
+	return entryBytes + textWeight(c.textBytes) + textWeight(len(c.scopeText)) + textWeight(len(c.KeyID)) +
+		stringBytes*(len(c.Audience)+len(c.Scope)) + objectWeight(c.all)
 }
 
-func textWeight(s string) int {
-	if s == "" {
+func textWeight(size int) int {
+	if size == 0 {
 		return 0
 	}
-	return (len(s) + len(s)/16 + 15) &^ 15 // to the next of the allocator's sizes
+	return (size + size/16 + 15) &^ 15 // to the next of the allocator's sizes
 }
 
 func valueWeight(value any) int {
 	switch v := value.(type) {
-	case string:
-		return stringBytes + textWeight(v)
-	case strictjson.Number:
-		return stringBytes + textWeight(string(v))
+	case string, strictjson.Number:
+		return stringBytes
 	case []any:
-		weight := sliceBytes
-		if len(v) > 0 {
-			weight += stringBytes * powerOfTwo(len(v)) // as append grows it
-		}
+		weight := sliceBytes + stringBytes*cap(v)
 		for _, element := range v {
 			weight += valueWeight(element)
 		}
@@ -59,8 +55,8 @@ func objectWeight(object map[string]any) int {
 	case places > 0:
 		weight += groupBytes
 	}
-	for name, value := range object {
-		weight += textWeight(name) + valueWeight(value)
+	for _, value := range object {
+		weight += valueWeight(value)
 	}
 	return weight
 }

@@ -15,7 +15,8 @@ func remembered(t *testing.T, c *cache, tokens int, payload func(i int) string) 
 	t.Helper()
 	before := heap()
 	for i := range tokens {
-		all, err := strictjson.Object([]byte(payload(i)))
+		text := payload(i)
+		all, err := strictjson.Object([]byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -23,8 +24,8 @@ func remembered(t *testing.T, c *cache, tokens int, payload func(i int) string) 
 		if err != nil {
 			t.Fatal(err)
 		}
-		claims.KeyID = strings.Clone(ecKID)
-		c.add(&entry{id: newTokenID(fmt.Sprint(i)), claims: claims})
+		claims.KeyID, claims.textBytes = strings.Clone(ecKID), len(text)
+		c.add(&entry{id: newTokenID(fmt.Sprint(i)), claims: *claims})
 	}
 	grown = heap() - before
 	runtime.KeepAlive(c)
@@ -47,7 +48,7 @@ func heap() int {
 
 func weightOf(c *cache) (weight, entries int) {
 	for _, e := range c.tokens.All() {
-		weight += weigh(e.claims)
+		weight += weigh(&e.claims)
 		entries++
 	}
 	return weight, entries

@@ -1,0 +1,114 @@
+package strictjson
+
+import (
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// string reads a string (RFC 8259 section 7) from its first quotation mark on.
+// Without an escape it is a part of the text.
+func (p *parser) string() (string, error) {
+	p.at++
+	start := p.at
+	for ; p.at < len(p.text); p.at++ {
+		switch c := p.text[p.at]; {
+		case c == '"':
+			p.at++
+			return p.text[start : p.at-1], nil
+		case c == '\\':
+			return p.unescape([]byte(p.text[start:p.at]))
+		case c < ' ':
+			return "", p.wrong()
+		}
+	}
+	return "", p.wrong()
+}
+
+// unescape reads the rest of a string, from its first escape on.
+func (p *parser) unescape(decoded []byte) (string, error) {
+	for p.at < len(p.text) {
+		c := p.text[p.at]
+		switch {
+		case c == '"':
+			p.at++
+			return string(decoded), nil
+		case c < ' ':
+			return "", p.wrong()
+		case c != '\\':
+			decoded = append(decoded, c)
+			p.at++
+			continue
+		}
+		character, ok := p.escape()
+		if !ok {
+			return "", p.wrong()
+		}
+		decoded = utf8.AppendRune(decoded, character)
+	}
+	return "", p.wrong()
+}
+
+// escape reads one escape, or the two of a surrogate pair.
+func (p *parser) escape() (rune, bool) {
+	if len(p.text)-p.at < 2 {
+		return 0, false
+	}
+	c := p.text[p.at+1]
+	if c == 'u' {
+		return p.unicode()
+	}
+	p.at += 2
+	switch c {
+	case '"', '\\', '/':
+		return rune(c), true
+	case 'b':
+		return '\b', true
+	case 'f':
+		return '\f', true
+	case 'n':
+		return '\n', true
+	case 'r':
+		return '\r', true
+	case 't':
+		return '\t', true
+	}
+	return 0, false
+}
+
+// unicode reads \uXXXX. What may follow a surrogate that has no other half stays
+// for the next.
+func (p *parser) unicode() (rune, bool) {
+	first, ok := p.hex(p.at)
+	if !ok {
+		return 0, false
+	}
+	p.at += len(`\uXXXX`)
+	if !utf16.IsSurrogate(first) {
+		return first, true
+	}
+	second, ok := p.hex(p.at)
+	if !ok {
+		return utf8.RuneError, true
+	}
+	pair := utf16.DecodeRune(first, second)
+	if pair != utf8.RuneError {
+		p.at += len(`\uXXXX`)
+	}
+	return pair, true
+}
+
+// hex is the number in the \uXXXX that begins there.
+func (p *parser) hex(at int) (rune, bool) {
+	const size = len(`\uXXXX`)
+	if len(p.text)-at < size || p.text[at] != '\\' || p.text[at+1] != 'u' {
+		return 0, false
+	}
+	for _, c := range []byte(p.text[at+2 : at+size]) {
+		if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F') {
+			return 0, false // such as the underscores and signs that ParseUint knows
+		}
+	}
+	number, err := strconv.ParseUint(p.text[at+2:at+size], 16, 16)
+	return rune(number), err == nil
+}
