@@ -1,87 +1,111 @@
 package tokenidp
 
 import (
-	"context"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// admission is a verified request, as the handlers behind verify see it. It
-// travels in the request's context under a key of its own, so that no other
-// handler can forge it.
+// admission is a verified request, as the handlers behind verify see it. It is one
+// of the request's variables, which is cheaper than a copy of the request with
+// another context. Other handlers may set variables, of any name that a client even
+// chooses, but none can make a value of this type.
 type admission struct {
 	claims  *verifier.Claims
-	headers []ClaimHeader // set so far
+	headers []setHeader // so far
 }
 
-type admissionKey struct{}
+// setHeader is a claim header as verify has set it.
+type setHeader struct{ name, value string }
+
+const admissionVar = "tokenidp.admission"
 
 // admittedFrom is the admission of the request, or nil.
 func admittedFrom(r *http.Request) *admission {
-	a, _ := r.Context().Value(admissionKey{}).(*admission)
+	a, _ := caddyhttp.GetVar(r.Context(), admissionVar).(*admission)
 	return a
 }
 
-// withoutOwn are those headers that no verify has set on this request.
-func (a *admission) withoutOwn(headers []ClaimHeader) []ClaimHeader {
-	if a == nil || len(a.headers) == 0 {
-		return headers
+// String is what a placeholder of the variable shows: nothing.
+func (*admission) String() string { return "" }
+
+// hasSet tells whether a header is as a verify has set it. One that has another
+// value is not, even under the same name: this may be a request that some handler
+// copied before that verify.
+func (a *admission) hasSet(name string, values []string) bool {
+	if a == nil || len(values) != 1 {
+		return false
 	}
-	var foreign []ClaimHeader
+	for _, h := range a.headers {
+		if h.name == name && h.value == values[0] {
+			return true
+		}
+	}
+	return false
+}
+
+// admit lets the request go on: with the claim headers, the placeholders, and,
+// unless asked for, without the token.
+func (v *Verify) admit(r *http.Request, claims *verifier.Claims, headers []setHeader, a *admission) {
+	if a == nil {
+		a = &admission{claims: claims}
+		caddyhttp.SetVar(r.Context(), admissionVar, a)
+		a.setPlaceholders(r)
+	}
+	for _, h := range v.headers {
+		delete(r.Header, h.name) // of an earlier verify's, which another claim replaces
+	}
 	for _, h := range headers {
-		if !named(a.headers, h.Header) {
-			foreign = append(foreign, h)
-		}
+		r.Header[h.name] = []string{h.value}
 	}
-	return foreign
-}
-
-// admit makes the request that goes on: with the claim headers, the
-// placeholders, and, unless asked for, without the token.
-func (v *Verify) admit(r *http.Request, claims *verifier.Claims, headers map[string]string, before *admission) *http.Request {
-	a := &admission{claims: claims}
-	if before != nil {
-		a.headers = before.headers
-	} else {
-		setVerified(r, claims)
+	if len(headers) > 0 {
+		a.headers = append(a.headers, headers...)
 	}
-	for _, h := range v.ClaimHeaders {
-		r.Header.Del(h.Header) // of an earlier verify's, which another claim replaces
-		if value, ok := headers[h.Header]; ok {
-			r.Header.Set(h.Header, value)
-		}
-	}
-	a.headers = slices.Concat(a.headers, v.ClaimHeaders)
 	if !v.ForwardAuthorization && !v.ReportOnly {
-		r.Header.Del("Authorization")
+		delete(r.Header, "Authorization")
 	}
-	return r.WithContext(context.WithValue(r.Context(), admissionKey{}, a))
 }
 
-// setVerified sets the placeholders of a verified request.
-func setVerified(r *http.Request, claims *verifier.Claims) {
+// setPlaceholders gives the placeholders of a verified request their values, once
+// somebody asks for them.
+func (a *admission) setPlaceholders(r *http.Request) {
 	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok {
 		return
 	}
-	// Set, not mapped: what another handler has set before gives way.
-	repl.Set("http.auth.user.id", claims.ClientID)
-	repl.Set("http.auth.user.scope", strings.Join(claims.Scope, " "))
-	repl.Set("http.auth.user.iss", claims.Issuer)
-	repl.Map(func(key string) (any, bool) {
-		name, ok := strings.CutPrefix(key, "http.auth.user.claims.")
-		if !ok {
-			return nil, false
+	// What another handler has set before gives way, and would come first.
+	for _, key := range []string{"http.auth.user.id", "http.auth.user.scope", "http.auth.user.iss"} {
+		if _, known := repl.Get(key); known {
+			value, _ := a.placeholder(key)
+			repl.Set(key, value)
 		}
-		value, _ := claims.Claim(name)
-		text, _ := claimText(value)
-		return text, true
-	})
+	}
+	repl.Map(a.placeholder)
+}
+
+func (a *admission) placeholder(key string) (any, bool) {
+	name, ok := strings.CutPrefix(key, "http.auth.user.")
+	if !ok {
+		return nil, false
+	}
+	switch name {
+	case "id":
+		return a.claims.ClientID, true
+	case "scope":
+		return a.claims.ScopeText(), true
+	case "iss":
+		return a.claims.Issuer, true
+	}
+	if name, ok = strings.CutPrefix(name, "claims."); !ok {
+		return nil, false
+	}
+	value, _ := a.claims.Claim(name)
+	text, _ := claimText(value)
+	return text, true
 }
 
 // setRefused sets the placeholder that error routes can tell the reason by.

@@ -37,24 +37,34 @@ var reservedHeaders = []string{
 	"Transfer-Encoding", "Upgrade", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto",
 }
 
-func checkClaimHeaders(headers []ClaimHeader) error {
+// claimHeader is a ClaimHeader as requests need it.
+type claimHeader struct {
+	name  string // in the spelling of http.Header
+	claim string
+	path  verifier.Path
+}
+
+func claimHeaders(headers []ClaimHeader) ([]claimHeader, error) {
+	compiled := make([]claimHeader, 0, len(headers))
 	for i, h := range headers {
 		name := http.CanonicalHeaderKey(h.Header)
 		switch {
 		case !httpguts.ValidHeaderFieldName(h.Header):
-			return fmt.Errorf("claim_header: %q is not the name of a header", h.Header)
+			return nil, fmt.Errorf("claim_header: %q is not the name of a header", h.Header)
 		case slices.ContainsFunc(reservedHeaders, func(reserved string) bool { return sameHeader(reserved, name) }):
-			return fmt.Errorf("claim_header: %s means something to HTTP itself, or to proxies; choose another name, such as X-Client-Id", name)
+			return nil, fmt.Errorf("claim_header: %s means something to HTTP itself, or to proxies; choose another name, such as X-Client-Id", name)
 		case h.Claim == "":
-			return fmt.Errorf("claim_header: %s carries no claim; write: claim_header %s client_id", name, name)
+			return nil, fmt.Errorf("claim_header: %s carries no claim; write: claim_header %s client_id", name, name)
 		case named(headers[:i], h.Header):
-			return fmt.Errorf("claim_header: %s is set twice", name)
+			return nil, fmt.Errorf("claim_header: %s is set twice", name)
 		}
-		if _, err := claimPath(h.Claim); err != nil {
-			return fmt.Errorf("claim_header: %s: %w", name, err)
+		path, err := claimPath(h.Claim)
+		if err != nil {
+			return nil, fmt.Errorf("claim_header: %s: %w", name, err)
 		}
+		compiled = append(compiled, claimHeader{name, h.Claim, path})
 	}
-	return nil
+	return compiled, nil
 }
 
 // named tells whether the name is that of a claim header, in any spelling that
@@ -91,13 +101,17 @@ func foldedByte(c byte) byte {
 // removeClaimHeaders removes what the client sent under the names of the claim
 // headers: headers in any spelling, trailers, and their mention in Connection,
 // by which a proxy would drop those set here (RFC 9110 section 7.6.1). What an
-// earlier verify has set stays.
+// earlier verify has set stays, and is the same still.
 func (v *Verify) removeClaimHeaders(r *http.Request, before *admission) {
-	forbidden := before.withoutOwn(v.ClaimHeaders)
+	forbidden := v.ClaimHeaders
 	if len(forbidden) == 0 {
 		return
 	}
-	removeNames(r.Header, forbidden)
+	for name, values := range r.Header {
+		if named(forbidden, name) && !before.hasSet(name, values) {
+			delete(r.Header, name)
+		}
+	}
 	if connection := r.Header["Connection"]; len(connection) > 0 {
 		r.Header["Connection"] = withoutTokens(connection, forbidden)
 	}
@@ -149,45 +163,42 @@ func (t *trailerFilter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// claimHeaderValues are the values of the claim headers by name. A value that
-// no header can carry refuses the request: an upstream could take the missing
-// header for another identity.
-func (v *Verify) claimHeaderValues(claims *verifier.Claims) (map[string]string, error) {
-	if len(v.ClaimHeaders) == 0 {
+// claimHeaders are those that the token fills. A value that no header can carry
+// refuses the request: an upstream could take the missing header for another
+// identity.
+func (v *Verify) claimHeaders(claims *verifier.Claims) ([]setHeader, error) {
+	if len(v.headers) == 0 {
 		return nil, nil
 	}
-	values := make(map[string]string, len(v.ClaimHeaders))
-	for _, h := range v.ClaimHeaders {
-		claim, ok := headerClaim(claims, h.Claim)
+	set := make([]setHeader, 0, len(v.headers))
+	for i := range v.headers {
+		h := &v.headers[i]
+		claim, ok := h.of(claims)
 		if !ok {
 			continue
 		}
 		text, ok := claimText(claim)
 		if !ok || joinsAmbiguously(claim) || !httpguts.ValidHeaderFieldValue(text) {
-			return nil, verifier.Refuse(verifier.MalformedClaims, fmt.Errorf("claim %s has no form that is safe in a header", h.Claim))
+			return nil, verifier.Refuse(verifier.MalformedClaims, fmt.Errorf("claim %s has no form that is safe in a header", h.claim))
 		}
-		values[h.Header] = text
+		set = append(set, setHeader{h.name, text})
 	}
-	return values, nil
+	return set, nil
 }
 
-// headerClaim is a claim as an upstream is told it: the client and the scopes are
-// those that were judged, wherever the issuer has them in its tokens.
-func headerClaim(claims *verifier.Claims, name string) (any, bool) {
-	switch name {
+// of is the claim as an upstream is told it: the client and the scopes are those
+// that were judged, wherever the issuer has them in its tokens.
+func (h *claimHeader) of(claims *verifier.Claims) (any, bool) {
+	switch h.claim {
 	case "client_id":
 		return claims.ClientID, claims.ClientID != ""
 	case "scope":
-		return strings.Join(claims.Scope, " "), len(claims.Scope) > 0
+		return claims.ScopeText(), len(claims.Scope) > 0
 	case allClaims:
 		text, ok := jsonText(claims.All())
 		return base64.RawURLEncoding.EncodeToString([]byte(text)), ok
 	}
-	path, err := claimPath(name)
-	if err != nil {
-		return nil, false // found when the configuration was loaded
-	}
-	return claims.At(path)
+	return claims.At(h.path)
 }
 
 // joinsAmbiguously tells whether a list would read as another one when it is joined

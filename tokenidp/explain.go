@@ -109,7 +109,7 @@ func (v *Verify) wouldRefuse(r *http.Request) error {
 	if err := v.judge(claims, time.Now(), nil); err != nil {
 		return err
 	}
-	_, err = v.claimHeaderValues(claims)
+	_, err = v.claimHeaders(claims)
 	return err
 }
 

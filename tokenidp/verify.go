@@ -75,6 +75,7 @@ type Verify struct {
 	Source string `json:"source,omitempty"`
 
 	matchers caddyhttp.MatcherSets
+	headers  []claimHeader
 	verifier *verifier.Verifier
 	rules    map[string]rule // by issuer URL
 	tally    *tally          // of a route that reports only
@@ -133,7 +134,7 @@ func (v *Verify) provision(ctx caddy.Context) error {
 	if v.Realm == "" {
 		v.Realm = issuers[0].id()
 	}
-	if err := checkClaimHeaders(v.ClaimHeaders); err != nil {
+	if v.headers, err = claimHeaders(v.ClaimHeaders); err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(issuers, isTrusted) {
@@ -206,7 +207,7 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if !applies {
 		return next.ServeHTTP(w, r)
 	}
-	claims, values, err := v.check(r, admitted)
+	claims, headers, err := v.check(r, admitted)
 	switch {
 	case err != nil && v.ReportOnly:
 		return v.letThrough(w, r, next, claims, err)
@@ -219,12 +220,13 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if c := v.logger.Check(zap.DebugLevel, "request verified"); c != nil {
 		c.Write(zap.String("client_id", claims.ClientID), zap.String("jti", claims.ID), zap.String("source", v.Source))
 	}
-	return next.ServeHTTP(w, v.admit(r, claims, values, admitted))
+	v.admit(r, claims, headers, admitted)
+	return next.ServeHTTP(w, r)
 }
 
 // check is the verdict of this route on a request. The claims are there as soon as
 // they are verified, also beside an error.
-func (v *Verify) check(r *http.Request, before *admission) (*verifier.Claims, map[string]string, error) {
+func (v *Verify) check(r *http.Request, before *admission) (*verifier.Claims, []setHeader, error) {
 	claims, err := v.authenticate(r, before)
 	if err != nil {
 		return claims, nil, err
@@ -232,8 +234,8 @@ func (v *Verify) check(r *http.Request, before *admission) (*verifier.Claims, ma
 	if err := v.judge(claims, time.Now(), r); err != nil {
 		return claims, nil, err
 	}
-	values, err := v.claimHeaderValues(claims)
-	return claims, values, err
+	headers, err := v.claimHeaders(claims)
+	return claims, headers, err
 }
 
 // applies tells whether the request must be verified. A matcher that fails is

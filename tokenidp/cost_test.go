@@ -1,0 +1,213 @@
+package tokenidp
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	_ "github.com/caddyserver/caddy/v2/modules/filestorage" // for the keys
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+)
+
+// costConfig has a route with verify beside the same one without, for each issuer.
+const costConfig = `{
+	"admin": {"disabled": true, "config": {"persist": false}},
+	"logging": {"logs": {"default": {"writer": {"output": "discard"}}}},
+	"storage": {"module": "file_system", "root": "DIR"},
+	"apps": {
+		"tokenidp": {"issuers": [
+			{"issuer": "http://localhost/RS256", "applications": ["DIR/applications.yaml"], "signing_key_file": "DIR/RS256.pem"},
+			{"issuer": "http://localhost/ES256", "applications": ["DIR/applications.yaml"], "signing_key_file": "DIR/ES256.pem"},
+			{"issuer": "http://localhost/EdDSA", "applications": ["DIR/applications.yaml"], "signing_key_file": "DIR/EdDSA.pem"}
+		]},
+		"http": {"servers": {"api": {"listen": ["unix/DIR/http"], "automatic_https": {"disable": true}, "routes": [
+			{"handle": [{"handler": "tokenidp", "issuer": "http://localhost/RS256"}]},
+			{"handle": [{"handler": "tokenidp", "issuer": "http://localhost/ES256"}]},
+			{"handle": [{"handler": "tokenidp", "issuer": "http://localhost/EdDSA"}]},
+			{"match": [{"path": ["/bare"]}], "terminal": true, "handle": [{"handler": "static_response", "body": "ok"}]},
+			{"match": [{"path": ["/vars"]}], "terminal": true, "handle": [{"handler": "vars", "a": "b"}, {"handler": "static_response", "body": "ok"}]},
+			VERIFIED
+		]}}}
+	}
+}`
+
+const costApplications = `
+resources:
+  - name: orders-api
+    scopes: [{name: orders.read}]
+applications:
+  - client_id: orders-worker
+    secrets: [{id: "1", hash: "%s"}]
+    scopes: [orders.read]
+`
+
+// costServer is a Caddy without a network, with the secret of its Application.
+type costServer struct {
+	http.Handler
+	t      testing.TB
+	secret string
+}
+
+func newCostServer(t testing.TB) *costServer {
+	t.Helper()
+	dir := t.TempDir()
+	s := &costServer{t: t, secret: application.GenerateSecret()}
+	hash, err := application.HashGenerated(s.secret)
+	s.check(err)
+	s.check(os.WriteFile(filepath.Join(dir, "applications.yaml"), fmt.Appendf(nil, costApplications, hash), 0o600))
+	var verified []string
+	for algorithm, key := range costKeys(s) {
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		s.check(err)
+		s.check(os.WriteFile(filepath.Join(dir, algorithm+".pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
+		verified = append(verified, strings.ReplaceAll(`{"match": [{"path": ["/verified/ALG"]}], "terminal": true, "handle": [`+
+			`{"handler": "verify", "scopes": ["orders.read"], "issuers": ["http://localhost/ALG"], "source": "ALG"}, {"handler": "static_response", "body": "ok"}]}`, "ALG", algorithm))
+	}
+	s.check(caddy.Load([]byte(strings.NewReplacer("DIR", dir, "VERIFIED", strings.Join(verified, ",")).Replace(costConfig)), true))
+	t.Cleanup(func() { s.check(caddy.Stop()) })
+	app, err := caddy.ActiveContext().App("http")
+	s.check(err)
+	s.Handler = app.(*caddyhttp.App).Servers["api"]
+	return s
+}
+
+func costKeys(s *costServer) map[string]any {
+	r, err := rsa.GenerateKey(rand.Reader, 2048)
+	s.check(err)
+	e, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	s.check(err)
+	_, d, err := ed25519.GenerateKey(rand.Reader)
+	s.check(err)
+	return map[string]any{"RS256": r, "ES256": e, "EdDSA": d}
+}
+
+func (s *costServer) check(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *costServer) tokenRequest(algorithm string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "http://localhost/"+algorithm+"/token", strings.NewReader("grant_type=client_credentials&scope=orders.read"))
+	r.RemoteAddr = "127.0.0.1:1"
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.SetBasicAuth("orders-worker", s.secret)
+	return r
+}
+
+func (s *costServer) token(algorithm string) string {
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, s.tokenRequest(algorithm))
+	var answer struct {
+		AccessToken string `json:"access_token"`
+	}
+	s.check(json.Unmarshal(w.Body.Bytes(), &answer))
+	return answer.AccessToken
+}
+
+// nowhere takes an answer and keeps its status.
+type nowhere struct {
+	header http.Header
+	status int
+}
+
+func (n *nowhere) Header() http.Header         { return n.header }
+func (n *nowhere) Write(p []byte) (int, error) { return len(p), nil }
+func (n *nowhere) WriteHeader(status int)      { n.status = status }
+
+// get asks for the path with the tokens in turn; it allocates nothing of its own.
+func (s *costServer) get(path string, tokens ...string) func() {
+	r := httptest.NewRequest(http.MethodGet, "http://localhost"+path, nil)
+	values := make([][]string, len(tokens))
+	for i, token := range tokens {
+		values[i] = []string{"Bearer " + token}
+	}
+	w, i := &nowhere{header: make(http.Header)}, 0
+	return func() {
+		clear(w.header)
+		r.Header["Authorization"] = values[i%len(values)]
+		i++
+		if s.ServeHTTP(w, r); w.status != http.StatusOK {
+			s.t.Fatalf("%s answers %d", path, w.status)
+		}
+	}
+}
+
+// What verify adds to a request whose token is remembered: three allocations that
+// come with any handler, and five of its own.
+func TestVerifyAllocatesLittle(t *testing.T) {
+	s := newCostServer(t)
+	token := s.token("RS256")
+	bare, verified := s.allocations("/bare", token), s.allocations("/verified/RS256", token)
+	if verified > bare+8 {
+		t.Errorf("%.0f allocations, and %.0f without verify", verified, bare)
+	}
+}
+
+// allocations are the fewest of several counts: what else the process does counts
+// too.
+func (s *costServer) allocations(path, token string) float64 {
+	get, fewest := s.get(path, token), math.Inf(1)
+	for range 5 {
+		fewest = min(fewest, testing.AllocsPerRun(100, get))
+	}
+	return fewest
+}
+
+func BenchmarkRequest(b *testing.B) {
+	s := newCostServer(b)
+	many := make([]string, 10_000)
+	for i := range many {
+		many[i] = s.token("EdDSA")
+	}
+	for _, row := range []struct {
+		name, path string
+		tokens     []string
+	}{
+		{"bare", "/bare", many}, {"vars", "/vars", many},
+		{"1 token", "/verified/EdDSA", many[:1]}, {"10,000 tokens", "/verified/EdDSA", many},
+	} {
+		b.Run(row.name, func(b *testing.B) {
+			get := s.get(row.path, row.tokens...)
+			for range row.tokens {
+				get()
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				get()
+			}
+		})
+	}
+}
+
+func BenchmarkToken(b *testing.B) {
+	s := newCostServer(b)
+	for _, algorithm := range []string{"RS256", "ES256", "EdDSA"} {
+		b.Run(algorithm, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				w := &nowhere{header: make(http.Header)}
+				if s.ServeHTTP(w, s.tokenRequest(algorithm)); w.status != http.StatusOK {
+					b.Fatal(w.status)
+				}
+			}
+		})
+	}
+}
