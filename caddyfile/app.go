@@ -29,6 +29,9 @@ import (
 //	    policy <name> [<scope>...] {
 //	        ...
 //	    }
+//	    state memory|storage|redis {
+//	        ...
+//	    }
 //	}
 //
 // Relative paths start at the folder of the Caddyfile. `issuer`, `trust` and `policy`
@@ -62,8 +65,16 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 				return nil, err
 			}
 			app.Policies = append(app.Policies, policy)
+		case "state":
+			if app.StateRaw != nil {
+				return nil, d.Err("state is given twice")
+			}
+			var err error
+			if app.StateRaw, err = parseState(d); err != nil {
+				return nil, err
+			}
 		default:
-			return nil, unknown(d, "tokenidp", "issuer, trust, policy")
+			return nil, unknown(d, "tokenidp", "issuer, trust, policy, state")
 		}
 	}
 	return httpcaddyfile.App{Name: "tokenidp", Value: caddyconfig.JSON(app, nil)}, nil

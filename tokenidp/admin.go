@@ -182,7 +182,7 @@ func (a *adminAPI) serveStatus(w http.ResponseWriter, r *http.Request) error {
 	}
 	all := []issuerStatus{}
 	for _, iss := range a.app.Issuers {
-		all = append(all, iss.status(time.Now()))
+		all = append(all, iss.status(time.Now(), a.app.state.Health()))
 	}
 	return writeAdminJSON(w, all)
 }

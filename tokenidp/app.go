@@ -38,7 +38,7 @@ type App struct {
 	Policies []*Policy `json:"policies,omitempty"`
 
 	// What the nodes share and forget in time: single-use identifiers, revocations
-	// and quotas. Default: `memory`.
+	// and quotas. Default: `storage`.
 	StateRaw json.RawMessage `json:"state,omitempty" caddy:"namespace=tokenidp.state inline_key=module"`
 
 	logger  *zap.Logger
@@ -101,6 +101,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 		}
 	}
 	if err := ctx.GetMetricsRegistry().Register(trustedMetrics{a.Trusted}); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	if err := ctx.GetMetricsRegistry().Register(stateMetrics{a.state}); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	return nil

@@ -51,6 +51,7 @@ func printStatus(all []issuerStatus) error {
 		for _, f := range iss.Files {
 			fmt.Fprintf(out, "file\t%s\t%d applications, in force since %s\n", f.Path, f.Applications, day(f.LoadedAt))
 		}
+		iss.State.print(out)
 		for _, problem := range iss.Problems {
 			fmt.Fprintf(out, "PROBLEM\t%s\n", problem)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -92,12 +91,12 @@ func (a *App) provisionState(ctx caddy.Context, bounded *storage.Bounded) error 
 
 func (a *App) loadState(ctx caddy.Context) (stateModule, error) {
 	if a.StateRaw == nil {
-		return new(StateMemory), nil
+		s := new(StateStorage)
+		return s, s.Provision(ctx)
 	}
 	loaded, err := ctx.LoadModule(a, "StateRaw")
 	if err != nil {
-		// It begins with the place where there is one; Caddy names the module before it.
-		return nil, fmt.Errorf("state: %s", strings.TrimPrefix(err.Error(), "loading module "))
+		return nil, fmt.Errorf("loading the state: %w", err)
 	}
 	return loaded.(stateModule), nil
 }
@@ -111,7 +110,24 @@ func (a *App) keepState() {
 		issues = issues || iss.issues
 	}
 	a.running.Go(func() { a.state.Run(a.ctx, issues) })
+	a.awaitState()
 }
+
+// awaitState waits a moment for the first reading, so that the first requests are
+// not refused. Where the state is out of reach they are.
+func (a *App) awaitState() {
+	if a.stateModule.reads() || a.state.Ready() == nil {
+		return
+	}
+	reading, cancel := context.WithTimeout(a.ctx, stateAwaited)
+	defer cancel()
+	if err := a.state.Load(reading); err != nil {
+		a.logger.Error("the revocations cannot be read yet; every token is refused until they are", zap.Error(err))
+	}
+}
+
+// stateAwaited bounds the wait for a state that is not read before the start.
+const stateAwaited = 2 * time.Second
 
 // releaseState gives back what provisionState took.
 func (a *App) releaseState() (errs []error) {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 )
 
 // issuerStatus is how an issuer is, as the admin endpoint shows it.
@@ -16,7 +17,8 @@ type issuerStatus struct {
 	Secrets      map[string]int `json:"secrets"`      // of active ones: valid, expiring and expired
 	Files        []fileStatus   `json:"files"`
 	// ActiveKey is the kid of the key that signs.
-	ActiveKey string `json:"active_key,omitempty"`
+	ActiveKey string      `json:"active_key,omitempty"`
+	State     stateStatus `json:"state"`
 	// Problems are all that is not in order, in words. None: all is.
 	Problems []string `json:"problems"`
 }
@@ -30,8 +32,8 @@ type fileStatus struct {
 	Since        *time.Time `json:"since,omitempty"`      // of the problem
 }
 
-func (iss *Issuer) status(now time.Time) issuerStatus {
-	s := issuerStatus{Issuer: iss.Issuer, Issues: iss.issues, Files: []fileStatus{}, Problems: []string{}}
+func (iss *Issuer) status(now time.Time, h state.Health) issuerStatus {
+	s := issuerStatus{Issuer: iss.Issuer, Issues: iss.issues, Files: []fileStatus{}, State: newStateStatus(h), Problems: []string{}}
 	if set := iss.applications.Load(); set != nil {
 		all := set.Applications()
 		active := countActive(all)
@@ -65,6 +67,7 @@ func (iss *Issuer) status(now time.Time) issuerStatus {
 			s.Problems = append(s.Problems, *problem)
 		}
 	}
+	s.Problems = append(s.Problems, stateProblems(h)...)
 	return s
 }
 

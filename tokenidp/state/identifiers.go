@@ -46,6 +46,16 @@ func (i *identifiers) once(id string, until time.Time) (first bool, err error) {
 	return first, nil
 }
 
+// remember notes an identifier of which another state has told that it was used. What
+// does not fit is not noted: the other state knows.
+func (i *identifiers) remember(id string, until time.Time) {
+	if i.used.len() >= i.most && !i.makeRoom() {
+		return
+	}
+	now := i.clock.moment()
+	i.used.update(newKey(onceKind, "", id), now, func(*fact) fact { return fact{term: now.term(seconds(until), 0)} })
+}
+
 // known tells whether the identifier was used in this node.
 func (i *identifiers) known(id string) bool {
 	s := i.used.find(newKey(onceKind, "", id))

@@ -14,33 +14,6 @@ const mostRevocations = 2_000_000
 // start.
 const leastRemembered = time.Hour
 
-// record is one revocation as it is stored: names as hashes, times in whole
-// seconds.
-type record struct {
-	kind          kind
-	key           key
-	before, until uint32
-}
-
-func newRecord(r Revocation) record {
-	switch until := seconds(r.Until); {
-	case r.TokenID != "":
-		return record{tokenKind, newKey(tokenKind, r.Issuer, r.TokenID), 0, until}
-	case r.ClientID != "":
-		return record{clientKind, newKey(clientKind, r.Issuer, r.ClientID), seconds(r.Before), until}
-	default:
-		return record{issuerKind, newKey(issuerKind, r.Issuer, ""), seconds(r.Before), until}
-	}
-}
-
-func newRecords(revocations []Revocation) []record {
-	records := make([]record, len(revocations))
-	for i, r := range revocations {
-		records[i] = newRecord(r)
-	}
-	return records
-}
-
 // revocations are those in force in this node.
 type revocations struct {
 	clock                    clock
@@ -120,6 +93,16 @@ func (r *revocations) all(yield func(record) bool) {
 			}
 		}
 	}
+}
+
+// missing are the records in force that are not there, or do not say as much there.
+func (r *revocations) missing(there map[name]record) (missing []record) {
+	for rec := range r.all {
+		if !there[name{rec.kind, rec.key}].says(rec) {
+			missing = append(missing, rec)
+		}
+	}
+	return missing
 }
 
 func (r *revocations) sweep() {

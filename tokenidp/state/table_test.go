@@ -32,7 +32,7 @@ func TestKeysTellNamesApart(t *testing.T) {
 }
 
 func TestTableHoldsWhatItWasGiven(t *testing.T) {
-	const count = 20_000
+	const count = 5000
 	var tab table
 	for n := range count {
 		tab.update(keyOf(n), moment{}, func(known *fact) fact {
@@ -89,7 +89,7 @@ func TestTableForgetsWhatIsOver(t *testing.T) {
 
 // Readers see what was written before they began, while shards are replaced.
 func TestTableIsReadWhileItIsWritten(t *testing.T) {
-	const count, readers = 20_000, 4
+	const count, readers = 5000, 4
 	var tab table
 	written := make(chan int, count)
 	var reading sync.WaitGroup
@@ -109,7 +109,7 @@ func TestTableIsReadWhileItIsWritten(t *testing.T) {
 			for n := w; n < count; n += 2 {
 				tab.update(keyOf(n), moment{wall: 1}, func(*fact) fact { return fact{term: term{uint32(time.Hour.Seconds()), 0}} })
 				written <- n
-				if n%5000 == 0 {
+				if n%1000 == 0 {
 					tab.sweep(moment{wall: 1})
 				}
 			}

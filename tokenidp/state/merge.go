@@ -1,0 +1,179 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"go.uber.org/zap"
+)
+
+// leastMerged is how many segments of about one size are merged, at least.
+const leastMerged = 16
+
+// tiers are the sizes of segments, in records, up to which they are merged with
+// others of about their size. Larger ones stay until they expire.
+var tiers = []int{1 << 8, 1 << 12, mostRecords * 3 / 4}
+
+// tidy gives the storage again what it lost, deletes what has expired and what was
+// replaced, and merges what is small. It runs after a reading.
+func (s *Storage) tidy(ctx context.Context) error {
+	if err := s.restore(ctx); err != nil {
+		return err
+	}
+	for _, name := range s.superfluous() {
+		if err := s.drop(ctx, name); err != nil {
+			return err
+		}
+	}
+	for tier := range tiers {
+		if names := s.mergeable(tier); len(names) >= s.mergesAt {
+			if err := s.merge(ctx, names); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// restore writes what is in force here, and in no segment: after a segment vanished
+// that nobody replaced, and when this node already knew something under another
+// state.
+func (s *Storage) restore(ctx context.Context) error {
+	s.mu.Lock()
+	due := s.audit
+	s.mu.Unlock()
+	if !due {
+		return nil
+	}
+	names := s.knownNames()
+	var stored []record
+	for _, name := range names {
+		seg, err := s.segments.load(ctx, name)
+		switch {
+		case err == nil:
+			stored = append(stored, seg.records...)
+		case errors.Is(err, fs.ErrNotExist) || damaged(err): // then its records may be missing, and are written again
+		default:
+			return fmt.Errorf("reading %s: %w", s.segments.key(name), err)
+		}
+	}
+	missing := s.revocations.missing(byName(stored))
+	for part := range slices.Chunk(missing, s.splitAt) {
+		if err := s.write(ctx, segment{records: part}); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	s.audit = false
+	s.mu.Unlock()
+	if len(missing) > 0 {
+		s.logger.Warn("the storage had lost revocations that are known here; they are stored again", zap.Int("revocations", len(missing)))
+	}
+	return nil
+}
+
+// superfluous are the segments that have expired, and those that one which is there
+// replaces, whose writer was stopped before it deleted them.
+func (s *Storage) superfluous() (names []string) {
+	now := s.clock.moment()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, info := range s.known {
+		if info.term.over(now) {
+			names = append(names, name)
+		}
+		if _, listed := slices.BinarySearch(s.listed, name); !listed {
+			continue // written since, or gone since
+		}
+		for _, replaced := range info.replaces {
+			if _, known := s.known[replaced]; known && replaced != name {
+				names = append(names, replaced)
+			}
+		}
+	}
+	return names
+}
+
+func (s *Storage) drop(ctx context.Context, name string) error {
+	if err := s.segments.remove(ctx, name); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	delete(s.known, name)
+	s.listed = slices.DeleteFunc(slices.Clone(s.listed), func(n string) bool { return n == name })
+	s.mu.Unlock()
+	return nil
+}
+
+// mergeable are the segments of a tier, those that expire first before others.
+func (s *Storage) mergeable(tier int) (names []string) {
+	least := 0
+	if tier > 0 {
+		least = tiers[tier-1]
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name, info := range s.known {
+		if info.records >= least && info.records < tiers[tier] {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names[:min(len(names), mostReplaced)]
+}
+
+// merge writes what the segments hold into as few as it can, sorted by expiry, and
+// deletes them then.
+func (s *Storage) merge(ctx context.Context, names []string) error {
+	var records []record
+	var merged []string
+	for _, name := range names {
+		seg, err := s.segments.load(ctx, name)
+		switch {
+		case err == nil:
+			records, merged = append(records, seg.records...), append(merged, name)
+		case errors.Is(err, fs.ErrNotExist), damaged(err): // as the next reading will tell
+		default:
+			return fmt.Errorf("reading %s: %w", s.segments.key(name), err)
+		}
+		if len(records) > mergedAtOnce {
+			break
+		}
+	}
+	if len(merged) < 2 {
+		return nil
+	}
+	records = s.unexpired(joined(records))
+	parts := slices.Collect(slices.Chunk(records, s.splitAt))
+	for i, part := range parts {
+		seg := segment{records: part}
+		if i == len(parts)-1 { // the others are there by then
+			seg.replaces = merged
+		}
+		if err := s.write(ctx, seg); err != nil {
+			return err
+		}
+	}
+	for _, name := range merged {
+		if err := s.drop(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mergedAtOnce bounds the memory that merging takes.
+const mergedAtOnce = 16 * mostRecords
+
+// unexpired leaves out what expired an hour ago, once this process has run for so
+// long that a wrong clock would have been noticed.
+func (s *Storage) unexpired(records []record) []record {
+	now := s.clock.moment()
+	if s.clock.elapsed()-s.begun < leastRemembered {
+		return records
+	}
+	return slices.DeleteFunc(records, func(r record) bool { return now.wall > add(add(r.until, leeway), leastRemembered) })
+}

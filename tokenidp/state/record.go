@@ -1,0 +1,112 @@
+package state
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// record is one revocation as it is stored: names as hashes, times in whole
+// seconds.
+type record struct {
+	kind          kind
+	key           key
+	before, until uint32
+}
+
+func newRecord(r Revocation) record {
+	switch until := seconds(r.Until); {
+	case r.TokenID != "":
+		return record{tokenKind, newKey(tokenKind, r.Issuer, r.TokenID), 0, until}
+	case r.ClientID != "":
+		return record{clientKind, newKey(clientKind, r.Issuer, r.ClientID), seconds(r.Before), until}
+	default:
+		return record{issuerKind, newKey(issuerKind, r.Issuer, ""), seconds(r.Before), until}
+	}
+}
+
+func newRecords(revocations []Revocation) []record {
+	records := make([]record, len(revocations))
+	for i, r := range revocations {
+		records[i] = newRecord(r)
+	}
+	return records
+}
+
+// recordSize is that of a record as it is stored: its kind, its key, and its two
+// times.
+const recordSize = 1 + 16 + 4 + 4
+
+func appendRecords(data []byte, records []record) []byte {
+	data = slices.Grow(data, len(records)*recordSize)
+	for _, r := range records {
+		data = append(data, byte(r.kind))
+		data = binary.BigEndian.AppendUint64(data, r.key.high)
+		data = binary.BigEndian.AppendUint64(data, r.key.low)
+		data = binary.BigEndian.AppendUint32(data, r.before)
+		data = binary.BigEndian.AppendUint32(data, r.until)
+	}
+	return data
+}
+
+var errRecords = errors.New("does not hold revocations")
+
+// decodeRecords refuses what appendRecords would not have written.
+func decodeRecords(data []byte) ([]record, error) {
+	if len(data)%recordSize != 0 {
+		return nil, fmt.Errorf("%w: %d bytes", errRecords, len(data))
+	}
+	records := make([]record, 0, len(data)/recordSize)
+	for one := range slices.Chunk(data, recordSize) {
+		r := record{
+			kind:   kind(one[0]),
+			key:    key{binary.BigEndian.Uint64(one[1:]), binary.BigEndian.Uint64(one[9:])},
+			before: binary.BigEndian.Uint32(one[17:]),
+			until:  binary.BigEndian.Uint32(one[21:]),
+		}
+		if r.kind < tokenKind || r.kind > issuerKind || r.key.high == 0 {
+			return nil, fmt.Errorf("%w: one of kind %d", errRecords, r.kind)
+		}
+		records = append(records, r)
+	}
+	return records, nil
+}
+
+// latest is when all of them have expired.
+func latest(records []record) (until uint32) {
+	for _, r := range records {
+		until = max(until, r.until)
+	}
+	return until
+}
+
+// name is what a record revokes.
+type name struct {
+	kind kind
+	key  key
+}
+
+// says tells whether this record revokes all that the other does.
+func (r record) says(other record) bool {
+	return r.kind == other.kind && r.before >= other.before && r.until >= other.until
+}
+
+// byName are records of which each says all that some said of its name.
+func byName(records []record) map[name]record {
+	all := make(map[name]record, len(records))
+	for _, r := range records {
+		n := name{r.kind, r.key}
+		known := all[n]
+		r.before, r.until = max(r.before, known.before), max(r.until, known.until)
+		all[n] = r
+	}
+	return all
+}
+
+// joined are the same, by the time at which they expire.
+func joined(records []record) []record {
+	return slices.SortedFunc(maps.Values(byName(records)), func(a, b record) int { return cmp.Compare(a.until, b.until) })
+}

@@ -1,0 +1,133 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// batch is what is written together.
+type batch struct {
+	records []record
+	written chan struct{} // closed at the end
+	err     error         // after that
+}
+
+// Revoke is State's. The revocations are in force here at once, and in the storage
+// when it returns nil. Those that could not be stored are tried again, as long as
+// this process lives.
+func (s *Storage) Revoke(ctx context.Context, revocations ...Revocation) error {
+	if err := check(revocations); err != nil {
+		return err
+	}
+	if err := s.revocations.room(len(revocations)); err != nil {
+		return err
+	}
+	records := newRecords(revocations)
+	s.revocations.add(records...)
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	b := s.submit(records)
+	select {
+	case <-b.written:
+		return unavailable(b.err)
+	case <-ctx.Done():
+		return unavailable(ctx.Err())
+	}
+}
+
+func unavailable(err error) error {
+	if err == nil || errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnavailable, err)
+}
+
+// submit adds the records to the next batch, and makes sure that it is written.
+func (s *Storage) submit(records []record) *batch {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writes = true
+	if s.pending == nil {
+		s.pending = &batch{written: make(chan struct{})}
+	}
+	s.pending.records = append(s.pending.records, records...)
+	if !s.writing {
+		s.writing = true
+		go s.writeBatches()
+	}
+	return s.pending
+}
+
+// writeBatches ends when nothing is to be written.
+func (s *Storage) writeBatches() {
+	for {
+		s.mu.Lock()
+		b := s.pending
+		s.pending, s.writing = nil, b != nil
+		s.mu.Unlock()
+		if b == nil {
+			return
+		}
+		b.err = s.writeRecords(b.records)
+		close(b.written)
+	}
+}
+
+// writeRecords remembers what it could not write. It heeds no caller's context:
+// others wait for the same.
+func (s *Storage) writeRecords(records []record) error {
+	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+	defer cancel()
+	for len(records) > 0 {
+		part := segment{records: records[:min(len(records), s.splitAt)]}
+		if err := s.write(ctx, part); err != nil {
+			s.mu.Lock()
+			s.unstored, s.failing = append(s.unstored, records...), true
+			s.mu.Unlock()
+			return err
+		}
+		records = records[len(part.records):]
+	}
+	s.mu.Lock()
+	s.failing = len(s.unstored) > 0
+	s.mu.Unlock()
+	return nil
+}
+
+// write stores the segment, and knows it then.
+func (s *Storage) write(ctx context.Context, seg segment) error {
+	name, err := s.segments.write(ctx, seg)
+	if err != nil {
+		return err
+	}
+	s.know(name, seg)
+	return nil
+}
+
+func (s *Storage) know(name string, seg segment) {
+	now := s.clock.moment()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.unreadable, name)
+	s.known[name] = segmentInfo{
+		records: len(seg.records), replaces: seg.replaces,
+		term: now.term(max(expiry(name), latest(seg.records)), leastRemembered),
+	}
+}
+
+// retry writes what could not be written before.
+func (s *Storage) retry() {
+	s.mu.Lock()
+	unstored := s.unstored
+	if s.writing { // then it would fail, or is about to be told
+		unstored = nil
+	} else {
+		s.unstored = nil
+	}
+	s.mu.Unlock()
+	if len(unstored) > 0 {
+		s.submit(slices.Clone(joined(unstored)))
+	}
+}

@@ -1,0 +1,89 @@
+package state
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+const (
+	// mostRecords is how many one segment holds.
+	mostRecords = 1 << 16
+	// mostReplaced is how many segments one replaces.
+	mostReplaced = 512
+	// mostSegmentSize is more than any segment takes.
+	mostSegmentSize = 2 << 20
+
+	segmentKind    = "tokenidp revocations "
+	segmentVersion = "1"
+)
+
+// segment is a part of the revocations, as the storage holds it: a line with the
+// version, a line for each segment that this one replaces, an empty line, the
+// records, and the SHA-256 of it all.
+type segment struct {
+	replaces []string
+	records  []record
+}
+
+func (s segment) encode() []byte {
+	data := []byte(segmentKind + segmentVersion + "\n")
+	for _, name := range s.replaces {
+		data = append(data, "replaces "+name+"\n"...)
+	}
+	data = appendRecords(append(data, '\n'), s.records)
+	sum := sha256.Sum256(data)
+	return append(data, sum[:]...)
+}
+
+var (
+	errOtherVersion = errors.New("is of a newer version of this software")
+	errForeign      = errors.New("is no part of the revocations")
+	errTooLarge     = fmt.Errorf("is larger than %d bytes", mostSegmentSize)
+	errDamaged      = errors.New("is cut off or damaged")
+)
+
+// decodeSegment reads a segment that is whole, and nothing of one that is not.
+func decodeSegment(data []byte) (segment, error) {
+	var s segment
+	if len(data) > mostSegmentSize {
+		return s, errTooLarge
+	}
+	rest, ok := bytes.CutPrefix(data, []byte(segmentKind))
+	version, rest, whole := bytes.Cut(rest, []byte("\n"))
+	switch {
+	case !ok:
+		return s, errForeign
+	case !whole || len(rest) < sha256.Size:
+		return s, errDamaged
+	case string(version) != segmentVersion:
+		return s, errOtherVersion
+	}
+	content, sum := data[:len(data)-sha256.Size], data[len(data)-sha256.Size:]
+	if want := sha256.Sum256(content); !bytes.Equal(sum, want[:]) {
+		return s, errDamaged
+	}
+	rest = rest[:len(rest)-sha256.Size]
+	for {
+		line, after, ok := bytes.Cut(rest, []byte("\n"))
+		if !ok {
+			return segment{}, errForeign
+		}
+		rest = after
+		if len(line) == 0 {
+			break
+		}
+		replaced, ok := strings.CutPrefix(string(line), "replaces ")
+		if !ok || !segmentName.MatchString(replaced) || len(s.replaces) >= mostReplaced {
+			return segment{}, errForeign
+		}
+		s.replaces = append(s.replaces, replaced)
+	}
+	var err error
+	if s.records, err = decodeRecords(rest); err != nil {
+		return segment{}, err
+	}
+	return s, nil
+}

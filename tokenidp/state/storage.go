@@ -1,0 +1,187 @@
+package state
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/certmagic"
+	"go.uber.org/zap"
+)
+
+const (
+	// DefaultPoll is how often the storage is looked at for what other nodes revoked.
+	DefaultPoll = 2 * time.Second
+	// LeastPoll and MostPoll bound it.
+	LeastPoll, MostPoll = 100 * time.Millisecond, time.Minute
+
+	// writeTimeout bounds the writing of what was revoked, and the wait for it.
+	writeTimeout = 5 * time.Second
+	// syncTimeout bounds one reading.
+	syncTimeout = 30 * time.Second
+)
+
+// Storage keeps the revocations in Caddy's storage, so that they are durable, and
+// reach every node on it within seconds. Single-use identifiers and quotas are in
+// the memory of each node.
+//
+// What is revoked at about the same time is written together, as one segment that
+// never changes. Every node lists the segments and reads those that it does not know.
+// Nodes that revoke or issue merge small segments into larger ones: the merged one
+// is written first, and then those are deleted which it holds. So there is no lock,
+// anyone can do so at any time, and at whatever point it breaks off nothing is lost.
+type Storage struct {
+	*Node
+	segments *segments
+	poll     time.Duration
+	logger   *zap.Logger
+	mergesAt int           // how many segments of about one size
+	splitAt  int           // how many records are one segment
+	begun    time.Duration // when, by the clock that nobody sets
+	running  chan struct{} // held by the one Run that works
+	syncing  chan struct{} // held by who reads the storage
+	synced   atomic.Bool
+
+	mu         sync.Mutex
+	known      map[string]segmentInfo // that were read or written
+	listed     []string               // last
+	unreadable map[string]trouble
+	writes     bool     // this node may write where it is not asked to
+	audit      bool     // the storage may lack what is known here
+	pending    *batch   // what is to be written next
+	writing    bool     // somebody writes the batches
+	unstored   []record // in force here, and not in the storage
+	failing    bool     // the last writing failed
+	lastSync   time.Time
+	problem    string
+}
+
+// segmentInfo is what is kept of a segment, beside what it revoked.
+type segmentInfo struct {
+	records  int
+	replaces []string
+	term     term
+}
+
+// trouble is with a segment that cannot be read.
+type trouble struct {
+	cause error
+	again time.Duration // when it is tried again
+}
+
+// NewStorage makes a Storage. The storage keeps to its contexts.
+func NewStorage(n *Node, storage certmagic.Storage, folder string, poll time.Duration, logger *zap.Logger) *Storage {
+	if logger == nil {
+		logger = zap.NewNop()
+	}
+	s := &Storage{
+		Node: n, segments: newSegments(storage, folder), poll: poll, logger: logger, splitAt: mostRecords,
+		begun:   n.clock.elapsed(),
+		running: make(chan struct{}, 1), syncing: make(chan struct{}, 1),
+		known: make(map[string]segmentInfo), unreadable: make(map[string]trouble),
+		audit: n.revocations.len() > 0, // under a state before
+	}
+	// Nodes that see the same merge at different times, most often.
+	s.mergesAt = leastMerged + int(s.segments.process[0])%leastMerged
+	return s
+}
+
+// Once is State's, and knows the identifiers of this node alone.
+func (s *Storage) Once(_ context.Context, id string, until time.Time) (first bool, err error) {
+	return s.identifiers.once(id, until)
+}
+
+// Take is State's, and counts in this node alone.
+func (s *Storage) Take(_ context.Context, name string, limit int, window time.Duration) (wait time.Duration) {
+	return s.quotas.take(name, limit, window)
+}
+
+// Ready is State's.
+func (s *Storage) Ready() error {
+	if s.synced.Load() {
+		return nil
+	}
+	return ErrNotSynced
+}
+
+// Health is State's.
+func (s *Storage) Health() Health {
+	h := s.health("storage")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h.Synced, h.LastSync, h.Problem = s.synced.Load(), s.lastSync, s.problem
+	if s.failing && h.Problem == "" {
+		h.Problem = "revocations of this node are not in the storage yet"
+	}
+	for name, t := range s.unreadable {
+		h.Warnings = append(h.Warnings, fmt.Sprintf("%s %.300s; what it revokes is not known here", s.segments.key(name), t.cause))
+	}
+	slices.Sort(h.Warnings)
+	return h
+}
+
+// Run is State's.
+func (s *Storage) Run(ctx context.Context, issues bool) {
+	runAlone(ctx, s.running, func() {
+		s.mu.Lock()
+		s.writes = s.writes || issues
+		s.mu.Unlock()
+		swept := s.clock.elapsed()
+		s.keepCurrent(ctx)
+		every(ctx, s.poll, func() {
+			s.keepCurrent(ctx)
+			if now := s.clock.elapsed(); now-swept >= sweepInterval {
+				swept = now
+				s.sweep()
+			}
+		})
+	})
+}
+
+// keepCurrent reads what others wrote, and writes what is owed. A problem is told
+// once, not every two seconds.
+func (s *Storage) keepCurrent(ctx context.Context) {
+	working, cancel := context.WithTimeout(ctx, syncTimeout)
+	defer cancel()
+	err := s.Load(working)
+	if err == nil && s.mayWrite() {
+		err = s.tidy(working)
+	}
+	if ctx.Err() != nil {
+		return // this configuration has ended
+	}
+	s.retry()
+	problem := ""
+	if err != nil {
+		problem = err.Error()
+	}
+	s.mu.Lock()
+	before := s.problem
+	s.problem = problem
+	s.mu.Unlock()
+	switch before, after := steady(before), steady(problem); {
+	case before == after:
+	case after != "":
+		s.logger.Error("the revocations in the storage are out of reach; those known here stay in force", zap.Error(err))
+	default:
+		s.logger.Info("the revocations in the storage are within reach again")
+	}
+}
+
+// steady leaves out the words of an error that differ each time it comes.
+func steady(problem string) string { return varying.ReplaceAllLiteralString(problem, "…") }
+
+var varying = regexp.MustCompile(`\S*[0-9]\S*`)
+
+func (s *Storage) mayWrite() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writes
+}
+
+// Interface guard
+var _ State = (*Storage)(nil)

@@ -1,0 +1,184 @@
+package state
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// againAfter is when a segment that could not be read is tried again.
+const againAfter = time.Minute
+
+// Load is State's: it reads the segments that are not known.
+func (s *Storage) Load(ctx context.Context) error {
+	select {
+	case s.syncing <- struct{}{}:
+		defer func() { <-s.syncing }()
+	case <-ctx.Done():
+		return unavailable(fmt.Errorf("waiting for another reading of %s: %w", s.segments.folder, ctx.Err()))
+	}
+	return unavailable(s.read(ctx))
+}
+
+// read reads until a listing lacks nothing that the one before had. Listings are
+// not of one moment: while segments are merged, one may have neither those that are
+// replaced nor the one that replaces them, and the next one shows it.
+func (s *Storage) read(ctx context.Context) error {
+	var gone []string
+	for range attempts {
+		began := s.clock.now()
+		before := s.knownNames()
+		names, err := s.segments.list(ctx)
+		if err != nil {
+			return err
+		}
+		complete, err := s.readFresh(ctx, names)
+		if err != nil {
+			return err
+		}
+		gone = append(gone, s.forget(before, names)...)
+		if s.settled(names) && complete {
+			s.reportLost(gone)
+			s.current(began)
+			return nil
+		}
+	}
+	return fmt.Errorf("%s changed during each of %d attempts to read it", s.segments.folder, attempts)
+}
+
+func (s *Storage) knownNames() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := make([]string, 0, len(s.known))
+	for name := range s.known {
+		names = append(names, name)
+	}
+	return names
+}
+
+// readFresh reads the segments that are not known. It is not complete where one
+// vanished meanwhile.
+func (s *Storage) readFresh(ctx context.Context, names []string) (complete bool, err error) {
+	complete = true
+	for _, name := range s.fresh(names) {
+		seg, err := s.segments.load(ctx, name)
+		switch {
+		case ctx.Err() != nil:
+			return false, fmt.Errorf("reading %s: %w", s.segments.key(name), ctx.Err())
+		case errors.Is(err, fs.ErrNotExist): // just merged, as the next listing will show
+			complete = false
+		case damaged(err):
+			s.quarantine(name, err)
+		case err != nil:
+			return false, fmt.Errorf("reading %s: %w", s.segments.key(name), err)
+		default:
+			s.revocations.add(seg.records...)
+			s.know(name, seg)
+		}
+	}
+	return complete, nil
+}
+
+// damaged tells what is wrong with one segment from what is wrong with the storage.
+func damaged(err error) bool {
+	for _, cause := range []error{errOtherVersion, errForeign, errTooLarge, errDamaged, errRecords, fs.ErrPermission} {
+		if errors.Is(err, cause) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Storage) fresh(names []string) (fresh []string) {
+	now := s.clock.elapsed()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range names {
+		_, known := s.known[name]
+		if t, unreadable := s.unreadable[name]; !known && (!unreadable || now >= t.again) {
+			fresh = append(fresh, name)
+		}
+	}
+	return fresh
+}
+
+// quarantine leaves a segment alone that cannot be read, and names it once.
+func (s *Storage) quarantine(name string, cause error) {
+	s.mu.Lock()
+	_, told := s.unreadable[name]
+	s.unreadable[name] = trouble{cause, s.clock.elapsed() + againAfter}
+	s.mu.Unlock()
+	if !told {
+		s.logger.Error("a part of the revocations cannot be read and is left alone; what it revokes is not known here until it is repaired or restored",
+			zap.String("entry", s.segments.key(name)), zap.String("cause", fmt.Sprintf("%.300s", cause)))
+	}
+}
+
+// forget drops the segments that are no longer listed.
+func (s *Storage) forget(before, names []string) (gone []string) {
+	now := s.clock.moment()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range before {
+		if _, listed := slices.BinarySearch(names, name); listed {
+			continue
+		}
+		if !s.known[name].term.over(now) {
+			gone = append(gone, name)
+		}
+		delete(s.known, name)
+	}
+	for name := range s.unreadable {
+		if _, listed := slices.BinarySearch(names, name); !listed {
+			delete(s.unreadable, name)
+		}
+	}
+	return gone
+}
+
+// settled tells whether nothing vanished between the listing before and this one.
+func (s *Storage) settled(names []string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.listed
+	s.listed = names
+	if before == nil && len(names) > 0 {
+		return false // the first listing
+	}
+	for _, name := range before {
+		if _, listed := slices.BinarySearch(names, name); !listed {
+			return false
+		}
+	}
+	return true
+}
+
+// reportLost tells of segments that nobody merged and that have not expired: the
+// storage lost them, and gets them again.
+func (s *Storage) reportLost(gone []string) {
+	s.mu.Lock()
+	replaced := make(map[string]bool)
+	for _, info := range s.known {
+		for _, name := range info.replaces {
+			replaced[name] = true
+		}
+	}
+	gone = slices.DeleteFunc(gone, func(name string) bool { return replaced[name] })
+	s.audit = s.audit || len(gone) > 0
+	s.mu.Unlock()
+	if len(gone) > 0 {
+		s.logger.Debug("parts of the revocations are no longer in the storage", zap.Strings("entries", gone[:min(len(gone), 10)]))
+	}
+}
+
+func (s *Storage) current(began time.Time) {
+	s.mu.Lock()
+	s.lastSync = began
+	s.mu.Unlock()
+	s.synced.Store(true)
+}

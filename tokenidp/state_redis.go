@@ -1,0 +1,240 @@
+package tokenidp
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+func init() {
+	caddy.RegisterModule(StateRedis{})
+}
+
+// StateRedis shares single-use identifiers, revocations and quotas among all nodes
+// through Redis: an identifier is used once among all of them, and a revocation is
+// pushed to each. It connects when Caddy starts, and never to validate.
+type StateRedis struct {
+	// The URLs of Redis: rediss://<host>:<port>/<database>, or redis:// without TLS.
+	// Several are those of a Cluster, or of Sentinels. Required.
+	URLs []string `json:"urls,omitempty"`
+
+	// The user, of an ACL. Default: Redis's `default`.
+	Username string `json:"username,omitempty"`
+
+	// The password, as a placeholder such as {env.REDIS_PASSWORD} or
+	// {file./run/secrets/redis}. It is read again for each connection.
+	Password string `json:"password,omitempty"`
+
+	// The name under which Sentinels know Redis. Then the URLs are those of the
+	// Sentinels.
+	SentinelMaster string `json:"sentinel_master,omitempty"`
+
+	// The user and the password, as a placeholder, at the Sentinels themselves.
+	SentinelUsername string `json:"sentinel_username,omitempty"`
+	SentinelPassword string `json:"sentinel_password,omitempty"`
+
+	// The one URL is that of a Cluster.
+	Cluster bool `json:"cluster,omitempty"`
+
+	// The PEM file with the authorities of the certificate of Redis. Default: those of
+	// the system.
+	TLSCA string `json:"tls_ca,omitempty"`
+
+	// The PEM files with the certificate, and its key, that Redis asks for.
+	TLSCertificate string `json:"tls_certificate,omitempty"`
+	TLSKey         string `json:"tls_key,omitempty"`
+
+	// What the names of all keys begin with. Default: `tokenidp:`.
+	Prefix string `json:"prefix,omitempty"`
+
+	// How many replicas must have a revocation before the caller is told that it is
+	// in force. Default: 0.
+	WaitReplicas int `json:"wait_replicas,omitempty"`
+
+	// Reach Redis on another host without TLS. Whoever is on the way can read the
+	// password, take back revocations and have identifiers used again.
+	InsecurePlaintext bool `json:"insecure_plaintext,omitempty"`
+
+	// Where this state is configured, as file:line. Errors begin with it.
+	Source string `json:"source,omitempty"`
+
+	options state.RedisOptions
+}
+
+// CaddyModule returns the Caddy module information.
+func (StateRedis) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "tokenidp.state.redis",
+		New: func() caddy.Module { return new(StateRedis) },
+	}
+}
+
+// Provision checks what is configured, and reads the files.
+func (s *StateRedis) Provision(caddy.Context) error {
+	return placed(s.Source, s.provision())
+}
+
+func (s *StateRedis) provision() error {
+	urls := make([]string, len(s.URLs))
+	for i, raw := range s.URLs {
+		var err error
+		if urls[i], err = caddy.NewReplacer().ReplaceOrErr(raw, true, true); err != nil {
+			return fmt.Errorf("the URL of Redis has no value: %w", err)
+		}
+	}
+	if err := s.check(urls); err != nil {
+		return err
+	}
+	s.options = state.RedisOptions{
+		URLs: urls, SentinelMaster: s.SentinelMaster, SentinelUsername: s.SentinelUsername,
+		Cluster: s.Cluster, Prefix: s.Prefix, WaitReplicas: s.WaitReplicas,
+	}
+	for _, password := range []string{s.Password, s.SentinelPassword} {
+		if _, err := secretValue(password); err != nil {
+			return err
+		}
+	}
+	s.options.SentinelPassword, _ = secretValue(s.SentinelPassword)
+	if s.Username != "" || s.Password != "" {
+		s.options.Credentials = func() (string, string) {
+			password, _ := secretValue(s.Password) // Redis refuses an empty one
+			return s.Username, password
+		}
+	}
+	var err error
+	if s.options.TLS, err = s.tls(); err != nil {
+		return err
+	}
+	return state.CheckRedis(s.options)
+}
+
+// check finds what is unsafe, or does not fit together.
+func (s *StateRedis) check(urls []string) error {
+	plain := false
+	for _, raw := range urls {
+		u, err := state.ParseRedisURL(raw)
+		if err != nil {
+			return err
+		}
+		plain = plain || u.Scheme == "redis"
+		if err := s.checkPlaintext(u); err != nil {
+			return err
+		}
+	}
+	for name, value := range map[string]string{"password": s.Password, "sentinel_password": s.SentinelPassword} {
+		if value != "" && !isPlaceholder(value) {
+			return fmt.Errorf("%s must be a placeholder such as {env.REDIS_PASSWORD} or {file./run/secrets/redis}; a password in the configuration would be shown by the admin endpoint", name)
+		}
+	}
+	switch {
+	case s.Username != "" && s.Password == "":
+		return errors.New("username has no effect without a password; add: password {env.REDIS_PASSWORD}")
+	case s.SentinelMaster == "" && s.SentinelUsername+s.SentinelPassword != "":
+		return errors.New("sentinel_username and sentinel_password have no effect without sentinel_master; add: sentinel_master <name>")
+	case s.SentinelMaster != "" && s.Cluster:
+		return errors.New("a Redis Cluster needs no Sentinels; remove one of cluster and sentinel_master")
+	case plain && s.TLSCA+s.TLSCertificate+s.TLSKey != "":
+		return errors.New("tls_ca and tls_client have no effect on redis://; write rediss://")
+	case (s.TLSCertificate == "") != (s.TLSKey == ""):
+		return errors.New("a client certificate needs its key; write: tls_client <certificate-file> <key-file>")
+	case s.WaitReplicas < 0:
+		return errors.New("wait_replicas must not be negative")
+	}
+	return nil
+}
+
+func (s *StateRedis) checkPlaintext(u *url.URL) error {
+	if u.Scheme == "redis" && !verifier.IsLoopback(u.Hostname()) && !s.InsecurePlaintext {
+		return fmt.Errorf("%s is reached without TLS: whoever is on the way can read the password and take back revocations; write rediss://%s, or insecure_plaintext where nobody can be", u.Host, u.Host)
+	}
+	return nil
+}
+
+// secretValue is that of a placeholder.
+func secretValue(placeholder string) (string, error) {
+	if placeholder == "" {
+		return "", nil
+	}
+	value, err := caddy.NewReplacer().ReplaceOrErr(placeholder, true, true)
+	if err != nil {
+		return "", fmt.Errorf("the password %s has no value: %w", placeholder, err)
+	}
+	return strings.TrimSpace(value), nil // files end in a line break
+}
+
+// tls is nil for what is usual.
+func (s *StateRedis) tls() (*tls.Config, error) {
+	if s.TLSCA == "" && s.TLSCertificate == "" {
+		return nil, nil
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if s.TLSCA != "" {
+		text, err := readSmallFile(s.TLSCA)
+		if err != nil {
+			return nil, fmt.Errorf("tls_ca: %w", err)
+		}
+		if config.RootCAs = x509.NewCertPool(); !config.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("tls_ca: there is no certificate in %s", s.TLSCA)
+		}
+	}
+	if s.TLSCertificate != "" {
+		certificate, err := tls.LoadX509KeyPair(s.TLSCertificate, s.TLSKey)
+		if err != nil {
+			return nil, fmt.Errorf("tls_client: %w", err)
+		}
+		config.Certificates = []tls.Certificate{certificate}
+	}
+	return config, nil
+}
+
+// identity changes with the authorities, but not with the password: connections ask
+// for that.
+func (s *StateRedis) identity(*storage.Bounded) string {
+	configured, err := json.Marshal(StateRedis{
+		URLs: s.options.URLs, Username: s.Username, Password: s.Password,
+		SentinelMaster: s.SentinelMaster, SentinelUsername: s.SentinelUsername, SentinelPassword: s.SentinelPassword,
+		Cluster: s.Cluster, TLSCA: s.TLSCA, TLSCertificate: s.TLSCertificate, TLSKey: s.TLSKey, Prefix: s.Prefix, WaitReplicas: s.WaitReplicas,
+	})
+	if err != nil {
+		return "redis"
+	}
+	for _, file := range []string{s.TLSCA, s.TLSCertificate} {
+		if text, err := readSmallFile(file); err == nil {
+			configured = append(configured, text...)
+		}
+	}
+	return fmt.Sprintf("redis %x", sha256.Sum256(configured))
+}
+
+func (s *StateRedis) open(node *state.Node, _ *storage.Bounded, logger *zap.Logger) (state.State, error) {
+	s.options.Logger = logger
+	return state.NewRedis(node, s.options)
+}
+
+func (*StateRedis) reads() bool { return false }
+
+func (s *StateRedis) announce(logger *zap.Logger) {
+	if s.InsecurePlaintext {
+		logger.Warn("insecure_plaintext: Redis is reached without TLS; nobody may be on the way to it")
+	}
+}
+
+// Interface guards
+var (
+	_ stateModule           = (*StateRedis)(nil)
+	_ caddy.Provisioner     = (*StateRedis)(nil)
+	_ caddyfile.Unmarshaler = (*StateRedis)(nil)
+)
