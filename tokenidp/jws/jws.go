@@ -1,6 +1,6 @@
-// Package jws reads JSON Web Signatures in compact serialisation (RFC 7515) and
-// verifies them with keys that belong to one algorithm each (RFC 7517, 7518,
-// 8037, 8725). It knows no symmetric algorithm, no "none", no other
+// Package jws reads and makes JSON Web Signatures in compact serialisation (RFC
+// 7515), and verifies them with keys that belong to one algorithm each (RFC 7517,
+// 7518, 8037, 8725). It knows no symmetric algorithm, no "none", no other
 // serialisation, no encryption and no extension: what it cannot do cannot be
 // asked for.
 package jws

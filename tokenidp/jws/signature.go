@@ -51,13 +51,16 @@ func (a algorithm) verifyECDSA(pub *ecdsa.PublicKey, signingInput, signature []b
 	if a.family != ecdsaFixed || pub.Curve != a.curve {
 		return false
 	}
-	size := (a.curve.Params().BitSize + 7) / 8
+	size := a.curveSize()
 	if len(signature) != 2*size {
 		return false
 	}
 	r, s := new(big.Int).SetBytes(signature[:size]), new(big.Int).SetBytes(signature[size:])
 	return ecdsa.Verify(pub, a.digest(signingInput), r, s)
 }
+
+// curveSize is the length of a number in bytes.
+func (a algorithm) curveSize() int { return (a.curve.Params().BitSize + 7) / 8 }
 
 func (a algorithm) digest(data []byte) []byte {
 	h := a.hash.New()

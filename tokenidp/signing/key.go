@@ -5,10 +5,10 @@ package signing
 
 import (
 	"crypto"
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"time"
-
-	"github.com/go-jose/go-jose/v4"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
@@ -35,7 +35,7 @@ type Key struct {
 	thumbprint string
 	public     *jws.Key
 	private    crypto.Signer // nil where only the public half is at hand
-	signer     jose.Signer   // nil where private is
+	header     string        // of its tokens, in base64url; empty where private is nil
 	sealed     *sealed       // the private half as it is stored; nil where it is stored in the clear, or not at all
 	outside    bool          // made and kept outside: only its public half is stored
 }
@@ -75,18 +75,16 @@ func newPublicKey(id, algorithm string, createdAt, signsFrom time.Time, public c
 
 // with is the key with its private half.
 func (k *Key) with(private crypto.Signer) (*Key, error) {
-	signer, err := jose.NewSigner(
-		jose.SigningKey{
-			Algorithm: jose.SignatureAlgorithm(k.Algorithm),
-			Key:       jose.JSONWebKey{Key: private, KeyID: k.ID},
-		},
-		(&jose.SignerOptions{}).WithType("at+jwt"), // RFC 9068 section 2.1
-	)
+	header, err := json.Marshal(struct {
+		Algorithm string `json:"alg"`
+		KeyID     string `json:"kid"`
+		Type      string `json:"typ"`
+	}{k.Algorithm, k.ID, "at+jwt"}) // RFC 9068 section 2.1
 	if err != nil {
 		return nil, err
 	}
 	whole := *k
-	whole.private, whole.signer = private, signer
+	whole.private, whole.header = private, base64.RawURLEncoding.EncodeToString(header)
 	if err := whole.probe(); err != nil {
 		return nil, fmt.Errorf("its private half does not belong to its public half: %w", err)
 	}
@@ -111,11 +109,11 @@ func (k *Key) Sign(claims []byte) (string, error) {
 	if !k.signs() {
 		return "", fmt.Errorf("signing with key %s: %w", k.ID, ErrNoKey)
 	}
-	signed, err := k.signer.Sign(claims)
+	token, err := jws.Sign(k.private, k.Algorithm, k.header, claims)
 	if err != nil {
 		return "", fmt.Errorf("signing with key %s: %w", k.ID, err)
 	}
-	return signed.CompactSerialize()
+	return token, nil
 }
 
 // atOnce tells a key that signed from the moment it was made: the first one, or
@@ -123,7 +121,7 @@ func (k *Key) Sign(claims []byte) (string, error) {
 func (k *Key) atOnce() bool { return !k.SignsFrom.After(k.CreatedAt) }
 
 // signs tells whether the private half is at hand.
-func (k *Key) signs() bool { return k.signer != nil }
+func (k *Key) signs() bool { return k.private != nil }
 
 // encryption is the id of the key encryption key that the private half is stored
 // under, or "".

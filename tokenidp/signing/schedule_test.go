@@ -59,16 +59,16 @@ func TestStatesFollowFromKeysAndClock(t *testing.T) {
 }
 
 func TestUntrustedKeyWaitsWhereAnotherSigns(t *testing.T) {
-	signer := testKey(t, "2026-03-14", "ES256").signer
-	old := member{Key: &Key{ID: "2026-03-14", SignsFrom: testTime.Add(-day), signer: signer}}
-	late := member{Key: &Key{ID: "2026-03-15", SignsFrom: testTime, signer: signer}, trustedFrom: MaxAge}
+	private := testKey(t, "2026-03-14", "ES256").private
+	old := member{Key: &Key{ID: "2026-03-14", SignsFrom: testTime.Add(-day), private: private}}
+	late := member{Key: &Key{ID: "2026-03-15", SignsFrom: testTime, private: private}, trustedFrom: MaxAge}
 	if i := activeAt([]member{old, late}, testTime, MaxAge-1); i != 0 {
 		t.Errorf("key %d signs before it is trusted", i)
 	}
 	if i := activeAt([]member{old, late}, testTime, MaxAge); i != 1 {
 		t.Errorf("key %d signs after it is trusted", i)
 	}
-	if i := activeAt([]member{late, {Key: &Key{SignsFrom: testTime.Add(1), signer: signer}}}, testTime, 0); i != 1 {
+	if i := activeAt([]member{late, {Key: &Key{SignsFrom: testTime.Add(1), private: private}}}, testTime, 0); i != 1 {
 		t.Errorf("key %d signs where the clock was set back", i)
 	}
 	if i := activeAt([]member{late}, testTime, 0); i != 0 {
