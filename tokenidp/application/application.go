@@ -8,6 +8,8 @@ package application
 import (
 	"slices"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
 // GrantClientCredentials is the only grant type an Application can be given
@@ -44,6 +46,10 @@ type Application struct {
 	// Certificate is the name in its certificate by which it authenticates with
 	// AuthMethodTLS, and else nil.
 	Certificate *CertificateName
+	// Keys verify the assertions that it signs; KeysURL is where they are instead, its
+	// `jwks_uri`. Both are empty if it authenticates otherwise.
+	Keys    []*jws.Key
+	KeysURL string
 	// Scopes are those it may ask for, in order of definition. Each is owned by a
 	// Resource of the Set.
 	Scopes []string

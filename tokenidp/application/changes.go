@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
 // mostChanges is in lines: a log is no place for a hundred thousand of them.
@@ -179,6 +181,18 @@ func (c *changeLog) application(clientID string, was, is *Application) {
 	c.instead(what, "dpop_bound_access_tokens", strconv.FormatBool(was.DPoPBound), strconv.FormatBool(is.DPoPBound))
 	c.instead(what, "token_lifetime", lifetime(was), lifetime(is))
 	c.secrets(what, was.Secrets, is.Secrets)
+	c.difference(keyNames(is.Keys), keyNames(was.Keys), what+" gained key")
+	c.difference(keyNames(was.Keys), keyNames(is.Keys), what+" lost key")
+	c.instead(what, "jwks_uri", cmp.Or(was.KeysURL, "none"), cmp.Or(is.KeysURL, "none"))
+}
+
+// keyNames tell keys apart also where they have a kid, or another algorithm.
+func keyNames(keys []*jws.Key) []string {
+	names := make([]string, len(keys))
+	for i, key := range keys {
+		names[i] = fmt.Sprintf("%s (%s)", cmp.Or(key.ID, "without kid"), key.Algorithm+" "+key.Thumbprint())
+	}
+	return names
 }
 
 // difference adds a line for each of a that is not in b.

@@ -20,6 +20,7 @@ type mapping struct {
 	node   *yaml.Node
 	what   string // `application "orders-worker"`, for errors
 	fields map[string]*yaml.Node
+	keys   map[string]*yaml.Node // where the names of the fields stand
 }
 
 // storedAsHash are the names under which people put a secret itself.
@@ -28,7 +29,7 @@ var storedAsHash = []string{"secret", "client_secret", "password"}
 // mapping reads n, which is to have no other fields than the known ones, each
 // once. It returns nil if n is no mapping.
 func (l *loader) mapping(n *yaml.Node, what string, knownFields ...string) *mapping {
-	m := &mapping{l, n, what, make(map[string]*yaml.Node)}
+	m := &mapping{l, n, what, make(map[string]*yaml.Node), make(map[string]*yaml.Node)}
 	if !m.plain(n, "") {
 		return nil
 	}
@@ -60,7 +61,7 @@ func (l *loader) mapping(n *yaml.Node, what string, knownFields ...string) *mapp
 		default:
 			m.fail(key, "unknown field %s; %s", quoted(name), knownField(name, knownFields))
 		}
-		places[name] = key.Line
+		places[name], m.keys[name] = key.Line, key
 	}
 	return m
 }
@@ -118,6 +119,9 @@ func (m *mapping) has(field string) bool {
 	_, ok := m.fields[field]
 	return ok
 }
+
+// line is where the name of a field stands.
+func (m *mapping) line(field string) int { return m.keys[field].Line }
 
 // list returns the elements of a list, or none if it is absent or wrong.
 func (m *mapping) list(field string) []*yaml.Node {

@@ -16,9 +16,11 @@ const (
 )
 
 var applicationFields = []string{
-	"client_id", "client_name", "active", "grant_types", "token_endpoint_auth_method",
-	"secrets", "scopes", "default_scopes", "token_lifetime",
+	"client_id", "client_name", "active", "grant_types",
+	"token_endpoint_auth_method", "token_endpoint_auth_signing_alg",
+	"secrets", "jwks", "jwks_file", "jwks_uri",
 	fieldSubjectDN, fieldSANDNS, fieldSANURI, fieldSANIP, fieldSANEmail,
+	"scopes", "default_scopes", "token_lifetime",
 	"tls_client_certificate_bound_access_tokens", "dpop_bound_access_tokens",
 }
 
@@ -28,9 +30,13 @@ var applicationFields = []string{
 //	client_name: <text>                           # optional
 //	active: true                                  # default
 //	grant_types: [client_credentials]             # default
-//	token_endpoint_auth_method: client_secret_basic | client_secret_post    # default: either
-//	                            | tls_client_auth       # default with a name of its certificate, see certificateName
-//	secrets:                                      # see secret
+//	token_endpoint_auth_method: <method>          # default: what the next fields are for
+//	secrets:                                      # see secret; or one of the next three
+//	jwks: {keys: [<public JWK>, …]}
+//	jwks_file: <path, from the folder of this file>
+//	jwks_uri: https://…
+//	token_endpoint_auth_signing_alg: ES256        # optional, beside keys
+//	tls_client_auth_…: <name>                     # see certificateName
 //	scopes: [<scope>, …]
 //	default_scopes: [<scope>, …]                  # optional
 //	token_lifetime: 1h                            # optional
@@ -46,8 +52,6 @@ func (l *loader) application(n *yaml.Node, index int) {
 	a.ClientName = m.label("client_name", longestName)
 	a.Active = m.boolean("active", true)
 	a.GrantTypes = m.grantTypes()
-	a.TokenEndpointAuthMethod = m.authMethod()
-	a.Certificate = m.certificateName(a.TokenEndpointAuthMethod)
 	a.Scopes = l.scopesOf(m, a, "scopes")
 	a.DefaultScopes = l.scopesOf(m, a, "default_scopes")
 	a.TokenLifetime = m.tokenLifetime()
@@ -56,7 +60,7 @@ func (l *loader) application(n *yaml.Node, index int) {
 	if a.CertificateBound && a.DPoPBound {
 		m.fail(n, "its tokens cannot be bound to a certificate and to a key of DPoP at once; keep one")
 	}
-	l.secrets(m, a)
+	l.authentication(m, a)
 	if a.Active && !m.has("scopes") {
 		m.fail(n, "scopes is missing; without any, it can never get a token")
 	}
@@ -94,19 +98,6 @@ func (m *mapping) grantTypes() []string {
 		}
 	}
 	return values
-}
-
-func (m *mapping) authMethod() string {
-	methods := []string{AuthMethodBasic, AuthMethodPost, AuthMethodTLS}
-	if !m.has("token_endpoint_auth_method") && slices.ContainsFunc(certificateFields, m.has) {
-		return AuthMethodTLS
-	}
-	value, n := m.text("token_endpoint_auth_method")
-	if n != nil && !slices.Contains(methods, value) {
-		m.failField(n, "token_endpoint_auth_method", "is the unknown %s; %s", quoted(value), known(value, methods))
-		return ""
-	}
-	return value
 }
 
 // mostScopes is far more than fit into one token.

@@ -3,7 +3,6 @@ package application
 import (
 	"net/netip"
 	"net/url"
-	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -18,28 +17,13 @@ const longestCertificateName = 1024
 //	tls_client_auth_san_uri: spiffe://example.com/orders
 //	tls_client_auth_san_ip: 192.0.2.7
 //	tls_client_auth_san_email: orders@example.com
-//
-// It is nil where there is none.
-func (m *mapping) certificateName(method string) *CertificateName {
-	given := slices.DeleteFunc(slices.Clone(certificateFields), func(field string) bool { return !m.has(field) })
-	switch {
-	case len(given) == 0 && method == AuthMethodTLS:
-		m.fail(m.node, "there is no name of its certificate; write one of: %s", strings.Join(certificateFields, ", "))
-		return nil
-	case len(given) == 0:
-		return nil
-	case len(given) > 1:
-		m.fail(m.node, "its certificate has more than one name: %s; keep one (RFC 8705 section 2.1.2)", strings.Join(given, ", "))
-		return nil
-	case method != AuthMethodTLS:
-		m.fail(m.node, "%s is the name of a certificate; write token_endpoint_auth_method: %s, or remove it", given[0], AuthMethodTLS)
-		return nil
+func (l *loader) certificateName(m *mapping, a *Application) {
+	for _, field := range certificateFields {
+		if value, at := m.text(field); at != nil {
+			a.Certificate = m.checkedName(&CertificateName{Field: field, Value: value}, at)
+			return
+		}
 	}
-	value, at := m.text(given[0])
-	if at == nil {
-		return nil
-	}
-	return m.checkedName(&CertificateName{Field: given[0], Value: value}, at)
 }
 
 func (m *mapping) checkedName(n *CertificateName, at *yaml.Node) *CertificateName {

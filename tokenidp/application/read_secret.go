@@ -40,13 +40,9 @@ func (l *loader) secrets(m *mapping, a *Application) {
 		a.Secrets = append(a.Secrets, s)
 	}
 	switch {
-	case !a.BySecret():
-		if m.has("secrets") {
-			m.fail(m.node, "it has secrets, and authenticates by %s; remove the secrets", a.TokenEndpointAuthMethod)
-		}
 	case !a.Active:
-	case len(nodes) == 0 && (m.fields["secrets"] != nil || !m.has("secrets")):
-		m.fail(m.node, "secrets is missing or empty; it could never authenticate: add one, or write `active: false`")
+	case len(nodes) == 0 && m.fields["secrets"] != nil:
+		m.fail(m.node, noSecret)
 	case expired == len(nodes) && expired > 0:
 		m.warn(m.node, "all its secrets have expired; it cannot authenticate")
 	}

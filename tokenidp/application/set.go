@@ -58,6 +58,17 @@ func (s *Set) Application(clientID string) (*Application, bool) {
 // Applications returns all of them, sorted by ClientID.
 func (s *Set) Applications() []*Application { return slices.Clone(s.sorted()) }
 
+// KeysURLs are the URLs from which the keys of active Applications come, sorted.
+func (s *Set) KeysURLs() (urls []string) {
+	for _, a := range s.byClientID {
+		if a.Active && a.KeysURL != "" {
+			urls = append(urls, a.KeysURL)
+		}
+	}
+	slices.Sort(urls)
+	return slices.Compact(urls)
+}
+
 // Resource finds the owner of a scope.
 func (s *Set) Resource(scope string) (*Resource, bool) {
 	r, ok := s.byScope[scope]

@@ -130,7 +130,7 @@ func (s *Set) ScopeNames() (names []string) {
 	return names
 }
 
-// warnOfShared finds Applications with the same secret: whoever steals one is
+// warnOfShared finds Applications with the same secret or key: whoever steals one is
 // both, and neither can be shut out alone.
 func (s *Set) warnOfShared(warnings []problems, applications int) {
 	owner := make(map[tag]string, applications)
@@ -145,6 +145,14 @@ func (s *Set) warnOfShared(warnings []problems, applications int) {
 				} else if other != a.ClientID {
 					warnings[i].add(position{c.file, secret.line}, "%s: secret %s: application %q has the same secret; give each its own",
 						a.what(), quoted(secret.ID), other)
+				}
+			}
+			for _, key := range a.Keys {
+				owned := newTag([]byte(key.Thumbprint()))
+				if other, ok := owner[owned]; !ok {
+					owner[owned] = a.ClientID
+				} else if other != a.ClientID {
+					warnings[i].add(a.at, "%s: application %q has the same key; give each its own", a.what(), other)
 				}
 			}
 		}

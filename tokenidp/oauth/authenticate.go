@@ -13,10 +13,11 @@ import (
 // is wrong, the caller sees one answer after one time; the operator sees the
 // reason.
 type Authenticator struct {
-	throttle *Throttle
-	hashing  chan struct{} // one slot a slow hash under way
-	now      func() time.Time
-	sleep    func(context.Context, time.Duration)
+	throttle   *Throttle
+	hashing    chan struct{} // one slot a slow hash under way
+	assertions *Assertions   // nil accepts none
+	now        func() time.Time
+	sleep      func(context.Context, time.Duration)
 }
 
 // NewAuthenticator makes an Authenticator. It spends at most half of the
@@ -46,6 +47,9 @@ type Client struct {
 	Method      Method
 	// Secret is the one it used, nil if it used none.
 	Secret *application.Secret
+	// KeyID is the kid of the key that signed its assertion, or else the thumbprint
+	// (RFC 7638); empty if none did.
+	KeyID string
 }
 
 // Authenticate finds the Application of the credentials and checks that they
@@ -80,6 +84,8 @@ func (a *Authenticator) check(ctx context.Context, set *application.Set, c Crede
 	switch c.Method {
 	case ClientSecretBasic, ClientSecretPost:
 		return a.bySecret(ctx, set, app, reason, c, attempt)
+	case PrivateKeyJWT:
+		return a.byAssertion(ctx, app, reason, c, attempt)
 	case None:
 		return a.byCertificate(app, reason, c, attempt)
 	default:

@@ -35,7 +35,7 @@ const (
 )
 
 // Methods are the methods that are offered, for the metadata.
-var Methods = []Method{TLSClientAuth, ClientSecretBasic, ClientSecretPost}
+var Methods = []Method{PrivateKeyJWT, TLSClientAuth, ClientSecretBasic, ClientSecretPost}
 
 // Credentials are what a client presented. They are unverified.
 type Credentials struct {
@@ -43,10 +43,16 @@ type Credentials struct {
 	ClientID string
 	Secret   string
 	// Assertion is the JWT of PrivateKeyJWT.
-	Assertion string
+	Assertion *Assertion
 	// TLS is the connection, with the client's certificates if it sent any; nil
 	// without TLS.
 	TLS *tls.ConnectionState
+}
+
+// nameClient tells whether they say who the client is. A malformed assertion is
+// refused as an assertion, whoever sent it.
+func (c *Credentials) nameClient() bool {
+	return c.ClientID != "" || c.Assertion != nil && c.Assertion.malformed != nil
 }
 
 // parseCredentials finds the one authentication method of a request (RFC 6749
@@ -68,7 +74,7 @@ func parseCredentials(h http.Header, params parameters) (Credentials, error) {
 		}
 		return fromHeader, nil
 	case asserts:
-		return Credentials{Method: PrivateKeyJWT, ClientID: bodyID, Assertion: params.get("client_assertion")}, nil
+		return parseAssertion(params, bodyID)
 	case bodySecret != "":
 		return Credentials{Method: ClientSecretPost, ClientID: bodyID, Secret: bodySecret}, nil
 	default:

@@ -66,6 +66,21 @@ const (
 	ReasonWrongResource         Reason = "wrong_resource"
 	ReasonTokenTooLarge         Reason = "scopes_too_large"
 	ReasonInternal              Reason = "internal_error"
+
+	ReasonIncompleteAssertion      Reason = "incomplete_assertion"
+	ReasonAssertionMalformed       Reason = "assertion_malformed"
+	ReasonAssertionWrongAlgorithm  Reason = "assertion_wrong_algorithm"
+	ReasonAssertionWrongType       Reason = "assertion_wrong_type"
+	ReasonAssertionWrongIssuer     Reason = "assertion_wrong_issuer"
+	ReasonAssertionUnknownKey      Reason = "assertion_unknown_key"
+	ReasonAssertionKeysUnavailable Reason = "assertion_keys_unavailable"
+	ReasonAssertionBadSignature    Reason = "assertion_bad_signature"
+	ReasonAssertionWrongAudience   Reason = "assertion_wrong_audience"
+	ReasonAssertionExpired         Reason = "assertion_expired"
+	ReasonAssertionLivesTooLong    Reason = "assertion_lives_too_long"
+	ReasonAssertionNotYetValid     Reason = "assertion_not_yet_valid"
+	ReasonAssertionReplayed        Reason = "assertion_replayed"
+	ReasonStateUnavailable         Reason = "state_unavailable"
 )
 
 // Reasons lists every reason, roughly in the order in which they are checked.
@@ -76,7 +91,11 @@ func Reasons() []Reason {
 		ReasonMalformedBasic, ReasonClientIDMismatch, ReasonMissingGrantType, ReasonMissingToken, ReasonMissingClientID, ReasonTooManyFailures,
 		ReasonUnknownClient, ReasonInactiveClient, ReasonNoCredentials, ReasonUnknownMethod, ReasonUnregisteredMethod,
 		ReasonMistypedSecret, ReasonHashingBusy, ReasonExpiredSecret, ReasonWrongSecret,
-		ReasonNoCertificate, ReasonUnverifiedCertificate, ReasonWrongCertificate, ReasonCertificateRequired, ReasonUnsupportedGrant,
+		ReasonNoCertificate, ReasonUnverifiedCertificate, ReasonWrongCertificate, ReasonIncompleteAssertion,
+		ReasonAssertionMalformed, ReasonAssertionWrongAlgorithm, ReasonAssertionWrongType, ReasonAssertionWrongIssuer,
+		ReasonAssertionUnknownKey, ReasonAssertionKeysUnavailable, ReasonAssertionBadSignature, ReasonAssertionWrongAudience,
+		ReasonAssertionExpired, ReasonAssertionLivesTooLong, ReasonAssertionNotYetValid, ReasonAssertionReplayed,
+		ReasonStateUnavailable, ReasonCertificateRequired, ReasonUnsupportedGrant,
 		ReasonGrantNotAllowed, ReasonNoScope, ReasonMalformedScope, ReasonScopeNotGranted, ReasonSeveralResources,
 		ReasonUnknownResource, ReasonWrongResource, ReasonTokenTooLarge, ReasonInternal,
 	}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/url"
 	"strings"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
 // Endpoints are the paths at which an issuer answers. An issuer with a path has
@@ -43,6 +45,7 @@ func Metadata(issuer *url.URL, scopes, signingAlgorithms []string) ([]byte, erro
 		ResponseTypes    []string `json:"response_types_supported"`
 		GrantTypes       []string `json:"grant_types_supported"`
 		AuthMethods      []Method `json:"token_endpoint_auth_methods_supported"`
+		AuthAlgorithms   []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 		SubjectTypes     []string `json:"subject_types_supported"`
 		IDTokenSigning   []string `json:"id_token_signing_alg_values_supported"`
 		CertificateBound bool     `json:"tls_client_certificate_bound_access_tokens"`
@@ -54,6 +57,8 @@ func Metadata(issuer *url.URL, scopes, signingAlgorithms []string) ([]byte, erro
 		ResponseTypes: []string{}, // there is no authorization endpoint
 		GrantTypes:    []string{ClientCredentials},
 		AuthMethods:   Methods,
+		// Of assertions (RFC 8414 section 2): neither none nor anything symmetric.
+		AuthAlgorithms: jws.Algorithms,
 		// No id token is issued; OpenID clients read from these two how the
 		// access tokens are signed, and refuse metadata without them.
 		SubjectTypes:     []string{"public"},

@@ -63,8 +63,8 @@ func parseClientRequest(w http.ResponseWriter, r *http.Request, p Policy, requir
 	if params.get(required) == "" {
 		return nil, invalidRequest(missing[required], "the parameter "+required+" is missing")
 	}
-	if credentials.ClientID == "" {
-		return nil, invalidRequest(ReasonMissingClientID, "the client did not say who it is: use HTTP Basic, or client_id and client_secret in the body")
+	if !credentials.nameClient() {
+		return nil, invalidRequest(ReasonMissingClientID, "the client did not say who it is: use HTTP Basic, or client_id in the body")
 	}
 	credentials.TLS = r.TLS
 	return &ClientRequest{Credentials: credentials, params: params}, nil

@@ -1,0 +1,92 @@
+package application
+
+import (
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// way is one way to authenticate: the fields that declare it, of which an
+// Application has one, and the methods that they are for.
+type way struct {
+	fields, methods []string
+	read            func(*loader, *mapping, *Application)
+}
+
+var ways = []way{
+	{[]string{"secrets"}, []string{AuthMethodBasic, AuthMethodPost}, (*loader).secrets},
+	{[]string{"jwks", "jwks_file", "jwks_uri"}, []string{AuthMethodPrivateKeyJWT}, (*loader).keys},
+	{certificateFields, []string{AuthMethodTLS}, (*loader).certificateName},
+}
+
+const noSecret = "secrets is missing or empty; it could never authenticate: add one, or write `active: false`"
+
+// authentication reads the one way in which the Application authenticates. Whoever
+// can choose between two chooses the weaker one, when he is an attacker.
+func (l *loader) authentication(m *mapping, a *Application) {
+	method, at := m.authMethod()
+	field, w := l.wayOf(m)
+	switch {
+	case w == nil && !a.Active:
+	case w == nil:
+		m.fail(m.node, "%s", missing(method))
+	case method != "" && !slices.Contains(w.methods, method):
+		m.failField(at, "token_endpoint_auth_method", "is %s, but %s in line %d is for %s; remove one of them",
+			method, field, m.line(field), strings.Join(w.methods, " or "))
+		method = ""
+	}
+	a.TokenEndpointAuthMethod = method
+	if w != nil {
+		if len(w.methods) == 1 {
+			a.TokenEndpointAuthMethod = w.methods[0]
+		}
+		w.read(l, m, a)
+	}
+	if _, at := m.text("token_endpoint_auth_signing_alg"); at != nil && w != nil && !slices.Contains(w.fields, "jwks") {
+		m.failField(at, "token_endpoint_auth_signing_alg", "has no effect beside %s, which is no key of the client; remove it", field)
+	}
+}
+
+// wayOf finds the field that says how the Application authenticates, and refuses a
+// second one. It returns no way where there is none.
+func (l *loader) wayOf(m *mapping) (field string, found *way) {
+	for i := range ways {
+		for _, f := range ways[i].fields {
+			switch {
+			case !m.has(f):
+			case found == nil:
+				field, found = f, &ways[i]
+			default:
+				m.fail(m.keys[f], "has both %s in line %d and %s in line %d; it authenticates in one way, so keep one of them",
+					field, m.line(field), f, m.line(f))
+			}
+		}
+	}
+	return field, found
+}
+
+// missing says what an active Application lacks.
+func missing(method string) string {
+	for _, w := range ways[1:] {
+		if slices.Contains(w.methods, method) {
+			return method + " needs one of " + strings.Join(w.fields, ", ") + "; it could never authenticate: add one, or write `active: false`"
+		}
+	}
+	return noSecret
+}
+
+func (m *mapping) authMethod() (string, *yaml.Node) {
+	var methods []string
+	for _, w := range ways {
+		methods = append(methods, w.methods...)
+	}
+	slices.Sort(methods)
+	methods = slices.Compact(methods)
+	value, n := m.text("token_endpoint_auth_method")
+	if n != nil && !slices.Contains(methods, value) {
+		m.failField(n, "token_endpoint_auth_method", "is the unknown %s; %s", quoted(value), known(value, methods))
+		return "", nil
+	}
+	return value, n
+}

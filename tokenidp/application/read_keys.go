@@ -1,0 +1,240 @@
+package application
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+)
+
+const (
+	// mostKeys leaves room for a rotation, and for every instance of a service to
+	// have its own.
+	mostKeys     = 20
+	mostKeysFile = 256 << 10
+	longestURL   = 2048
+)
+
+// keys reads the public keys of a client (RFC 7591 section 2), or where they are.
+func (l *loader) keys(m *mapping, a *Application) {
+	algorithms := m.signingAlgorithms()
+	switch {
+	case m.has("jwks"):
+		a.Keys = l.inlineKeys(m, algorithms)
+	case m.has("jwks_file"):
+		a.Keys = l.keysFile(m, a, algorithms)
+	case m.has("jwks_uri"):
+		a.KeysURL = m.keysURL()
+		if _, at := m.text("token_endpoint_auth_signing_alg"); at != nil {
+			m.failField(at, "token_endpoint_auth_signing_alg", "has no effect with jwks_uri, where each key names its alg; remove it")
+		}
+	}
+	if len(a.Keys) > mostKeys {
+		m.fail(m.node, "it has %d keys; at most %d are accepted", len(a.Keys), mostKeys)
+	}
+}
+
+// signingAlgorithms are those that a key may have. A key that names none gets the
+// first of them that fits it.
+func (m *mapping) signingAlgorithms() []string {
+	value, at := m.text("token_endpoint_auth_signing_alg")
+	switch {
+	case at == nil:
+		return jws.Algorithms
+	case !jws.Supported(value):
+		m.failField(at, "token_endpoint_auth_signing_alg", "is the unknown %s; %s", quoted(value), knownField(value, jws.Algorithms))
+		return jws.Algorithms
+	}
+	return []string{value}
+}
+
+// inlineKeys reads
+//
+//	jwks:
+//	  keys:
+//	    - {kty: EC, crv: P-256, x: …, y: …, kid: …}
+func (l *loader) inlineKeys(m *mapping, algorithms []string) (keys []*jws.Key) {
+	n := m.fields["jwks"]
+	if n == nil {
+		return nil
+	}
+	set := l.mapping(n, m.what+": jwks", "keys")
+	if set == nil {
+		return nil
+	}
+	nodes := set.list("keys")
+	if len(nodes) == 0 && (set.fields["keys"] != nil || !set.has("keys")) {
+		set.fail(n, "keys is missing or empty; it could never authenticate: add a public key, or write `active: false`")
+	}
+	for i, n := range nodes {
+		key := l.inlineKey(set, n, i, algorithms)
+		switch {
+		case key == nil:
+		case key.ID != "" && slices.ContainsFunc(keys, func(k *jws.Key) bool { return k.ID == key.ID }):
+			set.fail(n, "kid %s is that of another key already", quoted(key.ID))
+		default:
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+func (l *loader) inlineKey(set *mapping, n *yaml.Node, index int, algorithms []string) *jws.Key {
+	value, ok := set.value(n, nameOf("key", n, "kid", index))
+	if !ok {
+		return nil
+	}
+	document, err := json.Marshal(map[string]any{"keys": []any{value}})
+	if err == nil {
+		var keys []*jws.Key
+		if keys, err = parseJWKSet(document, algorithms); err == nil {
+			return keys[0]
+		}
+	}
+	set.failField(n, nameOf("key", n, "kid", index), "is not usable: %v", err)
+	return nil
+}
+
+// keysFile reads a JWK Set, or public keys and certificates as PEM.
+func (l *loader) keysFile(m *mapping, a *Application, algorithms []string) []*jws.Key {
+	path, at := m.text("jwks_file")
+	if at == nil {
+		return nil
+	}
+	if path == "" {
+		m.failField(at, "jwks_file", "must be the path of a file with a JWK Set, or with public keys as PEM")
+		return nil
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(filepath.Dir(l.file), path)
+	}
+	fail := m.fail
+	if !a.Active {
+		fail = m.warn // to shut it out, its keys may be taken away first
+	}
+	f := &fingerprint{path: path, most: mostKeysFile}
+	l.mounted = append(l.mounted, f)
+	data, err := f.read(l.now)
+	if err != nil {
+		fail(at, "file %s %v", path, err)
+		return nil
+	}
+	keys, err := parseKeys(data, algorithms)
+	if err != nil {
+		fail(at, "file %s: %v", path, err)
+	}
+	return keys
+}
+
+func parseKeys(data []byte, algorithms []string) ([]*jws.Key, error) {
+	if bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {
+		return parseJWKSet(data, algorithms)
+	}
+	return parsePEM(data, algorithms)
+}
+
+// parseJWKSet takes every key, or fails: a key that its owner publishes here is one
+// that he means to use.
+func parseJWKSet(data []byte, algorithms []string) ([]*jws.Key, error) {
+	set, err := jws.ParseKeySetFor(algorithms, data)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(set.Skipped) > 0:
+		return nil, fmt.Errorf("%w; only public keys that verify signatures belong here", set.Skipped[0])
+	case len(set.Keys()) == 0:
+		return nil, errors.New("there is no key in it")
+	}
+	return set.Keys(), nil
+}
+
+var errNoPEM = errors.New(`must have a JWK Set, {"keys": [ … ]}, or public keys or certificates as PEM`)
+
+func parsePEM(data []byte, algorithms []string) (keys []*jws.Key, err error) {
+	for {
+		var block *pem.Block
+		if block, data = pem.Decode(data); block == nil {
+			break
+		}
+		public, err := publicKeyOf(block)
+		if err != nil {
+			return nil, err
+		}
+		key, err := jws.NewKey("", algorithmFor(public, algorithms), public)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		return nil, errNoPEM
+	}
+	return keys, nil
+}
+
+func publicKeyOf(block *pem.Block) (crypto.PublicKey, error) {
+	switch block.Type {
+	case "PUBLIC KEY":
+		return x509.ParsePKIXPublicKey(block.Bytes)
+	case "RSA PUBLIC KEY":
+		return x509.ParsePKCS1PublicKey(block.Bytes)
+	case "CERTIFICATE":
+		certificate, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		return certificate.PublicKey, nil
+	}
+	if strings.HasSuffix(block.Type, "PRIVATE KEY") {
+		return nil, errors.New("has a private key, which belongs to the client alone; put its public half here: openssl pkey -in key.pem -pubout")
+	}
+	return nil, fmt.Errorf("has a PEM block of the type %s; PUBLIC KEY and CERTIFICATE are accepted", quoted(block.Type))
+}
+
+// algorithmFor is the one algorithm of a key that names none (RFC 8725 section 3.1).
+func algorithmFor(public crypto.PublicKey, algorithms []string) string {
+	if len(algorithms) == 1 {
+		return algorithms[0]
+	}
+	switch key := public.(type) {
+	case *ecdsa.PublicKey:
+		return map[int]string{256: "ES256", 384: "ES384", 521: "ES512"}[key.Params().BitSize]
+	case ed25519.PublicKey:
+		return "EdDSA"
+	}
+	return "RS256"
+}
+
+// keysURL is fetched by this server, so what it may be is decided here, and where
+// it leads when it is dialled.
+func (m *mapping) keysURL() string {
+	value, at := m.text("jwks_uri")
+	if at == nil {
+		return ""
+	}
+	u, err := url.Parse(value)
+	switch {
+	case err != nil || !isVisibleASCII(value) || len(value) > longestURL || u.Hostname() == "" || u.Opaque != "":
+		m.failField(at, "jwks_uri", "must be the URL of a JWK Set, such as https://worker.example.com/jwks.json")
+	case u.Scheme != "https":
+		m.failField(at, "jwks_uri", "must be https: whoever is on the way could put keys of his own there")
+	case u.User != nil || strings.Contains(value, "#"):
+		m.failField(at, "jwks_uri", "must have no user and no fragment")
+	default:
+		return value
+	}
+	return ""
+}
