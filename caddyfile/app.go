@@ -22,6 +22,8 @@ import (
 //	        hide_secret_expiry
 //	        insecure_http
 //	        insecure_browser_origins <origin>...
+//	        insecure_private_jwks_uri
+//	        insecure_assertion_audience
 //	    }
 //	    trust <issuer-url> {
 //	        ...
@@ -110,8 +112,12 @@ func parseIssuer(d *caddyfile.Dispenser) (*tokenidp.Issuer, error) {
 			iss.InsecureHTTP, err = flag(d)
 		case "insecure_browser_origins":
 			iss.InsecureBrowserOrigins, err = someArgs(d, "insecure_browser_origins <origin>..., as in: insecure_browser_origins https://tools.example.com")
+		case "insecure_private_jwks_uri":
+			iss.InsecurePrivateJWKSURI, err = flag(d)
+		case "insecure_assertion_audience":
+			iss.InsecureAssertionAudience, err = flag(d)
 		default:
-			err = unknown(d, "issuer", "applications, signing_algorithm, rotate, signing_key, key_encryption_key, token_lifetime, hide_secret_expiry, insecure_http, insecure_browser_origins")
+			err = unknown(d, "issuer", "applications, signing_algorithm, rotate, signing_key, key_encryption_key, token_lifetime, hide_secret_expiry, insecure_http, insecure_browser_origins, insecure_private_jwks_uri, insecure_assertion_audience")
 		}
 		if err != nil {
 			return nil, err

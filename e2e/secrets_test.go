@@ -208,5 +208,5 @@ func (c *caddy) basic(clientID string) *http.Request {
 func (c *caddy) restarted() *caddy {
 	c.t.Helper()
 	c.stop()
-	return launch(c.t, &caddy{dir: c.dir, home: c.home, ports: c.ports, admin: c.admin}, "Caddyfile")
+	return launch(c.t, &caddy{dir: c.dir, home: c.home, ports: c.ports, admin: c.admin, env: c.env}, "Caddyfile")
 }

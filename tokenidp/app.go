@@ -91,7 +91,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	for _, iss := range a.Issuers {
-		if err := iss.provision(ctx, bounded, a.logger, m); err != nil {
+		if err := iss.provision(ctx, bounded, a.state, a.logger, m); err != nil {
 			return placed(iss.Source, err)
 		}
 	}
@@ -140,6 +140,9 @@ func (a *App) Start() error {
 		iss.announce()
 		iss.keep()
 		a.running.Go(func() { iss.maintainKeys(a.ctx) })
+		if iss.issues {
+			iss.clientKeys.run(a.ctx, a.running) // before its URLs may change
+		}
 		if iss.library != nil {
 			a.running.Go(func() { iss.watch(a.ctx) })
 		}

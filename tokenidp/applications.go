@@ -110,6 +110,7 @@ func (iss *Issuer) refresh() {
 }
 
 func (iss *Issuer) adopt(set *application.Set) {
+	iss.clientKeys.follow(set)
 	for _, d := range iss.dependents {
 		d.adopt(set)
 	}

@@ -118,7 +118,7 @@ func (s *AuthorizationServer) issueToken(w http.ResponseWriter, r *http.Request,
 		return issued, err
 	}
 	applications := s.issuer.applications.Load()
-	if issued.client, err = s.issuer.standing.authenticator.Authenticate(r.Context(), applications, issued.request.Credentials, clientIP(r)); err != nil {
+	if issued.client, err = s.issuer.authenticator.Authenticate(r.Context(), applications, issued.request.Credentials, clientIP(r)); err != nil {
 		return issued, err
 	}
 	if secret := issued.client.Secret; secret != nil {
@@ -159,6 +159,9 @@ func (s *AuthorizationServer) recordToken(r *http.Request, issued *issuance) {
 		}
 		if secret := issued.client.Secret; secret != nil {
 			fields = append(fields, zap.String("secret_id", secret.ID))
+		}
+		if id := issued.client.KeyID; id != "" {
+			fields = append(fields, zap.String("client_kid", loggable(id)))
 		}
 		c.Write(fields...)
 	}

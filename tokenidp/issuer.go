@@ -83,6 +83,17 @@ type Issuer struct {
 	// default none may.
 	InsecureBrowserOrigins []string `json:"insecure_browser_origins,omitempty"`
 
+	// Fetch the keys that clients publish at a `jwks_uri` from private and loopback
+	// addresses too, and through a proxy. Whoever may edit a file of Applications
+	// can then have this server ask any of them.
+	InsecurePrivateJWKSURI bool `json:"insecure_private_jwks_uri,omitempty"`
+
+	// Accept client assertions for the URL of the token endpoint, and those with
+	// several audiences, as RFC 7523 had it. An assertion that a client was led to
+	// make for another server may then pass here. By default, an assertion is for
+	// the issuer's URL and nothing else.
+	InsecureAssertionAudience bool `json:"insecure_assertion_audience,omitempty"`
+
 	// Keep silent towards clients about the expiry of the secret they used. By
 	// default, an answer of `/token` has the header Client-Secret-Expires-At when
 	// that is at most 30 days ahead.
@@ -91,27 +102,29 @@ type Issuer struct {
 	// Where this issuer is configured, as file:line. Errors begin with it.
 	Source string `json:"source,omitempty"`
 
-	url          *url.URL
-	keys         *signing.Ring
-	verification *verifier.Issuer
-	lastUse      *lastuse.Record // of the Applications' secrets
-	bounded      *storage.Bounded
-	standing     *standing
-	storage      string                          // tells the storage from another
-	issues       bool                            // a handler of this configuration issues tokens
-	ensured      bool                            // the keys are as configured; for maintainKeysOnce alone
-	library      *application.Library            // nil without Applications
-	applications atomic.Pointer[application.Set] // in force; nil without
-	dependents   []dependent
-	metrics      *metrics
-	logger       *zap.Logger
+	url           *url.URL
+	keys          *signing.Ring
+	verification  *verifier.Issuer
+	lastUse       *lastuse.Record // of the Applications' secrets
+	bounded       *storage.Bounded
+	standing      *standing
+	authenticator *oauth.Authenticator            // of clients
+	clientKeys    *clientKeys                     // nil without Applications
+	storage       string                          // tells the storage from another
+	issues        bool                            // a handler of this configuration issues tokens
+	ensured       bool                            // the keys are as configured; for maintainKeysOnce alone
+	library       *application.Library            // nil without Applications
+	applications  atomic.Pointer[application.Set] // in force; nil without
+	dependents    []dependent
+	metrics       *metrics
+	logger        *zap.Logger
 
 	// What is not in order in the background, in words; nil or empty: nothing.
 	keysProblem    atomic.Pointer[string]
 	lastUseProblem atomic.Pointer[string]
 }
 
-func (iss *Issuer) provision(ctx caddy.Context, bounded *storage.Bounded, logger *zap.Logger, m *metrics) error {
+func (iss *Issuer) provision(ctx caddy.Context, bounded *storage.Bounded, replay oauth.Replay, logger *zap.Logger, m *metrics) error {
 	iss.logger, iss.metrics, iss.bounded = logger.With(zap.String("issuer", iss.Issuer)), m, bounded
 	if err := iss.check(); err != nil {
 		return err
@@ -122,6 +135,7 @@ func (iss *Issuer) provision(ctx caddy.Context, bounded *storage.Bounded, logger
 	if err := iss.loadApplications(); err != nil {
 		return err
 	}
+	iss.provisionAuthenticator(ctx, replay)
 	if err := iss.provisionKeys(bounded); err != nil {
 		return err
 	}
@@ -220,6 +234,22 @@ func (iss *Issuer) issue(ctx context.Context) error {
 	return nil
 }
 
+// provisionAuthenticator makes this configuration's Authenticator, which knows what
+// the one before knew.
+func (iss *Issuer) provisionAuthenticator(ctx context.Context, replay oauth.Replay) {
+	set := iss.applications.Load()
+	if set == nil {
+		return
+	}
+	iss.clientKeys = newClientKeys(ctx, iss)
+	iss.clientKeys.follow(set)
+	assertions := &oauth.Assertions{Issuer: iss.Issuer, Replay: replay, KeysAt: iss.clientKeys.at}
+	if iss.InsecureAssertionAudience {
+		assertions.InsecureAudiences = []string{iss.Issuer + "/token"}
+	}
+	iss.authenticator = iss.standing.authenticator.With(assertions)
+}
+
 // policy is what token requests are held to.
 func (iss *Issuer) policy() oauth.Policy {
 	return oauth.Policy{
@@ -246,6 +276,12 @@ func (iss *Issuer) announce() {
 	iss.warnOfOpenKeyFile()
 	if iss.InsecureHTTP {
 		iss.logger.Warn("insecure_http: secrets are accepted over plain HTTP; only a proxy that terminates TLS may reach this server")
+	}
+	if iss.InsecurePrivateJWKSURI {
+		iss.logger.Warn("insecure_private_jwks_uri: whoever may edit a file of Applications can have this server ask any address in its networks")
+	}
+	if iss.InsecureAssertionAudience {
+		iss.logger.Warn("insecure_assertion_audience: an assertion that a client was led to make for another server may be accepted")
 	}
 	if len(iss.InsecureBrowserOrigins) > 0 {
 		iss.logger.Warn("insecure_browser_origins: web pages may request tokens; a secret in a web page is no secret", zap.Strings("origins", iss.InsecureBrowserOrigins))

@@ -11,14 +11,16 @@ import (
 )
 
 // standing is what an issuer keeps when the configuration is reloaded: who
-// failed to authenticate, which secrets are known to be right, and the keys.
+// failed to authenticate, which secrets are known to be right, and the keys, its own
+// and those of its clients.
 // Without it, a reload would forgive every guess, cost a slow hash for every
 // client, and forget for how long a key has been retired.
 type standing struct {
 	authenticator *oauth.Authenticator
-	applications  atomic.Pointer[application.Set] // last in force
-	keys          atomic.Pointer[storedRing]      // last in force
-	lastUse       atomic.Pointer[storedRecord]    // last in force
+	applications  atomic.Pointer[application.Set]  // last in force
+	keys          atomic.Pointer[storedRing]       // last in force
+	lastUse       atomic.Pointer[storedRecord]     // last in force
+	clientKeys    atomic.Pointer[clientKeySources] // last in force
 }
 
 // storedRing is a ring, and the storage that its keys are in.

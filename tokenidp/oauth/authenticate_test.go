@@ -41,7 +41,7 @@ var failures = []struct {
 	{"wrong method, right secret", "basic-only", value(generated), ClientSecretPost, ReasonUnregisteredMethod},
 	{"wrong method, right secret", "post-only", value(generated), ClientSecretBasic, ReasonUnregisteredMethod},
 	{"wrong method, wrong secret", "basic-only", value("wrong"), ClientSecretPost, ReasonWrongSecret},
-	{"assertion", "worker", value(""), PrivateKeyJWT, ReasonUnknownMethod},
+	{"malformed assertion", "worker", value(""), PrivateKeyJWT, ReasonAssertionMalformed},
 	{"client_id alone", "worker", value(""), None, ReasonNoCredentials},
 	{"secret of a client with a certificate", "certified", value(generated), "", ReasonWrongSecret},
 	{"no certificate", "certified", value(""), None, ReasonNoCertificate},
@@ -57,7 +57,7 @@ func request(id, secret string, m Method) *http.Request {
 	case ClientSecretBasic:
 		return post(formType, grant, "Authorization", basic(id, secret))
 	case PrivateKeyJWT:
-		return post(formType, grant+"&client_assertion=a.b.c&client_id="+id)
+		return asserting("a.b.c", "&client_id="+id)
 	default:
 		return form(id, secret, "&scope=orders.read")
 	}

@@ -146,7 +146,7 @@ func TestAClientSaysWhoItIs(t *testing.T) {
 	for _, body := range []string{
 		"grant_type=client_credentials",
 		"grant_type=client_credentials&client_secret=a",
-		"grant_type=client_credentials&client_assertion=a",
+		"grant_type=client_credentials&client_assertion_type=" + url.QueryEscape(JWTBearer) + "&client_assertion=" + assert(t, ecKey(), "ES256", nil, members{"iss": "a"}),
 	} {
 		_, err := parse(post(formType, body))
 		wantRefused(t, err, http.StatusBadRequest, ReasonMissingClientID)

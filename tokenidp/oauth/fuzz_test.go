@@ -42,7 +42,7 @@ func FuzzParseTokenRequest(f *testing.F) {
 			return
 		}
 		c := request.Credentials
-		if request.GrantType == "" || c.ClientID == "" || c.Method == "" {
+		if request.GrantType == "" || !c.nameClient() || c.Method == "" {
 			t.Errorf("accepted %+v", *request)
 		}
 		for _, text := range append(request.Resource, request.GrantType, request.Scope, c.ClientID, c.Secret) {

@@ -110,7 +110,8 @@ func refusals(t *testing.T) map[Reason]*Error {
 		}
 		requests[row.want] = request(row.id, row.secret(), method)
 	}
-	all := map[Reason]*Error{ReasonInternal: InternalError(errors.New("disk full"))}
+	all := assertionRefusals(t)
+	all[ReasonInternal] = InternalError(errors.New("disk full"))
 	for reason, r := range requests {
 		all[reason] = e.refuse(t, r)
 	}
@@ -141,10 +142,11 @@ func refusals(t *testing.T) map[Reason]*Error {
 func TestRefusalsAreExact(t *testing.T) {
 	statuses := map[Reason]int{
 		ReasonMethod: 405, ReasonMediaType: 415, ReasonContentEncoding: 415, ReasonTooLarge: 413, ReasonTooManyFailures: 429, ReasonHashingBusy: 503,
-		ReasonInternal: 503,
+		ReasonInternal: 503, ReasonStateUnavailable: 503, ReasonUnknownMethod: 401,
 	}
 	codes := map[Reason]string{
 		ReasonTooManyFailures: CodeTemporarilyUnavailable, ReasonHashingBusy: CodeTemporarilyUnavailable, ReasonInternal: CodeTemporarilyUnavailable,
+		ReasonStateUnavailable: CodeTemporarilyUnavailable, ReasonUnknownMethod: CodeInvalidClient,
 		ReasonUnsupportedGrant: CodeUnsupportedGrantType, ReasonGrantNotAllowed: CodeUnauthorizedClient,
 		ReasonNoScope: CodeInvalidScope, ReasonMalformedScope: CodeInvalidScope, ReasonScopeNotGranted: CodeInvalidScope,
 		ReasonTokenTooLarge: CodeInvalidScope, ReasonSeveralResources: CodeInvalidTarget, ReasonUnknownResource: CodeInvalidTarget, ReasonWrongResource: CodeInvalidTarget,
@@ -154,6 +156,11 @@ func TestRefusalsAreExact(t *testing.T) {
 	}
 	for _, row := range failures {
 		statuses[row.want], codes[row.want] = 401, CodeInvalidClient
+	}
+	for _, reason := range Reasons() {
+		if strings.HasPrefix(string(reason), "assertion_") {
+			statuses[reason], codes[reason] = 401, CodeInvalidClient
+		}
 	}
 	all := refusals(t)
 	for _, reason := range Reasons() {

@@ -1,0 +1,251 @@
+package application
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+)
+
+// Keys of RFC 7517 appendix A.1 and RFC 8037 appendix A, and the private half of the
+// first.
+const (
+	ecJWK     = `{kty: EC, crv: P-256, x: MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4, y: 4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM, use: sig, kid: "1"}`
+	edJWK     = `{kty: OKP, crv: Ed25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwaaPJHURpo, kid: "2"}`
+	ecPrivate = `870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE`
+)
+
+// keyed is a file with one Application that has these fields.
+func keyed(fields string) string {
+	return "resources: [{name: a-api, scopes: [{name: a.read}]}]\napplications:\n  - client_id: x\n    scopes: [a.read]\n" + fields
+}
+
+const inX = `application "x": `
+
+// RFC 7591 section 2: jwks, jwks_uri, and the method that they are for.
+func TestKeysOfAClient(t *testing.T) {
+	for _, row := range []struct{ name, fields, want string }{
+		{"inline", "    jwks: {keys: [" + ecJWK + "]}", "private_key_jwt 1 ES256"},
+		{"inline in blocks", "    jwks:\n      keys:\n        - kty: OKP\n          crv: Ed25519\n          x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwaaPJHURpo", "private_key_jwt  EdDSA"},
+		{"several", "    jwks: {keys: [" + ecJWK + ", " + edJWK + "]}", "private_key_jwt 1 ES256 2 EdDSA"},
+		{"the method said", "    token_endpoint_auth_method: private_key_jwt\n    jwks: {keys: [" + ecJWK + "]}", "private_key_jwt 1 ES256"},
+		{"the algorithm said", "    token_endpoint_auth_signing_alg: ES256\n    jwks: {keys: [" + ecJWK + "]}", "private_key_jwt 1 ES256"},
+		{"more members", "    jwks: {keys: [" + strings.Replace(ecJWK, "{", "{key_ops: [verify], x5c: [a, b], ", 1) + "]}", "private_key_jwt 1 ES256"},
+		{"URL", "    jwks_uri: https://x.example.com/jwks.json?a=b", "private_key_jwt https://x.example.com/jwks.json?a=b"},
+		{"inactive, without any", "    active: false", ""},
+		{"inactive, with the method", "    active: false\n    token_endpoint_auth_method: private_key_jwt", "private_key_jwt"},
+		{"inactive, without its file", "    active: false\n    jwks_file: none.pem", "private_key_jwt"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			set := mustLoad(t, keyed(row.fields))
+			a, _ := set.Application("x")
+			got := []string{a.TokenEndpointAuthMethod}
+			for _, key := range a.Keys {
+				got = append(got, key.ID, key.Algorithm)
+			}
+			if a.KeysURL != "" {
+				got = append(got, a.KeysURL)
+			}
+			if strings.Join(got, " ") != row.want {
+				t.Errorf("got %q, want %s", got, row.want)
+			}
+			if row.want != "" && (a.Accepts(AuthMethodBasic) || !a.Accepts(AuthMethodPrivateKeyJWT)) {
+				t.Error("it accepts another method than its own")
+			}
+		})
+	}
+}
+
+// An Application authenticates in one way, and says which; nothing that it says of
+// another is passed over. No error repeats a key.
+func TestKeyErrors(t *testing.T) {
+	const notUsable = `jwks: key "1" is not usable: key 0 (kid "1"): unusable key: `
+	const onlyPublic = "; only public keys that verify signatures belong here"
+	const noSecretGiven = "secrets is missing or empty; it could never authenticate: add one, or write `active: false`"
+	for _, row := range []struct{ name, fields, want string }{
+		{"secret and keys", "    secrets: [{id: a, hash: " + validHash + "}]\n    jwks: {keys: [" + ecJWK + "]}", `a.yaml:6: ` + inX + `has both secrets in line 5 and jwks in line 6; it authenticates in one way, so keep one of them`},
+		{"keys and secret", "    jwks_uri: https://x.example.com\n    secrets: []", `a.yaml:3: ` + inX + noSecretGiven + "\na.yaml:5: " + inX + `has both secrets in line 6 and jwks_uri in line 5; it authenticates in one way, so keep one of them`},
+		{"keys here and there", "    jwks_uri: https://x.example.com\n    jwks: {keys: [" + ecJWK + "]}", `a.yaml:5: ` + inX + `has both jwks in line 6 and jwks_uri in line 5; it authenticates in one way, so keep one of them`},
+		{"method of secrets", "    token_endpoint_auth_method: client_secret_post\n    jwks: {keys: [" + ecJWK + "]}", `a.yaml:5: ` + inX + `token_endpoint_auth_method is client_secret_post, but jwks in line 6 is for private_key_jwt; remove one of them`},
+		{"method of keys", "    token_endpoint_auth_method: private_key_jwt\n    secrets: [{id: a, hash: " + validHash + "}]", `a.yaml:5: ` + inX + `token_endpoint_auth_method is private_key_jwt, but secrets in line 6 is for client_secret_basic or client_secret_post; remove one of them`},
+		{"method without keys", "    token_endpoint_auth_method: private_key_jwt", `a.yaml:3: ` + inX + "private_key_jwt needs one of jwks, jwks_file, jwks_uri; it could never authenticate: add one, or write `active: false`"},
+		{"nothing", "", `a.yaml:3: ` + inX + noSecretGiven},
+		{"algorithm of secrets", "    token_endpoint_auth_signing_alg: ES256\n    secrets: [{id: a, hash: " + validHash + "}]", `a.yaml:5: ` + inX + `token_endpoint_auth_signing_alg has no effect beside secrets, which is no key of the client; remove it`},
+		{"algorithm of a URL", "    token_endpoint_auth_signing_alg: ES256\n    jwks_uri: https://x.example.com", `a.yaml:5: ` + inX + `token_endpoint_auth_signing_alg has no effect with jwks_uri, where each key names its alg; remove it`},
+		{"symmetric algorithm", "    token_endpoint_auth_signing_alg: HS256\n    jwks: {keys: [" + ecJWK + "]}", `a.yaml:5: ` + inX + `token_endpoint_auth_signing_alg is the unknown "HS256"; did you mean "RS256"? known: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA`},
+		{"algorithm of another family", "    token_endpoint_auth_signing_alg: RS256\n    jwks: {keys: [" + ecJWK + "]}", `a.yaml:6: ` + inX + notUsable + "alg is missing, and the key fits none of RS256" + onlyPublic},
+
+		{"private key", "    jwks: {keys: [" + strings.Replace(ecJWK, "{", "{d: "+ecPrivate+", ", 1) + "]}", `a.yaml:5: ` + inX + notUsable + `private member "d" is present` + onlyPublic},
+		{"symmetric key", `    jwks: {keys: [{kty: oct, k: ` + ecPrivate + `, kid: "1"}]}`, `a.yaml:5: ` + inX + notUsable + `private member "k" is present` + onlyPublic},
+		{"key for encryption", "    jwks: {keys: [" + strings.Replace(ecJWK, "use: sig", "use: enc", 1) + "]}", `a.yaml:5: ` + inX + notUsable + `use is not "sig"` + onlyPublic},
+		{"not on the curve", "    jwks: {keys: [" + strings.Replace(ecJWK, "x: MKB", "x: MKC", 1) + "]}", ""},
+		{"a curve without signatures", `    jwks: {keys: [{kty: OKP, crv: X25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwaaPJHURpo, kid: "1"}]}`, `a.yaml:5: ` + inX + notUsable + "crv is not Ed25519" + onlyPublic},
+		{"no keys", "    jwks: {keys: []}", `a.yaml:5: ` + inX + "jwks: keys is missing or empty; it could never authenticate: add a public key, or write `active: false`"},
+		{"no set", "    jwks: {}", `a.yaml:5: ` + inX + "jwks: keys is missing or empty; it could never authenticate: add a public key, or write `active: false`"},
+		{"a list for a set", "    jwks: [" + ecJWK + "]", `a.yaml:5: ` + inX + `jwks: must be a mapping with the fields keys`},
+		{"a set as text", `    jwks: '{"keys":[]}'`, `a.yaml:5: ` + inX + `jwks: must be a mapping with the fields keys`},
+		{"null", "    jwks:", `a.yaml:5: ` + inX + `jwks is null; give it a value or leave it out`},
+		{"more than keys", "    jwks: {keys: [" + ecJWK + "], more: 1}", `a.yaml:5: ` + inX + `jwks: unknown field "more"; known: keys`},
+		{"a kid twice", "    jwks:\n      keys:\n        - " + ecJWK + "\n        - " + strings.Replace(edJWK, `"2"`, `"1"`, 1), `a.yaml:8: ` + inX + `jwks: kid "1" is that of another key already`},
+		{"a member twice", "    jwks: {keys: [" + strings.Replace(ecJWK, "{", "{kid: b, ", 1) + "]}", `a.yaml:5: ` + inX + `jwks: field "kid" is repeated; it was in line 5 already`},
+		{"a member that is null", "    jwks: {keys: [" + strings.Replace(ecJWK, "{", "{alg: ~, ", 1) + "]}", `a.yaml:5: ` + inX + `jwks: key "1" is null; give it a value or leave it out`},
+		{"an alias", "    jwks: {keys: [&a " + ecJWK + "]}", `a.yaml:5: ` + inX + `jwks: key "1" has an anchor (&), which is not accepted; write the value out where it is needed`},
+		{"a number that YAML knows alone", "    jwks: {keys: [" + strings.Replace(ecJWK, "{", "{n: 0x1F, ", 1) + "]}", `a.yaml:5: ` + inX + `jwks: key "1" must be text, a number as JSON has it, true, false, a list or a mapping; quote text that YAML takes for something else`},
+
+		{"plain HTTP", "    jwks_uri: http://x.example.com", `a.yaml:5: ` + inX + `jwks_uri must be https: whoever is on the way could put keys of his own there`},
+		{"a path", "    jwks_uri: keys.json", `a.yaml:5: ` + inX + `jwks_uri must be the URL of a JWK Set, such as https://worker.example.com/jwks.json`},
+		{"a user in the URL", "    jwks_uri: https://a:b@x.example.com", `a.yaml:5: ` + inX + `jwks_uri must have no user and no fragment`},
+		{"a fragment in the URL", "    jwks_uri: https://x.example.com/#a", `a.yaml:5: ` + inX + `jwks_uri must have no user and no fragment`},
+		{"a URL that is a list", "    jwks_uri: [https://x.example.com]", `a.yaml:5: ` + inX + `jwks_uri must be a string`},
+		{"too many keys", "    jwks: {keys: [" + strings.Repeat(edless(), mostKeys+1) + "]}", `a.yaml:3: ` + inX + `it has 21 keys; at most 20 are accepted`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, _, failure := loadText(t, keyed(row.fields))
+			if row.want == "" && failure != "" {
+				return // what the library says of it
+			}
+			if failure != row.want {
+				t.Errorf("got:\n%s\nwant:\n%s", failure, row.want)
+			}
+			if strings.Contains(failure, ecPrivate) {
+				t.Error("the error repeats a private key")
+			}
+		})
+	}
+}
+
+// edless is a key without a kid, in a list.
+func edless() string { return strings.Replace(edJWK, `, kid: "2"`, "", 1) + ", " }
+
+// A JWK Set, or PEM as openssl writes it.
+func TestKeysFile(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	weak, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(kind string, data []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data}))
+	}
+	public := func(key *rsa.PrivateKey) string {
+		data, err := x509.MarshalPKIXPublicKey(key.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return block("PUBLIC KEY", data)
+	}
+	ecSet := `{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","kid":"1"}]}`
+	const place = `a.yaml:5: ` + inX + `file keys/x: `
+	for _, row := range []struct{ name, content, fields, keys, want string }{
+		{"set", ecSet, "", "1 ES256", ""},
+		{"set, indented", "\n\t " + ecSet + "\n", "", "1 ES256", ""},
+		{"public key", public(key), "", " RS256", ""},
+		{"public key, PS256", public(key), "    token_endpoint_auth_signing_alg: PS256\n", " PS256", ""},
+		{"public key of PKCS #1", block("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&key.PublicKey)), "", " RS256", ""},
+		{"text around", "subject=/CN=x\n" + public(key) + "end\n", "", " RS256", ""},
+		{"two", public(key) + public(key), "", " RS256  RS256", ""},
+		{"private key", block("PRIVATE KEY", []byte("x")), "", "", place + "has a private key, which belongs to the client alone; put its public half here: openssl pkey -in key.pem -pubout"},
+		{"private key of PKCS #1", block("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)), "", "", place + "has a private key, which belongs to the client alone; put its public half here: openssl pkey -in key.pem -pubout"},
+		{"private key after a public one", public(key) + block("EC PRIVATE KEY", []byte("x")), "", "", place + "has a private key, which belongs to the client alone; put its public half here: openssl pkey -in key.pem -pubout"},
+		{"private JWK", strings.Replace(ecSet, `"kid"`, `"d":"`+ecPrivate+`","kid"`, 1), "", "", place + `key 0 (kid "1"): unusable key: private member "d" is present; only public keys that verify signatures belong here`},
+		{"weak key", public(weak), "", "", place + "unusable key: RSA modulus has 1024 bits, not 2048 to 8192"},
+		{"key of another family", public(key), "    token_endpoint_auth_signing_alg: ES256\n", "", place + "unusable key: type or curve does not fit the algorithm"},
+		{"request for a certificate", block("CERTIFICATE REQUEST", []byte("x")), "", "", place + `has a PEM block of the type "CERTIFICATE REQUEST"; PUBLIC KEY and CERTIFICATE are accepted`},
+		{"words", "my key", "", "", place + `must have a JWK Set, {"keys": [ … ]}, or public keys or certificates as PEM`},
+		{"nothing", "", "", "", place + `must have a JWK Set, {"keys": [ … ]}, or public keys or certificates as PEM`},
+		{"one JWK", `{"kty":"EC"}`, "", "", place + `unusable key set: "keys" is not an array`},
+		{"empty set", `{"keys":[]}`, "", "", place + `there is no key in it`},
+		{"too large", strings.Repeat(" ", mostKeysFile+1), "", "", strings.TrimSuffix(place, ": ") + ` is larger than 262144 bytes`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := write(t, map[string]string{"a.yaml": keyed("    jwks_file: keys/x\n" + row.fields), "keys/x": row.content})
+			set, _, failure := loadFrom(dir, "a.yaml")
+			if failure != row.want {
+				t.Fatalf("got:\n%s\nwant:\n%s", failure, row.want)
+			}
+			if row.want != "" {
+				return
+			}
+			a, _ := set.Application("x")
+			var got []string
+			for _, key := range a.Keys {
+				got = append(got, key.ID+" "+key.Algorithm)
+			}
+			if strings.Join(got, " ") != row.keys {
+				t.Errorf("got %q, want %q", got, row.keys)
+			}
+		})
+	}
+	if _, _, failure := loadText(t, keyed("    jwks_file: none.pem")); failure != `a.yaml:5: `+inX+`file none.pem cannot be read: no such file or directory` {
+		t.Error(failure)
+	}
+}
+
+// A change of the file is one of the Application, and a broken one keeps the last
+// good keys.
+func TestKeysFileIsWatched(t *testing.T) {
+	set := func(kid string) string {
+		return fmt.Sprintf(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwaaPJHURpo","kid":"%s"}]}`, kid)
+	}
+	dir := write(t, map[string]string{"a.yaml": keyed("    jwks_file: x.json"), "x.json": set("1")})
+	l := NewLibrary([]string{filepath.Join(dir, "a.yaml")}, Options{})
+	if _, err := l.Load(); err != nil {
+		t.Fatal(err)
+	}
+	change := func(content string) *Result {
+		if err := os.WriteFile(filepath.Join(dir, "x.json"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return l.Refresh(nil)
+	}
+	thumbprint := func() string {
+		key, err := jws.ParseKeySetFor(jws.Algorithms, []byte(set("1")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key.Keys()[0].Thumbprint()
+	}()
+	r := change(set("2"))
+	want := fmt.Sprintf(`application "x" gained key 2 (EdDSA %[1]s)|application "x" lost key 1 (EdDSA %[1]s)`, thumbprint)
+	if got := strings.Join(r.Changes, "|"); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if r = change("broken"); len(r.Problems) != 1 || r.Applied {
+		t.Errorf("%+v", r)
+	}
+	if a, _ := r.Set.Application("x"); a.Keys[0].ID != "2" {
+		t.Error("the last good key is gone")
+	}
+	if r = change(set("2")); len(r.Mended) != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+// Whoever steals a key that two have is both, and neither can be shut out alone.
+func TestSharedKeysAreWarnedOf(t *testing.T) {
+	_, warnings, failure := loadText(t, keyed("    jwks: {keys: ["+ecJWK+"]}\n")+"  - {client_id: b, scopes: [a.read], jwks: {keys: ["+ecJWK+"]}}\n")
+	if want := `a.yaml:6: application "b": application "x" has the same key; give each its own`; failure != "" || len(warnings) != 1 || warnings[0] != want {
+		t.Errorf("%s %q", failure, warnings)
+	}
+}
+
+// One source is enough for all who name a URL, and none for those shut out.
+func TestKeysURLs(t *testing.T) {
+	set := mustLoad(t, keyed("    jwks_uri: https://b.example.com\n")+
+		"  - {client_id: b, scopes: [a.read], jwks_uri: https://a.example.com}\n"+
+		"  - {client_id: c, scopes: [a.read], jwks_uri: https://b.example.com}\n"+
+		"  - {client_id: d, active: false, jwks_uri: https://c.example.com}\n")
+	if got := fmt.Sprint(set.KeysURLs()); got != "[https://a.example.com https://b.example.com]" {
+		t.Error(got)
+	}
+}
