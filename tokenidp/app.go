@@ -100,6 +100,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 			return placed(t.Source, err)
 		}
 	}
+	for _, iss := range a.Issuers {
+		if err := iss.federate(a.Trusted); err != nil {
+			return fmt.Errorf("loading applications: %w", err)
+		}
+	}
 	if err := ctx.GetMetricsRegistry().Register(trustedMetrics{a.Trusted}); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}

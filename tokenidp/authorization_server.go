@@ -163,6 +163,9 @@ func (s *AuthorizationServer) recordToken(r *http.Request, issued *issuance) {
 		if id := issued.client.KeyID; id != "" {
 			fields = append(fields, zap.String("client_kid", loggable(id)))
 		}
+		if from := issued.client.FederatedIssuer; from != "" {
+			fields = append(fields, zap.String("federated_issuer", from), zap.String("federated_subject", loggable(issued.client.FederatedSubject)))
+		}
 		c.Write(fields...)
 	}
 }

@@ -58,7 +58,7 @@ func claimHeaders(headers []ClaimHeader) ([]claimHeader, error) {
 		case named(headers[:i], h.Header):
 			return nil, fmt.Errorf("claim_header: %s is set twice", name)
 		}
-		path, err := claimPath(h.Claim)
+		path, err := verifier.ParsePath(h.Claim)
 		if err != nil {
 			return nil, fmt.Errorf("claim_header: %s: %w", name, err)
 		}

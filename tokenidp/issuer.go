@@ -110,6 +110,7 @@ type Issuer struct {
 	standing      *standing
 	authenticator *oauth.Authenticator            // of clients
 	clientKeys    *clientKeys                     // nil without Applications
+	assertions    *oauth.Assertions               // nil without Applications
 	storage       string                          // tells the storage from another
 	issues        bool                            // a handler of this configuration issues tokens
 	ensured       bool                            // the keys are as configured; for maintainKeysOnce alone
@@ -243,11 +244,11 @@ func (iss *Issuer) provisionAuthenticator(ctx context.Context, replay oauth.Repl
 	}
 	iss.clientKeys = newClientKeys(ctx, iss)
 	iss.clientKeys.follow(set)
-	assertions := &oauth.Assertions{Issuer: iss.Issuer, Replay: replay, KeysAt: iss.clientKeys.at}
+	iss.assertions = &oauth.Assertions{Issuer: iss.Issuer, Replay: replay, KeysAt: iss.clientKeys.at}
 	if iss.InsecureAssertionAudience {
-		assertions.InsecureAudiences = []string{iss.Issuer + "/token"}
+		iss.assertions.InsecureAudiences = []string{iss.Issuer + "/token"}
 	}
-	iss.authenticator = iss.standing.authenticator.With(assertions)
+	iss.authenticator = iss.standing.authenticator.With(iss.assertions)
 }
 
 // policy is what token requests are held to.

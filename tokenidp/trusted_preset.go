@@ -24,6 +24,9 @@ type preset struct {
 	open       string
 	whose      []string
 	scopesTell bool
+	// subject is how a pattern of sub has to begin in order to say whose; nil: none
+	// does. Patterns of other claims begin with a whole segment, which is the owner.
+	subject *regexp.Regexp
 	// everybodys is the audience that every token has.
 	everybodys string
 	// issuer is what its identifiers look like, and wanted how to write it.
@@ -76,6 +79,8 @@ var presets = map[string]*preset{
 		},
 		open:  "every pod of a cluster gets a token for any audience; say whose are accepted, as in: claim sub system:serviceaccount:<namespace>:<name>",
 		whose: []string{"sub", "/kubernetes.io/namespace", "/kubernetes.io/serviceaccount/uid"},
+		// system:serviceaccount:<namespace>:<name>
+		subject: regexp.MustCompile(`^system:serviceaccount:[^:*]+:`),
 	},
 	// https://docs.github.com/actions/reference/security/oidc
 	"github_actions": {
@@ -88,6 +93,8 @@ var presets = map[string]*preset{
 			"sub", "repository", "repository_id", "repository_owner", "repository_owner_id",
 			"enterprise", "enterprise_id", "job_workflow_ref",
 		},
+		// repo:<owner>/<repository>:…
+		subject: regexp.MustCompile(`^repo:[^:/*]+/`),
 	},
 }
 
@@ -101,6 +108,8 @@ var knownHosts = map[string]*preset{
 	"gitlab.com": {
 		open:  "every project on gitlab.com gets a token for any audience; say whose are accepted, as in: claim project_id 46573356",
 		whose: []string{"sub", "project_id", "project_path", "namespace_id", "namespace_path"},
+		// project_path:<group>/<project>:…
+		subject: regexp.MustCompile(`^project_path:[^:/*]+/`),
 	},
 	// https://cloud.google.com/docs/authentication/token-types
 	"accounts.google.com": {
@@ -145,8 +154,14 @@ func (p *preset) checkRequirement(r *verifier.Requirement) error {
 }
 
 func (p *preset) tells(rule verifier.ClaimRule) bool {
+	pins := func(pattern *verifier.Pattern) bool {
+		return p.subject != nil && p.subject.MatchString(pattern.String())
+	}
+	if slices.Equal(rule.Path, verifier.Path{"sub"}) && slices.ContainsFunc(rule.Patterns, func(pattern *verifier.Pattern) bool { return !pins(pattern) }) {
+		return false
+	}
 	return slices.ContainsFunc(p.whose, func(name string) bool {
-		path, err := claimPath(name)
+		path, err := verifier.ParsePath(name)
 		return err == nil && slices.Equal(path, rule.Path)
 	})
 }

@@ -50,6 +50,8 @@ type Application struct {
 	// `jwks_uri`. Both are empty if it authenticates otherwise.
 	Keys    []*jws.Key
 	KeysURL string
+	// Federated are the workloads elsewhere that authenticate as it.
+	Federated []*Federation
 	// Scopes are those it may ask for, in order of definition. Each is owned by a
 	// Resource of the Set.
 	Scopes []string

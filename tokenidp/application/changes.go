@@ -184,6 +184,17 @@ func (c *changeLog) application(clientID string, was, is *Application) {
 	c.difference(keyNames(is.Keys), keyNames(was.Keys), what+" gained key")
 	c.difference(keyNames(was.Keys), keyNames(is.Keys), what+" lost key")
 	c.instead(what, "jwks_uri", cmp.Or(was.KeysURL, "none"), cmp.Or(is.KeysURL, "none"))
+	c.difference(federations(is.Federated), federations(was.Federated), what+" trusts")
+	c.difference(federations(was.Federated), federations(is.Federated), what+" trusts no more")
+}
+
+// federations say of each what it says.
+func federations(federated []*Federation) []string {
+	texts := make([]string, len(federated))
+	for i, f := range federated {
+		texts[i] = f.says
+	}
+	return texts
 }
 
 // keyNames tell keys apart also where they have a kid, or another algorithm.

@@ -18,7 +18,7 @@ const (
 var applicationFields = []string{
 	"client_id", "client_name", "active", "grant_types",
 	"token_endpoint_auth_method", "token_endpoint_auth_signing_alg",
-	"secrets", "jwks", "jwks_file", "jwks_uri",
+	"secrets", "jwks", "jwks_file", "jwks_uri", "federated",
 	fieldSubjectDN, fieldSANDNS, fieldSANURI, fieldSANIP, fieldSANEmail,
 	"scopes", "default_scopes", "token_lifetime",
 	"tls_client_certificate_bound_access_tokens", "dpop_bound_access_tokens",
@@ -31,10 +31,11 @@ var applicationFields = []string{
 //	active: true                                  # default
 //	grant_types: [client_credentials]             # default
 //	token_endpoint_auth_method: <method>          # default: what the next fields are for
-//	secrets:                                      # see secret; or one of the next three
+//	secrets:                                      # see secret; or one of the next four
 //	jwks: {keys: [<public JWK>, …]}
 //	jwks_file: <path, from the folder of this file>
 //	jwks_uri: https://…
+//	federated:                                    # see federated
 //	token_endpoint_auth_signing_alg: ES256        # optional, beside keys
 //	tls_client_auth_…: <name>                     # see certificateName
 //	scopes: [<scope>, …]

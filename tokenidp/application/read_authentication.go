@@ -17,6 +17,7 @@ type way struct {
 var ways = []way{
 	{[]string{"secrets"}, []string{AuthMethodBasic, AuthMethodPost}, (*loader).secrets},
 	{[]string{"jwks", "jwks_file", "jwks_uri"}, []string{AuthMethodPrivateKeyJWT}, (*loader).keys},
+	{[]string{"federated"}, []string{AuthMethodPrivateKeyJWT}, (*loader).federated},
 	{certificateFields, []string{AuthMethodTLS}, (*loader).certificateName},
 }
 
@@ -68,12 +69,16 @@ func (l *loader) wayOf(m *mapping) (field string, found *way) {
 
 // missing says what an active Application lacks.
 func missing(method string) string {
+	var fields []string
 	for _, w := range ways[1:] {
 		if slices.Contains(w.methods, method) {
-			return method + " needs one of " + strings.Join(w.fields, ", ") + "; it could never authenticate: add one, or write `active: false`"
+			fields = append(fields, w.fields...)
 		}
 	}
-	return noSecret
+	if len(fields) == 0 {
+		return noSecret
+	}
+	return method + " needs one of " + strings.Join(fields, ", ") + "; it could never authenticate: add one, or write `active: false`"
 }
 
 func (m *mapping) authMethod() (string, *yaml.Node) {

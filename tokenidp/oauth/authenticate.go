@@ -50,6 +50,9 @@ type Client struct {
 	// KeyID is the kid of the key that signed its assertion, or else the thumbprint
 	// (RFC 7638); empty if none did.
 	KeyID string
+	// FederatedIssuer is the issuer elsewhere that vouched for it, and
+	// FederatedSubject the sub of that issuer's token; both are empty if none did.
+	FederatedIssuer, FederatedSubject string
 }
 
 // Authenticate finds the Application of the credentials and checks that they

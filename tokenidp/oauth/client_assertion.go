@@ -52,6 +52,9 @@ type Assertions struct {
 	InsecureAudiences []string
 	// Replay remembers which were used.
 	Replay Replay
+	// Trusted are the issuers elsewhere whose tokens may vouch for a client, by their
+	// iss.
+	Trusted map[string]TrustedIssuer
 	// KeysAt finds the keys of a `jwks_uri`; nil for one that nobody declares.
 	KeysAt func(url string) verifier.KeySource
 }
@@ -67,6 +70,7 @@ func (a *Authenticator) With(assertions *Assertions) *Authenticator {
 // Assertion is a client assertion that was taken apart (RFC 7521 section 4.2).
 // Nothing of it is verified.
 type Assertion struct {
+	raw       string
 	message   *jws.Message
 	claims    map[string]any
 	malformed error
@@ -77,10 +81,10 @@ type Assertion struct {
 func ParseAssertion(text string) *Assertion {
 	m, err := jws.Parse(text)
 	if err != nil {
-		return &Assertion{malformed: err}
+		return &Assertion{raw: text, malformed: err}
 	}
 	claims, err := strictjson.Object(m.Payload)
-	return &Assertion{message: m, claims: claims, malformed: err}
+	return &Assertion{raw: text, message: m, claims: claims, malformed: err}
 }
 
 // text is a claim that is a string, or "".
@@ -128,6 +132,9 @@ func (a *Authenticator) judge(ctx context.Context, app *application.Application,
 		return nil, invalidClient(reason)
 	case a.assertions == nil || !app.Accepts(string(PrivateKeyJWT)):
 		return nil, invalidClient(ReasonUnregisteredMethod)
+	}
+	if len(app.Federated) > 0 {
+		return a.byFederation(ctx, app, assertion)
 	}
 	return a.byOwnKey(ctx, app, assertion)
 }

@@ -588,10 +588,15 @@ func assertionRefusals(t *testing.T) map[Reason]*Error {
 		all[row.want] = assertingEndpoint(t).refuse(t, asserting(row.assertion, "&client_id=ec"))
 	}
 	e := assertingEndpoint(t)
-	good := func(client string) string { return assert(t, ecKey(), "ES256", nil, assertionClaims(client, e.clock.now)) }
+	good := func(client string) string {
+		return assert(t, ecKey(), "ES256", nil, assertionClaims(client, e.clock.now))
+	}
 	all[ReasonIncompleteAssertion] = e.refuse(t, post(formType, "grant_type=a&client_assertion=a"))
 	all[ReasonUnknownMethod] = e.refuse(t, post(formType, "grant_type=a&client_assertion_type=a&client_assertion=a"))
 	all[ReasonAssertionKeysUnavailable] = e.refuse(t, asserting(good("down"), ""))
+	f := federatedEndpoint(t)
+	other := assert(t, ecKey(), "ES256", members{"kid": "k"}, podToken(f.clock.now).with(members{"sub": "other"}))
+	all[ReasonAssertionWrongSubject] = f.refuse(t, asserting(other, "&client_id=worker"))
 	e.auth.assertions.Replay = new(replayed)
 	all[ReasonAssertionReplayed] = e.refuse(t, asserting(good("ec"), ""))
 	e.auth.assertions.Replay = &replayed{err: state.ErrUnavailable}

@@ -76,7 +76,7 @@ func TestCertificateAndAnotherMethod(t *testing.T) {
 	}{
 		"secret":    {func() *http.Request { return form("certified", generated, "&scope=orders.read") }, ReasonWrongSecret},
 		"Basic":     {func() *http.Request { return identified("certified", "Authorization", basic("certified", generated)) }, ReasonWrongSecret},
-		"assertion": {func() *http.Request { return identified("certified" + assertion) }, ReasonUnknownMethod},
+		"assertion": {func() *http.Request { return identified("certified" + assertion) }, ReasonAssertionMalformed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := row.request()

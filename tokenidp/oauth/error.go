@@ -72,6 +72,7 @@ const (
 	ReasonAssertionWrongAlgorithm  Reason = "assertion_wrong_algorithm"
 	ReasonAssertionWrongType       Reason = "assertion_wrong_type"
 	ReasonAssertionWrongIssuer     Reason = "assertion_wrong_issuer"
+	ReasonAssertionWrongSubject    Reason = "assertion_wrong_subject"
 	ReasonAssertionUnknownKey      Reason = "assertion_unknown_key"
 	ReasonAssertionKeysUnavailable Reason = "assertion_keys_unavailable"
 	ReasonAssertionBadSignature    Reason = "assertion_bad_signature"
@@ -92,7 +93,7 @@ func Reasons() []Reason {
 		ReasonUnknownClient, ReasonInactiveClient, ReasonNoCredentials, ReasonUnknownMethod, ReasonUnregisteredMethod,
 		ReasonMistypedSecret, ReasonHashingBusy, ReasonExpiredSecret, ReasonWrongSecret,
 		ReasonNoCertificate, ReasonUnverifiedCertificate, ReasonWrongCertificate, ReasonIncompleteAssertion,
-		ReasonAssertionMalformed, ReasonAssertionWrongAlgorithm, ReasonAssertionWrongType, ReasonAssertionWrongIssuer,
+		ReasonAssertionMalformed, ReasonAssertionWrongAlgorithm, ReasonAssertionWrongType, ReasonAssertionWrongIssuer, ReasonAssertionWrongSubject,
 		ReasonAssertionUnknownKey, ReasonAssertionKeysUnavailable, ReasonAssertionBadSignature, ReasonAssertionWrongAudience,
 		ReasonAssertionExpired, ReasonAssertionLivesTooLong, ReasonAssertionNotYetValid, ReasonAssertionReplayed,
 		ReasonStateUnavailable, ReasonCertificateRequired, ReasonUnsupportedGrant,

@@ -4,33 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
-
-// Path is where a claim stands: the names of the objects around it, then its own.
-// A name is compared byte for byte and may hold dots or a URL:
-//
-//	Path{"realm_access", "roles"}      a member of the claim realm_access
-//	Path{"https://example.com/roles"}  the claim of that name
-type Path []string
-
-// String is for people: names with dots in them make it ambiguous.
-func (p Path) String() string { return strings.Join(p, ".") }
-
-// in walks down an object. It is not sound if something on the way is no object.
-func (p Path) in(object map[string]any) (value any, found, sound bool) {
-	for i, name := range p {
-		if value, found = object[name]; !found || i == len(p)-1 {
-			return value, found, true
-		}
-		if object, sound = value.(map[string]any); !sound {
-			return nil, false, false
-		}
-	}
-	return nil, false, true
-}
 
 // Layout is where the tokens of an issuer have their claims. The zero value is RFC
 // 9068, for which iss, sub, client_id, jti, aud, iat and exp are required, and scope

@@ -109,26 +109,26 @@ func TestAuthorizeByClaims(t *testing.T) {
 		rule ClaimRule
 		ok   bool
 	}{
-		"equal":             {ClaimRule{Path{"repository"}, []string{"my-org/my-repo"}}, true},
-		"one of several":    {ClaimRule{Path{"repository"}, []string{"other", "my-org/my-repo"}}, true},
-		"another":           {ClaimRule{Path{"repository"}, []string{"my-org/other"}}, false},
-		"a part":            {ClaimRule{Path{"repository"}, []string{"my-org"}}, false},
-		"another case":      {ClaimRule{Path{"repository"}, []string{"My-Org/my-repo"}}, false},
-		"missing":           {ClaimRule{Path{"owner"}, []string{""}}, false},
-		"number":            {ClaimRule{Path{"run"}, []string{"7"}}, true},
-		"number, otherwise": {ClaimRule{Path{"run"}, []string{"7.0"}}, false},
-		"boolean":           {ClaimRule{Path{"prod"}, []string{"true"}}, true},
-		"null":              {ClaimRule{Path{"nothing"}, []string{"", "null", "<nil>"}}, false},
-		"in a list":         {ClaimRule{Path{"groups"}, []string{"staff"}}, true},
-		"not in the list":   {ClaimRule{Path{"groups"}, []string{"admins"}}, false},
-		"an empty list":     {ClaimRule{Path{"none"}, []string{""}}, false},
-		"nested":            {ClaimRule{Path{"kubernetes.io", "namespace"}, []string{"shop"}}, true},
-		"an object":         {ClaimRule{Path{"kubernetes.io"}, []string{"map[namespace:shop]"}}, false},
-		"no values":         {ClaimRule{Path{"repository"}, nil}, false},
-		"no path":           {ClaimRule{nil, []string{""}}, false},
+		"equal":             {ClaimRule{Path: Path{"repository"}, Values: []string{"my-org/my-repo"}}, true},
+		"one of several":    {ClaimRule{Path: Path{"repository"}, Values: []string{"other", "my-org/my-repo"}}, true},
+		"another":           {ClaimRule{Path: Path{"repository"}, Values: []string{"my-org/other"}}, false},
+		"a part":            {ClaimRule{Path: Path{"repository"}, Values: []string{"my-org"}}, false},
+		"another case":      {ClaimRule{Path: Path{"repository"}, Values: []string{"My-Org/my-repo"}}, false},
+		"missing":           {ClaimRule{Path: Path{"owner"}, Values: []string{""}}, false},
+		"number":            {ClaimRule{Path: Path{"run"}, Values: []string{"7"}}, true},
+		"number, otherwise": {ClaimRule{Path: Path{"run"}, Values: []string{"7.0"}}, false},
+		"boolean":           {ClaimRule{Path: Path{"prod"}, Values: []string{"true"}}, true},
+		"null":              {ClaimRule{Path: Path{"nothing"}, Values: []string{"", "null", "<nil>"}}, false},
+		"in a list":         {ClaimRule{Path: Path{"groups"}, Values: []string{"staff"}}, true},
+		"not in the list":   {ClaimRule{Path: Path{"groups"}, Values: []string{"admins"}}, false},
+		"an empty list":     {ClaimRule{Path: Path{"none"}, Values: []string{""}}, false},
+		"nested":            {ClaimRule{Path: Path{"kubernetes.io", "namespace"}, Values: []string{"shop"}}, true},
+		"an object":         {ClaimRule{Path: Path{"kubernetes.io"}, Values: []string{"map[namespace:shop]"}}, false},
+		"no values":         {ClaimRule{Path: Path{"repository"}}, false},
+		"no path":           {ClaimRule{Values: []string{""}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			always := ClaimRule{Path{"prod"}, []string{"true"}}
+			always := ClaimRule{Path: Path{"prod"}, Values: []string{"true"}}
 			err := c.Authorize(&Requirement{Audiences: []string{"orders-api"}, Claims: []ClaimRule{always, row.rule}}, now, nil)
 			if row.ok {
 				if err != nil {

@@ -1,0 +1,38 @@
+package application
+
+import (
+	"slices"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+// Federation is a workload that an issuer elsewhere vouches for: a pod, a pipeline.
+// It authenticates with a token of that issuer, and has no secret here (RFC 7523
+// section 2.2, with another issuer than the client itself).
+type Federation struct {
+	// Issuer is compared byte for byte with the iss of a token.
+	Issuer string
+	// Audience is what the token must be for; "" stands for the issuer of this server.
+	Audience string
+	// Claims tell which of the issuer's tokens are the workload's: all of them must
+	// hold. There is at least one.
+	Claims []verifier.ClaimRule
+	// Source is the "file:line" of its definition.
+	Source string
+
+	// says is what it says, for the log.
+	says string
+}
+
+// FederatedIssuers are those that any active Application relies on, sorted.
+func (s *Set) FederatedIssuers() (issuers []string) {
+	for _, a := range s.byClientID {
+		for _, f := range a.Federated {
+			if a.Active {
+				issuers = append(issuers, f.Issuer)
+			}
+		}
+	}
+	slices.Sort(issuers)
+	return slices.Compact(issuers)
+}

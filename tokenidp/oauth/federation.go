@@ -1,0 +1,79 @@
+package oauth
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+// TrustedIssuer verifies the tokens of an issuer elsewhere, as `verify` does.
+type TrustedIssuer struct {
+	Verifier *verifier.Verifier
+	// Claims are what every token of it must have.
+	Claims []verifier.ClaimRule
+}
+
+// byFederation is for a token that an issuer elsewhere made for a workload (RFC 7521
+// section 4.2: the issuer of an assertion need not be the client). Such tokens are
+// mounted as files and used until they are replaced, so that no use uses one up;
+// their audience keeps them from being of use anywhere else.
+func (a *Authenticator) byFederation(ctx context.Context, app *application.Application, assertion *Assertion) (*Client, *Error) {
+	issuer := assertion.text("iss")
+	trusted, found := a.assertions.Trusted[issuer]
+	if !found || !slices.ContainsFunc(app.Federated, func(f *application.Federation) bool { return f.Issuer == issuer }) {
+		return nil, badAssertion(ReasonAssertionWrongIssuer, fmt.Errorf("iss is %.255q, which is not among those of the Application", issuer))
+	}
+	claims, err := trusted.Verifier.Verify(ctx, assertion.raw)
+	if err != nil {
+		return nil, foreignAssertion(err)
+	}
+	if _, bound := claims.Claim("cnf"); bound {
+		return nil, badAssertion(ReasonAssertionWrongType, errors.New("cnf is present: whoever sends it would have to prove that it is his"))
+	}
+	for _, f := range app.Federated {
+		if f.Issuer != issuer {
+			continue
+		}
+		err = claims.Authorize(&verifier.Requirement{
+			Audiences: []string{cmp.Or(f.Audience, a.assertions.Issuer)},
+			Claims:    slices.Concat(trusted.Claims, f.Claims),
+		}, a.now(), nil)
+		if err == nil {
+			return &Client{Application: app, Method: PrivateKeyJWT, KeyID: claims.KeyID, FederatedIssuer: issuer, FederatedSubject: claims.Subject}, nil
+		}
+	}
+	return nil, foreignAssertion(err)
+}
+
+// foreignAssertion tells in the terms of assertions why a token was refused.
+func foreignAssertion(err error) *Error {
+	refusal, ok := errors.AsType[*verifier.Refusal](err)
+	if !ok {
+		return badAssertion(ReasonAssertionMalformed, err)
+	}
+	reason, ok := foreignReasons[refusal.Reason]
+	if !ok {
+		reason = ReasonAssertionMalformed
+	}
+	return badAssertion(reason, err)
+}
+
+var foreignReasons = map[verifier.Reason]Reason{
+	verifier.WrongAlgorithm:   ReasonAssertionWrongAlgorithm,
+	verifier.UnknownIssuer:    ReasonAssertionWrongIssuer,
+	verifier.WrongType:        ReasonAssertionWrongType,
+	verifier.MissingKeyID:     ReasonAssertionUnknownKey,
+	verifier.UnknownKey:       ReasonAssertionUnknownKey,
+	verifier.KeysUnavailable:  ReasonAssertionKeysUnavailable,
+	verifier.BadSignature:     ReasonAssertionBadSignature,
+	verifier.Expired:          ReasonAssertionExpired,
+	verifier.NotYetValid:      ReasonAssertionNotYetValid,
+	verifier.IssuedInFuture:   ReasonAssertionNotYetValid,
+	verifier.WrongAudience:    ReasonAssertionWrongAudience,
+	verifier.ClaimNotAccepted: ReasonAssertionWrongSubject,
+}

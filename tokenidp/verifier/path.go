@@ -1,0 +1,56 @@
+package verifier
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Path is where a claim stands: the names of the objects around it, then its own.
+// A name is compared byte for byte and may hold dots or a URL:
+//
+//	Path{"realm_access", "roles"}      a member of the claim realm_access
+//	Path{"https://example.com/roles"}  the claim of that name
+type Path []string
+
+// String is for people: names with dots in them make it ambiguous.
+func (p Path) String() string { return strings.Join(p, ".") }
+
+// in walks down an object. It is not sound if something on the way is no object.
+func (p Path) in(object map[string]any) (value any, found, sound bool) {
+	for i, name := range p {
+		if value, found = object[name]; !found || i == len(p)-1 {
+			return value, found, true
+		}
+		if object, sound = value.(map[string]any); !sound {
+			return nil, false, false
+		}
+	}
+	return nil, false, true
+}
+
+// ParsePath reads a claim's name, or a JSON Pointer (RFC 6901 section 3).
+func ParsePath(name string) (Path, error) {
+	pointer, nested := strings.CutPrefix(name, "/")
+	if !nested {
+		if name == "" {
+			return nil, errors.New("a claim without a name")
+		}
+		return Path{name}, nil
+	}
+	path := Path(strings.Split(pointer, "/"))
+	for i, step := range path {
+		if step == "" {
+			return nil, fmt.Errorf("the claim %q has an empty step; write it as /realm_access/roles", name)
+		}
+		if badEscape.MatchString(step) {
+			return nil, fmt.Errorf("the claim %q has a ~ that is not ~0 (for ~) or ~1 (for /)", name)
+		}
+		path[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
+	}
+	return path, nil
+}
+
+// badEscape is a tilde that escapes nothing.
+var badEscape = regexp.MustCompile(`~([^01]|$)`)

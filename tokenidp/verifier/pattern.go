@@ -1,0 +1,47 @@
+package verifier
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+)
+
+// Pattern is what a claim has to look like. In it, an asterisk stands for one or
+// more characters: at the very end for any, anywhere else for any but a colon and a
+// slash, so that it never reaches into the next segment of a subject such as
+// repo:shop/orders:ref:refs/heads/main. Everything else stands for itself.
+type Pattern struct {
+	text   string
+	regexp *regexp.Regexp
+}
+
+// NewPattern refuses a pattern that fits more than its writer will think: it begins
+// with at least one whole segment, which ends in a colon or a slash.
+func NewPattern(text string) (*Pattern, error) {
+	fixed, _, found := strings.Cut(text, "*")
+	switch {
+	case !found:
+		return nil, errors.New("has no *; write the value without a pattern")
+	case fixed == "":
+		return nil, errors.New("begins with *, which fits everybody's; begin with what is fixed, as in repo:my-org/my-repo:*")
+	case !strings.HasSuffix(fixed, ":") && !strings.HasSuffix(fixed, "/"):
+		return nil, errors.New("has a * that is not at the beginning of a segment, so that my-org* would fit my-org-of-somebody-else; put it behind a colon or a slash")
+	case strings.Contains(text, "**"):
+		return nil, errors.New("has ** in it; one * at the end fits all the rest")
+	}
+	parts := strings.Split(text, "*")
+	for i, part := range parts {
+		parts[i] = regexp.QuoteMeta(part)
+	}
+	expression := strings.Join(parts, "[^:/\x00-\x1f]+")
+	if rest, open := strings.CutSuffix(expression, "[^:/\x00-\x1f]+"); open {
+		expression = rest + "[^\x00-\x1f]+"
+	}
+	compiled, err := regexp.Compile(`^(?:` + expression + `)$`)
+	return &Pattern{text, compiled}, err
+}
+
+func (p *Pattern) String() string { return p.text }
+
+// Match looks at all of the text. It takes time in proportion to its length.
+func (p *Pattern) Match(s string) bool { return p.regexp.MatchString(s) }
