@@ -138,17 +138,27 @@ func (v *Verify) provision(ctx caddy.Context) error {
 		return err
 	}
 	if !slices.ContainsFunc(issuers, isTrusted) {
-		v.warnOfUnknownClaims()
+		v.warnOfUnknownClaims(issuers)
 	}
 	return v.provisionMatchers(ctx)
 }
 
-// warnOfUnknownClaims names headers that will never be set.
-func (v *Verify) warnOfUnknownClaims() {
+// warnOfUnknownClaims names headers that will never be set, as far as the
+// Applications in force tell.
+func (v *Verify) warnOfUnknownClaims(issuers []tokenIssuer) {
+	known := slices.Clone(oauth.ClaimNames)
+	for _, iss := range issuers {
+		set := iss.(*Issuer).applications.Load()
+		if set == nil {
+			return // they are declared elsewhere
+		}
+		known = append(known, set.ClaimNames()...)
+	}
 	for _, h := range v.ClaimHeaders {
-		if h.Claim != allClaims && !slices.Contains(oauth.ClaimNames, h.Claim) {
+		path, err := verifier.ParsePath(h.Claim)
+		if h.Claim != allClaims && err == nil && !slices.Contains(known, path[0]) {
 			v.logger.Warn("no token issued here has the claim of this claim_header, so it will never be set",
-				zap.String("header", h.Header), zap.String("claim", h.Claim), zap.Strings("claims", oauth.ClaimNames), zap.String("source", v.Source))
+				zap.String("header", h.Header), zap.String("claim", h.Claim), zap.Strings("claims", known), zap.String("source", v.Source))
 		}
 	}
 }

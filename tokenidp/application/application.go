@@ -63,6 +63,10 @@ type Application struct {
 	// CertificateBound and DPoPBound tell that it gets only tokens which are bound to
 	// its certificate (RFC 8705 section 3.4) or to its key (RFC 9449 section 5.2).
 	CertificateBound, DPoPBound bool
+	// Claims are what its tokens say beside the usual claims: a JSON object, nil for
+	// nothing. ClaimNames are the names in it, in order of definition.
+	Claims     []byte
+	ClaimNames []string
 	// Source is the "file:line" of its definition.
 	Source string
 

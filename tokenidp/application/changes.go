@@ -1,6 +1,7 @@
 package application
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"maps"
@@ -179,6 +180,9 @@ func (c *changeLog) application(clientID string, was, is *Application) {
 	c.instead(what, "certificate", was.Certificate.String(), is.Certificate.String())
 	c.instead(what, "tls_client_certificate_bound_access_tokens", strconv.FormatBool(was.CertificateBound), strconv.FormatBool(is.CertificateBound))
 	c.instead(what, "dpop_bound_access_tokens", strconv.FormatBool(was.DPoPBound), strconv.FormatBool(is.DPoPBound))
+	if !bytes.Equal(was.Claims, is.Claims) {
+		c.add("%s claims changed: %s instead of %s", what, listed(is.ClaimNames), listed(was.ClaimNames))
+	}
 	c.instead(what, "token_lifetime", lifetime(was), lifetime(is))
 	c.secrets(what, was.Secrets, is.Secrets)
 	c.difference(keyNames(is.Keys), keyNames(was.Keys), what+" gained key")

@@ -20,7 +20,7 @@ var applicationFields = []string{
 	"token_endpoint_auth_method", "token_endpoint_auth_signing_alg",
 	"secrets", "jwks", "jwks_file", "jwks_uri", "federated",
 	fieldSubjectDN, fieldSANDNS, fieldSANURI, fieldSANIP, fieldSANEmail,
-	"scopes", "default_scopes", "token_lifetime",
+	"scopes", "default_scopes", "token_lifetime", "claims",
 	"tls_client_certificate_bound_access_tokens", "dpop_bound_access_tokens",
 }
 
@@ -41,6 +41,7 @@ var applicationFields = []string{
 //	scopes: [<scope>, …]
 //	default_scopes: [<scope>, …]                  # optional
 //	token_lifetime: 1h                            # optional
+//	claims: {<name>: <value>}                     # optional
 //	tls_client_certificate_bound_access_tokens: false   # default
 //	dpop_bound_access_tokens: false                     # default
 func (l *loader) application(n *yaml.Node, index int) {
@@ -61,6 +62,7 @@ func (l *loader) application(n *yaml.Node, index int) {
 	if a.CertificateBound && a.DPoPBound {
 		m.fail(n, "its tokens cannot be bound to a certificate and to a key of DPoP at once; keep one")
 	}
+	m.claims(a)
 	l.authentication(m, a)
 	if a.Active && !m.has("scopes") {
 		m.fail(n, "scopes is missing; without any, it can never get a token")

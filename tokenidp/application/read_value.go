@@ -77,7 +77,7 @@ func scalar(n *yaml.Node) (any, error) {
 		return nil, errNotJSON
 	}
 	f, err := strconv.ParseFloat(n.Value, 64)
-	if err != nil || n.ShortTag() == "!!int" && (f > mostExact || f < -mostExact) {
+	if err != nil || n.ShortTag() == "!!int" && (f >= mostExact || f <= -mostExact) {
 		return nil, errors.New("is a number that not every reader of JSON keeps exactly; quote it")
 	}
 	return json.Number(n.Value), nil

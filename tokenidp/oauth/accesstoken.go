@@ -22,6 +22,9 @@ type AccessToken struct {
 	ExpiresAt time.Time
 	// Confirmation is what it is bound to; nil for a bearer token.
 	Confirmation *Confirmation
+	// More are the Application's own claims: a JSON object without any of the others,
+	// or nil.
+	More []byte
 }
 
 // NewAccessToken is the token of a grant. Nothing of the request gets into it
@@ -37,6 +40,7 @@ func NewAccessToken(issuer string, c *Client, g *application.Grant, now time.Tim
 		ID:        newTokenID(),
 		IssuedAt:  issuedAt,
 		ExpiresAt: issuedAt.Add(g.Lifetime),
+		More:      c.Application.Claims,
 	}
 }
 
@@ -57,6 +61,9 @@ const maxClaims = 11 << 10
 // it is too large for a token.
 func (t *AccessToken) Claims() ([]byte, error) {
 	claims, err := t.encode()
+	if err == nil && len(t.More) > 0 {
+		claims = append(append(claims[:len(claims)-1], ','), t.More[1:]...) // one object of two
+	}
 	if err == nil && len(claims) > maxClaims {
 		return nil, badRequest(CodeInvalidScope, "the scopes are too many for one token", ReasonTokenTooLarge, nil)
 	}

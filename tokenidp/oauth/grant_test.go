@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http/httptest"
 	"net/url"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
 // RFC 6749 section 3.3: scope-token *( SP scope-token ), each of them granted,
@@ -200,5 +202,24 @@ func TestTokenIDsAreUnique(t *testing.T) {
 			t.Fatalf("jti %q", id)
 		}
 		seen[id] = true
+	}
+}
+
+// RFC 9068 section 2.2.3: the Application's own claims are beside the others, and
+// count for the size.
+func TestOwnClaims(t *testing.T) {
+	client := &Client{Application: &application.Application{ClientID: "a", Claims: []byte(`{"org":{"unit":7},"team":"shop"}`)}}
+	token := NewAccessToken(idp, client, &application.Grant{Audience: "orders-api", Lifetime: time.Hour}, time.Now())
+	claims, err := token.Claims()
+	if err != nil {
+		t.Fatal(err)
+	}
+	object, err := strictjson.Object(claims)
+	if err != nil || object["team"] != "shop" || object["iss"] != idp || object["jti"] != token.ID || fmt.Sprint(object["org"]) != "map[unit:7]" {
+		t.Errorf("%s: %v", claims, err)
+	}
+	token.More = []byte(`{"a":"` + strings.Repeat("b", maxClaims) + `"}`)
+	if _, err := token.Claims(); err == nil {
+		t.Error("a token that no verifier takes was made")
 	}
 }

@@ -1,0 +1,66 @@
+package application
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// mostClaims is in bytes of JSON: a token goes with every request.
+const mostClaims = 4 << 10
+
+// reservedClaims are those by which a token says what it is, whose, for whom, and for
+// how long (RFC 7519 section 4.1, RFC 7800, RFC 8693, RFC 9068, OpenID Connect), also
+// in the spelling of other issuers. Nobody's file of Applications may say otherwise.
+var reservedClaims = []string{
+	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "cnf",
+	"azp", "appid", "cid", "scp", "act", "may_act", "auth_time", "acr", "amr", "sid",
+	"nonce", "at_hash", "c_hash", "s_hash", "events", "token_introspection", "authorization_details",
+}
+
+// claims reads
+//
+//	claims: {<name>: <whatever JSON can say>}
+func (m *mapping) claims(a *Application) {
+	object := make(map[string]any)
+	for _, e := range m.entries("claims") {
+		reserved := slices.ContainsFunc(reservedClaims, func(name string) bool { return strings.EqualFold(name, e.name) })
+		switch {
+		case !isLabel(e.name, longestName):
+			m.fail(e.key, "claims must have names of 1 to %d printable characters", longestName)
+		case reserved:
+			m.fail(e.key, "claims must not have %s, which this server sets, or which means something else in a token; choose another name", quoted(e.name))
+		default:
+			if value, ok := m.value(e.value, "claims: "+quoted(e.name)); ok {
+				object[e.name] = value
+				a.ClaimNames = append(a.ClaimNames, e.name)
+			}
+		}
+	}
+	if len(object) == 0 {
+		return
+	}
+	var encoded bytes.Buffer
+	encoder := json.NewEncoder(&encoded)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(object); err != nil {
+		m.failField(m.fields["claims"], "claims", "cannot be written as JSON: %v", err)
+		return
+	}
+	if encoded.Len() > mostClaims {
+		m.failField(m.fields["claims"], "claims", "have %d bytes as JSON; at most %d are accepted, since a token goes with every request", encoded.Len(), mostClaims)
+	}
+	a.Claims = bytes.TrimSpace(encoded.Bytes())
+}
+
+// ClaimNames are those of the claims of all active Applications, sorted.
+func (s *Set) ClaimNames() (names []string) {
+	for _, a := range s.byClientID {
+		if a.Active {
+			names = append(names, a.ClaimNames...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
