@@ -34,6 +34,7 @@ import (
 //	    state memory|storage|redis {
 //	        ...
 //	    }
+//	    dpop_origin <origin>...
 //	}
 //
 // Relative paths start at the folder of the Caddyfile. `issuer`, `trust` and `policy`
@@ -75,8 +76,16 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			if app.StateRaw, err = parseState(d); err != nil {
 				return nil, err
 			}
+		case "dpop_origin":
+			if app.DPoPOrigins != nil {
+				return nil, d.Err("dpop_origin is given twice; put all origins into one line")
+			}
+			var err error
+			if app.DPoPOrigins, err = parseOrigins(d); err != nil {
+				return nil, err
+			}
 		default:
-			return nil, unknown(d, "tokenidp", "issuer, trust, policy, state")
+			return nil, unknown(d, "tokenidp", "issuer, trust, policy, state, dpop_origin")
 		}
 	}
 	return httpcaddyfile.App{Name: "tokenidp", Value: caddyconfig.JSON(app, nil)}, nil

@@ -1,14 +1,16 @@
 package caddyfile
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-const demandOptions = "any_scope, audience, claim, require, max_age, max_lifetime, expression"
+const demandOptions = "any_scope, audience, claim, require, sender_constrained, max_age, max_lifetime, expression"
 
 // parseDemand reads one option that asks something of a token. Syntax:
 //
@@ -16,6 +18,7 @@ const demandOptions = "any_scope, audience, claim, require, max_age, max_lifetim
 //	audience     <audience>...
 //	claim        <claim> <value>...
 //	require      <claim>...
+//	sender_constrained [dpop] [mtls]
 //	max_age      <duration>
 //	max_lifetime <duration>
 //	expression   <cel>
@@ -34,6 +37,8 @@ func parseDemand(d *caddyfile.Dispenser, demands *tokenidp.Demands) (known bool,
 		demands.Claims = append(demands.Claims, rule)
 	case "require":
 		demands.Require, err = someArgs(d, "require <claim>..., as in: require tenant")
+	case "sender_constrained":
+		demands.SenderConstrained, err = parseMeans(d)
 	case "max_age":
 		demands.MaxAge, err = parseDuration(d, "max_age <duration>, as in: max_age 10m")
 	case "max_lifetime":
@@ -46,6 +51,20 @@ func parseDemand(d *caddyfile.Dispenser, demands *tokenidp.Demands) (known bool,
 		return false, nil
 	}
 	return true, err
+}
+
+// parseMeans reads by what a token is to be bound; by default, by any means.
+func parseMeans(d *caddyfile.Dispenser) ([]string, error) {
+	means := d.RemainingArgs()
+	if len(means) == 0 {
+		return verifier.Means, nil
+	}
+	for i, one := range means {
+		if !slices.Contains(verifier.Means, one) || slices.Contains(means[:i], one) {
+			return nil, usage(d, "sender_constrained [dpop] [mtls], as in: sender_constrained dpop")
+		}
+	}
+	return means, nil
 }
 
 // repeatable tells whether an option may be given several times in a block.

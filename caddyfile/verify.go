@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
@@ -17,12 +18,14 @@ import (
 //	    audience              <audience>...
 //	    claim                 <claim> <value>...
 //	    require               <claim>...
+//	    sender_constrained    [dpop] [mtls]
 //	    max_age               <duration>
 //	    max_lifetime          <duration>
 //	    expression            <cel>
 //	    policy                <name>...
 //	    realm                 <realm>
 //	    claim_header          <header> <claim>
+//	    dpop_origin           <origin>...
 //	    forward_authorization
 //	    allow_preflight
 //	    report_only
@@ -78,6 +81,8 @@ func parseVerifyBlock(h httpcaddyfile.Helper, v *tokenidp.Verify) error {
 			v.Realm, err = oneArg(h.Dispenser, `realm <realm>, as in: realm "Orders API"`)
 		case "claim_header":
 			err = parseClaimHeader(h, v)
+		case "dpop_origin":
+			v.DPoPOrigins, err = parseOrigins(h.Dispenser)
 		case "forward_authorization":
 			v.ForwardAuthorization, err = flag(h.Dispenser)
 		case "allow_preflight":
@@ -85,13 +90,18 @@ func parseVerifyBlock(h httpcaddyfile.Helper, v *tokenidp.Verify) error {
 		case "report_only":
 			v.ReportOnly, err = flag(h.Dispenser)
 		default:
-			err = unknown(h.Dispenser, "verify", demandOptions+", policy, issuer, realm, claim_header, forward_authorization, allow_preflight, report_only")
+			err = unknown(h.Dispenser, "verify", demandOptions+", policy, issuer, realm, claim_header, dpop_origin, forward_authorization, allow_preflight, report_only")
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// parseOrigins reads the origins under which clients call APIs.
+func parseOrigins(d *caddyfile.Dispenser) ([]string, error) {
+	return someArgs(d, "dpop_origin <origin>..., as in: dpop_origin https://api.example.com")
 }
 
 func parseClaimHeader(h httpcaddyfile.Helper, v *tokenidp.Verify) error {

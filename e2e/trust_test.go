@@ -92,6 +92,8 @@ func TestTokensOfATrustedIssuer(t *testing.T) {
 		"without audience":             {f.claiming(members{"aud": absent{}}), 401, "missing_claim"},
 		"of nobody":                    {f.claiming(members{"client_id": absent{}, "sub": absent{}}), 401, "missing_claim"},
 		"bound to a key":               {f.claiming(members{"cnf": members{"jkt": "x"}}), 401, "unsupported_confirmation"},
+		"bound to a key, as Bearer":    {f.claiming(members{"cnf": members{"jkt": strings.Repeat("A", 43)}}), 401, "wrong_authorization_scheme"},
+		"bound to a certificate":       {f.claiming(members{"cnf": members{"x5t#S256": strings.Repeat("A", 43)}}), 401, "no_certificate"},
 		"with an unsigned algorithm":   {f.headed(members{"alg": "none"}), 401, "wrong_algorithm"},
 		"with a symmetric algorithm":   {f.headed(members{"alg": "HS256"}), 401, "wrong_algorithm"},
 		"with the key of the attacker": {f.signBy(attackerKey(), f.header(members{"jwk": jwkOf(attackerKey(), "x", nil)}), f.claims(nil)), 401, "bad_signature"},

@@ -27,7 +27,7 @@ func TestTokenIsInTheAuthorizationHeaderAlone(t *testing.T) {
 		"empty header":                 {"GET", "", "", []string{"Authorization: "}, "no_token"},
 		"the bare token":               {"GET", "", "", []string{"Authorization: " + token}, "no_token"},
 		"Basic":                        {"GET", "", "", []string{basic}, "no_token"},
-		"DPoP":                         {"GET", "", "", []string{"Authorization: DPoP " + token}, "no_token"},
+		"DPoPX":                        {"GET", "", "", []string{"Authorization: DPoPX " + token}, "no_token"},
 		"Token":                        {"GET", "", "", []string{"Authorization: Token " + token}, "no_token"},
 		"BearerX":                      {"GET", "", "", []string{"Authorization: BearerX " + token}, "no_token"},
 		"another letter in the scheme": {"GET", "", "", []string{"Authorization: Beaꞃer " + token}, "no_token"},

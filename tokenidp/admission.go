@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -67,6 +68,7 @@ func (v *Verify) admit(r *http.Request, claims *verifier.Claims, headers []setHe
 	}
 	if !v.ForwardAuthorization && !v.ReportOnly {
 		delete(r.Header, "Authorization")
+		delete(r.Header, dpop.Header)
 	}
 }
 

@@ -37,6 +37,11 @@ type App struct {
 	// What several routes ask of a token, by name.
 	Policies []*Policy `json:"policies,omitempty"`
 
+	// The origins, such as https://api.example.com, under which clients call the APIs,
+	// for routes that name none: the URL in a DPoP proof (RFC 9449) must begin with one
+	// of them. Default: those of the issuers of this server whose tokens a route accepts.
+	DPoPOrigins []string `json:"dpop_origins,omitempty"`
+
 	// What the nodes share and forget in time: single-use identifiers, revocations
 	// and quotas. Default: `storage`.
 	StateRaw json.RawMessage `json:"state,omitempty" caddy:"namespace=tokenidp.state inline_key=module"`
@@ -82,6 +87,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	if err := a.checkNames(); err != nil {
 		return err
+	}
+	for _, origin := range a.DPoPOrigins {
+		if _, err := newDPoPOrigin(origin); err != nil {
+			return err
+		}
 	}
 	if err := a.provisionPolicies(); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"regexp"
 	"time"
 
@@ -35,6 +36,7 @@ type AuthorizationServer struct {
 
 	issuer    *Issuer
 	endpoints oauth.Endpoints
+	proofs    oauth.Proofs
 	metrics   *metrics
 	logger    *zap.Logger
 }
@@ -62,6 +64,9 @@ func (s *AuthorizationServer) Provision(ctx caddy.Context) error {
 	}
 	s.issuer, s.metrics, s.logger = iss, a.metrics, ctx.Logger()
 	s.endpoints = oauth.NewEndpoints(iss.url)
+	if s.proofs, err = oauth.NewProofs(iss.url, a.state.Once); err != nil {
+		return placed(s.Source, err)
+	}
 	return nil
 }
 
@@ -128,7 +133,7 @@ func (s *AuthorizationServer) issueToken(w http.ResponseWriter, r *http.Request,
 	if err != nil {
 		return issued, err
 	}
-	confirmation, err := oauth.Confirm(issued.client, issued.request)
+	confirmation, err := s.proofs.Confirm(r.Context(), issued.client, issued.request, time.Now())
 	if err != nil {
 		return issued, err
 	}
@@ -165,6 +170,9 @@ func (s *AuthorizationServer) recordToken(r *http.Request, issued *issuance) {
 		}
 		if from := issued.client.FederatedIssuer; from != "" {
 			fields = append(fields, zap.String("federated_issuer", from), zap.String("federated_subject", loggable(issued.client.FederatedSubject)))
+		}
+		if bound := issued.token.Confirmation; bound != nil {
+			fields = append(fields, zap.Any("cnf", bound))
 		}
 		c.Write(fields...)
 	}
@@ -251,10 +259,14 @@ func serveDocument(w http.ResponseWriter, r *http.Request, contentType, etag str
 
 // originalPath is the path as the client sent it, before any rewrite.
 func originalPath(r *http.Request) string {
+	return originalURL(r).Path
+}
+
+func originalURL(r *http.Request) *url.URL {
 	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
-		return original.URL.Path
+		return original.URL
 	}
-	return r.URL.Path
+	return r.URL
 }
 
 // clientIP is the address of the client, as Caddy has determined it with the

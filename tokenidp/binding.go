@@ -1,16 +1,138 @@
 package tokenidp
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
+	"slices"
+	"time"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
 // checkBinding judges whether who sends a token is whom it was issued to. It is about
 // this request, so nothing of it is remembered with the token.
-func (v *Verify) checkBinding(r *http.Request, claims *verifier.Claims) error {
-	if claims.Confirmation == nil {
+func (v *Verify) checkBinding(r *http.Request, token verifier.Presented, claims *verifier.Claims) error {
+	bound := claims.Confirmation
+	if bound == nil && token.Scheme == verifier.Bearer {
 		return nil
 	}
-	return claims.Confirmation.CheckCertificate(r.TLS)
+	if err := claims.CheckScheme(token.Scheme); err != nil {
+		return err
+	}
+	if err := bound.CheckCertificate(r.TLS); err != nil {
+		return err
+	}
+	if bound.Key == "" {
+		return nil
+	}
+	return v.checkProof(r, token.Token, bound.Key)
+}
+
+// checkProof judges the DPoP proof of a request for a token that is bound to a key
+// (RFC 9449 section 7.1).
+func (v *Verify) checkProof(r *http.Request, token, thumbprint string) error {
+	if len(v.origins) == 0 {
+		return verifier.Refuse(verifier.NoDPoPOrigin, errors.New("nobody said under which URL clients call this API; write: dpop_origin https://api.example.com"))
+	}
+	request := dpop.Request{Method: r.Method, Token: token}
+	for _, origin := range v.origins {
+		request.URLs = append(request.URLs, origin.At(originalURL(r).EscapedPath()))
+	}
+	proof, err := dpop.Check(r.Header[dpop.Header], request, time.Now())
+	if err == nil {
+		err = proof.By(thumbprint)
+	}
+	if err == nil {
+		err = proof.Use(r.Context(), v.useProof)
+	}
+	if err != nil {
+		return verifier.RefuseProof(err)
+	}
+	return nil
+}
+
+// usedProof is a proof that this request has used up. Several verifies may ask for it,
+// where those before only report. No other handler can make a value of this type.
+type usedProof string
+
+const usedProofVar = "tokenidp.used_proof"
+
+func (v *Verify) useProof(ctx context.Context, id string, until time.Time) (first bool, err error) {
+	if caddyhttp.GetVar(ctx, usedProofVar) == usedProof(id) {
+		return true, nil
+	}
+	first, err = v.app.state.Once(ctx, id, until)
+	if first && err == nil {
+		caddyhttp.SetVar(ctx, usedProofVar, usedProof(id))
+	}
+	return first, err
+}
+
+// provisionBinding settles under which origins clients call this API: those that the
+// route names, or else the global option, or else those of the issuers of this server
+// whose tokens it accepts. The request never says so.
+func (v *Verify) provisionBinding(a *App, issuers []tokenIssuer) error {
+	names := v.DPoPOrigins
+	if len(names) == 0 {
+		names = a.DPoPOrigins
+	}
+	if len(names) == 0 {
+		for _, iss := range issuers {
+			if local, ok := iss.(*Issuer); ok {
+				names = append(names, local.url.Scheme+"://"+local.url.Host)
+			}
+		}
+	}
+	for _, name := range names {
+		origin, err := newDPoPOrigin(name)
+		if err != nil {
+			return err
+		}
+		if !slices.Contains(v.origins, origin) {
+			v.origins = append(v.origins, origin)
+		}
+	}
+	if len(v.origins) == 0 && slices.Equal(v.SenderConstrained, []string{verifier.ByDPoP}) {
+		return errors.New("sender_constrained dpop: nobody said under which URL clients call this API; write: dpop_origin https://api.example.com")
+	}
+	return nil
+}
+
+func newDPoPOrigin(name string) (dpop.Origin, error) {
+	origin, err := dpop.NewOrigin(name)
+	if err != nil {
+		return "", fmt.Errorf("dpop_origin: %q is not an origin; write it as https://api.example.com", name)
+	}
+	if u, err := url.Parse(string(origin)); err != nil || u.Scheme != "https" && !verifier.IsLoopback(u.Hostname()) {
+		return "", fmt.Errorf("dpop_origin: %q must be https; if a proxy in front terminates TLS, write the URL that clients call", name)
+	}
+	return origin, nil
+}
+
+// challenges are what a refused request is told to authenticate with (RFC 6750 section
+// 3, RFC 9449 section 7.1): the scheme that it used, and another one where that would
+// do instead.
+func (v *Verify) challenges(r *http.Request, claims *verifier.Claims, refusal *verifier.Refusal) []string {
+	used, other := verifier.Bearer, verifier.DPoP
+	if presented, _ := verifier.PresentedToken(r.Header); presented.Scheme == verifier.DPoP ||
+		refusal.Reason != verifier.WrongScheme && claims != nil && claims.Confirmation != nil && claims.Confirmation.Key != "" {
+		used, other = other, used
+	}
+	dpopOnly := slices.Equal(v.SenderConstrained, []string{verifier.ByDPoP})
+	offersBoth := slices.Contains(v.SenderConstrained, verifier.ByDPoP) && !dpopOnly
+	bare := verifier.Refuse(verifier.NoToken, nil)
+	switch {
+	case refusal.Reason == verifier.NoToken && dpopOnly:
+		return []string{refusal.Challenge(other, v.Realm, v.metadataURL())}
+	case refusal.Reason == verifier.NoToken && offersBoth, refusal.Reason == verifier.WrongScheme,
+		refusal.Reason == verifier.NotSenderConstrained && slices.Contains(v.SenderConstrained, verifier.ByDPoP):
+		return []string{refusal.Challenge(used, v.Realm, v.metadataURL()), bare.Challenge(other, v.Realm, v.metadataURL())}
+	}
+	return []string{refusal.Challenge(used, v.Realm, v.metadataURL())}
 }

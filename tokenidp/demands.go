@@ -2,6 +2,9 @@ package tokenidp
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -31,6 +34,11 @@ type Demands struct {
 	// with a slash is a JSON Pointer (RFC 6901) into nested claims.
 	Require []string `json:"require,omitempty"`
 
+	// Ask for a token that is bound to its sender, by one of these means: "dpop" (RFC
+	// 9449), "mtls" (RFC 8705). Default: it need not be; a token that is bound has to be
+	// sent by whom it is bound to in any case.
+	SenderConstrained []string `json:"sender_constrained,omitempty"`
+
 	// How long ago a token may have been issued at most, by its `iat`. Default: any
 	// time ago.
 	MaxAge caddy.Duration `json:"max_age,omitempty"`
@@ -51,7 +59,7 @@ type Demands struct {
 }
 
 func (d *Demands) asksNothing() bool {
-	return len(d.Scopes)+len(d.AnyScope)+len(d.Audience)+len(d.Claims)+len(d.Require)+len(d.Expressions) == 0 &&
+	return len(d.Scopes)+len(d.AnyScope)+len(d.Audience)+len(d.Claims)+len(d.Require)+len(d.Expressions)+len(d.SenderConstrained) == 0 &&
 		d.MaxAge == 0 && d.MaxLifetime == 0
 }
 
@@ -59,6 +67,11 @@ func (d *Demands) asksNothing() bool {
 func (d *Demands) compile() (err error) {
 	if d.MaxAge < 0 || d.MaxLifetime < 0 {
 		return errors.New("max_age and max_lifetime must be positive")
+	}
+	for _, means := range d.SenderConstrained {
+		if !slices.Contains(verifier.Means, means) {
+			return fmt.Errorf("sender_constrained: %q is no means by which a token is bound; known: %s", means, strings.Join(verifier.Means, ", "))
+		}
 	}
 	if d.claims, err = claimRules(d.Claims); err != nil {
 		return err
@@ -80,6 +93,7 @@ func (d *Demands) compile() (err error) {
 func (d *Demands) requirement(audiences []string) *verifier.Requirement {
 	return &verifier.Requirement{
 		Audiences: audiences, Scopes: d.Scopes, Claims: d.claims, Present: d.present, Expressions: d.expressions,
-		MaxAge: time.Duration(d.MaxAge), MaxLifetime: time.Duration(d.MaxLifetime),
+		SenderConstrained: d.SenderConstrained,
+		MaxAge:            time.Duration(d.MaxAge), MaxLifetime: time.Duration(d.MaxLifetime),
 	}
 }

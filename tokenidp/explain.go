@@ -49,7 +49,7 @@ func (a *App) explain(ctx context.Context, token string) (*explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = (&Verify{verifier: all}).verify(carrying(ctx, token))
+	_, err = verifyGiven(ctx, all, token)
 	e := &explanation{Token: readStatement(token), Verdict: newVerdict(err), Routes: []routeExplanation{}}
 	for _, v := range a.routes {
 		e.Routes = append(e.Routes, v.explain(ctx, token, e.Token.Issuer))
@@ -69,14 +69,17 @@ func (a *App) anyIssuer() (*verifier.Verifier, error) {
 	return verifier.New(time.Now, all...)
 }
 
-// carrying is a request that has the token where a caller puts it.
-func carrying(ctx context.Context, token string) *http.Request {
-	r := &http.Request{Method: http.MethodGet, Header: http.Header{"Authorization": {"Bearer " + token}}}
-	return r.WithContext(ctx)
+// verifyGiven verifies a token as if a caller had sent it, whoever that is.
+func verifyGiven(ctx context.Context, by *verifier.Verifier, token string) (*verifier.Claims, error) {
+	presented, err := verifier.PresentedToken(http.Header{"Authorization": {"Bearer " + token}})
+	if err != nil {
+		return nil, err
+	}
+	return by.Verify(ctx, presented.Token)
 }
 
 func (v *Verify) explain(ctx context.Context, token, issuer string) routeExplanation {
-	e := routeExplanation{Source: v.Source, verdict: newVerdict(v.wouldRefuse(carrying(ctx, token)))}
+	e := routeExplanation{Source: v.Source, verdict: newVerdict(v.wouldRefuse(ctx, token))}
 	for id := range v.rules {
 		e.Issuers = append(e.Issuers, id)
 	}
@@ -101,8 +104,8 @@ func (v *Verify) explain(ctx context.Context, token, issuer string) routeExplana
 
 // wouldRefuse goes the way of a request up to where that is admitted. Whom a token is
 // bound to is not asked: nobody else's proof is here.
-func (v *Verify) wouldRefuse(r *http.Request) error {
-	claims, err := v.verify(r)
+func (v *Verify) wouldRefuse(ctx context.Context, token string) error {
+	claims, err := verifyGiven(ctx, v.verifier, token)
 	if err != nil {
 		return err
 	}
@@ -142,6 +145,7 @@ type statement struct {
 	Scope     string          `json:"scope,omitempty"`
 	IssuedAt  *time.Time      `json:"issued_at,omitempty"`
 	ExpiresAt *time.Time      `json:"expires_at,omitempty"`
+	BoundTo   string          `json:"bound_to,omitempty"`
 	KeyID     string          `json:"kid,omitempty"`
 	Algorithm string          `json:"alg,omitempty"`
 	Type      string          `json:"typ,omitempty"`
@@ -177,8 +181,23 @@ func readStatement(token string) statement {
 			s.Scope = strings.Join(stated(claims, name), " ")
 		}
 	}
+	s.BoundTo = statedBinding(claims)
 	s.IssuedAt, s.ExpiresAt = statedTime(claims, "iat"), statedTime(claims, "exp")
 	return s
+}
+
+// statedBinding says in words what a token is bound to. Whoever sends it has to prove
+// that, which is not looked at here.
+func statedBinding(claims map[string]any) string {
+	cnf, _ := claims["cnf"].(map[string]any)
+	var bound []string
+	if jkt, ok := cnf["jkt"].(string); ok {
+		bound = append(bound, "the DPoP key "+jkt)
+	}
+	if thumbprint, ok := cnf["x5t#S256"].(string); ok {
+		bound = append(bound, "the certificate "+thumbprint)
+	}
+	return strings.Join(bound, " and ")
 }
 
 func decodedObject(segment string) (json.RawMessage, map[string]any) {

@@ -59,6 +59,9 @@ func (s *statement) print(out io.Writer, now time.Time) {
 	row("client_id", s.ClientID)
 	row("audience", strings.Join(s.Audience, " "))
 	row("scope", s.Scope)
+	if s.BoundTo != "" {
+		row("bound to", s.BoundTo+", which is not looked at here")
+	}
 	row("issued", saidAt(s.IssuedAt, now))
 	row("expires", saidAt(s.ExpiresAt, now))
 	row("kid", s.KeyID)

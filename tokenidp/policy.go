@@ -80,27 +80,33 @@ func (d Demands) and(other Demands) (Demands, error) {
 	if len(d.AnyScope) > 0 && len(other.AnyScope) > 0 {
 		return d, errors.New("any_scope is asked for more than once; write it in one place")
 	}
-	audience, err := inBoth(d.Audience, other.Audience)
+	audience, err := inBoth("audience", d.Audience, other.Audience)
+	if err != nil {
+		return d, err
+	}
+	means, err := inBoth("means of sender_constrained", d.SenderConstrained, other.SenderConstrained)
 	return Demands{
-		Scopes:      union(d.Scopes, other.Scopes),
-		AnyScope:    slices.Concat(d.AnyScope, other.AnyScope),
-		Audience:    audience,
-		Claims:      slices.Concat(d.Claims, other.Claims),
-		Require:     union(d.Require, other.Require),
-		MaxAge:      shorter(d.MaxAge, other.MaxAge),
-		MaxLifetime: shorter(d.MaxLifetime, other.MaxLifetime),
-		Expressions: union(d.Expressions, other.Expressions),
+		Scopes:            union(d.Scopes, other.Scopes),
+		AnyScope:          slices.Concat(d.AnyScope, other.AnyScope),
+		Audience:          audience,
+		Claims:            slices.Concat(d.Claims, other.Claims),
+		Require:           union(d.Require, other.Require),
+		MaxAge:            shorter(d.MaxAge, other.MaxAge),
+		MaxLifetime:       shorter(d.MaxLifetime, other.MaxLifetime),
+		SenderConstrained: means,
+		Expressions:       union(d.Expressions, other.Expressions),
 	}, err
 }
 
-// inBoth are the audiences that both accept, of which none given means any.
-func inBoth(a, b []string) ([]string, error) {
+// inBoth are the audiences, or the like, that both accept, of which none given means
+// any.
+func inBoth(what string, a, b []string) ([]string, error) {
 	if len(a) == 0 || len(b) == 0 {
 		return slices.Concat(a, b), nil
 	}
-	both := slices.DeleteFunc(slices.Clone(a), func(audience string) bool { return !slices.Contains(b, audience) })
+	both := slices.DeleteFunc(slices.Clone(a), func(one string) bool { return !slices.Contains(b, one) })
 	if len(both) == 0 {
-		return nil, fmt.Errorf("no audience is accepted by all: %s, and %s", strings.Join(a, ", "), strings.Join(b, ", "))
+		return nil, fmt.Errorf("no %s is accepted by all: %s, and %s", what, strings.Join(a, ", "), strings.Join(b, ", "))
 	}
 	return both, nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -20,7 +21,9 @@ func (v *Verify) refuse(w http.ResponseWriter, r *http.Request, claims *verifier
 	if refusal.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "1")
 	} else {
-		w.Header().Add("WWW-Authenticate", refusal.Challenge(v.Realm, v.metadataURL()))
+		for _, challenge := range v.challenges(r, claims, refusal) {
+			w.Header().Add("WWW-Authenticate", challenge)
+		}
 	}
 	if holdsBodyBack(r) {
 		w.Header().Set("Connection", "close")
@@ -29,6 +32,7 @@ func (v *Verify) refuse(w http.ResponseWriter, r *http.Request, claims *verifier
 	// holds nothing, or credentials that are not for verify to take away.
 	if !v.ForwardAuthorization && refusal.Reason != verifier.NoToken {
 		r.Header.Del("Authorization")
+		delete(r.Header, dpop.Header)
 	}
 	setRefused(r, refusal)
 	v.metrics.requestRefused(refusal.Reason)

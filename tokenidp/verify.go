@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
@@ -53,6 +54,11 @@ type Verify struct {
 	// in every spelling.
 	ClaimHeaders []ClaimHeader `json:"claim_headers,omitempty"`
 
+	// The origins, such as https://api.example.com, under which clients call this API:
+	// the URL in a DPoP proof (RFC 9449) must begin with one of them. Default: those of
+	// the app, or else those of the issuers of this server whose tokens are accepted.
+	DPoPOrigins []string `json:"dpop_origins,omitempty"`
+
 	// Leave the Authorization header on the request. By default a token is
 	// removed, whether it was verified or refused, so that the upstream never
 	// holds one that it could use elsewhere.
@@ -78,7 +84,8 @@ type Verify struct {
 	headers  []claimHeader
 	verifier *verifier.Verifier
 	rules    map[string]rule // by issuer URL
-	tally    *tally          // of a route that reports only
+	origins  []dpop.Origin
+	tally    *tally // of a route that reports only
 	app      *App
 	metrics  *metrics
 	logger   *zap.Logger
@@ -129,6 +136,9 @@ func (v *Verify) provision(ctx caddy.Context) error {
 		if v.tally, err = tallyOf(v.Source); err != nil {
 			return err
 		}
+	}
+	if err := v.provisionBinding(a, issuers); err != nil {
+		return err
 	}
 	a.routes = append(a.routes, v)
 	if v.Realm == "" {
@@ -272,20 +282,15 @@ func (v *Verify) authenticate(r *http.Request, before *admission) (*verifier.Cla
 	if before != nil {
 		return before.claims, nil
 	}
-	claims, err := v.verify(r)
+	token, err := verifier.PresentedToken(r.Header)
 	if err != nil {
 		return nil, err
 	}
-	return claims, v.checkBinding(r, claims)
-}
-
-// verify verifies the token, whoever sends it.
-func (v *Verify) verify(r *http.Request) (*verifier.Claims, error) {
-	token, err := verifier.BearerToken(r.Header)
+	claims, err := v.verifier.Verify(r.Context(), token.Token)
 	if err != nil {
 		return nil, err
 	}
-	return v.verifier.Verify(r.Context(), token)
+	return claims, v.checkBinding(r, token, claims)
 }
 
 // judge is the verdict of this route on a verified token. One of another issuer's,

@@ -1,6 +1,15 @@
 package oauth
 
-import "github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+)
 
 // Confirmation is what a token is bound to (RFC 7800 section 3.1): whoever presents
 // it has to prove that it has the key. The members that are there must all hold.
@@ -11,16 +20,72 @@ type Confirmation struct {
 	Key string `json:"jkt,omitempty"`
 }
 
+// tokenType is how the token is to be presented (RFC 9449 section 5).
+func (c *Confirmation) tokenType() string {
+	if c != nil && c.Key != "" {
+		return "DPoP"
+	}
+	return "Bearer"
+}
+
+// Proofs are what DPoP proofs at the token endpoint are held to.
+type Proofs struct {
+	// URL is that of the token endpoint, as configured.
+	URL dpop.URL
+	// Once records that a proof was used.
+	Once dpop.Once
+}
+
+// NewProofs are those for the token endpoint of an issuer.
+func NewProofs(issuer *url.URL, once dpop.Once) (Proofs, error) {
+	endpoint := url.URL{Scheme: issuer.Scheme, Host: issuer.Host, Path: NewEndpoints(issuer).Token}
+	u, err := dpop.NewURL(endpoint.String())
+	return Proofs{URL: u, Once: once}, err
+}
+
 // Confirm settles what the token of a client is bound to: nil for a bearer token. The
-// certificate need not be verified, since the token is worth nothing to others either
-// way. Every error is an *Error.
-func Confirm(c *Client, r *TokenRequest) (*Confirmation, error) {
-	if !c.Application.CertificateBound {
+// key is that of a proof, if the client sends one (RFC 9449 section 5), and the
+// certificate that of the connection, if the Application asks for it. The certificate
+// need not be verified, since the token is worth nothing to others either way. It
+// comes after all that can be refused, so that no proof is used up in vain. Every error
+// is an *Error.
+func (p Proofs) Confirm(ctx context.Context, c *Client, r *TokenRequest, now time.Time) (*Confirmation, error) {
+	bound := new(Confirmation)
+	if c.Application.CertificateBound {
+		certificate := clientCertificate(r.Credentials.TLS)
+		if certificate == nil {
+			return nil, invalidRequest(ReasonCertificateRequired, "the tokens of this client are bound to its certificate, and the connection has none")
+		}
+		bound.Certificate = jws.CertificateThumbprint(certificate)
+	}
+	if c.Application.DPoPBound || len(r.Proofs) > 0 {
+		proof, err := dpop.Check(r.Proofs, dpop.Request{Method: http.MethodPost, URLs: []dpop.URL{p.URL}}, now)
+		if err == nil {
+			err = proof.Use(ctx, p.Once)
+		}
+		if err != nil {
+			return nil, proofError(err)
+		}
+		bound.Key = proof.Thumbprint
+	}
+	if *bound == (Confirmation{}) {
 		return nil, nil
 	}
-	certificate := clientCertificate(r.Credentials.TLS)
-	if certificate == nil {
-		return nil, invalidRequest(ReasonCertificateRequired, "the tokens of this client are bound to its certificate, and the connection has none")
+	return bound, nil
+}
+
+// proofError is the answer to a proof that does not do (RFC 9449 section 5).
+func proofError(err error) *Error {
+	for _, known := range []struct {
+		err    error
+		reason Reason
+	}{
+		{dpop.ErrMissing, ReasonNoProof}, {dpop.ErrSeveral, ReasonSeveralProofs}, {dpop.ErrMalformed, ReasonMalformedProof},
+		{dpop.ErrStale, ReasonStaleProof}, {dpop.ErrOtherRequest, ReasonProofOfAnotherRequest}, {dpop.ErrReplayed, ReasonReplayedProof},
+	} {
+		if errors.Is(err, known.err) {
+			return badRequest(CodeInvalidDPoPProof, "the DPoP proof is missing, or not valid for this request", known.reason, err)
+		}
 	}
-	return &Confirmation{Certificate: jws.CertificateThumbprint(certificate)}, nil
+	return unavailable(ReasonStateUnavailable, err)
 }

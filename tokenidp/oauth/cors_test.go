@@ -16,7 +16,7 @@ func TestCrossOriginAnswers(t *testing.T) {
 		"Vary":                         {"Origin"},
 		"Access-Control-Allow-Origin":  {page},
 		"Access-Control-Allow-Methods": {"POST"},
-		"Access-Control-Allow-Headers": {"Authorization, Content-Type"},
+		"Access-Control-Allow-Headers": {"Authorization, Content-Type, DPoP"},
 	}
 	readable := http.Header{"Vary": {"Origin"}, "Access-Control-Allow-Origin": {page}}
 	varies := http.Header{"Vary": {"Origin"}}

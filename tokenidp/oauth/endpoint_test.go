@@ -70,6 +70,7 @@ applications:
   - {client_id: certified, tls_client_auth_san_dns: orders.example.com, scopes: [orders.read]}
   - {client_id: certified-inactive, active: false, tls_client_auth_san_dns: orders.example.com, scopes: [orders.read]}
   - {client_id: bound, secrets: [{id: a, hash: %[1]s}], scopes: [orders.read], tls_client_certificate_bound_access_tokens: true}
+  - {client_id: proving, secrets: [{id: a, hash: %[1]s}], scopes: [orders.read], dpop_bound_access_tokens: true}
 `, generatedHash(), chosenHash(), expiredHash())
 	for path, text := range map[string]string{file: content, filepath.Join(folder, "secret.txt"): mounted + "\n"} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -118,11 +119,20 @@ type endpoint struct {
 	auth   *Authenticator
 	clock  *clock
 	policy Policy
+	used   map[string]bool // nil: out of reach
+}
+
+func (e *endpoint) once(_ context.Context, id string, _ time.Time) (first bool, err error) {
+	if e.used == nil {
+		return false, errors.New("disk full")
+	}
+	first, e.used[id] = !e.used[id], true
+	return first, nil
 }
 
 func newEndpoint(t testing.TB) *endpoint {
 	a, c := newTestAuthenticator()
-	return &endpoint{set: loadSet(t), auth: a, clock: c}
+	return &endpoint{set: loadSet(t), auth: a, clock: c, used: make(map[string]bool)}
 }
 
 func (e *endpoint) issue(w http.ResponseWriter, r *http.Request) (*TokenRequest, *AccessToken, error) {
@@ -139,7 +149,7 @@ func (e *endpoint) issue(w http.ResponseWriter, r *http.Request) (*TokenRequest,
 	if err != nil {
 		return nil, nil, err
 	}
-	confirmation, err := Confirm(client, request)
+	confirmation, err := Proofs{URL: "https://idp.example.com/token", Once: e.once}.Confirm(r.Context(), client, request, e.clock.now)
 	if err != nil {
 		return nil, nil, err
 	}

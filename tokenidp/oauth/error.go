@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Error codes of the token endpoint (RFC 6749 section 5.2, RFC 8707 section 2).
+// Error codes of the token endpoint (RFC 6749 section 5.2, RFC 8707 section 2, RFC
+// 9449 section 5).
 const (
 	CodeInvalidRequest         = "invalid_request"
 	CodeInvalidClient          = "invalid_client"
@@ -17,6 +18,7 @@ const (
 	CodeUnsupportedGrantType   = "unsupported_grant_type"
 	CodeInvalidScope           = "invalid_scope"
 	CodeInvalidTarget          = "invalid_target"
+	CodeInvalidDPoPProof       = "invalid_dpop_proof"
 	CodeTemporarilyUnavailable = "temporarily_unavailable"
 )
 
@@ -54,6 +56,13 @@ const (
 	ReasonUnverifiedCertificate Reason = "unverified_client_certificate"
 	ReasonWrongCertificate      Reason = "wrong_client_certificate"
 	ReasonCertificateRequired   Reason = "certificate_required"
+	ReasonNoProof               Reason = "no_dpop_proof"
+	ReasonSeveralProofs         Reason = "several_dpop_proofs"
+	ReasonMalformedProof        Reason = "malformed_dpop_proof"
+	ReasonProofOfAnotherRequest Reason = "dpop_proof_for_another_request"
+	ReasonStaleProof            Reason = "stale_dpop_proof"
+	ReasonReplayedProof         Reason = "replayed_dpop_proof"
+	ReasonStateUnavailable      Reason = "state_unavailable"
 	ReasonTooManyFailures       Reason = "too_many_failures"
 	ReasonHashingBusy           Reason = "hashing_busy"
 	ReasonUnsupportedGrant      Reason = "unsupported_grant_type"
@@ -81,7 +90,6 @@ const (
 	ReasonAssertionLivesTooLong    Reason = "assertion_lives_too_long"
 	ReasonAssertionNotYetValid     Reason = "assertion_not_yet_valid"
 	ReasonAssertionReplayed        Reason = "assertion_replayed"
-	ReasonStateUnavailable         Reason = "state_unavailable"
 )
 
 // Reasons lists every reason, roughly in the order in which they are checked.
@@ -96,7 +104,8 @@ func Reasons() []Reason {
 		ReasonAssertionMalformed, ReasonAssertionWrongAlgorithm, ReasonAssertionWrongType, ReasonAssertionWrongIssuer, ReasonAssertionWrongSubject,
 		ReasonAssertionUnknownKey, ReasonAssertionKeysUnavailable, ReasonAssertionBadSignature, ReasonAssertionWrongAudience,
 		ReasonAssertionExpired, ReasonAssertionLivesTooLong, ReasonAssertionNotYetValid, ReasonAssertionReplayed,
-		ReasonStateUnavailable, ReasonCertificateRequired, ReasonUnsupportedGrant,
+		ReasonStateUnavailable, ReasonCertificateRequired,
+		ReasonNoProof, ReasonSeveralProofs, ReasonMalformedProof, ReasonProofOfAnotherRequest, ReasonStaleProof, ReasonReplayedProof, ReasonUnsupportedGrant,
 		ReasonGrantNotAllowed, ReasonNoScope, ReasonMalformedScope, ReasonScopeNotGranted, ReasonSeveralResources,
 		ReasonUnknownResource, ReasonWrongResource, ReasonTokenTooLarge, ReasonInternal,
 	}

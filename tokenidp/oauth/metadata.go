@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
@@ -48,6 +49,7 @@ func Metadata(issuer *url.URL, scopes, signingAlgorithms []string) ([]byte, erro
 		AuthAlgorithms   []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 		SubjectTypes     []string `json:"subject_types_supported"`
 		IDTokenSigning   []string `json:"id_token_signing_alg_values_supported"`
+		DPoPSigning      []string `json:"dpop_signing_alg_values_supported"`
 		CertificateBound bool     `json:"tls_client_certificate_bound_access_tokens"`
 	}{
 		Issuer:        issuer.String(),
@@ -63,6 +65,7 @@ func Metadata(issuer *url.URL, scopes, signingAlgorithms []string) ([]byte, erro
 		// access tokens are signed, and refuse metadata without them.
 		SubjectTypes:     []string{"public"},
 		IDTokenSigning:   signingAlgorithms,
-		CertificateBound: true, // for Applications that ask for it (RFC 8705 section 3.3)
+		DPoPSigning:      dpop.Algorithms, // RFC 9449 section 5.1
+		CertificateBound: true,            // for Applications that ask for it (RFC 8705 section 3.3)
 	})
 }

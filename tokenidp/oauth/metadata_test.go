@@ -10,7 +10,8 @@ func TestMetadataIsExact(t *testing.T) {
 	const rest = `"response_types_supported":[],"grant_types_supported":["client_credentials"],` +
 		`"token_endpoint_auth_methods_supported":["private_key_jwt","tls_client_auth","client_secret_basic","client_secret_post"],` +
 		`"token_endpoint_auth_signing_alg_values_supported":["RS256","RS384","RS512","PS256","PS384","PS512","ES256","ES384","ES512","EdDSA"],` +
-		`"subject_types_supported":["public"],"id_token_signing_alg_values_supported":["RS256"],"tls_client_certificate_bound_access_tokens":true}`
+		`"subject_types_supported":["public"],"id_token_signing_alg_values_supported":["RS256"],` +
+		`"dpop_signing_alg_values_supported":["ES256","EdDSA","Ed25519","ES384","ES512","PS256","PS384","PS512","RS256","RS384","RS512"],"tls_client_certificate_bound_access_tokens":true}`
 	for _, row := range []struct {
 		name, issuer string
 		scopes       []string

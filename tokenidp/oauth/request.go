@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
 )
 
 // Format is the dialect of a request, and so of its answer.
@@ -80,6 +82,7 @@ type TokenRequest struct {
 	GrantType   string
 	Scope       string   // as sent; empty when omitted
 	Resource    []string // RFC 8707
+	Proofs      []string // RFC 9449; there may be one
 	Credentials Credentials
 }
 
@@ -93,6 +96,7 @@ func ParseTokenRequest(w http.ResponseWriter, r *http.Request, p Policy) (*Token
 		GrantType:   request.params.get("grant_type"),
 		Scope:       request.params.get("scope"),
 		Resource:    request.params["resource"],
+		Proofs:      r.Header[dpop.Header],
 		Credentials: request.Credentials,
 	}, nil
 }

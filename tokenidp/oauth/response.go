@@ -20,7 +20,7 @@ func WriteToken(w http.ResponseWriter, f Format, t *AccessToken, signed, request
 			TokenType   string `json:"token_type"`
 			ExpiresIn   int64  `json:"expires_in"`
 			Scope       string `json:"scope"`
-		}{signed, "Bearer", t.ExpiresIn(), scope})
+		}{signed, t.Confirmation.tokenType(), t.ExpiresIn(), scope})
 	}
 	type data struct {
 		AccessToken string `json:"accessToken"`
@@ -34,7 +34,7 @@ func WriteToken(w http.ResponseWriter, f Format, t *AccessToken, signed, request
 	return writeJSON(w, http.StatusOK, struct {
 		IsSuccess bool `json:"isSuccess"`
 		Data      data `json:"data"`
-	}{true, data{signed, "Bearer", t.ExpiresIn(), scope}})
+	}{true, data{signed, t.Confirmation.tokenType(), t.ExpiresIn(), scope}})
 }
 
 // SecretExpiryHeader tells a client when the secret that it used expires (as an

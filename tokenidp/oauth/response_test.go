@@ -8,6 +8,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -102,6 +103,8 @@ func refusals(t *testing.T) map[Reason]*Error {
 	}
 	requests[ReasonWrongCertificate].TLS, requests[ReasonUnverifiedCertificate].TLS = over(certificate(t)), over(certificate(t))
 	requests[ReasonUnverifiedCertificate].TLS.VerifiedChains = nil
+	maps.Copy(requests, provenRefusals(e.clock.now))
+	e.answer(provenRefusals(e.clock.now)[ReasonReplayedProof])
 	requests[ReasonParameterInURL].Header.Set("Content-Type", formType)
 	for _, row := range failures {
 		method := row.only
@@ -124,6 +127,8 @@ func refusals(t *testing.T) map[Reason]*Error {
 	all[ReasonTokenTooLarge] = refusal(t, err)
 
 	full := newEndpoint(t)
+	full.used = nil
+	all[ReasonStateUnavailable] = full.refuse(t, provenRefusals(full.clock.now)[ReasonReplayedProof])
 	fill(full.auth)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -150,6 +155,9 @@ func TestRefusalsAreExact(t *testing.T) {
 		ReasonUnsupportedGrant: CodeUnsupportedGrantType, ReasonGrantNotAllowed: CodeUnauthorizedClient,
 		ReasonNoScope: CodeInvalidScope, ReasonMalformedScope: CodeInvalidScope, ReasonScopeNotGranted: CodeInvalidScope,
 		ReasonTokenTooLarge: CodeInvalidScope, ReasonSeveralResources: CodeInvalidTarget, ReasonUnknownResource: CodeInvalidTarget, ReasonWrongResource: CodeInvalidTarget,
+	}
+	for reason := range provenRefusals(time.Time{}) {
+		codes[reason] = CodeInvalidDPoPProof
 	}
 	for _, reason := range []Reason{ReasonUnverifiedCertificate, ReasonWrongCertificate} {
 		statuses[reason], codes[reason] = 401, CodeInvalidClient

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// RFC 6750 sections 2.1 and 3.1, RFC 9110 section 11.
-func TestBearerToken(t *testing.T) {
+// RFC 6750 sections 2.1 and 3.1, RFC 9449 section 7.1, RFC 9110 section 11.
+func TestPresentedToken(t *testing.T) {
 	for name, row := range map[string]struct {
 		authorization []string
 		want          string
@@ -22,7 +22,11 @@ func TestBearerToken(t *testing.T) {
 		"no header":                  {nil, "", NoToken},
 		"empty header":               {[]string{""}, "", NoToken},
 		"Basic":                      {[]string{"Basic dTpw"}, "", NoToken},
-		"DPoP":                       {[]string{"DPoP a.b.c"}, "", NoToken},
+		"DPoP":                       {[]string{"DPoP a.b.c"}, "a.b.c", ""},
+		"dpop":                       {[]string{"dpop  a.b.c"}, "a.b.c", ""},
+		"DPoP alone":                 {[]string{"DPoP"}, "", MalformedAuthorization},
+		"DPoP with two tokens":       {[]string{"DPoP a.b.c,a.b.c"}, "", MalformedAuthorization},
+		"DPoP, then Bearer":          {[]string{"DPoP a.b.c", "Bearer a.b.c"}, "", SeveralAuthorizations},
 		"token without scheme":       {[]string{"a.b.c"}, "", NoToken},
 		"longer scheme":              {[]string{"BearerX a.b.c"}, "", NoToken},
 		"shorter scheme":             {[]string{"Beare a.b.c"}, "", NoToken},
@@ -46,9 +50,17 @@ func TestBearerToken(t *testing.T) {
 		"two headers, one empty":     {[]string{"", "Bearer a.b.c"}, "", SeveralAuthorizations},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := BearerToken(http.Header{"Authorization": row.authorization})
-			if got != row.want {
-				t.Errorf("token %q, want %q", got, row.want)
+			got, err := PresentedToken(http.Header{"Authorization": row.authorization})
+			if got.Token != row.want {
+				t.Errorf("token %q, want %q", got.Token, row.want)
+			}
+			if scheme := Bearer; err == nil {
+				if strings.EqualFold(name[:4], "DPoP") {
+					scheme = DPoP
+				}
+				if got.Scheme != scheme {
+					t.Errorf("scheme %s, want %s", got.Scheme, scheme)
+				}
 			}
 			if row.reason != "" {
 				wantRefusal(t, err, row.reason, "")
@@ -60,21 +72,22 @@ func TestBearerToken(t *testing.T) {
 }
 
 // RFC 6750 section 2.1; RFC 9700 section 4.3.2: no other place counts.
-func TestBearerTokenReadsOneHeaderOnly(t *testing.T) {
+func TestPresentedTokenReadsOneHeaderOnly(t *testing.T) {
 	for _, name := range []string{"Proxy-Authorization", "X-Authorization", "Authorization_", "Cookie", "X-Access-Token", "X-Forwarded-Authorization"} {
-		_, err := BearerToken(http.Header{name: {"Bearer a.b.c"}})
+		_, err := PresentedToken(http.Header{name: {"Bearer a.b.c"}})
 		wantRefusal(t, err, NoToken, "")
 	}
-	_, err := BearerToken(nil)
+	_, err := PresentedToken(nil)
 	wantRefusal(t, err, NoToken, "")
 }
 
-func FuzzBearerToken(f *testing.F) {
-	for _, seed := range []string{"", "Bearer a.b.c", "bearer  a", "Bearer", "Bearer ", "Bearer a, Bearer b", "Basic dTpw", "Bearer\ta", "Bearer a\x00"} {
+func FuzzPresentedToken(f *testing.F) {
+	for _, seed := range []string{"", "Bearer a.b.c", "bearer  a", "Bearer", "Bearer ", "Bearer a, Bearer b", "Basic dTpw", "Bearer\ta", "Bearer a\x00", "DPoP a.b.c", "dpop"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		token, err := BearerToken(http.Header{"Authorization": {value}})
+		presented, err := PresentedToken(http.Header{"Authorization": {value}})
+		token := presented.Token
 		if err != nil {
 			var refusal *Refusal
 			if token != "" || !errors.As(err, &refusal) || refusal.Status/100 != 4 {
@@ -82,8 +95,9 @@ func FuzzBearerToken(f *testing.F) {
 			}
 			return
 		}
-		scheme, spaces := value[:6], strings.TrimSuffix(value[6:], token)
-		if token == "" || strings.ContainsAny(token, " \t,") || !strings.EqualFold(scheme, "bearer") || strings.Trim(spaces, " ") != "" || spaces == "" {
+		length := len(presented.Scheme)
+		scheme, spaces := value[:length], strings.TrimSuffix(value[length:], token)
+		if token == "" || strings.ContainsAny(token, " \t,") || !strings.EqualFold(scheme, string(presented.Scheme)) || strings.Trim(spaces, " ") != "" || spaces == "" {
 			t.Fatalf("%q: token %q", value, token)
 		}
 	})

@@ -36,11 +36,11 @@ const rsaSignature = 256
 // The header is not one of thousands, because a server has just read it.
 func check(v *Verifier, h http.Header, authorization []string) error {
 	h["Authorization"] = authorization
-	token, err := BearerToken(h)
+	presented, err := PresentedToken(h)
 	if err != nil {
 		return err
 	}
-	_, err = v.Verify(context.Background(), token)
+	_, err = v.Verify(context.Background(), presented.Token)
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 // nobody but who has the key. The members that are there must all hold.
 type Confirmation struct {
 	Certificate string // x5t#S256, of the client's certificate (RFC 8705 section 3.1)
+	Key         string // jkt, of the key of its proofs (RFC 9449 section 6.1)
 }
 
 // confirmation reads cnf. A token that is bound in another way must not pass for one
@@ -29,6 +30,8 @@ func (r *claimReader) confirmation() *Confirmation {
 			r.fail(UnsupportedConfirm, fmt.Errorf("cnf has %.64q, which is not the SHA-256 of a key or certificate in base64url", name))
 		case name == "x5t#S256":
 			c.Certificate = thumbprint
+		case name == "jkt":
+			c.Key = thumbprint
 		default:
 			r.fail(UnsupportedConfirm, fmt.Errorf("cnf has the unknown %.64q", name))
 		}

@@ -30,14 +30,26 @@ const (
 	KeysUnavailable        Reason = "keys_unavailable"
 	BadSignature           Reason = "bad_signature"
 	UnsupportedConfirm     Reason = "unsupported_confirmation"
+	WrongScheme            Reason = "wrong_authorization_scheme"
 	NoCertificate          Reason = "no_certificate"
 	CertificateMismatch    Reason = "certificate_mismatch"
+	NoDPoPOrigin           Reason = "no_dpop_origin"
+	NoProof                Reason = "no_dpop_proof"
+	SeveralProofs          Reason = "several_dpop_proofs"
+	MalformedProof         Reason = "malformed_dpop_proof"
+	ProofForAnotherRequest Reason = "dpop_proof_for_another_request"
+	StaleProof             Reason = "stale_dpop_proof"
+	ProofForAnotherToken   Reason = "dpop_proof_for_another_token"
+	ProofByAnotherKey      Reason = "dpop_proof_by_another_key"
+	ReplayedProof          Reason = "replayed_dpop_proof"
+	StateUnavailable       Reason = "state_unavailable"
 	Expired                Reason = "expired"
 	NotYetValid            Reason = "not_yet_valid"
 	IssuedInFuture         Reason = "issued_in_future"
 	Revoked                Reason = "revoked"
 	InactiveClient         Reason = "inactive_client"
 	WrongAudience          Reason = "wrong_audience"
+	NotSenderConstrained   Reason = "not_sender_constrained"
 	TooOld                 Reason = "too_old"
 	LivesTooLong           Reason = "lives_too_long"
 	ClaimRequired          Reason = "claim_required"
@@ -59,6 +71,9 @@ var (
 	badToken = answer{http.StatusUnauthorized, "invalid_token", "The access token is malformed or not accepted here"}
 	expired  = answer{http.StatusUnauthorized, "invalid_token", "The access token expired"}
 
+	badProof     = answer{http.StatusUnauthorized, "invalid_dpop_proof", "The DPoP proof is missing, or not valid for this request"}
+	badScheme    = answer{http.StatusUnauthorized, "invalid_token", "The access token does not belong to this authentication scheme"}
+	notBound     = answer{http.StatusUnauthorized, "invalid_token", "The access token is not bound to its sender as this resource requires"}
 	notTheSender = answer{http.StatusUnauthorized, "invalid_token", "The access token is bound to another sender"}
 
 	// Of these, the caller can get another token, with which to try again: that is
@@ -88,14 +103,26 @@ var answers = map[Reason]answer{
 	KeysUnavailable:        {http.StatusServiceUnavailable, "", ""},
 	BadSignature:           badToken,
 	UnsupportedConfirm:     badToken,
+	WrongScheme:            badScheme,
 	NoCertificate:          notTheSender,
 	CertificateMismatch:    notTheSender,
+	NoDPoPOrigin:           badToken,
+	NoProof:                badProof,
+	SeveralProofs:          badProof,
+	MalformedProof:         badProof,
+	ProofForAnotherRequest: badProof,
+	StaleProof:             badProof,
+	ProofForAnotherToken:   badProof,
+	ProofByAnotherKey:      badProof,
+	ReplayedProof:          badProof,
+	StateUnavailable:       {http.StatusServiceUnavailable, "", ""},
 	Expired:                expired,
 	NotYetValid:            badToken,
 	IssuedInFuture:         badToken,
 	Revoked:                badToken,
 	InactiveClient:         badToken,
 	WrongAudience:          badToken,
+	NotSenderConstrained:   notBound,
 	TooOld:                 tooOld,
 	LivesTooLong:           livesTooLong,
 	ClaimRequired:          lacksClaim,
@@ -140,11 +167,14 @@ func (r *Refusal) Error() string {
 // Unwrap returns the private cause, or nil.
 func (r *Refusal) Unwrap() error { return r.cause }
 
-// Challenge is the value of the WWW-Authenticate header (RFC 6750 section 3), with
-// the URL of the resource's metadata, if any (RFC 9728 section 5.1). Each attribute
-// stands in it at most once; without a code, there is no error.
-func (r *Refusal) Challenge(realm, resourceMetadata string) string {
-	challenge := "Bearer realm=" + quote(realm)
+// Challenge is the value of a WWW-Authenticate header (RFC 6750 section 3, RFC 9449
+// section 7.1), with the URL of the resource's metadata, if any (RFC 9728 section 5.1).
+// Each attribute stands in it at most once; without a code, there is no error.
+func (r *Refusal) Challenge(scheme Scheme, realm, resourceMetadata string) string {
+	challenge := string(scheme) + " realm=" + quote(realm)
+	if scheme == DPoP {
+		challenge += ", algs=" + quote(algs)
+	}
 	if r.Code != "" {
 		challenge += ", error=" + quote(r.Code) + ", error_description=" + quote(r.Description)
 	}

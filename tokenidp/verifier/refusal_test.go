@@ -41,7 +41,7 @@ func TestChallenge(t *testing.T) {
 		"realm in UTF-8":      {Refuse(NoToken, nil), "é", `Bearer realm="é"`},
 		"reason nobody knows": {Refuse("x", nil), "r", `Bearer realm="r", error="invalid_token", error_description="The access token is malformed or not accepted here"`},
 	} {
-		if got := row.refusal.Challenge(row.realm, ""); got != row.want {
+		if got := row.refusal.Challenge(Bearer, row.realm, ""); got != row.want {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, row.want)
 		}
 	}
@@ -54,7 +54,7 @@ func TestChallengeNamesTheMetadata(t *testing.T) {
 		NoToken: `Bearer realm="r", resource_metadata="` + at + `"`,
 		Expired: `Bearer realm="r", error="invalid_token", error_description="The access token expired", resource_metadata="` + at + `"`,
 	} {
-		if got := Refuse(reason, nil).Challenge("r", at); got != want {
+		if got := Refuse(reason, nil).Challenge(Bearer, "r", at); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", reason, got, want)
 		}
 	}
@@ -63,7 +63,7 @@ func TestChallengeNamesTheMetadata(t *testing.T) {
 // RFC 6750 section 3.1, and the characters of section 3.
 func TestEveryReasonHasAnAnswer(t *testing.T) {
 	codes := map[string]int{
-		"invalid_request": http.StatusBadRequest, "invalid_token": http.StatusUnauthorized, "insufficient_scope": http.StatusForbidden,
+		"invalid_request": http.StatusBadRequest, "invalid_token": http.StatusUnauthorized, "invalid_dpop_proof": http.StatusUnauthorized, "insufficient_scope": http.StatusForbidden,
 	}
 	for _, reason := range Reasons() {
 		r := Refuse(reason, nil)
@@ -80,7 +80,7 @@ func TestEveryReasonHasAnAnswer(t *testing.T) {
 			t.Errorf("%s is no stable code", reason)
 		}
 	}
-	if len(Reasons()) != 30 || !slices.IsSorted(Reasons()) {
+	if len(Reasons()) != 42 || !slices.IsSorted(Reasons()) {
 		t.Errorf("%d reasons: %v", len(Reasons()), Reasons())
 	}
 }

@@ -19,6 +19,8 @@ type Requirement struct {
 	Present      []Path        // claims that must be there, with any value but null
 	Expressions  []*Expression // all of them must be true
 
+	SenderConstrained []string // the token is bound by one of these [Means]; when empty, it need not be
+
 	MaxAge      time.Duration // since iat; 0: any
 	MaxLifetime time.Duration // from iat to exp; 0: any
 }
@@ -44,6 +46,9 @@ func (c *Claims) Authorize(r *Requirement, now time.Time, request *http.Request)
 		return Refuse(WrongAudience, errNothingRequired)
 	case !c.isFor(r):
 		return Refuse(WrongAudience, &Mismatch{fmt.Sprintf("aud is %.200q", strings.Join(c.Audience, " ")), strings.Join(r.audiences(), " or ")})
+	}
+	if len(r.SenderConstrained) > 0 && !c.boundBy(r.SenderConstrained) {
+		return Refuse(NotSenderConstrained, fmt.Errorf("the token is not bound by %s", strings.Join(r.SenderConstrained, " or ")))
 	}
 	if err := c.checkAge(r, now); err != nil {
 		return err
