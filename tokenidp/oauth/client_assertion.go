@@ -17,7 +17,7 @@ import (
 )
 
 // JWTBearer is the one `client_assertion_type` (RFC 7523 section 2.2).
-const JWTBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+const JWTBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" //nolint:gosec // a name, and no credential
 
 const (
 	// assertionLifetime is how far ahead exp may be: an assertion is made for one
