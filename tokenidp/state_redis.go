@@ -203,7 +203,7 @@ func (s *StateRedis) tls() (*tls.Config, error) {
 // identity changes with the authorities, but not with the password: connections ask
 // for that.
 func (s *StateRedis) identity(*storage.Bounded) string {
-	configured, err := json.Marshal(StateRedis{
+	configured, err := json.Marshal(StateRedis{ //nolint:gosec // the passwords are placeholders
 		URLs: s.options.URLs, Username: s.Username, Password: s.Password,
 		SentinelMaster: s.SentinelMaster, SentinelUsername: s.SentinelUsername, SentinelPassword: s.SentinelPassword,
 		Cluster: s.Cluster, TLSCA: s.TLSCA, TLSCertificate: s.TLSCertificate, TLSKey: s.TLSKey, Prefix: s.Prefix, WaitReplicas: s.WaitReplicas,

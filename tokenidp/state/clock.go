@@ -50,15 +50,15 @@ func (t term) join(u term) term { return term{max(t.until, u.until), max(t.elaps
 
 // seconds since 1970, up to 2106, which stands for any later time too.
 func seconds(t time.Time) uint32 {
-	return uint32(min(max(t.Unix(), 0), math.MaxUint32)) //nolint:gosec // in range
+	return uint32(min(max(t.Unix(), 0), math.MaxUint32))
 }
 
 func wholeSeconds(d time.Duration) uint32 {
-	return uint32(min(max(int64(d/time.Second), 0), math.MaxUint32)) //nolint:gosec // in range
+	return uint32(min(max(int64(d/time.Second), 0), math.MaxUint32))
 }
 
 func add(s uint32, d time.Duration) uint32 {
-	return uint32(min(uint64(s)+uint64(wholeSeconds(d)), math.MaxUint32)) //nolint:gosec // in range
+	return uint32(min(uint64(s)+uint64(wholeSeconds(d)), math.MaxUint32))
 }
 
 func sub(a, b uint32) uint32 { return a - min(a, b) }

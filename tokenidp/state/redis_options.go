@@ -88,7 +88,7 @@ func database(u *url.URL) (number int, err error) {
 // universal is what the client library needs. It connects to nothing.
 func (o RedisOptions) universal() (*redis.UniversalOptions, error) {
 	if len(o.URLs) == 0 {
-		return nil, errors.New("Redis needs a URL; write: state redis rediss://redis.example.com:6379") //nolint:staticcheck // a name
+		return nil, errors.New("Redis needs a URL; write: state redis rediss://redis.example.com:6379")
 	}
 	var first *url.URL
 	options := &redis.UniversalOptions{

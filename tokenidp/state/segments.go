@@ -41,7 +41,7 @@ var segmentName = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{32}-[0-9]{1,18}\.rev
 // expiry is when all in the segment has expired, by its name.
 func expiry(name string) uint32 {
 	until, _ := strconv.ParseUint(name[:min(len(name), 8)], 16, 32) // matches segmentName
-	return uint32(until)                                            //nolint:gosec // parsed with 32 bits
+	return uint32(until)
 }
 
 // list names the segments, sorted. A folder that does not exist is empty. But file
