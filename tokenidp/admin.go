@@ -28,6 +28,8 @@ func init() {
 //	GET  /tokenidp/secrets?unused_for=<duration>  the secrets of all Applications
 //	GET  /tokenidp/trusted                        the trusted issuers, and how their keys are
 //	POST /tokenidp/explain {"token": "<token>"}   which routes it passes, and why not the others
+//	POST /tokenidp/revoke {"token": "<token>"}    takes it back; or by jti, client_id, all
+//	GET  /tokenidp/revocations                    how many there are, and how current
 //
 // It shows nothing that is secret.
 type adminAPI struct {
@@ -66,6 +68,8 @@ func (a *adminAPI) Routes() []caddy.AdminRoute {
 		{Pattern: "/tokenidp/report", Handler: caddy.AdminHandlerFunc(a.serveReport)},
 		{Pattern: "/tokenidp/secrets", Handler: caddy.AdminHandlerFunc(a.serveSecrets)},
 		{Pattern: "/tokenidp/trusted", Handler: caddy.AdminHandlerFunc(a.serveTrusted)},
+		{Pattern: "/tokenidp/revoke", Handler: caddy.AdminHandlerFunc(a.revokeTokens)},
+		{Pattern: "/tokenidp/revocations", Handler: caddy.AdminHandlerFunc(a.serveRevocations)},
 		{Pattern: "/tokenidp/explain", Handler: caddy.AdminHandlerFunc(a.explainToken)},
 	}
 }

@@ -101,11 +101,13 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	for _, iss := range a.Issuers {
+		iss.state = a.state
 		if err := iss.provision(ctx, bounded, a.state, a.logger, m); err != nil {
 			return placed(iss.Source, err)
 		}
 	}
 	for _, t := range a.Trusted {
+		t.state = a.state
 		if err := t.provision(ctx, bounded, a.logger); err != nil {
 			return placed(t.Source, err)
 		}

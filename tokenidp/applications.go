@@ -129,6 +129,15 @@ func (iss *Issuer) inOrder() bool {
 	return true
 }
 
+// stillGood refuses the live tokens that were taken back, one by one or with their
+// Application.
+func (iss *Issuer) stillGood(claims *verifier.Claims) error {
+	if err := notRevoked(iss.state, claims); err != nil {
+		return err
+	}
+	return iss.stillActive(claims.ClientID)
+}
+
 // stillActive refuses the live tokens of an Application that was removed or
 // deactivated after they were issued.
 func (iss *Issuer) stillActive(clientID string) error {

@@ -14,17 +14,19 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
 func init() {
 	caddy.RegisterModule(AuthorizationServer{})
 }
 
-// AuthorizationServer serves the endpoints of one issuer: `/token`,
-// `/.well-known/jwks.json`, `/.well-known/oauth-authorization-server` and
+// AuthorizationServer serves the endpoints of one issuer: `/token`, `/introspect`,
+// `/revoke`, `/.well-known/jwks.json`, `/.well-known/oauth-authorization-server` and
 // `/.well-known/openid-configuration`. Any other path goes to the next handler.
 // Paths are judged as the client sent them, before any rewrite.
 type AuthorizationServer struct {
@@ -35,6 +37,7 @@ type AuthorizationServer struct {
 	Source string `json:"source,omitempty"`
 
 	issuer    *Issuer
+	verifier  *verifier.Verifier // of this issuer's tokens alone
 	endpoints oauth.Endpoints
 	proofs    oauth.Proofs
 	metrics   *metrics
@@ -67,13 +70,18 @@ func (s *AuthorizationServer) Provision(ctx caddy.Context) error {
 	if s.proofs, err = oauth.NewProofs(iss.url, a.state.Once); err != nil {
 		return placed(s.Source, err)
 	}
-	return nil
+	s.verifier, err = verifier.New(time.Now, iss.verifies())
+	return err
 }
 
 func (s *AuthorizationServer) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	switch originalPath(r) {
 	case s.endpoints.Token:
 		return s.serveToken(w, r)
+	case s.endpoints.Introspection:
+		return s.serveIntrospection(w, r)
+	case s.endpoints.Revocation:
+		return s.serveRevocation(w, r)
 	case s.endpoints.JWKS:
 		keys := s.issuer.keys.KeySet()
 		return serveDocument(w, r, "application/jwk-set+json", keys.ETag, keys.JSON)
@@ -93,10 +101,7 @@ func (s *AuthorizationServer) serveToken(w http.ResponseWriter, r *http.Request)
 	issued, err := s.issueToken(w, r, policy)
 	format := oauth.FormatOf(r)
 	if err != nil {
-		var refusal *oauth.Error
-		if !errors.As(err, &refusal) {
-			refusal = oauth.InternalError(err)
-		}
+		refusal := refusalOf(err)
 		s.recordRefusal(r, issued, refusal)
 		return oauth.WriteError(w, format, refusal)
 	}
@@ -123,11 +128,8 @@ func (s *AuthorizationServer) issueToken(w http.ResponseWriter, r *http.Request,
 		return issued, err
 	}
 	applications := s.issuer.applications.Load()
-	if issued.client, err = s.issuer.authenticator.Authenticate(r.Context(), applications, issued.request.Credentials, clientIP(r)); err != nil {
+	if issued.client, err = s.authenticate(r, applications, issued.request.Credentials); err != nil {
 		return issued, err
-	}
-	if secret := issued.client.Secret; secret != nil {
-		s.issuer.lastUse.Used(lastuse.Secret{ClientID: issued.client.Application.ClientID, SecretID: secret.ID})
 	}
 	grant, err := oauth.Authorize(applications, issued.client, issued.request, time.Duration(s.issuer.TokenLifetime))
 	if err != nil {
@@ -135,6 +137,9 @@ func (s *AuthorizationServer) issueToken(w http.ResponseWriter, r *http.Request,
 	}
 	confirmation, err := s.proofs.Confirm(r.Context(), issued.client, issued.request, time.Now())
 	if err != nil {
+		return issued, err
+	}
+	if err := s.issuer.takeFromQuota(r.Context(), issued.client.Application); err != nil {
 		return issued, err
 	}
 	issued.token = oauth.NewAccessToken(s.issuer.Issuer, issued.client, grant, time.Now())
@@ -145,6 +150,26 @@ func (s *AuthorizationServer) issueToken(w http.ResponseWriter, r *http.Request,
 	}
 	issued.signed, issued.keyID, err = s.issuer.keys.Sign(claims)
 	return issued, err
+}
+
+// authenticate is where the endpoints for clients find out who calls.
+func (s *AuthorizationServer) authenticate(r *http.Request, applications *application.Set, c oauth.Credentials) (*oauth.Client, error) {
+	client, err := s.issuer.authenticator.Authenticate(r.Context(), applications, c, clientIP(r))
+	if err != nil {
+		return nil, err
+	}
+	if client.Secret != nil {
+		s.issuer.lastUse.Used(lastuse.Secret{ClientID: client.Application.ClientID, SecretID: client.Secret.ID})
+	}
+	return client, nil
+}
+
+// refusalOf is what the caller is told of an error.
+func refusalOf(err error) *oauth.Error {
+	if refusal, ok := errors.AsType[*oauth.Error](err); ok {
+		return refusal
+	}
+	return oauth.InternalError(err)
 }
 
 // recordToken writes the one line of an issued token: everything but the token.
@@ -181,11 +206,21 @@ func (s *AuthorizationServer) recordToken(r *http.Request, issued *issuance) {
 // recordRefusal writes the one line of a refused request, with the true reason.
 func (s *AuthorizationServer) recordRefusal(r *http.Request, issued *issuance, refusal *oauth.Error) {
 	s.metrics.tokenRefused(s.issuer.Issuer, refusal.Reason)
+	var credentials *oauth.Credentials
+	if issued.request != nil {
+		credentials = &issued.request.Credentials
+	}
+	s.logRefusal("token refused", r, credentials, refusal)
+}
+
+// logRefusal writes the line of a refused request of a client, who is as it claims to
+// be, or nil where that was not read.
+func (s *AuthorizationServer) logRefusal(message string, r *http.Request, credentials *oauth.Credentials, refusal *oauth.Error) {
 	level := zap.InfoLevel
 	if refusal.Status >= http.StatusInternalServerError {
 		level = zap.ErrorLevel
 	}
-	if c := s.logger.Check(level, "token refused"); c != nil {
+	if c := s.logger.Check(level, message); c != nil {
 		fields := []zap.Field{
 			zap.String("issuer", s.issuer.Issuer),
 			zap.String("reason", string(refusal.Reason)),
@@ -193,8 +228,8 @@ func (s *AuthorizationServer) recordRefusal(r *http.Request, issued *issuance, r
 			zap.Int("status", refusal.Status),
 			zap.Stringer("client_ip", clientIP(r)),
 		}
-		if issued.request != nil {
-			fields = append(fields, zap.String("client_id", s.claimedClientID(issued.request.Credentials)))
+		if credentials != nil {
+			fields = append(fields, zap.String("client_id", s.claimedClientID(*credentials)))
 		}
 		if refusal.Cause != nil {
 			fields = append(fields, zap.String("cause", loggable(refusal.Cause.Error())))

@@ -87,12 +87,16 @@ func givenToken(args []string) (string, error) {
 	case term.IsTerminal(int(os.Stdin.Fd())):
 		return "", errors.New("there is no token; give it on standard input, as in: printenv TOKEN | caddy tokenidp explain -")
 	}
-	data, err := io.ReadAll(io.LimitReader(os.Stdin, maxTokenInput+1))
+	return readGivenToken(os.Stdin, "standard input")
+}
+
+func readGivenToken(r io.Reader, from string) (string, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxTokenInput+1))
 	if err != nil {
-		return "", fmt.Errorf("reading the token from standard input: %w", err)
+		return "", fmt.Errorf("reading the token from %s: %w", from, err)
 	}
 	if len(data) > maxTokenInput {
-		return "", fmt.Errorf("what is on standard input is longer than %d bytes, and no token", maxTokenInput)
+		return "", fmt.Errorf("what is on %s is longer than %d bytes, and no token", from, maxTokenInput)
 	}
 	return string(bytes.TrimSpace(data)), nil
 }

@@ -49,7 +49,10 @@ func (a *App) explain(ctx context.Context, token string) (*explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = verifyGiven(ctx, all, token)
+	claims, err := verifyGiven(ctx, all, token)
+	if err == nil {
+		err = notRevoked(a.state, claims)
+	}
 	e := &explanation{Token: readStatement(token), Verdict: newVerdict(err), Routes: []routeExplanation{}}
 	for _, v := range a.routes {
 		e.Routes = append(e.Routes, v.explain(ctx, token, e.Token.Issuer))

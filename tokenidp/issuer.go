@@ -17,6 +17,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
@@ -108,6 +109,7 @@ type Issuer struct {
 	lastUse       *lastuse.Record // of the Applications' secrets
 	bounded       *storage.Bounded
 	standing      *standing
+	state         state.State
 	authenticator *oauth.Authenticator            // of clients
 	clientKeys    *clientKeys                     // nil without Applications
 	assertions    *oauth.Assertions               // nil without Applications

@@ -16,7 +16,10 @@ type metrics struct {
 	tokens  *prometheus.CounterVec
 	refused *prometheus.CounterVec
 	checks  *prometheus.CounterVec
-	allowed prometheus.Counter // of checks, found once
+
+	revocations    *prometheus.CounterVec
+	introspections *prometheus.CounterVec
+	allowed        prometheus.Counter // of checks, found once
 
 	applications *prometheus.GaugeVec
 	reload       *prometheus.GaugeVec
@@ -38,6 +41,14 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			Namespace: "caddy", Subsystem: "tokenidp", Name: "verifications_total",
 			Help: "Requests judged by verify: result is allowed, refused, or reported (let through, with report_only); reason is the code of a refusal.",
 		}, []string{"result", "reason"}),
+		revocations: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "caddy", Subsystem: "tokenidp", Name: "revocations_total",
+			Help: "Revocation requests: result is revoked, nothing_to_revoke, or refused; reason is the code of a refusal.",
+		}, []string{"issuer", "result", "reason"}),
+		introspections: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "caddy", Subsystem: "tokenidp", Name: "introspections_total",
+			Help: "Introspection requests: result is active, inactive, or refused; reason is why not active.",
+		}, []string{"issuer", "result", "reason"}),
 		applications: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Namespace: "caddy", Subsystem: "tokenidp", Name: "applications",
 			Help: "Applications in force, by state: active or inactive.",
@@ -56,7 +67,7 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		}, []string{"issuer", "state"}),
 	}
 	m.allowed = m.checks.WithLabelValues("allowed", "")
-	for _, c := range []prometheus.Collector{m.tokens, m.refused, m.checks, m.applications, m.reload, m.keys, m.secrets} {
+	for _, c := range []prometheus.Collector{m.tokens, m.refused, m.checks, m.revocations, m.introspections, m.applications, m.reload, m.keys, m.secrets} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -68,6 +79,14 @@ func (m *metrics) tokenIssued(issuer string) { m.tokens.WithLabelValues(issuer).
 
 func (m *metrics) tokenRefused(issuer string, reason oauth.Reason) {
 	m.refused.WithLabelValues(issuer, string(reason)).Inc()
+}
+
+func (m *metrics) revocation(issuer, result string, reason oauth.Reason) {
+	m.revocations.WithLabelValues(issuer, result, string(reason)).Inc()
+}
+
+func (m *metrics) introspection(issuer, result, reason string) {
+	m.introspections.WithLabelValues(issuer, result, reason).Inc()
 }
 
 func (m *metrics) applicationsLoaded(issuer string, set *application.Set, inOrder bool) {

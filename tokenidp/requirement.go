@@ -71,7 +71,7 @@ func (iss *Issuer) newRule(v *Verify) (rule, error) {
 }
 
 func (r *applicationRule) judge(claims *verifier.Claims, now time.Time, request *http.Request) error {
-	if err := r.issuer.stillActive(claims.ClientID); err != nil {
+	if err := r.issuer.stillGood(claims); err != nil {
 		return err
 	}
 	return claims.Authorize(r.requirement.Load(), now, request)

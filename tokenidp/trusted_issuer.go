@@ -16,6 +16,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jwks"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
@@ -95,6 +96,7 @@ type TrustedIssuer struct {
 	keys         *jwks.Source
 	kind         *preset
 	standing     *trustedStanding
+	state        state.State
 	verification *verifier.Issuer
 	rules        []verifier.ClaimRule
 	logger       *zap.Logger
@@ -209,7 +211,10 @@ func (t *TrustedIssuer) id() string                 { return t.Issuer }
 func (t *TrustedIssuer) verifies() *verifier.Issuer { return t.verification }
 
 // trustedRule is what a route asks of the tokens of a trusted issuer.
-type trustedRule struct{ requirement *verifier.Requirement }
+type trustedRule struct {
+	issuer      *TrustedIssuer
+	requirement *verifier.Requirement
+}
 
 func (t *TrustedIssuer) newRule(v *Verify) (rule, error) {
 	audience := orElse(v.Audience, t.Audience)
@@ -221,10 +226,13 @@ func (t *TrustedIssuer) newRule(v *Verify) (rule, error) {
 	if err := t.kind.checkRequirement(requirement); err != nil {
 		return nil, fmt.Errorf("trusting %s: %w", t.Issuer, err)
 	}
-	return trustedRule{requirement}, nil
+	return trustedRule{t, requirement}, nil
 }
 
 func (r trustedRule) judge(claims *verifier.Claims, now time.Time, request *http.Request) error {
+	if err := notRevoked(r.issuer.state, claims); err != nil {
+		return err
+	}
 	return claims.Authorize(r.requirement, now, request)
 }
 

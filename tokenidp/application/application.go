@@ -60,6 +60,11 @@ type Application struct {
 	DefaultScopes []string
 	// TokenLifetime is in whole seconds, 10 s to 24 h; 0 stands for the issuer's default.
 	TokenLifetime time.Duration
+	// Quota is how many tokens it gets in a time.
+	Quota Quota
+	// Introspection is true for an Application that may ask about any token of the
+	// issuer (RFC 7662).
+	Introspection bool
 	// CertificateBound and DPoPBound tell that it gets only tokens which are bound to
 	// its certificate (RFC 8705 section 3.4) or to its key (RFC 9449 section 5.2).
 	CertificateBound, DPoPBound bool
@@ -72,6 +77,13 @@ type Application struct {
 
 	// at is where its client_id stands.
 	at position
+}
+
+// Quota is a number of tokens in a time, of which that gives them back evenly; the
+// zero value is no limit.
+type Quota struct {
+	Tokens int
+	Per    time.Duration
 }
 
 // Accepts reports whether it may authenticate by the method.

@@ -119,7 +119,10 @@ func (c *changeLog) resources(was, is change) {
 		case after == nil:
 			c.add("resource %q removed", name)
 		default:
-			c.instead(fmt.Sprintf("resource %q", name), "audience", before.Audience(), after.Audience())
+			what := fmt.Sprintf("resource %q", name)
+			c.instead(what, "audience", before.Audience(), after.Audience())
+			c.difference(after.Introspection, before.Introspection, what+" may be asked about by")
+			c.difference(before.Introspection, after.Introspection, what+" may no longer be asked about by")
 		}
 	}
 }
@@ -184,6 +187,8 @@ func (c *changeLog) application(clientID string, was, is *Application) {
 		c.add("%s claims changed: %s instead of %s", what, listed(is.ClaimNames), listed(was.ClaimNames))
 	}
 	c.instead(what, "token_lifetime", lifetime(was), lifetime(is))
+	c.instead(what, "quota", was.Quota.String(), is.Quota.String())
+	c.instead(what, "introspection", strconv.FormatBool(was.Introspection), strconv.FormatBool(is.Introspection))
 	c.secrets(what, was.Secrets, is.Secrets)
 	c.difference(keyNames(is.Keys), keyNames(was.Keys), what+" gained key")
 	c.difference(keyNames(was.Keys), keyNames(is.Keys), what+" lost key")
@@ -262,6 +267,13 @@ func lifetime(a *Application) string {
 		return "the default"
 	}
 	return a.TokenLifetime.String()
+}
+
+func (q Quota) String() string {
+	if q == (Quota{}) {
+		return "none"
+	}
+	return fmt.Sprintf("%d per %s", q.Tokens, q.Per)
 }
 
 // listed shows names in a line of bearable length.

@@ -31,6 +31,11 @@ type content struct {
 	definitions []definition
 	// references are the scopes of Applications: another file may define them.
 	references []reference
+	// scopeless are the active Applications that can get no token.
+	scopeless []*Application
+	// introspectors are the client_ids that Resources name: another file may define
+	// them.
+	introspectors []introspector
 	// inactive are the client_ids with `active: false`, even if errors has more to
 	// say about them.
 	inactive []string
@@ -57,6 +62,13 @@ type reference struct {
 	scope       string
 	line        int32
 	byDefault   bool
+}
+
+// introspector is an Application that a Resource names, at its place.
+type introspector struct {
+	resource *Resource
+	clientID string
+	at       position
 }
 
 func (c *content) broken() bool { return c.incomplete || c.errors.any() }

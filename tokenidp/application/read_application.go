@@ -20,7 +20,7 @@ var applicationFields = []string{
 	"token_endpoint_auth_method", "token_endpoint_auth_signing_alg",
 	"secrets", "jwks", "jwks_file", "jwks_uri", "federated",
 	fieldSubjectDN, fieldSANDNS, fieldSANURI, fieldSANIP, fieldSANEmail,
-	"scopes", "default_scopes", "token_lifetime", "claims",
+	"scopes", "default_scopes", "token_lifetime", "claims", "quota", "introspection",
 	"tls_client_certificate_bound_access_tokens", "dpop_bound_access_tokens",
 }
 
@@ -42,6 +42,8 @@ var applicationFields = []string{
 //	default_scopes: [<scope>, …]                  # optional
 //	token_lifetime: 1h                            # optional
 //	claims: {<name>: <value>}                     # optional
+//	quota: {tokens: 600, per: 1h}                 # optional
+//	introspection: false                          # default
 //	tls_client_certificate_bound_access_tokens: false   # default
 //	dpop_bound_access_tokens: false                     # default
 func (l *loader) application(n *yaml.Node, index int) {
@@ -57,6 +59,8 @@ func (l *loader) application(n *yaml.Node, index int) {
 	a.Scopes = l.scopesOf(m, a, "scopes")
 	a.DefaultScopes = l.scopesOf(m, a, "default_scopes")
 	a.TokenLifetime = m.tokenLifetime()
+	a.Quota = l.quota(m)
+	a.Introspection = m.boolean("introspection", false)
 	a.CertificateBound = m.boolean("tls_client_certificate_bound_access_tokens", false)
 	a.DPoPBound = m.boolean("dpop_bound_access_tokens", false)
 	if a.CertificateBound && a.DPoPBound {
@@ -64,8 +68,8 @@ func (l *loader) application(n *yaml.Node, index int) {
 	}
 	m.claims(a)
 	l.authentication(m, a)
-	if a.Active && !m.has("scopes") {
-		m.fail(n, "scopes is missing; without any, it can never get a token")
+	if a.Active && !m.has("scopes") && !a.Introspection {
+		l.scopeless = append(l.scopeless, a)
 	}
 	l.applications = append(l.applications, a)
 	l.hashingTime = max(l.hashingTime, 2*a.slowCost())

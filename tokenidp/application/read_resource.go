@@ -19,8 +19,9 @@ const (
 //	scopes:
 //	  - name: <scope-token>
 //	    description: <text>         # optional
+//	introspection: [<client_id>, …] # optional
 func (l *loader) resource(n *yaml.Node, index int) {
-	m := l.mapping(n, nameOf("resource", n, "name", index), "name", "resource", "scopes")
+	m := l.mapping(n, nameOf("resource", n, "name", index), "name", "resource", "scopes", "introspection")
 	if m == nil {
 		return
 	}
@@ -41,6 +42,7 @@ func (l *loader) resource(n *yaml.Node, index int) {
 		}
 	}
 	l.scopes(m, r)
+	l.introspectorsOf(m, r)
 	l.resources = append(l.resources, r)
 }
 

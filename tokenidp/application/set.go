@@ -30,6 +30,9 @@ type Resource struct {
 	Identifier string
 	// Scopes has at least one entry. No other Resource owns any of them.
 	Scopes []Scope
+	// Introspection are the client_ids of the Applications that may ask about its
+	// tokens (RFC 7662).
+	Introspection []string
 	// Source is the "file:line" of its definition.
 	Source string
 }

@@ -120,7 +120,7 @@ func TestFieldErrors(t *testing.T) {
 		// Fields.
 		{"unknown at the top", "applications:\n", "clients: []\napplications:\n", `11: unknown field "clients"; known: resources, applications`},
 		{"unknown, near a known one", "token_lifetime:", "token_lifetimes:", `23: ` + orders + `unknown field "token_lifetimes"; did you mean "token_lifetime"? known: ` + applicationOf},
-		{"unknown in a resource", "    resource: https", "    audience: https", `8: resource "billing-api": unknown field "audience"; known: name, resource, scopes`},
+		{"unknown in a resource", "    resource: https", "    audience: https", `8: resource "billing-api": unknown field "audience"; known: name, resource, scopes, introspection`},
 		{"unknown in a scope", "description:", "descripton:", `5: resource "orders-api": scopes: unknown field "descripton"; did you mean "description"? known: name, description`},
 		{"unknown in a secret", "expires:", "expire:", `20: ` + secret11 + `unknown field "expire"; did you mean "expires"? known: id, hash, file, expires`},
 		{"a field of another case", "client_name:", "Client_Name:", `13: ` + orders + `unknown field "Client_Name"; did you mean "client_name"? known: ` + applicationOf},
@@ -163,7 +163,7 @@ func TestFieldErrors(t *testing.T) {
 		{"an anchor", "client_id: orders-worker", "client_id: &id orders-worker", `12: ` + orders + `client_id has an anchor (&), which is not accepted; write the value out where it is needed`},
 		{"an anchor of a mapping", "  - client_id: orders-worker", "  - &a\n    client_id: orders-worker", `12: ` + orders + `has an anchor (&), which is not accepted; write the value out where it is needed`},
 		{"an alias", "name: billing-api", "name: &b billing-api\n    description: *b", `7: resource "billing-api": name has an anchor (&), which is not accepted; write the value out where it is needed` + "\n" +
-			`a.yaml:8: resource "billing-api": unknown field "description"; known: name, resource, scopes`},
+			`a.yaml:8: resource "billing-api": unknown field "description"; known: name, resource, scopes, introspection`},
 		{"an alias of nothing", "client_name: Orders worker", "client_name: *worker", "13: not YAML: a value that begins with * is an alias of another; quote it"},
 		{"a merge key", "    active: true", "    <<: {active: true}", `14: ` + orders + `merge keys (<<) are not accepted; write the fields out`},
 		{"a tag", "client_id: orders-worker", "client_id: !secret orders-worker", `12: application 1: client_id has a tag (!), which is not accepted; leave it out`},
@@ -219,6 +219,24 @@ func TestFieldErrors(t *testing.T) {
 		{"a lifetime in fractions", "30m", "10.5s", `23: ` + orders + `token_lifetime must be whole seconds, 10s to 24h`},
 		{"a lifetime of too many days", "30m", "99999999999d", `23: ` + orders + `token_lifetime is not a duration such as "1h", "90m" or "1d"`},
 		{"a day less an hour", "30m", "1d-1h", `23: ` + orders + `token_lifetime is not a duration such as "1h", "90m" or "1d"`},
+
+		// Quota, introspection.
+		{"a quota that is a number", "token_lifetime: 30m", "quota: 600", `23: ` + orders + `quota: must be a mapping with the fields tokens, per`},
+		{"half a quota", "token_lifetime: 30m", "quota: {tokens: 600}", "23: " + orders + "quota: per is missing; write `quota: {tokens: 600, per: 1h}`"},
+		{"the other half of a quota", "token_lifetime: 30m", "quota: {per: 1h}", "23: " + orders + "quota: tokens is missing; write `quota: {tokens: 600, per: 1h}`"},
+		{"a quota of something else", "token_lifetime: 30m", "quota: {tokens: 600, per: 1h, burst: 1}", `23: ` + orders + `quota: unknown field "burst"; known: tokens, per`},
+		{"a quota of no tokens", "token_lifetime: 30m", "quota: {tokens: 0, per: 1h}", `23: ` + orders + `quota: tokens must be a whole number, 1 to 1000000, without quotes`},
+		{"a quota of too many tokens", "token_lifetime: 30m", "quota: {tokens: 1000001, per: 1h}", `23: ` + orders + `quota: tokens must be a whole number, 1 to 1000000, without quotes`},
+		{"a quota in octal", "token_lifetime: 30m", "quota: {tokens: 0600, per: 1h}", `23: ` + orders + `quota: tokens must be a whole number, 1 to 1000000, without quotes`},
+		{"a quoted quota", "token_lifetime: 30m", `quota: {tokens: "600", per: 1h}`, `23: ` + orders + `quota: tokens must be a whole number, 1 to 1000000, without quotes`},
+		{"a quota in fractions", "token_lifetime: 30m", "quota: {tokens: 6e2, per: 1h}", `23: ` + orders + `quota: tokens must be a whole number, 1 to 1000000, without quotes`},
+		{"a quota in no time", "token_lifetime: 30m", "quota: {tokens: 600, per: 0s}", `23: ` + orders + `quota: per must be whole seconds, 1s to 30d`},
+		{"a quota in too much time", "token_lifetime: 30m", "quota: {tokens: 600, per: 31d}", `23: ` + orders + `quota: per must be whole seconds, 1s to 30d`},
+		{"a quota without a unit of time", "token_lifetime: 30m", `quota: {tokens: 600, per: "60"}`, `23: ` + orders + `quota: per is not a duration such as "1m", "1h" or "1d"`},
+		{"introspection in words", "token_lifetime: 30m", `introspection: yes`, `23: ` + orders + `introspection must be true or false, without quotes`},
+		{"introspection by nobody", "    scopes:\n      - name: billing.read\n", "    introspection: [orders-workr]\n    scopes:\n      - name: billing.read\n", `9: resource "billing-api": introspection names "orders-workr", which no application has as its client_id; did you mean "orders-worker"? known: orders-worker`},
+		{"introspection by one twice", "    scopes:\n      - name: billing.read\n", "    introspection: [orders-worker, orders-worker]\n    scopes:\n      - name: billing.read\n", `9: resource "billing-api": introspection has "orders-worker" twice`},
+		{"introspection by all", "    scopes:\n      - name: billing.read\n", "    introspection: true\n    scopes:\n      - name: billing.read\n", `9: resource "billing-api": introspection must be a list`},
 
 		// Secrets.
 		{"no id", `      - id: "2026-11"` + "\n        hash", "      - hash", `18: ` + orders + `secret 1: id is missing`},

@@ -49,6 +49,7 @@ func union(parts []part) (*Set, error) {
 	}
 	if !incomplete {
 		s.checkReferences(errs)
+		s.checkIntrospectors(errs)
 	}
 	if err := report(errs); err != nil {
 		return nil, err

@@ -74,6 +74,10 @@ const (
 	ReasonUnknownResource       Reason = "unknown_resource"
 	ReasonWrongResource         Reason = "wrong_resource"
 	ReasonTokenTooLarge         Reason = "scopes_too_large"
+	ReasonQuotaExceeded         Reason = "quota_exceeded"
+	ReasonTokenOfAnother        Reason = "token_of_another_client"
+	ReasonNotPermitted          Reason = "introspection_not_permitted"
+	ReasonUndecided             Reason = "token_undecided"
 	ReasonInternal              Reason = "internal_error"
 
 	ReasonIncompleteAssertion      Reason = "incomplete_assertion"
@@ -107,7 +111,8 @@ func Reasons() []Reason {
 		ReasonStateUnavailable, ReasonCertificateRequired,
 		ReasonNoProof, ReasonSeveralProofs, ReasonMalformedProof, ReasonProofOfAnotherRequest, ReasonStaleProof, ReasonReplayedProof, ReasonUnsupportedGrant,
 		ReasonGrantNotAllowed, ReasonNoScope, ReasonMalformedScope, ReasonScopeNotGranted, ReasonSeveralResources,
-		ReasonUnknownResource, ReasonWrongResource, ReasonTokenTooLarge, ReasonInternal,
+		ReasonUnknownResource, ReasonWrongResource, ReasonTokenTooLarge, ReasonQuotaExceeded,
+		ReasonTokenOfAnother, ReasonNotPermitted, ReasonUndecided, ReasonInternal,
 	}
 }
 
@@ -162,6 +167,9 @@ func unavailable(reason Reason, cause error) *Error {
 		Cause:       cause,
 	}
 }
+
+// Unavailable is the answer while something that the request needs is out of reach.
+func Unavailable(reason Reason, cause error) *Error { return unavailable(reason, cause) }
 
 // InternalError is the answer to a fault of this server that has no answer of
 // its own.

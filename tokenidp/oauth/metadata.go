@@ -14,6 +14,8 @@ import (
 // host and path.
 type Endpoints struct {
 	Token                       string
+	Introspection               string
+	Revocation                  string
 	JWKS                        string
 	AuthorizationServerMetadata string
 	OpenIDConfiguration         string
@@ -24,6 +26,8 @@ func NewEndpoints(issuer *url.URL) Endpoints {
 	base := strings.TrimSuffix(issuer.Path, "/")
 	return Endpoints{
 		Token:                       base + "/token",
+		Introspection:               base + "/introspect",
+		Revocation:                  base + "/revoke",
 		JWKS:                        base + "/.well-known/jwks.json",
 		AuthorizationServerMetadata: "/.well-known/oauth-authorization-server" + base,
 		OpenIDConfiguration:         base + "/.well-known/openid-configuration",
@@ -39,14 +43,23 @@ func Metadata(issuer *url.URL, scopes, signingAlgorithms []string) ([]byte, erro
 		return (&url.URL{Scheme: issuer.Scheme, Host: issuer.Host, Path: path}).String()
 	}
 	return json.Marshal(struct {
-		Issuer           string   `json:"issuer"`
-		TokenEndpoint    string   `json:"token_endpoint"`
-		JWKSURI          string   `json:"jwks_uri"`
-		Scopes           []string `json:"scopes_supported,omitempty"`
-		ResponseTypes    []string `json:"response_types_supported"`
-		GrantTypes       []string `json:"grant_types_supported"`
-		AuthMethods      []Method `json:"token_endpoint_auth_methods_supported"`
-		AuthAlgorithms   []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+		Issuer         string   `json:"issuer"`
+		TokenEndpoint  string   `json:"token_endpoint"`
+		JWKSURI        string   `json:"jwks_uri"`
+		Scopes         []string `json:"scopes_supported,omitempty"`
+		ResponseTypes  []string `json:"response_types_supported"`
+		GrantTypes     []string `json:"grant_types_supported"`
+		AuthMethods    []Method `json:"token_endpoint_auth_methods_supported"`
+		AuthAlgorithms []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+
+		RevocationEndpoint      string   `json:"revocation_endpoint"`
+		RevocationMethods       []Method `json:"revocation_endpoint_auth_methods_supported"`
+		RevocationAlgorithms    []string `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+		IntrospectionEndpoint   string   `json:"introspection_endpoint"`
+		IntrospectionMethods    []Method `json:"introspection_endpoint_auth_methods_supported"`
+		IntrospectionAlgorithms []string `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+		IntrospectionSigning    []string `json:"introspection_signing_alg_values_supported"` // RFC 9701 section 7
+
 		SubjectTypes     []string `json:"subject_types_supported"`
 		IDTokenSigning   []string `json:"id_token_signing_alg_values_supported"`
 		DPoPSigning      []string `json:"dpop_signing_alg_values_supported"`
@@ -61,6 +74,15 @@ func Metadata(issuer *url.URL, scopes, signingAlgorithms []string) ([]byte, erro
 		AuthMethods:   Methods,
 		// Of assertions (RFC 8414 section 2): neither none nor anything symmetric.
 		AuthAlgorithms: jws.Algorithms,
+
+		RevocationEndpoint:      at(endpoints.Revocation),
+		RevocationMethods:       Methods, // clients authenticate in one way, wherever they do
+		RevocationAlgorithms:    jws.Algorithms,
+		IntrospectionEndpoint:   at(endpoints.Introspection),
+		IntrospectionMethods:    Methods,
+		IntrospectionAlgorithms: jws.Algorithms,
+		IntrospectionSigning:    signingAlgorithms,
+
 		// No id token is issued; OpenID clients read from these two how the
 		// access tokens are signed, and refuse metadata without them.
 		SubjectTypes:     []string{"public"},

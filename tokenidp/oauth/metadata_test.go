@@ -2,14 +2,20 @@ package oauth
 
 import (
 	"net/url"
+	"strings"
 	"testing"
 )
 
 // RFC 8414 sections 2 and 3.
 func TestMetadataIsExact(t *testing.T) {
+	const methods = `["private_key_jwt","tls_client_auth","client_secret_basic","client_secret_post"]`
+	const algorithms = `["RS256","RS384","RS512","PS256","PS384","PS512","ES256","ES384","ES512","EdDSA"]`
 	const rest = `"response_types_supported":[],"grant_types_supported":["client_credentials"],` +
-		`"token_endpoint_auth_methods_supported":["private_key_jwt","tls_client_auth","client_secret_basic","client_secret_post"],` +
-		`"token_endpoint_auth_signing_alg_values_supported":["RS256","RS384","RS512","PS256","PS384","PS512","ES256","ES384","ES512","EdDSA"],` +
+		`"token_endpoint_auth_methods_supported":` + methods + `,"token_endpoint_auth_signing_alg_values_supported":` + algorithms +
+		`,"revocation_endpoint":"%[1]s/revoke","revocation_endpoint_auth_methods_supported":` + methods +
+		`,"revocation_endpoint_auth_signing_alg_values_supported":` + algorithms +
+		`,"introspection_endpoint":"%[1]s/introspect","introspection_endpoint_auth_methods_supported":` + methods +
+		`,"introspection_endpoint_auth_signing_alg_values_supported":` + algorithms + `,"introspection_signing_alg_values_supported":["RS256"],` +
 		`"subject_types_supported":["public"],"id_token_signing_alg_values_supported":["RS256"],` +
 		`"dpop_signing_alg_values_supported":["ES256","EdDSA","Ed25519","ES384","ES512","PS256","PS384","PS512","RS256","RS384","RS512"],"tls_client_certificate_bound_access_tokens":true}`
 	for _, row := range []struct {
@@ -35,8 +41,8 @@ func TestMetadataIsExact(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			got, err := Metadata(must(url.Parse(row.issuer)), row.scopes, []string{"RS256"})
-			if err != nil || string(got) != row.want {
-				t.Errorf("got %s, %v\nwant %s", got, err, row.want)
+			if want := strings.ReplaceAll(row.want, "%[1]s", row.issuer); err != nil || string(got) != want {
+				t.Errorf("got %s, %v\nwant %s", got, err, want)
 			}
 		})
 	}
@@ -46,14 +52,14 @@ func TestMetadataIsExact(t *testing.T) {
 func TestEndpoints(t *testing.T) {
 	for issuer, want := range map[string]Endpoints{
 		"https://idp.example.com": {
-			"/token", "/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration",
+			"/token", "/introspect", "/revoke", "/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration",
 		},
 		"https://example.com/idp/one": {
-			"/idp/one/token", "/idp/one/.well-known/jwks.json",
+			"/idp/one/token", "/idp/one/introspect", "/idp/one/revoke", "/idp/one/.well-known/jwks.json",
 			"/.well-known/oauth-authorization-server/idp/one", "/idp/one/.well-known/openid-configuration",
 		},
 		"https://example.com/a%20b": { // paths as net/http has them, decoded
-			"/a b/token", "/a b/.well-known/jwks.json", "/.well-known/oauth-authorization-server/a b", "/a b/.well-known/openid-configuration",
+			"/a b/token", "/a b/introspect", "/a b/revoke", "/a b/.well-known/jwks.json", "/.well-known/oauth-authorization-server/a b", "/a b/.well-known/openid-configuration",
 		},
 	} {
 		if got := NewEndpoints(must(url.Parse(issuer))); got != want {

@@ -85,12 +85,16 @@ func writeJSON(w http.ResponseWriter, status int, body any) error {
 	if err != nil {
 		return err
 	}
+	return write(w, status, "application/json", document)
+}
+
+func write(w http.ResponseWriter, status int, contentType string, document []byte) error {
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "no-store") // RFC 6749 section 5.1
 	h.Set("Pragma", "no-cache")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, err = w.Write(document)
+	_, err := w.Write(document)
 	return err
 }

@@ -36,6 +36,7 @@ type Key struct {
 	public     *jws.Key
 	private    crypto.Signer // nil where only the public half is at hand
 	header     string        // of its tokens, in base64url; empty where private is nil
+	answers    string        // likewise, the header of introspection responses
 	sealed     *sealed       // the private half as it is stored; nil where it is stored in the clear, or not at all
 	outside    bool          // made and kept outside: only its public half is stored
 }
@@ -75,20 +76,30 @@ func newPublicKey(id, algorithm string, createdAt, signsFrom time.Time, public c
 
 // with is the key with its private half.
 func (k *Key) with(private crypto.Signer) (*Key, error) {
-	header, err := json.Marshal(struct {
-		Algorithm string `json:"alg"`
-		KeyID     string `json:"kid"`
-		Type      string `json:"typ"`
-	}{k.Algorithm, k.ID, "at+jwt"}) // RFC 9068 section 2.1
-	if err != nil {
+	whole := *k
+	whole.private = private
+	var err error
+	if whole.header, err = k.headerOf("at+jwt"); err != nil { // RFC 9068 section 2.1
 		return nil, err
 	}
-	whole := *k
-	whole.private, whole.header = private, base64.RawURLEncoding.EncodeToString(header)
+	if whole.answers, err = k.headerOf("token-introspection+jwt"); err != nil { // RFC 9701 section 5
+		return nil, err
+	}
 	if err := whole.probe(); err != nil {
 		return nil, fmt.Errorf("its private half does not belong to its public half: %w", err)
 	}
 	return &whole, nil
+}
+
+// headerOf is that of JWTs of one type, so that none is taken for another (RFC 8725
+// section 3.11).
+func (k *Key) headerOf(typ string) (string, error) {
+	header, err := json.Marshal(struct {
+		Algorithm string `json:"alg"`
+		KeyID     string `json:"kid"`
+		Type      string `json:"typ"`
+	}{k.Algorithm, k.ID, typ})
+	return base64.RawURLEncoding.EncodeToString(header), err
 }
 
 // probe signs and verifies: what a mismatched key signs would verify nowhere.
@@ -106,10 +117,20 @@ func (k *Key) probe() error {
 
 // Sign signs the claims (a JSON object) as a compact JWS of type at+jwt.
 func (k *Key) Sign(claims []byte) (string, error) {
+	return k.sign(k.header, claims)
+}
+
+// SignIntrospection signs an introspection response (a JSON object) as a compact JWS
+// of type token-introspection+jwt.
+func (k *Key) SignIntrospection(response []byte) (string, error) {
+	return k.sign(k.answers, response)
+}
+
+func (k *Key) sign(header string, payload []byte) (string, error) {
 	if !k.signs() {
 		return "", fmt.Errorf("signing with key %s: %w", k.ID, ErrNoKey)
 	}
-	token, err := jws.Sign(k.private, k.Algorithm, k.header, claims)
+	token, err := jws.Sign(k.private, k.Algorithm, header, payload)
 	if err != nil {
 		return "", fmt.Errorf("signing with key %s: %w", k.ID, err)
 	}

@@ -173,6 +173,16 @@ func (r *Ring) Sign(claims []byte) (token, keyID string, err error) {
 	return token, k.ID, err
 }
 
+// SignIntrospection signs an introspection response (a JSON object) with the active
+// key and returns the compact JWS.
+func (r *Ring) SignIntrospection(response []byte) (string, error) {
+	k := r.Active()
+	if k == nil {
+		return "", ErrNoKey
+	}
+	return k.SignIntrospection(response)
+}
+
 // KeySet is the JWK Set to publish.
 func (r *Ring) KeySet() KeySet { return r.current.Load().set }
 

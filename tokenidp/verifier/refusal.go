@@ -46,6 +46,7 @@ const (
 	Expired                Reason = "expired"
 	NotYetValid            Reason = "not_yet_valid"
 	IssuedInFuture         Reason = "issued_in_future"
+	RevocationsUnknown     Reason = "revocations_unknown"
 	Revoked                Reason = "revoked"
 	InactiveClient         Reason = "inactive_client"
 	WrongAudience          Reason = "wrong_audience"
@@ -119,6 +120,7 @@ var answers = map[Reason]answer{
 	Expired:                expired,
 	NotYetValid:            badToken,
 	IssuedInFuture:         badToken,
+	RevocationsUnknown:     {http.StatusServiceUnavailable, "", ""},
 	Revoked:                badToken,
 	InactiveClient:         badToken,
 	WrongAudience:          badToken,

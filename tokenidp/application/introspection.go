@@ -1,0 +1,57 @@
+package application
+
+import "slices"
+
+// MayIntrospect tells whether the Application may ask about a token for these
+// audiences (RFC 7662): it may ask about any, or about those of a Resource that names
+// it.
+func (s *Set) MayIntrospect(a *Application, audience []string) bool {
+	if a.Introspection {
+		return true
+	}
+	for _, name := range audience {
+		r := s.byAudience[name]
+		if r != nil && r.Audience() == name && slices.Contains(r.Introspection, a.ClientID) {
+			return true
+		}
+	}
+	return false
+}
+
+// introspectorsOf reads the client_ids that a Resource names.
+func (l *loader) introspectorsOf(m *mapping, r *Resource) {
+	clientIDs, nodes := m.texts("introspection")
+	for i, clientID := range clientIDs {
+		r.Introspection = append(r.Introspection, clientID)
+		l.introspectors = append(l.introspectors, introspector{r, clientID, m.at(nodes[i])})
+	}
+}
+
+// checkIntrospectors finds Resources that name nobody, and Applications that can
+// neither get a token nor ask about one.
+func (s *Set) checkIntrospectors(errs []problems) {
+	named := make(map[string]bool)
+	for i, c := range s.contents {
+		for _, in := range c.introspectors {
+			named[in.clientID] = true
+			if s.byClientID[in.clientID] == nil {
+				errs[i].add(in.at, "resource %s: introspection names %s, which no application has as its client_id; %s",
+					quoted(in.resource.Name), quoted(in.clientID), known(in.clientID, s.clientIDs()))
+			}
+		}
+	}
+	for i, c := range s.contents {
+		for _, a := range c.scopeless {
+			if a.at.line != 0 && !named[a.ClientID] {
+				errs[i].add(a.at, "%s: scopes is missing; without any, it can never get a token", a.what())
+			}
+		}
+	}
+}
+
+func (s *Set) clientIDs() (clientIDs []string) {
+	for _, a := range s.sorted() {
+		clientIDs = append(clientIDs, a.ClientID)
+	}
+	return clientIDs
+}
