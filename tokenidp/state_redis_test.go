@@ -1,0 +1,79 @@
+package tokenidp
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// What is unsafe, or has no effect, is an error at the place where it is written, and
+// shows nothing secret. Nothing is connected.
+func TestStateRedisIsChecked(t *testing.T) {
+	t.Setenv("REDIS_PASSWORD", "hush")
+	t.Setenv("REDIS_URL", "https://redis.example.com")
+	noPEM := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(noPEM, []byte("hush"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const far, here, tls = "redis://redis.example.com", "redis://127.0.0.1", "rediss://redis.example.com"
+	for _, row := range []struct {
+		name  string
+		state StateRedis
+		want  string // empty: in order
+	}{
+		{"TLS", StateRedis{URLs: []string{tls}, Username: "caddy", Password: "{env.REDIS_PASSWORD}"}, ""},
+		{"loopback", StateRedis{URLs: []string{here}}, ""},
+		{"no TLS", StateRedis{URLs: []string{here, far}}, "redis.example.com is reached without TLS"},
+		{"no TLS, as said", StateRedis{URLs: []string{far}, InsecurePlaintext: true}, ""},
+		{"no URL", StateRedis{}, "needs a URL"},
+		{"a URL that is none, in a placeholder", StateRedis{URLs: []string{"{env.REDIS_URL}"}}, `begins with "https"`},
+		{"an empty placeholder", StateRedis{URLs: []string{"{env.NO_SUCH_VARIABLE}"}}, "has no value"},
+		{"a password in the clear", StateRedis{URLs: []string{tls}, Password: "hush"}, "must be a placeholder"},
+		{"a password of Sentinels in the clear", StateRedis{URLs: []string{tls}, SentinelMaster: "m", SentinelPassword: "hush"}, "must be a placeholder"},
+		{"a password that is not set", StateRedis{URLs: []string{tls}, Password: "{env.NO_SUCH_VARIABLE}"}, "has no value"},
+		{"a user alone", StateRedis{URLs: []string{tls}, Username: "caddy"}, "without a password"},
+		{"a user of no Sentinels", StateRedis{URLs: []string{tls}, SentinelUsername: "caddy"}, "without sentinel_master"},
+		{"Sentinels of a Cluster", StateRedis{URLs: []string{tls}, SentinelMaster: "m", Cluster: true}, "needs no Sentinels"},
+		{"authorities of nothing", StateRedis{URLs: []string{here}, TLSCA: noPEM}, "write rediss://"},
+		{"no authorities", StateRedis{URLs: []string{tls}, TLSCA: noPEM}, "there is no certificate"},
+		{"no file", StateRedis{URLs: []string{tls}, TLSCA: noPEM + ".gone"}, "tls_ca"},
+		{"a certificate without a key", StateRedis{URLs: []string{tls}, TLSCertificate: noPEM}, "needs its key"},
+		{"a certificate that is none", StateRedis{URLs: []string{tls}, TLSCertificate: noPEM, TLSKey: noPEM}, "tls_client"},
+		{"less than no replicas", StateRedis{URLs: []string{tls}, WaitReplicas: -1}, "wait_replicas"},
+		{"a Cluster with a database", StateRedis{URLs: []string{tls + "/1"}, Cluster: true}, "the database 0 alone"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			row.state.Source = "Caddyfile:7"
+			err := row.state.Provision(caddy.Context{})
+			switch {
+			case row.want == "" && err != nil:
+				t.Error(err)
+			case row.want == "":
+			case err == nil || !strings.HasPrefix(err.Error(), "Caddyfile:7: ") || !strings.Contains(err.Error(), row.want) || strings.Contains(err.Error(), "hush"):
+				t.Errorf("%v, want %s", err, row.want)
+			}
+		})
+	}
+}
+
+// Configurations that say the same share a state, and others do not.
+func TestStateRedisIdentity(t *testing.T) {
+	identity := func(s StateRedis) string {
+		if err := s.Provision(caddy.Context{}); err != nil {
+			t.Fatal(err)
+		}
+		return s.identity(nil)
+	}
+	a := identity(StateRedis{URLs: []string{"redis://127.0.0.1"}, Source: "Caddyfile:3"})
+	if a != identity(StateRedis{URLs: []string{"redis://127.0.0.1"}, Source: "Caddyfile:4"}) {
+		t.Error("the place matters")
+	}
+	for _, other := range []StateRedis{{URLs: []string{"redis://127.0.0.2"}}, {URLs: []string{"redis://127.0.0.1"}, Prefix: "shop:"}, {URLs: []string{"redis://127.0.0.1"}, WaitReplicas: 1}} {
+		if a == identity(other) {
+			t.Errorf("%+v is the same", other)
+		}
+	}
+}
