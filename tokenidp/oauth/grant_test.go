@@ -98,20 +98,6 @@ func TestScopeCharacters(t *testing.T) {
 	}
 }
 
-// RFC 8707 section 2: the parameter may be repeated.
-func TestResources(t *testing.T) {
-	e := newEndpoint(t)
-	for more, want := range map[string]Reason{
-		"&resource=orders-api&resource=orders-api":  "",
-		"&resource=orders-api&resource=billing-api": ReasonWrongResource,
-		"&resource=nothing&resource=orders-api":     ReasonUnknownResource,
-		"&resource=orders-api&resource=":            "",
-	} {
-		_, _, err := e.issue(httptest.NewRecorder(), form("worker", generated, "&scope=orders.read"+more))
-		wantRefused(t, err, 400, want)
-	}
-}
-
 // RFC 6749 section 5.2: unauthorized_client.
 func TestAClientUsesItsGrantTypesOnly(t *testing.T) {
 	e := newEndpoint(t)

@@ -54,8 +54,8 @@ var camelCase = map[string]string{
 	"tokenTypeHint":       "token_type_hint",
 }
 
-// known are the parameters that mean something here; in JSON these must be
-// strings, and what others hold is not looked at (RFC 6749 section 3.2).
+// known are the parameters that mean something here. What others hold is not looked
+// at (RFC 6749 section 3.2).
 var known = map[string]bool{
 	"grant_type": true, "scope": true, "resource": true, "client_id": true, "client_secret": true,
 	"client_assertion": true, "client_assertion_type": true, "token": true, "token_type_hint": true,
@@ -76,20 +76,43 @@ func parseJSON(body []byte) (parameters, error) {
 		if !known[name] {
 			continue
 		}
-		text, ok := value.(string)
+		values, ok := texts(name, value)
 		if !ok {
-			return nil, invalidRequest(ReasonMalformedBody, "every parameter in the JSON body must be a string")
+			return nil, invalidRequest(ReasonMalformedBody, "every parameter in the JSON body must be a string, except that resource may be a list of strings")
 		}
-		params[name] = append(params[name], text) // both spellings at once: a repeated parameter
+		params[name] = append(params[name], values...) // both spellings at once: a repeated parameter
 	}
 	return params, nil
 }
 
-// check refuses repeated parameters (RFC 6749 section 3.2; RFC 8707 section 2
-// exempts `resource`) and values that are not text, and drops empty ones.
+// texts are the values of a parameter in JSON: a string, or, where a form may repeat
+// it (RFC 8707 section 2), a list of them.
+func texts(name string, value any) ([]string, bool) {
+	if text, ok := value.(string); ok {
+		return []string{text}, true
+	}
+	list, ok := value.([]any)
+	if !ok || !repeatable(name) {
+		return nil, false
+	}
+	values := make([]string, len(list))
+	for i, element := range list {
+		if values[i], ok = element.(string); !ok {
+			return nil, false
+		}
+	}
+	return values, true
+}
+
+// repeatable tells whether a request may have a parameter more than once (RFC 6749
+// section 3.2, RFC 8707 section 2).
+func repeatable(name string) bool { return name == "resource" }
+
+// check refuses repeated parameters and values that are not text, and drops empty
+// ones.
 func (p parameters) check() error {
 	for name, values := range p {
-		if len(values) > 1 && name != "resource" {
+		if len(values) > 1 && !repeatable(name) {
 			return invalidRequest(ReasonRepeatedParameter, "a parameter is repeated")
 		}
 		for _, value := range values {

@@ -59,6 +59,11 @@ func TestRepeatedParametersAreRefused(t *testing.T) {
 			}
 			_, err := parseParameters(JSON, fmt.Appendf(nil, `{%q:"a",%[1]q:"a"}`, name))
 			wantRefused(t, err, http.StatusBadRequest, ReasonMalformedBody)
+			if want != "" {
+				want = ReasonMalformedBody // a list is no string
+			}
+			_, err = parseParameters(JSON, fmt.Appendf(nil, `{%q:["a","a"]}`, name))
+			wantRefused(t, err, http.StatusBadRequest, want)
 		})
 	}
 	for spelling, standard := range camelCase {
