@@ -51,6 +51,7 @@ func TestPeerOpenIDClient(t *testing.T) {
 		keys[algorithm] = key
 		applications += "  - client_id: key-" + algorithm + "\n    scopes: [orders.read]\n" + key.declaration
 	}
+	applications += "  - client_id: dpop\n    scopes: [orders.read]\n    dpop_bound_access_tokens: true\n    secrets: [{id: \"1\", hash: " + shopHash + "}]\n"
 	files["applications.yaml"] = applications
 	c := start(t, strings.Replace(mtlsSite("verify_if_given"), `respond "protected content"`, `respond "{http.auth.user.id}"`, 1), options{ports: p, files: files})
 	withKey := func(algorithm string) []string {
@@ -70,6 +71,8 @@ func TestPeerOpenIDClient(t *testing.T) {
 		{"tls_client_auth", "by-dns", "bearer", append(certificate, "METHOD=tls_client_auth", "CLIENT_ID=by-dns")},
 		{"tls_client_auth, bound", "bound-by-dns", "bearer", append(certificate, "METHOD=tls_client_auth", "CLIENT_ID=bound-by-dns")},
 		{"client_secret_basic, bound to the certificate", "bound", "bearer", append(certificate, "METHOD=client_secret_basic", "CLIENT_ID=bound", "SECRET="+shopSecret)},
+		{"client_secret_basic, with DPoP", "dpop", "dpop", []string{"METHOD=client_secret_basic", "CLIENT_ID=dpop", "SECRET=" + shopSecret, "DPOP=yes"}},
+		{"private_key_jwt, with DPoP", "key-ES256", "dpop", append(withKey("ES256"), "DPOP=yes")},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			said := openIDClient(c, row.env...)
@@ -77,7 +80,7 @@ func TestPeerOpenIDClient(t *testing.T) {
 				t.Errorf("%+v", said)
 			}
 			// Of a bound token, nobody else has any use.
-			if strings.Contains(row.name, "bound") {
+			if strings.Contains(row.name, "bound") || row.tokenType == "dpop" {
 				if a := c.do("GET", "https://localhost:5001/orders", "", bearer(said.AccessToken)); a.StatusCode != 401 {
 					t.Errorf("without the key: %d %s", a.StatusCode, a.body)
 				}
