@@ -61,7 +61,7 @@ type ports struct {
 func newPorts(t *testing.T) *ports {
 	t.Helper()
 	p := &ports{pattern: regexp.MustCompile(`\b(50[0-9]{2}|2019)\b`), free: make(map[string]string)}
-	for _, port := range []string{"2019", "5001", "5002", "5003", "5004", "5005"} {
+	for _, port := range []string{"2019", "5001", "5002", "5003", "5004", "5005", "5006"} {
 		p.free[port] = freePort(t)
 	}
 	return p

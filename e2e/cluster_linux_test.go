@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,6 +24,9 @@ type cluster struct {
 	storage string
 	issuers int
 	nodes   []*node
+
+	state        string // in the option tokenidp, if any
+	applications string // default: clusterApplications
 }
 
 // node is a Caddy of a cluster, at a place that stays where it is restarted.
@@ -49,9 +53,13 @@ applications:
 // startCluster starts the nodes, all at the same moment, on an empty storage.
 func startCluster(t *testing.T, nodes, issuers int, algorithm string) *cluster {
 	t.Helper()
-	cl := &cluster{t: t, storage: filepath.Join(t.TempDir(), "storage"), issuers: issuers}
+	return (&cluster{t: t, storage: filepath.Join(t.TempDir(), "storage"), issuers: issuers}).start(nodes, algorithm)
+}
+
+func (cl *cluster) start(nodes int, algorithm string) *cluster {
+	cl.t.Helper()
 	for range nodes {
-		cl.nodes = append(cl.nodes, cl.joinAs(cl.caddyfile(algorithm), t.TempDir(), nil))
+		cl.nodes = append(cl.nodes, cl.joinAs(cl.caddyfile(algorithm), cl.t.TempDir(), nil))
 	}
 	for _, n := range cl.nodes {
 		n.started()
@@ -64,7 +72,7 @@ func (cl *cluster) joinAs(caddyfile, home string, as *syscall.SysProcAttr) *node
 	cl.t.Helper()
 	c := &caddy{ports: newPorts(cl.t), home: home}
 	c.admin = "localhost:" + c.ports.free["2019"]
-	c.dir = workspace(cl.t, c.ports, caddyfile, map[string]string{"applications.yaml": clusterApplications})
+	c.dir = workspace(cl.t, c.ports, caddyfile, map[string]string{"applications.yaml": cmp.Or(cl.applications, clusterApplications)})
 	transport := new(http.Transport)
 	cl.t.Cleanup(transport.CloseIdleConnections)
 	return &node{
@@ -80,13 +88,17 @@ func (n *node) started() *node {
 	return n
 }
 
+// behindABalancer lets requests say from where they come, so that the failed
+// authentications of a test are not all of one source.
+const behindABalancer = "\tservers {\n\t\ttrusted_proxies static 127.0.0.1/8 ::1/128\n\t\ttrusted_proxies_strict\n\t}\n"
+
 func (cl *cluster) caddyfile(algorithm string) string {
 	var issuers, routes strings.Builder
 	for i := range cl.issuers {
 		fmt.Fprintf(&issuers, "\t\tissuer http://localhost/%02d {\n\t\t\tapplications applications.yaml\n\t\t\tsigning_algorithm %s\n\t\t}\n", i, algorithm)
 		fmt.Fprintf(&routes, "\ttokenidp http://localhost/%02[1]d\n\thandle /%02[1]d/orders {\n\t\tverify orders.read {\n\t\t\tissuer http://localhost/%02[1]d\n\t\t}\n\t\trespond fine\n\t}\n", i)
 	}
-	return "{\n\tauto_https off\n\tstorage file_system " + cl.storage + "\n\ttokenidp {\n" + issuers.String() + "\t}\n}\nhttp://localhost:5001 {\n" + routes.String() + "}\n"
+	return "{\n\tauto_https off\n\tstorage file_system " + cl.storage + "\n" + behindABalancer + "\ttokenidp {\n" + cl.state + "\n" + issuers.String() + "\t}\n}\nhttp://localhost:5001 {\n" + routes.String() + "}\n"
 }
 
 // place is the URL of an endpoint of the issuer's at the node.

@@ -18,8 +18,9 @@ import (
 
 // What a document shows is run. In the order of the document:
 //
-//   - a `sh` block with `go run ./cmd/caddy run --config <file>` starts Caddy,
-//     beside those that the section started before it
+//   - a `sh` block with `go run ./cmd/caddy run --config <file>` starts Caddy, and
+//     one with `examples/<folder>/run` what that starts, beside those that the
+//     section started before it
 //   - a `caddyfile` block starts a new Caddy with it; one that does not begin
 //     with global options is put into the site of Caddyfile.example
 //   - a `yaml` block is a whole applications.yaml, and must be valid
@@ -59,7 +60,7 @@ func TestEveryExampleIsRun(t *testing.T) {
 	}
 	for _, folder := range folders {
 		document := read(t, filepath.Join("../examples", folder.Name(), "README.md"))
-		if len(runCommand.FindAllString(document, -1)) == 0 || !strings.Contains(document, "```console\n$ ") {
+		if !startsCaddy(document) || !strings.Contains(document, "```console\n$ ") {
 			t.Errorf("examples/%s/README.md shows no Caddy to start, or no command to type", folder.Name())
 		}
 	}
@@ -68,7 +69,17 @@ func TestEveryExampleIsRun(t *testing.T) {
 	}
 }
 
-var runCommand = regexp.MustCompile(`(?m)^go run \./cmd/caddy run --config (\S+)$`)
+var (
+	runCommand = regexp.MustCompile(`(?m)^go run \./cmd/caddy run --config (\S+)$`)
+	runScript  = regexp.MustCompile(`(?m)^(examples/[a-z0-9-]+/run)$`)
+)
+
+// startsCaddy tells whether a document has a block that does.
+func startsCaddy(document string) bool {
+	return slices.ContainsFunc(blocks(document), func(b block) bool {
+		return b.kind == "sh" && (runCommand.MatchString(b.text) || runScript.MatchString(b.text))
+	})
+}
 
 // block is a fenced block of a document.
 type block struct {
@@ -101,9 +112,9 @@ func runDocument(t *testing.T, document string) {
 	p := newPorts(t)
 	root := repository(t, p)
 	home := t.TempDir()
-	var running []*caddy
+	var running []interface{ stop() }
 	stopAll := func() {
-		for _, c := range running {
+		for _, c := range slices.Backward(running) {
 			c.stop()
 		}
 		running = nil
@@ -118,6 +129,10 @@ func runDocument(t *testing.T, document string) {
 		case "sh":
 			if match := runCommand.FindStringSubmatch(b.text); match != nil {
 				running = append(running, startIn(t, root, match[1], home, p))
+				heading = b.heading
+			}
+			if match := runScript.FindStringSubmatch(b.text); match != nil {
+				running = append(running, startScript(t, root, match[1], home, p))
 				heading = b.heading
 			}
 		case "caddyfile":
@@ -144,6 +159,9 @@ func repository(t *testing.T, p *ports) string {
 	root := t.TempDir()
 	copyFile := func(path string) {
 		write(t, filepath.Join(root, path), p.replace(read(t, filepath.Join("..", path))))
+		if info, err := os.Stat(filepath.Join("..", path)); err != nil || os.Chmod(filepath.Join(root, path), info.Mode()) != nil {
+			t.Fatalf("copying the mode of %s: %v", path, err)
+		}
 	}
 	copyFile("Caddyfile.example")
 	copyFile("applications.example.yaml")
