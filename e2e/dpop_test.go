@@ -98,6 +98,11 @@ func TestDPoP(t *testing.T) {
 			forward_authorization
 		}
 		reverse_proxy localhost:5002
+	}
+	handle /rewritten* {
+		method PUT
+		verify orders.read
+		reverse_proxy localhost:5002
 	}`)
 	p := newProver(t)
 	for _, version := range []string{"HTTP/1.1", "HTTP/2.0", "HTTP/3.0"} {
@@ -116,6 +121,8 @@ func TestDPoP(t *testing.T) {
 		if "Dpop: "+arrived.header.Get("Dpop") != headers[1] || "Authorization: "+arrived.header.Get("Authorization") != headers[0] {
 			t.Errorf("%s: forward_authorization: arrived with %v", version, arrived.header)
 		}
+		// So is the method.
+		over.checkAllowed(t, over.ask(t, "POST", "/rewritten", "", p.headers("POST", g.url("https://localhost:5001/rewritten"), token)...))
 		if strings.Contains(g.logged(), strings.Split(headers[1], ".")[2]) {
 			t.Error("the log has a proof")
 		}

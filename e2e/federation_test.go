@@ -88,3 +88,24 @@ func TestFederationMistakes(t *testing.T) {
 		}
 	}
 }
+
+// A token that an API receives must not be one by which that API, or whoever reads
+// what it is sent, authenticates as its sender.
+func TestFederatedAudienceIsNoAPIs(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct{ audience, entry, says string }{
+		"named by both":       {"deploy", "audience: deploy, ", `whoever receives one could authenticate as the application "w"`},
+		"that of this issuer": {"https://localhost:5001", "", `whoever receives one could authenticate as the application "w"`},
+		"another":             {"deploy", "", ""},
+	} {
+		applications := "resources: [{name: orders-api, scopes: [{name: orders.read}]}]\napplications:\n  - client_id: w\n    scopes: [orders.read]\n" +
+			"    federated: [{issuer: https://k.example.com, " + row.entry + "subject: a}]\n"
+		caddyfile := strings.Replace(federatedCaddyfile(trust("https://k.example.com")), "\ttokenidp\n}\n",
+			"\ttokenidp\n\thandle /deploy* {\n\t\tverify {\n\t\t\tissuer https://k.example.com\n\t\t\taudience "+row.audience+"\n\t\t}\n\t}\n}\n", 1)
+		p := newPorts(t)
+		_, errs, code := command(t, workspace(t, p, caddyfile, map[string]string{"applications.yaml": applications}), "", "validate", "--config", "Caddyfile")
+		if (code == 0) != (row.says == "") || !strings.Contains(strings.ReplaceAll(errs, `\"`, `"`), row.says) {
+			t.Errorf("%s: exit code %d: %s", name, code, errs)
+		}
+	}
+}

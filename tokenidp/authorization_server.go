@@ -304,6 +304,14 @@ func originalURL(r *http.Request) *url.URL {
 	return r.URL
 }
 
+// originalMethod is the method as the client sent it.
+func originalMethod(r *http.Request) string {
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		return original.Method
+	}
+	return r.Method
+}
+
 // clientIP is the address of the client, as Caddy has determined it with the
 // server's trusted_proxies. It is the zero address when there is none.
 func clientIP(r *http.Request) netip.Addr {

@@ -40,7 +40,7 @@ func (v *Verify) checkProof(r *http.Request, token, thumbprint string) error {
 	if len(v.origins) == 0 {
 		return verifier.Refuse(verifier.NoDPoPOrigin, errors.New("nobody said under which URL clients call this API; write: dpop_origin https://api.example.com"))
 	}
-	request := dpop.Request{Method: r.Method, Token: token}
+	request := dpop.Request{Method: originalMethod(r), Token: token}
 	for _, origin := range v.origins {
 		request.URLs = append(request.URLs, origin.At(originalURL(r).EscapedPath()))
 	}

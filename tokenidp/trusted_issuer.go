@@ -226,7 +226,7 @@ func (t *TrustedIssuer) newRule(v *Verify) (rule, error) {
 	if err := t.kind.checkRequirement(requirement); err != nil {
 		return nil, fmt.Errorf("trusting %s: %w", t.Issuer, err)
 	}
-	return trustedRule{t, requirement}, nil
+	return trustedRule{t, requirement}, t.keepApart(v, requirement)
 }
 
 func (r trustedRule) judge(claims *verifier.Claims, now time.Time, request *http.Request) error {

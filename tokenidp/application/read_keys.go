@@ -114,8 +114,8 @@ func (l *loader) keysFile(m *mapping, a *Application, algorithms []string) []*jw
 	if at == nil {
 		return nil
 	}
-	if path == "" {
-		m.failField(at, "jwks_file", "must be the path of a file with a JWK Set, or with public keys as PEM")
+	if path == "" || isContent(path) {
+		m.failField(at, "jwks_file", "must be the path of a file with a JWK Set, or with public keys as PEM, not what is in it")
 		return nil
 	}
 	if !filepath.IsAbs(path) {
@@ -137,6 +137,12 @@ func (l *loader) keysFile(m *mapping, a *Application, algorithms []string) []*jw
 		fail(at, "file %s: %v", path, err)
 	}
 	return keys
+}
+
+// isContent tells that somebody put what a file holds where its path belongs. It may
+// be a secret or a private key, so that no error repeats it.
+func isContent(path string) bool {
+	return strings.ContainsAny(path, "\r\n") || strings.HasPrefix(path, "{") || strings.Contains(path, "-----BEGIN")
 }
 
 func parseKeys(data []byte, algorithms []string) ([]*jws.Key, error) {

@@ -69,6 +69,7 @@ func TestKeyErrors(t *testing.T) {
 	const notUsable = `jwks: key "1" is not usable: key 0 (kid "1"): unusable key: `
 	const onlyPublic = "; only public keys that verify signatures belong here"
 	const noSecretGiven = "secrets is missing or empty; it could never authenticate: add one, or write `active: false`"
+	const notContent = "jwks_file must be the path of a file with a JWK Set, or with public keys as PEM, not what is in it"
 	for _, row := range []struct{ name, fields, want string }{
 		{"secret and keys", "    secrets: [{id: a, hash: " + validHash + "}]\n    jwks: {keys: [" + ecJWK + "]}", `a.yaml:6: ` + inX + `has both secrets in line 5 and jwks in line 6; it authenticates in one way, so keep one of them`},
 		{"keys and secret", "    jwks_uri: https://x.example.com\n    secrets: []", `a.yaml:3: ` + inX + noSecretGiven + "\na.yaml:5: " + inX + `has both secrets in line 6 and jwks_uri in line 5; it authenticates in one way, so keep one of them`},
@@ -100,6 +101,10 @@ func TestKeyErrors(t *testing.T) {
 		{"a number that YAML knows alone", "    jwks: {keys: [" + strings.Replace(ecJWK, "{", "{n: 0x1F, ", 1) + "]}", `a.yaml:5: ` + inX + `jwks: key "1" must be text, a number as JSON has it, true, false, a list or a mapping; quote text that YAML takes for something else`},
 
 		{"plain HTTP", "    jwks_uri: http://x.example.com", `a.yaml:5: ` + inX + `jwks_uri must be https: whoever is on the way could put keys of his own there`},
+		{"a private key for its file", "    jwks_file: |\n      -----BEGIN PRIVATE KEY-----\n      " + ecPrivate + "\n      -----END PRIVATE KEY-----", `a.yaml:5: ` + inX + notContent},
+		{"a private key for its file, in one line", `    jwks_file: "-----BEGIN PRIVATE KEY----- ` + ecPrivate + ` -----END PRIVATE KEY-----"`, `a.yaml:5: ` + inX + notContent},
+		{"a set for its file", `    jwks_file: '{"keys":[{"kty":"EC","d":"` + ecPrivate + `"}]}'`, `a.yaml:5: ` + inX + notContent},
+		{"no file", `    jwks_file: ""`, `a.yaml:5: ` + inX + notContent},
 		{"a path", "    jwks_uri: keys.json", `a.yaml:5: ` + inX + `jwks_uri must be the URL of a JWK Set, such as https://worker.example.com/jwks.json`},
 		{"a user in the URL", "    jwks_uri: https://a:b@x.example.com", `a.yaml:5: ` + inX + `jwks_uri must have no user and no fragment`},
 		{"a fragment in the URL", "    jwks_uri: https://x.example.com/#a", `a.yaml:5: ` + inX + `jwks_uri must have no user and no fragment`},

@@ -117,7 +117,7 @@ func (l *loader) mountedSecret(m *mapping, a *Application, s *Secret) {
 	if at == nil {
 		return
 	}
-	if path == "" || ClassifySecret(path) == Generated {
+	if path == "" || isContent(path) || ClassifySecret(path) == Generated {
 		m.failField(at, "file", "must be the path of a file with the secret, not the secret")
 		return
 	}

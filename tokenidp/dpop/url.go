@@ -16,14 +16,22 @@ var errURL = errors.New("not an http or https URL in ASCII, without user informa
 
 // NewURL brings a URL into that form.
 func NewURL(s string) (URL, error) {
-	if strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' }) {
+	if !isVisibleASCII(s) {
 		return "", errURL
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.User != nil || u.Opaque != "" {
 		return "", errURL
 	}
+	// The parser has decoded the host, of which no encoding is another spelling here.
+	if !isVisibleASCII(u.Host) || strings.Contains(u.Host, "%") {
+		return "", errURL
+	}
 	return URL(u.Scheme + "://" + plainHost(u) + plainPath(u.EscapedPath())), nil
+}
+
+func isVisibleASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' })
 }
 
 // Origin is the beginning of URLs: scheme, host and port.

@@ -41,9 +41,18 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
+// No percent-encoding in a host is another spelling of it: the parser would decode some.
+func TestEncodedHosts(t *testing.T) {
+	for _, s := range []string{"https://api.example.com%25", "https://%61pi.example.com", "https://api.ex%C3%A4mple.com", "https://[fe80::1%25eth0]", "https://[fe80::1%25a%20b]/"} {
+		if got, err := NewURL(s); err == nil {
+			t.Errorf("%s: %s", s, got)
+		}
+	}
+}
+
 // A spelling never changes by being brought into the one form again.
 func FuzzURL(f *testing.F) {
-	for _, seed := range []string{"https://api.example.com/a%2fb?c#d", "https://[::1]:443", "http://a:80/%", "https://a/%25%32%66", "https://a:/..", "https:///a"} {
+	for _, seed := range []string{"https://api.example.com/a%2fb?c#d", "https://[::1]:443", "http://a:80/%", "https://a/%25%32%66", "https://a:/..", "https:///a", "http://a%25", "http://%c3%a4", "http://[::1%25a%20b]"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -81,7 +81,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, set *application.Set, 
 // the server is busy.
 func (a *Authenticator) check(ctx context.Context, set *application.Set, c Credentials, attempt *attempt) (*Client, *Error) {
 	app, reason := find(set, c)
-	if c.Method != None && provesCertificate(app, c.TLS) {
+	if c.Method != None && provesCertificate(app, c.TLS, a.now()) {
 		return nil, invalidRequest(ReasonSeveralMethods, "the request uses more than one way of client authentication")
 	}
 	switch c.Method {

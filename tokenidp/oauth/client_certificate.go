@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 )
@@ -19,7 +20,7 @@ func (a *Authenticator) byCertificate(app *application.Application, reason Reaso
 	case !app.Accepts(application.AuthMethodTLS):
 		return a.refuse(ReasonNoCredentials, attempt)
 	}
-	if reason, cause := checkCertificate(app, c.TLS); reason != "" {
+	if reason, cause := checkCertificate(app, c.TLS, a.now()); reason != "" {
 		_, refusal := a.refuse(reason, attempt)
 		refusal.Cause = cause
 		return nil, refusal
@@ -28,15 +29,18 @@ func (a *Authenticator) byCertificate(app *application.Application, reason Reaso
 }
 
 // checkCertificate judges a certificate by the name that is registered (RFC 8705
-// section 2.1). Its chain is what the TLS layer verified, expiry included; a
-// certificate that was asked for, and not verified, is one that anybody can make.
-func checkCertificate(app *application.Application, connection *tls.ConnectionState) (Reason, error) {
+// section 2.1). Its chain is what the TLS layer verified; a certificate that was asked
+// for, and not verified, is one that anybody can make. Whether it has expired is asked
+// anew, since a connection may outlive it.
+func checkCertificate(app *application.Application, connection *tls.ConnectionState, now time.Time) (Reason, error) {
 	certificate := clientCertificate(connection)
 	switch {
 	case certificate == nil:
 		return ReasonNoCertificate, nil
 	case len(connection.VerifiedChains) == 0:
 		return ReasonUnverifiedCertificate, describe(certificate)
+	case now.After(certificate.NotAfter):
+		return ReasonExpiredCertificate, fmt.Errorf("it expired at %s, while the connection was open", rfc3339(certificate.NotAfter))
 	case !app.Certificate.Names(certificate):
 		return ReasonWrongCertificate, describe(certificate)
 	}
@@ -45,11 +49,11 @@ func checkCertificate(app *application.Application, connection *tls.ConnectionSt
 
 // provesCertificate tells whether the client has authenticated by its certificate
 // already, whatever else it sends.
-func provesCertificate(app *application.Application, connection *tls.ConnectionState) bool {
+func provesCertificate(app *application.Application, connection *tls.ConnectionState, now time.Time) bool {
 	if app == nil || !app.Accepts(application.AuthMethodTLS) {
 		return false
 	}
-	reason, _ := checkCertificate(app, connection)
+	reason, _ := checkCertificate(app, connection, now)
 	return reason == ""
 }
 

@@ -38,6 +38,8 @@ func TestClientCertificate(t *testing.T) {
 	right, other := certificate(t, "orders.example.com"), certificate(t, "stock.example.com")
 	unverified, early := over(right), over(right)
 	unverified.VerifiedChains, early.HandshakeComplete = nil, false
+	outlived := *right // by a connection that was made in its time
+	outlived.NotAfter = e.clock.now.Add(-time.Second)
 	for name, row := range map[string]struct {
 		request    *http.Request
 		connection *tls.ConnectionState
@@ -48,6 +50,7 @@ func TestClientCertificate(t *testing.T) {
 		"JSON":                                {post(jsonType, `{"grantType":"client_credentials","scope":"orders.read","clientId":"certified"}`), over(right), 0, ""},
 		"another certificate":                 {identified("certified"), over(other), 401, ReasonWrongCertificate},
 		"a certificate that was only asked":   {identified("certified"), unverified, 401, ReasonUnverifiedCertificate},
+		"an expired certificate":              {identified("certified"), over(&outlived), 401, ReasonExpiredCertificate},
 		"early data":                          {identified("certified"), early, 401, ReasonNoCertificate},
 		"no certificate":                      {identified("certified"), &tls.ConnectionState{HandshakeComplete: true}, 401, ReasonNoCertificate},
 		"inactive":                            {identified("certified-inactive"), over(right), 401, ReasonInactiveClient},

@@ -54,6 +54,7 @@ const (
 	ReasonExpiredSecret         Reason = "expired_secret"
 	ReasonNoCertificate         Reason = "no_client_certificate"
 	ReasonUnverifiedCertificate Reason = "unverified_client_certificate"
+	ReasonExpiredCertificate    Reason = "expired_client_certificate"
 	ReasonWrongCertificate      Reason = "wrong_client_certificate"
 	ReasonCertificateRequired   Reason = "certificate_required"
 	ReasonNoProof               Reason = "no_dpop_proof"
@@ -104,7 +105,7 @@ func Reasons() []Reason {
 		ReasonMalformedBasic, ReasonClientIDMismatch, ReasonMissingGrantType, ReasonMissingToken, ReasonMissingClientID, ReasonTooManyFailures,
 		ReasonUnknownClient, ReasonInactiveClient, ReasonNoCredentials, ReasonUnknownMethod, ReasonUnregisteredMethod,
 		ReasonMistypedSecret, ReasonHashingBusy, ReasonExpiredSecret, ReasonWrongSecret,
-		ReasonNoCertificate, ReasonUnverifiedCertificate, ReasonWrongCertificate, ReasonIncompleteAssertion,
+		ReasonNoCertificate, ReasonUnverifiedCertificate, ReasonExpiredCertificate, ReasonWrongCertificate, ReasonIncompleteAssertion,
 		ReasonAssertionMalformed, ReasonAssertionWrongAlgorithm, ReasonAssertionWrongType, ReasonAssertionWrongIssuer, ReasonAssertionWrongSubject,
 		ReasonAssertionUnknownKey, ReasonAssertionKeysUnavailable, ReasonAssertionBadSignature, ReasonAssertionWrongAudience,
 		ReasonAssertionExpired, ReasonAssertionLivesTooLong, ReasonAssertionNotYetValid, ReasonAssertionReplayed,

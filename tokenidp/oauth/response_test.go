@@ -98,11 +98,15 @@ func refusals(t *testing.T) map[Reason]*Error {
 		ReasonUnknownResource:       form("worker", generated, "&scope=orders.read&resource=a"),
 		ReasonCertificateRequired:   form("bound", generated, "&scope=orders.read"),
 		ReasonUnverifiedCertificate: identified("certified"),
+		ReasonExpiredCertificate:    identified("certified"),
 		ReasonWrongCertificate:      identified("certified"),
 		ReasonWrongResource:         form("worker", generated, "&scope=orders.read&resource=billing-api"),
 	}
 	requests[ReasonWrongCertificate].TLS, requests[ReasonUnverifiedCertificate].TLS = over(certificate(t)), over(certificate(t))
 	requests[ReasonUnverifiedCertificate].TLS.VerifiedChains = nil
+	expired := certificate(t)
+	expired.NotAfter = e.clock.now.Add(-time.Second)
+	requests[ReasonExpiredCertificate].TLS = over(expired)
 	maps.Copy(requests, provenRefusals(e.clock.now))
 	e.answer(provenRefusals(e.clock.now)[ReasonReplayedProof])
 	requests[ReasonParameterInURL].Header.Set("Content-Type", formType)
@@ -163,7 +167,7 @@ func TestRefusalsAreExact(t *testing.T) {
 	for reason := range provenRefusals(time.Time{}) {
 		codes[reason] = CodeInvalidDPoPProof
 	}
-	for _, reason := range []Reason{ReasonUnverifiedCertificate, ReasonWrongCertificate} {
+	for _, reason := range []Reason{ReasonUnverifiedCertificate, ReasonExpiredCertificate, ReasonWrongCertificate} {
 		statuses[reason], codes[reason] = 401, CodeInvalidClient
 	}
 	for _, row := range failures {
