@@ -174,24 +174,6 @@ func TestTokenCommandRefuses(t *testing.T) {
 	}
 }
 
-// Who guesses is asked to wait, and a script can tell that from a refusal.
-func TestTokenCommandIsAskedToWait(t *testing.T) {
-	t.Parallel()
-	c := startShop(t, "")
-	guess := func() int {
-		r := c.request(http.MethodPost, "https://localhost:5001/token", "grant_type=client_credentials", "Content-Type: application/x-www-form-urlencoded")
-		r.SetBasicAuth("reader", "marigold")
-		return c.once(r).StatusCode
-	}
-	typed := typedCommand{stdin: "marigold", args: []string{"token", "--issuer", c.url("https://localhost:5001"), "--client-id", "reader"}}
-	c.eventually("the limit", func() bool { // which lets a guess through every six seconds
-		for guess() != http.StatusTooManyRequests {
-		}
-		_, stderr, code := c.types(typed)
-		return code == 3 && regexp.MustCompile(`429 .*; try again in \d`).MatchString(stderr)
-	})
-}
-
 // A secret that expires soon is told of where a person looks, and not in the way of
 // a script.
 func TestTokenCommandTellsOfAnExpiry(t *testing.T) {

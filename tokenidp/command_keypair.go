@@ -89,7 +89,7 @@ func cmdKeypair(fl caddycmd.Flags) (int, error) {
 		return exit(err)
 	}
 	if fl.Bool("json") {
-		return exit(printJSON(pair)) //nolint:gosec // printing the private key once is what the command is for
+		return exit(printJSON(pair))
 	}
 	return exit(pair.print(os.Stdout))
 }

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -136,5 +138,21 @@ func TestAdvice(t *testing.T) {
 	unreachable := fmt.Errorf("asking: %w", &tls.CertificateVerificationError{Err: errors.New("expired")})
 	if got := adviseUnreachable(unreachable).Error(); !strings.Contains(got, "look at its dates") {
 		t.Error(got)
+	}
+}
+
+// A script can tell a server that asks it to wait from one that refuses.
+func TestTokenCommandIsAskedToWait(t *testing.T) {
+	t.Setenv("ORDERS", "marigold")
+	for status, want := range map[int]int{http.StatusTooManyRequests: 3, http.StatusServiceUnavailable: 3, http.StatusUnauthorized: 1} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", "7")
+			w.WriteHeader(status)
+		}))
+		code, err := cmdToken(tokenFlags(t, "--token-endpoint", server.URL, "--client-id", "reader", "--secret-env", "ORDERS"))
+		if code != want || err == nil || strings.Contains(err.Error(), "try again in 7s") != (want == 3) {
+			t.Errorf("%d: exit code %d, %v", status, code, err)
+		}
+		server.Close()
 	}
 }
