@@ -144,7 +144,7 @@ applications:
 		t.Fatal(err)
 	}
 	a, c := newTestAuthenticator()
-	return &endpoint{set: set, clock: c, auth: a.With(&Assertions{Issuer: idp, Replay: state.NewMemory(state.NewNode(state.Options{Now: func() time.Time { return c.now }})), KeysAt: keysAt})}
+	return &endpoint{set: set, clock: c, auth: a.With(&Assertions{Issuer: idp, Replay: state.NewMemory(state.NewNode(state.Options{Now: a.now})), KeysAt: keysAt})}
 }
 
 // keysAt are the keys that some clients publish.

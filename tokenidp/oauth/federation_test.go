@@ -55,7 +55,7 @@ applications:
 			Keys:   publishedKeys{"k": must(jws.NewKey("k", "ES256", ecKey().Public()))},
 			Claims: verifier.Layout{ClientID: []verifier.Path{{"sub"}}, Optional: []string{"sub", "jti", "iat"}},
 		}))
-		trusted[issuer] = TrustedIssuer{Verifier: must(verifier.New(func() time.Time { return c.now }, iss)), Claims: rules}
+		trusted[issuer] = TrustedIssuer{Verifier: must(verifier.New(a.now, iss)), Claims: rules}
 	}
 	return &endpoint{set: set, clock: c, auth: a.With(&Assertions{Issuer: idp, Replay: new(replayed), KeysAt: keysAt, Trusted: trusted})}
 }
