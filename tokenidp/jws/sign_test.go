@@ -40,7 +40,7 @@ func TestSignWithEveryAlgorithm(t *testing.T) {
 				if err := key.Verify(m.SigningInput, m.Signature); err != nil {
 					t.Error(err)
 				}
-				object, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
+				object, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(alg)})
 				if err != nil {
 					t.Fatal(err)
 				}

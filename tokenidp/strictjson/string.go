@@ -105,10 +105,14 @@ func (p *parser) hex(at int) (rune, bool) {
 		return 0, false
 	}
 	for _, c := range []byte(p.text[at+2 : at+size]) {
-		if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F') {
+		if !isHexDigit(c) {
 			return 0, false // such as the underscores and signs that ParseUint knows
 		}
 	}
 	number, err := strconv.ParseUint(p.text[at+2:at+size], 16, 16)
 	return rune(number), err == nil
+}
+
+func isHexDigit(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
 }

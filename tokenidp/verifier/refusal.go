@@ -39,7 +39,7 @@ const (
 	MalformedProof         Reason = "malformed_dpop_proof"
 	ProofForAnotherRequest Reason = "dpop_proof_for_another_request"
 	StaleProof             Reason = "stale_dpop_proof"
-	ProofForAnotherToken   Reason = "dpop_proof_for_another_token"
+	ProofForAnotherToken   Reason = "dpop_proof_for_another_token" //nolint:gosec // a reason code
 	ProofByAnotherKey      Reason = "dpop_proof_by_another_key"
 	ReplayedProof          Reason = "replayed_dpop_proof"
 	StateUnavailable       Reason = "state_unavailable"
