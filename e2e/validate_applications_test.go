@@ -62,6 +62,10 @@ var applicationMistakes = []mistake{
 		`application "worker": scope "orders.raed" is owned by no resource; did you mean "orders.read"?`),
 	inApplications("client_id twice", orderScopes+"applications:\n"+worker+strings.Replace(worker, "worker\n", "worker # here\n", 1), `client_id "worker" is already defined at `, "/applications.yaml:6"),
 
+	inApplications("a claim that is the server's", orderScopes+"applications:\n"+worker+"    claims: {sub: admin} # here\n", `application "worker": claims must not have "sub", which this server sets`, "choose another name"),
+	inApplications("a claim that is the server's, of other case", orderScopes+"applications:\n"+worker+"    claims:\n      team: shop\n      Scope: orders.write # here\n", `claims must not have "Scope"`),
+	inApplications("a claim of null", orderScopes+"applications:\n"+worker+"    claims: {team: } # here\n", `claims: "team" is null; give it a value or leave it out`),
+
 	inSecret("a secret as client_secret", "client_secret: correct-horse", "correct-horse", `field "client_secret" is not accepted, since only hashes are stored`, "`caddy tokenidp secret`", "`caddy tokenidp secret --hash`"),
 	inSecret("a secret as secret", "secret: correct-horse", "correct-horse", "only hashes are stored"),
 	inSecret("a secret as hash", "hash: correct-horse", "correct-horse", "hash is not usable", "make one with `caddy tokenidp secret --hash`"),
