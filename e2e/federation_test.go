@@ -70,6 +70,72 @@ func TestFederation(t *testing.T) {
 	c.eventually("the deactivation", func() bool { return c.assert(token, "client_id", "orders-worker").StatusCode != http.StatusOK })
 }
 
+// A job of a self-managed GitLab authenticates with the token that `id_tokens` gives it
+// (https://docs.gitlab.com/ci/secrets/id_token_authentication), whose audience is text,
+// or a list if the job asks for several.
+func TestFederationOfGitLab(t *testing.T) {
+	t.Parallel()
+	gitlab := newForeign(t, "")
+	gitlab.publishKeys(jwkOf(attackerKey(), "k", nil))
+	of := func(clientID, entry string) string {
+		return "  - client_id: " + clientID + "\n    scopes: [orders.read]\n    federated: [{issuer: '" + gitlab.issuer + "', " + entry + "}]\n"
+	}
+	c := start(t, federatedCaddyfile(gitlab.trust("algorithms RS256", "types jwt", "client_id_claims sub", "claim ref_protected true")), options{files: map[string]string{
+		"applications.yaml": orderScopes + "applications:\n" +
+			of("deployer", "subject: 'project_path:shop/orders:ref_type:branch:ref:main', claims: {project_id: '22'}") +
+			of("releaser", "subject_pattern: 'project_path:shop/*:ref_type:tag:ref:*'") +
+			of("subgroup", "subject_pattern: 'project_path:shop/*/*:ref_type:branch:ref:main', claims: {namespace_id: '72'}"),
+	}})
+	ours := c.url("https://localhost:5001")
+	f := gitlab.forger(attackerKey(), "k")
+	job := members{
+		"iss": gitlab.issuer, "sub": "project_path:shop/orders:ref_type:branch:ref:main", "aud": ours, "jti": "235b3a54-b797-45c7-ae9a-f72d7bc6ef5b",
+		"iat": f.at(0), "nbf": f.at(-5e9), "exp": f.at(3600e9),
+		"namespace_id": "72", "namespace_path": "shop", "project_id": "22", "project_path": "shop/orders", "project_visibility": "public",
+		"user_id": "1", "user_login": "jane", "user_email": "jane@example.com", "user_identities": []members{{"provider": "github", "extern_uid": "2"}}, "user_access_level": "developer",
+		"pipeline_id": "574", "pipeline_source": "push", "job_id": "302", "ref": "main", "ref_type": "branch", "ref_path": "refs/heads/main", "ref_protected": "true",
+		"groups_direct": []string{"shop", "shop/tools"}, "environment": "production", "environment_protected": "false", "deployment_tier": "production", "runner_id": 1,
+		"runner_environment": "self-hosted", "sha": "714a629c0b401fdce83e847fc9589983fc6f46bc", "job_source": "pipeline",
+	}
+	refusals := 0
+	for _, row := range []struct {
+		name, client string
+		changes      members
+		reason       string
+	}{
+		{"one audience", "deployer", nil, ""},
+		{"a list of audiences", "deployer", members{"aud": []string{"https://vault.example.com", ours}}, ""},
+		{"a list of one", "deployer", members{"aud": []string{ours}}, ""},
+		{"an id that is a number", "deployer", members{"project_id": 22}, ""},
+		{"a tag", "releaser", members{"sub": "project_path:shop/stock:ref_type:tag:ref:v1.2/rc"}, ""},
+		{"a project of a subgroup", "subgroup", members{"sub": "project_path:shop/tools/ci:ref_type:branch:ref:main"}, ""},
+
+		{"another branch", "deployer", members{"sub": "project_path:shop/orders:ref_type:branch:ref:fix"}, "assertion_wrong_subject"},
+		{"a branch that ends so", "deployer", members{"sub": "project_path:shop/orders:ref_type:branch:ref:x/main"}, "assertion_wrong_subject"},
+		{"a tag of the branch's name", "deployer", members{"sub": "project_path:shop/orders:ref_type:tag:ref:main"}, "assertion_wrong_subject"},
+		{"another project under the name", "deployer", members{"project_id": "23"}, "assertion_wrong_subject"},
+		{"a branch that is not protected", "deployer", members{"ref_protected": "false"}, "assertion_wrong_subject"},
+		{"a fork", "deployer", members{"sub": "project_path:mallory/orders:ref_type:branch:ref:main"}, "assertion_wrong_subject"},
+		{"a group that begins so", "releaser", members{"sub": "project_path:shop-2/stock:ref_type:tag:ref:v1"}, "assertion_wrong_subject"},
+		{"deeper than the pattern", "releaser", members{"sub": "project_path:shop/tools/ci:ref_type:tag:ref:v1"}, "assertion_wrong_subject"},
+		{"another audience", "deployer", members{"aud": "https://vault.example.com"}, "assertion_wrong_audience"},
+		{"a list of others", "deployer", members{"aud": []string{"https://vault.example.com", ours + "/"}}, "assertion_wrong_audience"},
+		{"gitlab.com", "deployer", members{"iss": "https://gitlab.com"}, "assertion_wrong_issuer"},
+		{"expired", "deployer", members{"iat": f.at(-3700e9), "nbf": f.at(-3700e9), "exp": f.at(-100e9)}, "assertion_expired"},
+	} {
+		token := f.sign(f.object(members{"kid": "k", "typ": "JWT", "alg": "RS256"}, nil), f.object(job, row.changes))
+		a := c.assert(token, "client_id", row.client)
+		if row.reason == "" {
+			c.asserted(a)
+			continue
+		}
+		refusals++
+		if got := c.refusal(refusals); a.StatusCode != http.StatusUnauthorized || got != row.reason {
+			t.Errorf("%s: %d %s, want %s", row.name, a.StatusCode, got, row.reason)
+		}
+	}
+}
+
 // What lets more in than its writer will think does not load.
 func TestFederationMistakes(t *testing.T) {
 	t.Parallel()
