@@ -138,6 +138,7 @@ func FuzzParseTokenQuestion(f *testing.F) {
 		{formType, "", "\x00,;,=", "token=a&token=b&client_id=a"},
 		{jsonType, "", "*/*", `{"token":"a","tokenTypeHint":"b","clientId":"c","clientSecret":"d"}`},
 		{jsonType, "", "", `{"token":{"a":[null]},"clientId":"c"}`},
+		{formType, "", "", "token=a&client_assertion=b&client_assertion_type=c"},
 		{jsonType, "", "", `{"token":"\ud800","to\u212aen":"a"}`},
 	} {
 		f.Add(seed.contentType, seed.authorization, seed.accept, []byte(seed.body))
@@ -155,7 +156,7 @@ func FuzzParseTokenQuestion(f *testing.F) {
 				}
 				continue
 			}
-			if token == "" || !isText(token) || c.ClientID == "" || c.Method == "" {
+			if token == "" || !isText(token) || !c.nameClient() || c.Method == "" {
 				t.Errorf("%s: accepted %q, %+v", endpoint, token, c)
 			}
 		}

@@ -1,0 +1,99 @@
+package tokenidp
+
+import (
+	"net/http"
+	"regexp"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
+)
+
+// recordToken writes the one line of an issued token: everything but the token.
+func (s *AuthorizationServer) recordToken(r *http.Request, issued *issuance) {
+	s.metrics.tokenIssued(s.issuer.Issuer)
+	if c := s.logger.Check(zap.InfoLevel, "token issued"); c != nil {
+		fields := []zap.Field{
+			zap.String("issuer", s.issuer.Issuer),
+			zap.String("client_id", issued.token.ClientID),
+			zap.String("method", string(issued.client.Method)),
+			zap.Strings("scope", issued.token.Scope),
+			zap.String("audience", issued.token.Audience),
+			zap.String("jti", issued.token.ID),
+			zap.String("kid", issued.keyID),
+			zap.Time("expires", issued.token.ExpiresAt),
+			zap.Stringer("client_ip", clientIP(r)),
+		}
+		if secret := issued.client.Secret; secret != nil {
+			fields = append(fields, zap.String("secret_id", secret.ID))
+		}
+		if id := issued.client.KeyID; id != "" {
+			fields = append(fields, zap.String("client_kid", loggable(id)))
+		}
+		if from := issued.client.FederatedIssuer; from != "" {
+			fields = append(fields, zap.String("federated_issuer", from), zap.String("federated_subject", loggable(issued.client.FederatedSubject)))
+		}
+		if bound := issued.token.Confirmation; bound != nil {
+			fields = append(fields, zap.Any("cnf", bound))
+		}
+		c.Write(fields...)
+	}
+}
+
+// recordRefusal writes the one line of a refused request, with the true reason.
+func (s *AuthorizationServer) recordRefusal(r *http.Request, issued *issuance, refusal *oauth.Error) {
+	s.metrics.tokenRefused(s.issuer.Issuer, refusal.Reason)
+	var credentials *oauth.Credentials
+	if issued.request != nil {
+		credentials = &issued.request.Credentials
+	}
+	s.logRefusal("token refused", r, credentials, refusal)
+}
+
+// logRefusal writes the line of a refused request of a client, who is as it claims to
+// be, or nil where that was not read.
+func (s *AuthorizationServer) logRefusal(message string, r *http.Request, credentials *oauth.Credentials, refusal *oauth.Error) {
+	level := zap.InfoLevel
+	if refusal.Status >= http.StatusInternalServerError {
+		level = zap.ErrorLevel
+	}
+	if c := s.logger.Check(level, message); c != nil {
+		fields := []zap.Field{
+			zap.String("issuer", s.issuer.Issuer),
+			zap.String("reason", string(refusal.Reason)),
+			zap.String("error", refusal.Code),
+			zap.Int("status", refusal.Status),
+			zap.Stringer("client_ip", clientIP(r)),
+		}
+		if credentials != nil {
+			fields = append(fields, zap.String("client_id", s.claimedClientID(*credentials)))
+		}
+		if refusal.Cause != nil {
+			fields = append(fields, zap.String("cause", loggable(refusal.Cause.Error())))
+		}
+		c.Write(fields...)
+	}
+}
+
+// claimedClientID is what the log may say of who the caller claims to be. Where
+// the secret is the id of an Application, the two were swapped.
+func (s *AuthorizationServer) claimedClientID(c oauth.Credentials) string {
+	if _, swapped := s.issuer.applications.Load().Application(c.Secret); swapped {
+		return "REDACTED: the id and the secret seem to be swapped"
+	}
+	return loggable(c.ClientID)
+}
+
+// secretLike are generated secrets and tokens, wherever a caller has put them.
+var secretLike = regexp.MustCompile(`tidp_[A-Za-z0-9_-]{8,}|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]*`)
+
+// loggable bounds what a caller can write into the log, and keeps out of it what
+// must not get there.
+func loggable(s string) string {
+	const longest = 255
+	s = secretLike.ReplaceAllLiteralString(s, "REDACTED")
+	if len(s) > longest {
+		return s[:longest] + "…"
+	}
+	return s
+}
