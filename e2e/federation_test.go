@@ -60,6 +60,15 @@ func TestFederation(t *testing.T) {
 		}
 	}
 
+	// What an operator takes back opens nothing here either.
+	if out, code := c.operate("", "revoke", "--issuer", pipeline.issuer, "--jti", "j"); code != 0 {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+	if a := c.assert(sign(job, nil), "client_id", "deployer"); a.StatusCode != http.StatusUnauthorized || c.refusal(6) != "assertion_revoked" {
+		t.Errorf("revoked: %d %s", a.StatusCode, a.body)
+	}
+	c.asserted(c.assert(sign(job, members{"jti": "k"}), "client_id", "deployer"))
+
 	// A team that names an issuer which the operator does not trust changes nothing.
 	c.rewrite("applications.yaml", applications+federated("intruder", "issuer: https://evil.example.com, subject: a"))
 	rejected := c.entries("a change of applications does not fit what is in force, so the version before stays")[0]

@@ -27,7 +27,10 @@ func (iss *Issuer) federate(trusted []*TrustedIssuer) error {
 			return err
 		}
 		byIssuer[t.Issuer] = t
-		iss.assertions.Trusted[t.Issuer] = oauth.TrustedIssuer{Verifier: v, Claims: t.rules}
+		iss.assertions.Trusted[t.Issuer] = oauth.TrustedIssuer{
+			Verifier: v, Claims: t.rules,
+			NotRevoked: func(claims *verifier.Claims) error { return notRevoked(t.state, claims) },
+		}
 	}
 	return iss.depend(dependent{
 		check: func(set *application.Set) error { return iss.checkFederations(set, byIssuer) },

@@ -597,6 +597,7 @@ func assertionRefusals(t *testing.T) map[Reason]*Error {
 	f := federatedEndpoint(t)
 	other := assert(t, ecKey(), "ES256", members{"kid": "k"}, podToken(f.clock.now).with(members{"sub": "other"}))
 	all[ReasonAssertionWrongSubject] = f.refuse(t, asserting(other, "&client_id=worker"))
+	all[ReasonAssertionRevoked] = revoking(t, verifier.Refuse(verifier.Revoked, nil))
 	e.auth.assertions.Replay = new(replayed)
 	all[ReasonAssertionReplayed] = e.refuse(t, asserting(good("ec"), ""))
 	e.auth.assertions.Replay = &replayed{err: state.ErrUnavailable}

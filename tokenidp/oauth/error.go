@@ -95,6 +95,7 @@ const (
 	ReasonAssertionLivesTooLong    Reason = "assertion_lives_too_long"
 	ReasonAssertionNotYetValid     Reason = "assertion_not_yet_valid"
 	ReasonAssertionReplayed        Reason = "assertion_replayed"
+	ReasonAssertionRevoked         Reason = "assertion_revoked"
 )
 
 // Reasons lists every reason, roughly in the order in which they are checked.
@@ -108,7 +109,7 @@ func Reasons() []Reason {
 		ReasonNoCertificate, ReasonUnverifiedCertificate, ReasonExpiredCertificate, ReasonWrongCertificate, ReasonIncompleteAssertion,
 		ReasonAssertionMalformed, ReasonAssertionWrongAlgorithm, ReasonAssertionWrongType, ReasonAssertionWrongIssuer, ReasonAssertionWrongSubject,
 		ReasonAssertionUnknownKey, ReasonAssertionKeysUnavailable, ReasonAssertionBadSignature, ReasonAssertionWrongAudience,
-		ReasonAssertionExpired, ReasonAssertionLivesTooLong, ReasonAssertionNotYetValid, ReasonAssertionReplayed,
+		ReasonAssertionExpired, ReasonAssertionLivesTooLong, ReasonAssertionNotYetValid, ReasonAssertionReplayed, ReasonAssertionRevoked,
 		ReasonStateUnavailable, ReasonCertificateRequired,
 		ReasonNoProof, ReasonSeveralProofs, ReasonMalformedProof, ReasonProofOfAnotherRequest, ReasonStaleProof, ReasonReplayedProof, ReasonUnsupportedGrant,
 		ReasonGrantNotAllowed, ReasonNoScope, ReasonMalformedScope, ReasonScopeNotGranted, ReasonSeveralResources,

@@ -16,6 +16,15 @@ type TrustedIssuer struct {
 	Verifier *verifier.Verifier
 	// Claims are what every token of it must have.
 	Claims []verifier.ClaimRule
+	// NotRevoked refuses a token that was taken back here, where nil is none.
+	NotRevoked func(*verifier.Claims) error
+}
+
+func (t *TrustedIssuer) notRevoked(claims *verifier.Claims) error {
+	if t.NotRevoked == nil {
+		return nil
+	}
+	return t.NotRevoked(claims)
 }
 
 // byFederation is for a token that an issuer elsewhere made for a workload (RFC 7521
@@ -44,6 +53,9 @@ func (a *Authenticator) byFederation(ctx context.Context, app *application.Appli
 			Claims:    slices.Concat(trusted.Claims, f.Claims),
 		}, a.now(), nil)
 		if err == nil {
+			if err = trusted.notRevoked(claims); err != nil {
+				break
+			}
 			return &Client{Application: app, Method: PrivateKeyJWT, KeyID: claims.KeyID, FederatedIssuer: issuer, FederatedSubject: claims.Subject}, nil
 		}
 	}
@@ -53,8 +65,11 @@ func (a *Authenticator) byFederation(ctx context.Context, app *application.Appli
 // foreignAssertion tells in the terms of assertions why a token was refused.
 func foreignAssertion(err error) *Error {
 	refusal, ok := errors.AsType[*verifier.Refusal](err)
-	if !ok {
+	switch {
+	case !ok:
 		return badAssertion(ReasonAssertionMalformed, err)
+	case refusal.Reason == verifier.RevocationsUnknown:
+		return unavailable(ReasonStateUnavailable, err)
 	}
 	reason, ok := foreignReasons[refusal.Reason]
 	if !ok {
@@ -72,6 +87,7 @@ var foreignReasons = map[verifier.Reason]Reason{
 	verifier.KeysUnavailable:  ReasonAssertionKeysUnavailable,
 	verifier.BadSignature:     ReasonAssertionBadSignature,
 	verifier.Expired:          ReasonAssertionExpired,
+	verifier.Revoked:          ReasonAssertionRevoked,
 	verifier.NotYetValid:      ReasonAssertionNotYetValid,
 	verifier.IssuedInFuture:   ReasonAssertionNotYetValid,
 	verifier.WrongAudience:    ReasonAssertionWrongAudience,

@@ -196,3 +196,20 @@ func FuzzFederatedAssertion(f *testing.F) {
 		}
 	})
 }
+
+// revoking is the refusal of a pod's token that the state judges so.
+func revoking(t *testing.T, verdict error) *Error {
+	t.Helper()
+	e := federatedEndpoint(t)
+	trusted := e.auth.assertions.Trusted[cluster]
+	trusted.NotRevoked = func(*verifier.Claims) error { return verdict }
+	e.auth.assertions.Trusted[cluster] = trusted
+	return e.refuse(t, asserting(assert(t, ecKey(), "ES256", members{"kid": "k"}, podToken(e.clock.now)), "&client_id=worker"))
+}
+
+// A token that was taken back opens this endpoint no more than an API; where nobody
+// knows which ones were, none does.
+func TestRevokedFederatedTokens(t *testing.T) {
+	wantRefused(t, revoking(t, verifier.Refuse(verifier.Revoked, nil)), http.StatusUnauthorized, ReasonAssertionRevoked)
+	wantRefused(t, revoking(t, verifier.Refuse(verifier.RevocationsUnknown, nil)), http.StatusServiceUnavailable, ReasonStateUnavailable)
+}
