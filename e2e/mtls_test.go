@@ -227,3 +227,24 @@ localhost:5002 {
 		}
 	}
 }
+
+// RFC 8705 section 2.2: the key is registered, and nobody has to sign for it. Caddy
+// asks for certificates, and verifies none.
+func TestSelfSignedTLSClientAuth(t *testing.T) {
+	t.Parallel()
+	own, other := newAuthority(t), newAuthority(t)
+	site := strings.Replace(mtlsSite("request"), "trust_pool file ca.pem", "", 1)
+	c := start(t, site, options{files: map[string]string{"own.pem": own.pem(), "applications.yaml": mtlsApplications +
+		"  - {client_id: self-signed, token_endpoint_auth_method: self_signed_tls_client_auth, jwks_file: own.pem, tls_client_certificate_bound_access_tokens: true, scopes: [orders.read]}\n"}})
+	for _, version := range []string{"HTTP/1.1", "HTTP/2.0", "HTTP/3.0"} {
+		client := c.presenting(t, &tls.Certificate{Certificate: [][]byte{own.certificate.Raw}, PrivateKey: own.key}, version)
+		a := c.requestToken(t, client, "self-signed", false)
+		if token := accessToken(a.body); token == "" {
+			t.Errorf("%s: %d %s", version, a.StatusCode, a.body)
+		} else if a := send(t, client, c.request("GET", "https://localhost:5001/orders", "", bearer(token))); a.body != protected {
+			t.Errorf("%s: %d %s", version, a.StatusCode, a.body)
+		}
+		stranger := c.presenting(t, &tls.Certificate{Certificate: [][]byte{other.certificate.Raw}, PrivateKey: other.key}, version)
+		c.refuses(t, c.requestToken(t, stranger, "self-signed", false), 401, "invalid_client", "wrong_client_certificate")
+	}
+}

@@ -46,7 +46,7 @@ type Application struct {
 	// Certificate is the name in its certificate by which it authenticates with
 	// AuthMethodTLS, and else nil.
 	Certificate *CertificateName
-	// Keys verify the assertions that it signs; KeysURL is where they are instead, its
+	// Keys verify the assertions that it signs, or are those of its certificates; KeysURL is where they are instead, its
 	// `jwks_uri`. Both are empty if it authenticates otherwise.
 	Keys    []*jws.Key
 	KeysURL string

@@ -1,10 +1,14 @@
 package application
 
 import (
+	"crypto"
 	"crypto/x509"
 	"encoding/asn1"
 	"net/netip"
+	"slices"
 	"strings"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
 // CertificateName is the one name by which a client's certificate is known, of those
@@ -90,4 +94,11 @@ func hasAlternativeName(certificate *x509.Certificate, choice int, is func(name 
 		}
 	}
 	return false
+}
+
+// HasKeyOf tells whether the key of the certificate is registered, as `jwks` (RFC 8705
+// section 2.2). Two certificates of one key are the same client's.
+func (a *Application) HasKeyOf(certificate *x509.Certificate) bool {
+	key, ok := certificate.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && slices.ContainsFunc(a.Keys, func(registered *jws.Key) bool { return key.Equal(registered.Public) })
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // way is one way to authenticate: the fields that declare it, of which an
-// Application has one, and the methods that they are for.
+// Application has one, and the methods that they are for. Only secrets do not say by
+// themselves which of these it is; for others, it is the first.
 type way struct {
 	fields, methods []string
 	read            func(*loader, *mapping, *Application)
@@ -16,7 +17,7 @@ type way struct {
 
 var ways = []way{
 	{[]string{"secrets"}, []string{AuthMethodBasic, AuthMethodPost}, (*loader).secrets},
-	{[]string{"jwks", "jwks_file", "jwks_uri"}, []string{AuthMethodPrivateKeyJWT}, (*loader).keys},
+	{[]string{"jwks", "jwks_file", "jwks_uri"}, []string{AuthMethodPrivateKeyJWT, AuthMethodSelfSignedTLS}, (*loader).keys},
 	{[]string{"federated"}, []string{AuthMethodPrivateKeyJWT}, (*loader).federated},
 	{certificateFields, []string{AuthMethodTLS}, (*loader).certificateName},
 }
@@ -39,7 +40,7 @@ func (l *loader) authentication(m *mapping, a *Application) {
 	}
 	a.TokenEndpointAuthMethod = method
 	if w != nil {
-		if len(w.methods) == 1 {
+		if method == "" && !slices.Contains(w.methods, AuthMethodBasic) {
 			a.TokenEndpointAuthMethod = w.methods[0]
 		}
 		w.read(l, m, a)

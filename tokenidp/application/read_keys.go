@@ -36,6 +36,8 @@ func (l *loader) keys(m *mapping, a *Application) {
 		a.Keys = l.inlineKeys(m, algorithms)
 	case m.has("jwks_file"):
 		a.Keys = l.keysFile(m, a, algorithms)
+	case m.has("jwks_uri") && a.TokenEndpointAuthMethod == AuthMethodSelfSignedTLS:
+		m.fail(m.node, "jwks_uri is for %s; with %s, write the keys themselves into jwks or jwks_file", AuthMethodPrivateKeyJWT, AuthMethodSelfSignedTLS)
 	case m.has("jwks_uri"):
 		a.KeysURL = m.keysURL()
 		if _, at := m.text("token_endpoint_auth_signing_alg"); at != nil {

@@ -203,7 +203,7 @@ func TestFieldErrors(t *testing.T) {
 		{"no grant types", "[client_credentials]", "[]", "15: " + orders + "grant_types is empty; leave it out for [client_credentials], or write `active: false`"},
 		{"an unknown grant type", "[client_credentials]", "[client_credential]", `15: ` + orders + `grant_types has the unknown "client_credential"; did you mean "client_credentials"? known: client_credentials`},
 		{"a known grant type and another", "[client_credentials]", "[client_credentials, password]", `15: ` + orders + `grant_types has the unknown "password"; known: client_credentials`},
-		{"an unknown method", ": client_secret_basic", ": client_secret_jwt", `16: ` + orders + `token_endpoint_auth_method is the unknown "client_secret_jwt"; known: client_secret_basic, client_secret_post, private_key_jwt, tls_client_auth`},
+		{"an unknown method", ": client_secret_basic", ": client_secret_jwt", `16: ` + orders + `token_endpoint_auth_method is the unknown "client_secret_jwt"; known: client_secret_basic, client_secret_post, private_key_jwt, self_signed_tls_client_auth, tls_client_auth`},
 		{"a scope twice in an application", "[orders.read, orders.write]", "[orders.read, orders.read]", `21: ` + orders + `scopes has "orders.read" twice`},
 		{"a scope that nobody owns", "[orders.read, orders.write]", "[orders.read, orders.wrote]", `21: ` + orders + `scope "orders.wrote" is owned by no resource; did you mean "orders.write"? known: orders.read, orders.write, billing.read`},
 		{"empty scopes of an application", "[orders.read, orders.write]", "[]", `21: ` + orders + `scopes is empty` + "\n" + `a.yaml:22: ` + orders + `default_scopes has "orders.read", which is not in scopes`},

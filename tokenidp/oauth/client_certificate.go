@@ -17,7 +17,7 @@ func (a *Authenticator) byCertificate(app *application.Application, reason Reaso
 	switch {
 	case app == nil:
 		return a.refuse(reason, attempt)
-	case !app.Accepts(application.AuthMethodTLS):
+	case !acceptsCertificate(app):
 		return a.refuse(ReasonNoCredentials, attempt)
 	}
 	if reason, cause := checkCertificate(app, c.TLS, a.now()); reason != "" {
@@ -28,20 +28,25 @@ func (a *Authenticator) byCertificate(app *application.Application, reason Reaso
 	return &Client{Application: app, Method: Method(app.TokenEndpointAuthMethod)}, nil
 }
 
-// checkCertificate judges a certificate by the name that is registered (RFC 8705
-// section 2.1). Its chain is what the TLS layer verified; a certificate that was asked
-// for, and not verified, is one that anybody can make. Whether it has expired is asked
-// anew, since a connection may outlive it.
+func acceptsCertificate(app *application.Application) bool {
+	return app.Accepts(application.AuthMethodTLS) || app.Accepts(application.AuthMethodSelfSignedTLS)
+}
+
+// checkCertificate judges a certificate by the key that is registered (RFC 8705 section
+// 2.2), or else by the name (section 2.1). For a name, its chain is what the TLS layer
+// verified: a certificate that was asked for, and not verified, is one that anybody can
+// make. Whether it has expired is asked anew, since a connection may outlive it, and
+// nobody has asked where there is no chain.
 func checkCertificate(app *application.Application, connection *tls.ConnectionState, now time.Time) (Reason, error) {
-	certificate := clientCertificate(connection)
+	certificate, selfSigned := clientCertificate(connection), app.Accepts(application.AuthMethodSelfSignedTLS)
 	switch {
 	case certificate == nil:
 		return ReasonNoCertificate, nil
-	case len(connection.VerifiedChains) == 0:
+	case !selfSigned && len(connection.VerifiedChains) == 0:
 		return ReasonUnverifiedCertificate, describe(certificate)
-	case now.After(certificate.NotAfter):
-		return ReasonExpiredCertificate, fmt.Errorf("it expired at %s, while the connection was open", rfc3339(certificate.NotAfter))
-	case !app.Certificate.Names(certificate):
+	case now.Before(certificate.NotBefore) || now.After(certificate.NotAfter):
+		return ReasonExpiredCertificate, fmt.Errorf("it is valid from %s to %s", rfc3339(certificate.NotBefore), rfc3339(certificate.NotAfter))
+	case selfSigned && !app.HasKeyOf(certificate), !selfSigned && !app.Certificate.Names(certificate):
 		return ReasonWrongCertificate, describe(certificate)
 	}
 	return "", nil
@@ -50,7 +55,7 @@ func checkCertificate(app *application.Application, connection *tls.ConnectionSt
 // provesCertificate tells whether the client has authenticated by its certificate
 // already, whatever else it sends.
 func provesCertificate(app *application.Application, connection *tls.ConnectionState, now time.Time) bool {
-	if app == nil || !app.Accepts(application.AuthMethodTLS) {
+	if app == nil || !acceptsCertificate(app) {
 		return false
 	}
 	reason, _ := checkCertificate(app, connection, now)

@@ -23,6 +23,14 @@ func certificate(t testing.TB, dnsNames ...string) *x509.Certificate {
 	return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))))
 }
 
+// signedBy is a certificate that a key has signed for itself, valid for an hour up to
+// that time.
+func signedBy(t testing.TB, key *ecdsa.PrivateKey, until time.Time) *x509.Certificate {
+	t.Helper()
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: until.Add(-time.Hour), NotAfter: until}
+	return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, template, key.Public(), key))))
+}
+
 // over is a connection with a client certificate that a CA in the pool has signed.
 func over(c *x509.Certificate) *tls.ConnectionState {
 	return &tls.ConnectionState{HandshakeComplete: true, PeerCertificates: []*x509.Certificate{c}, VerifiedChains: [][]*x509.Certificate{{c}}}
@@ -129,4 +137,44 @@ func TestCertificateBoundToken(t *testing.T) {
 
 	_, _, err = e.issue(httptest.NewRecorder(), form("bound", generated, "&scope=orders.read"))
 	wantRefused(t, err, http.StatusBadRequest, ReasonCertificateRequired)
+}
+
+// RFC 8705 section 2.2: a certificate of a registered key, whoever signed it.
+func TestSelfSignedClientCertificate(t *testing.T) {
+	e := newEndpoint(t)
+	now := e.clock.now
+	other := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	unverified := func(c *x509.Certificate) *tls.ConnectionState {
+		state := over(c)
+		state.VerifiedChains = nil
+		return state
+	}
+	for name, row := range map[string]struct {
+		id         string
+		connection *tls.ConnectionState
+		status     int
+		want       Reason // empty: accepted
+	}{
+		"its key":                     {"self-signed", unverified(signedBy(t, proofKey(), now.Add(time.Minute))), 0, ""},
+		"its key, and a CA":           {"self-signed", over(signedBy(t, proofKey(), now.Add(time.Minute))), 0, ""},
+		"another key":                 {"self-signed", unverified(signedBy(t, other, now.Add(time.Minute))), 401, ReasonWrongCertificate},
+		"another key, and a CA":       {"self-signed", over(signedBy(t, other, now.Add(time.Minute))), 401, ReasonWrongCertificate},
+		"expired":                     {"self-signed", unverified(signedBy(t, proofKey(), now.Add(-time.Second))), 401, ReasonExpiredCertificate},
+		"not valid yet":               {"self-signed", unverified(signedBy(t, proofKey(), now.Add(2*time.Hour))), 401, ReasonExpiredCertificate},
+		"none":                        {"self-signed", nil, 401, ReasonNoCertificate},
+		"where a CA is asked for":     {"certified", unverified(signedBy(t, proofKey(), now.Add(time.Minute))), 401, ReasonUnverifiedCertificate},
+		"where a secret is asked for": {"worker", unverified(signedBy(t, proofKey(), now.Add(time.Minute))), 401, ReasonNoCredentials},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := identified(row.id)
+			if row.connection != nil {
+				r.TLS = row.connection
+			}
+			_, _, err := e.issue(httptest.NewRecorder(), r)
+			wantRefused(t, err, row.status, row.want)
+		})
+	}
+	r := form("self-signed", generated, "&scope=orders.read")
+	r.TLS = unverified(signedBy(t, proofKey(), now.Add(time.Minute)))
+	wantRefused(t, e.refuse(t, r), http.StatusBadRequest, ReasonSeveralMethods)
 }

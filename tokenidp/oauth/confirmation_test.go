@@ -19,6 +19,10 @@ import (
 
 var proofKey = sync.OnceValue(func() *ecdsa.PrivateKey { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) })
 
+func publicJWK() string {
+	return string(must(json.Marshal(jose.JSONWebKey{Key: proofKey().Public()})))
+}
+
 func thumbprint() string {
 	jwk := jose.JSONWebKey{Key: proofKey().Public()}
 	return base64.RawURLEncoding.EncodeToString(must(jwk.Thumbprint(crypto.SHA256)))

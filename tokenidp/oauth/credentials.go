@@ -35,7 +35,7 @@ const (
 )
 
 // Methods are the methods that are offered, for the metadata.
-var Methods = []Method{PrivateKeyJWT, TLSClientAuth, ClientSecretBasic, ClientSecretPost}
+var Methods = []Method{PrivateKeyJWT, TLSClientAuth, SelfSignedTLSClientAuth, ClientSecretBasic, ClientSecretPost}
 
 // Credentials are what a client presented. They are unverified.
 type Credentials struct {

@@ -68,10 +68,11 @@ applications:
   - {client_id: basic-only, token_endpoint_auth_method: client_secret_basic, secrets: [{id: a, hash: %[1]s}], scopes: [orders.read]}
   - {client_id: post-only, token_endpoint_auth_method: client_secret_post, secrets: [{id: a, hash: %[1]s}], scopes: [orders.read]}
   - {client_id: certified, tls_client_auth_san_dns: orders.example.com, scopes: [orders.read]}
+  - {client_id: self-signed, token_endpoint_auth_method: self_signed_tls_client_auth, jwks: {keys: [%[4]s]}, scopes: [orders.read]}
   - {client_id: certified-inactive, active: false, tls_client_auth_san_dns: orders.example.com, scopes: [orders.read]}
   - {client_id: bound, secrets: [{id: a, hash: %[1]s}], scopes: [orders.read], tls_client_certificate_bound_access_tokens: true}
   - {client_id: proving, secrets: [{id: a, hash: %[1]s}], scopes: [orders.read], dpop_bound_access_tokens: true}
-`, generatedHash(), chosenHash(), expiredHash())
+`, generatedHash(), chosenHash(), expiredHash(), publicJWK())
 	for path, text := range map[string]string{file: content, filepath.Join(folder, "secret.txt"): mounted + "\n"} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)

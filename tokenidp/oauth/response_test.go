@@ -102,11 +102,10 @@ func refusals(t *testing.T) map[Reason]*Error {
 		ReasonWrongCertificate:      identified("certified"),
 		ReasonWrongResource:         form("worker", generated, "&scope=orders.read&resource=billing-api"),
 	}
+	requests[ReasonExpiredCertificate] = identified("self-signed")
+	requests[ReasonExpiredCertificate].TLS = over(signedBy(t, proofKey(), e.clock.now.Add(-time.Hour)))
 	requests[ReasonWrongCertificate].TLS, requests[ReasonUnverifiedCertificate].TLS = over(certificate(t)), over(certificate(t))
 	requests[ReasonUnverifiedCertificate].TLS.VerifiedChains = nil
-	expired := certificate(t)
-	expired.NotAfter = e.clock.now.Add(-time.Second)
-	requests[ReasonExpiredCertificate].TLS = over(expired)
 	maps.Copy(requests, provenRefusals(e.clock.now))
 	e.answer(provenRefusals(e.clock.now)[ReasonReplayedProof])
 	requests[ReasonParameterInURL].Header.Set("Content-Type", formType)
