@@ -15,6 +15,7 @@ import (
 type Authenticator struct {
 	throttle   *Throttle
 	hashing    chan struct{} // one slot a slow hash under way
+	waiting    time.Duration // for a slot, at most
 	assertions *Assertions   // nil accepts none
 	now        func() time.Time
 	sleep      func(context.Context, time.Duration)
@@ -27,6 +28,7 @@ func NewAuthenticator() *Authenticator {
 	return &Authenticator{
 		throttle: NewThrottle(),
 		hashing:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		waiting:  hashingWait,
 		now:      time.Now,
 		sleep:    sleep,
 	}

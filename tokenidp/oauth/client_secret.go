@@ -61,7 +61,7 @@ func (a *Authenticator) turn(ctx context.Context) (release func(), ok bool) {
 		return release, true
 	default:
 	}
-	timer := time.NewTimer(hashingWait)
+	timer := time.NewTimer(a.waiting)
 	defer timer.Stop()
 	select {
 	case a.hashing <- struct{}{}:
