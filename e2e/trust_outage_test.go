@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
 
 // trustedState is what the admin endpoint says of a trusted issuer.
@@ -201,7 +203,8 @@ func TestTrustingWithAReadOnlyStorage(t *testing.T) {
 	issuer := startShop(t, "")
 	home := t.TempDir()
 	// The folder that the keys would be in is a file.
-	write(t, filepath.Join(home, ".local/share/caddy/tokenidp"), "")
+	folder := filepath.Join(home, ".local/share/caddy", storage.Folder(issuer.url("https://localhost:5001")))
+	write(t, folder, "")
 	api := startTrusting(t, issuer.ports, home, trustingShop(issuer.home, ordersRoute))
 	api.awaitKeys()
 	if a := api.get("https://localhost:5003/orders", issuer.token("reader", "orders.read")); a.StatusCode != http.StatusOK {
@@ -214,8 +217,8 @@ func TestTrustingWithAReadOnlyStorage(t *testing.T) {
 	if a := api.get("https://localhost:5003/orders", token); a.StatusCode != http.StatusOK {
 		t.Errorf("after a reload with the issuer down: %d %s", a.StatusCode, a.body)
 	}
-	if _, err := os.Stat(filepath.Join(home, ".local/share/caddy/tokenidp")); err != nil {
-		t.Error(err)
+	if info, err := os.Stat(folder); err != nil || info.IsDir() {
+		t.Error(info, err)
 	}
 }
 

@@ -29,14 +29,14 @@ func TestDecode(t *testing.T) {
 		{"the end of the year 9999", "[6,5]", "[253402300799,5]", ""},
 		{"watched for a moment", "[5,7]", "[5,5]", ""},
 		{"nothing", goodEntry, "", "JSON is not an object"},
-		{"cut off", "}}}", "", "decoding JSON: unexpected EOF"},
+		{"cut off", "}}}", "", "JSON is malformed at byte 54"},
 		{"a list", goodEntry, "[]", "JSON is not an object"},
 		{"another after it", "}}}", "}}}{}", "JSON object is followed by something else"},
 		{"an unknown member", `"version"`, `"x":1,"version"`, "must have the members version, watched and secrets alone"},
 		{"no secrets at all", `,"secrets":{"a":{"x":[6,5]}}`, "", "must have the members version, watched and secrets alone"},
 		{"null secrets", `{"a":{"x":[6,5]}}`, "null", "must have the members version, watched and secrets alone"},
-		{"a repeated member", `"version":1`, `"version":1,"version":1`, `decoding JSON: json: duplicate key 'version' in object`},
-		{"a repeated secret", `"x":[6,5]`, `"x":[6,5],"x":[6,5]`, `decoding JSON: json: duplicate key 'x' in object`},
+		{"a repeated member", `"version":1`, `"version":1,"version":1`, "JSON object has two members of one name"},
+		{"a repeated secret", `"x":[6,5]`, `"x":[6,5],"x":[6,5]`, "JSON object has two members of one name"},
 		{"no version", `"version":1,`, "", "has no version"},
 		{"version 0", `"version":1`, `"version":0`, "has no version"},
 		{"a textual version", `"version":1`, `"version":"1"`, "has no version"},
@@ -140,7 +140,7 @@ func TestUnreadableEntry(t *testing.T) {
 		name, content, cause string
 		fails                string
 	}{
-		{"corrupt", "{", "unexpected EOF", ""},
+		{"corrupt", "{", "JSON is malformed at byte 1", ""},
 		{"empty", "", "not an object", ""},
 		{"newer", newer, "newer version", ""},
 		{"too large", strings.Repeat(" ", mostEntrySize+1), "larger than", ""},
