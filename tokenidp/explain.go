@@ -233,10 +233,9 @@ func stated(claims map[string]any, name string) []string {
 }
 
 func statedTime(claims map[string]any, name string) *time.Time {
-	number, _ := claims[name].(strictjson.Number)
-	seconds, err := number.Float64()
-	if err != nil || seconds < 0 || seconds > 253402300799 { // the year 9999 is the last one
+	date, ok := strictjson.NumericDate(claims[name])
+	if !ok {
 		return nil
 	}
-	return moment(time.Unix(int64(seconds), 0))
+	return moment(date)
 }

@@ -10,7 +10,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
@@ -163,12 +162,10 @@ func date(all map[string]any, name string) (*time.Time, error) {
 	if !found {
 		return nil, nil
 	}
-	number, _ := value.(strictjson.Number)
-	seconds, err := strconv.ParseFloat(string(number), 64)
-	if err != nil || seconds < 0 || seconds > 253402300799 {
+	t, ok := strictjson.NumericDate(value)
+	if !ok {
 		return nil, fmt.Errorf("%s is not a number of seconds from 1970 to 9999", name)
 	}
-	t := time.UnixMilli(int64(seconds * 1000))
 	return &t, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -32,8 +31,7 @@ const (
 	// remembered is how much longer than it is valid a jti is known: another node's
 	// clock may be behind.
 	remembered = time.Minute
-	longestJTI = 256          // bytes
-	maxDate    = 253402300799 // the end of the year 9999
+	longestJTI = 256 // bytes
 )
 
 // Replay remembers single-use identifiers; [state.State] does. After an error it
@@ -304,12 +302,8 @@ func (a *Assertion) date(name string) (date time.Time, found, sound bool) {
 	if !found {
 		return date, false, true
 	}
-	number, _ := value.(strictjson.Number)
-	seconds, err := strconv.ParseFloat(string(number), 64)
-	if err != nil || seconds < 0 || seconds > maxDate {
-		return date, true, false
-	}
-	return time.UnixMilli(int64(seconds * 1000)), true, true
+	date, sound = strictjson.NumericDate(value)
+	return date, true, sound
 }
 
 func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339) }

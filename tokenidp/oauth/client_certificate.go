@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
 // byCertificate authenticates a client by the certificate of its connection (RFC 8705
@@ -38,7 +39,7 @@ func acceptsCertificate(app *application.Application) bool {
 // make. Whether it has expired is asked anew, since a connection may outlive it, and
 // nobody has asked where there is no chain.
 func checkCertificate(app *application.Application, connection *tls.ConnectionState, now time.Time) (Reason, error) {
-	certificate, selfSigned := clientCertificate(connection), app.Accepts(application.AuthMethodSelfSignedTLS)
+	certificate, selfSigned := verifier.ClientCertificate(connection), app.Accepts(application.AuthMethodSelfSignedTLS)
 	switch {
 	case certificate == nil:
 		return ReasonNoCertificate, nil
@@ -60,16 +61,6 @@ func provesCertificate(app *application.Application, connection *tls.ConnectionS
 	}
 	reason, _ := checkCertificate(app, connection, now)
 	return reason == ""
-}
-
-// clientCertificate is the client's own certificate, nil without one. That the client
-// has its key is known once the handshake is complete (RFC 8446 section 4.4.3), which
-// early data does not wait for.
-func clientCertificate(connection *tls.ConnectionState) *x509.Certificate {
-	if connection == nil || !connection.HandshakeComplete || len(connection.PeerCertificates) == 0 {
-		return nil
-	}
-	return connection.PeerCertificates[0]
 }
 
 // describe is for the operator, who compares it with what is registered.

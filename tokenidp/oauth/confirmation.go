@@ -9,6 +9,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
 // Confirmation is what a token is bound to (RFC 7800 section 3.1): whoever presents
@@ -52,7 +53,7 @@ func NewProofs(issuer *url.URL, once dpop.Once) (Proofs, error) {
 func (p Proofs) Confirm(ctx context.Context, c *Client, r *TokenRequest, now time.Time) (*Confirmation, error) {
 	bound := new(Confirmation)
 	if c.Application.CertificateBound {
-		certificate := clientCertificate(r.Credentials.TLS)
+		certificate := verifier.ClientCertificate(r.Credentials.TLS)
 		if certificate == nil {
 			return nil, invalidRequest(ReasonCertificateRequired, "the tokens of this client are bound to its certificate, and the connection has none")
 		}

@@ -3,6 +3,7 @@ package verifier
 import (
 	"crypto/subtle"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"slices"
 	"strings"
@@ -50,15 +51,25 @@ func (c *Confirmation) CheckCertificate(connection *tls.ConnectionState) error {
 	if c.Certificate == "" {
 		return nil
 	}
-	// Early data may be a replay of somebody else's (RFC 8446 section 8).
-	if connection == nil || !connection.HandshakeComplete || len(connection.PeerCertificates) == 0 {
+	certificate := ClientCertificate(connection)
+	if certificate == nil {
 		return Refuse(NoCertificate, errors.New("the connection has no client certificate"))
 	}
-	presented := jws.CertificateThumbprint(connection.PeerCertificates[0])
+	presented := jws.CertificateThumbprint(certificate)
 	if subtle.ConstantTimeCompare([]byte(presented), []byte(c.Certificate)) != 1 {
 		return Refuse(CertificateMismatch, &Mismatch{"the certificate of the connection has x5t#S256 " + presented, c.Certificate})
 	}
 	return nil
+}
+
+// ClientCertificate is the client's own certificate, nil without one. That the client
+// has its key is known once the handshake is complete (RFC 8446 section 4.4.3): early
+// data does not wait for that, and may be a replay of somebody else's (section 8).
+func ClientCertificate(connection *tls.ConnectionState) *x509.Certificate {
+	if connection == nil || !connection.HandshakeComplete || len(connection.PeerCertificates) == 0 {
+		return nil
+	}
+	return connection.PeerCertificates[0]
 }
 
 // RefuseProof is the refusal of a request whose DPoP proof does not do. What is no

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -72,26 +71,18 @@ func (r *claimReader) clientID() string {
 	return ""
 }
 
-// maxNumericDate is the end of the year 9999. Everything up to it fits time.Time,
-// RFC 3339 and the sums made here.
-const maxNumericDate = 253402300799
-
-// date reads a NumericDate: seconds since 1970, fractions allowed (RFC 7519
-// section 2). Numbers that no float64 holds are errors of ParseFloat. The zero time
-// is that of an absent one; no present one has it.
+// date reads a NumericDate (RFC 7519 section 2). The zero time is that of an absent
+// one; no present one has it.
 func (r *claimReader) date(name string) time.Time {
 	value, found := r.claim(name)
 	if !found {
 		return time.Time{}
 	}
-	number, _ := value.(strictjson.Number)
-	seconds, err := strconv.ParseFloat(string(number), 64)
-	if err != nil || seconds < 0 || seconds > maxNumericDate {
+	date, ok := strictjson.NumericDate(value)
+	if !ok {
 		r.fail(MalformedClaims, fmt.Errorf("%s is not a number of seconds from 1970 to 9999", name))
-		return time.Time{}
 	}
-	whole := int64(seconds)
-	return time.Unix(whole, int64((seconds-float64(whole))*1e9))
+	return date
 }
 
 // audience is a string or an array of them (RFC 7519 section 4.1.3).
