@@ -151,11 +151,11 @@ func spelled(b *testing.B, r *http.Request) []byte {
 	return text.Bytes()
 }
 
-// gets are GET requests for a path, one with each token.
-func (s *server) gets(path string, tokens []string) [][]byte {
-	requests := make([][]byte, len(tokens))
-	for i, token := range tokens {
-		requests[i] = fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n", path, s.site, token)
+// get is the load of a route, with each token in turn.
+func (s *server) get(route string, tokens []string, once bool) *load {
+	l := &load{address: s.routes[route], connections: 64, once: once, want: []byte("ok")}
+	for _, token := range tokens {
+		l.requests = append(l.requests, fmt.Appendf(nil, "GET / HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n", l.address, token))
 	}
-	return requests
+	return l
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -17,7 +18,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyserver/certmagic"
+
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
 
 // Where there are two cores, Caddy has the first for itself, and the load comes
@@ -55,42 +60,20 @@ http://SITE {
 	tokenidp http://SITE/rs
 	tokenidp http://SITE/es
 	tokenidp http://SITE/ed
-
-	handle /bare {
-		respond ok
-	}
-	handle /vars {
-		vars a b
-		respond ok
-	}
-	handle /RS256 {
-		verify orders.read {
-			issuer http://SITE/rs
-		}
-		respond ok
-	}
-	handle /ES256 {
-		verify orders.read {
-			issuer http://SITE/es
-		}
-		respond ok
-	}
-	handle /headers {
-		verify orders.read {
-			issuer http://SITE/rs
-			claim_header X-Client-Id client_id
-			claim_header X-Scope scope
-		}
-		respond ok
-	}
-	handle /two {
-		verify orders.read {
-			issuer http://SITE/es http://SITE/rs
-		}
-		respond ok
-	}
 }
 `
+
+// routes are measured, each at an address of its own: the same answer, behind
+// nothing else.
+var routes = map[string]string{
+	"bare":    "",
+	"vars":    "vars a b",
+	"RS256":   "verify orders.read {\n issuer http://SITE/rs\n }",
+	"ES256":   "verify orders.read {\n issuer http://SITE/es\n }",
+	"headers": "verify orders.read {\n issuer http://SITE/rs\n claim_header X-Client-Id client_id\n claim_header X-Scope scope\n }",
+	"two":     "verify orders.read {\n issuer http://SITE/es http://SITE/rs\n }",
+	"all":     "verify orders.read {\n issuer http://SITE/es http://SITE/rs\n claim_header X-Client-Id client_id\n claim_header X-Scope scope\n }",
+}
 
 const applications = `
 resources:
@@ -108,6 +91,7 @@ applications:
 // server is the Caddy that is measured.
 type server struct {
 	site, admin string
+	routes      map[string]string // address by name
 	config      string
 	secrets     map[string]string // by client_id
 	process     *exec.Cmd
@@ -122,8 +106,13 @@ func start(b *testing.B) *server {
 	if output, err := exec.Command("go", "build", "-o", binary, "../../cmd/caddy").CombinedOutput(); err != nil {
 		b.Fatalf("building Caddy: %v\n%s", err, output)
 	}
-	s := &server{site: freeAddress(b), admin: freeAddress(b), secrets: make(map[string]string)}
-	s.config = strings.NewReplacer("SITE", s.site, "ADMIN", s.admin).Replace(config)
+	s := &server{site: freeAddress(b), admin: freeAddress(b), routes: make(map[string]string), secrets: make(map[string]string)}
+	s.config = config
+	for name, handlers := range routes {
+		s.routes[name] = freeAddress(b)
+		s.config += fmt.Sprintf("\nhttp://%s {\n %s\n respond ok\n}\n", s.routes[name], handlers)
+	}
+	s.config = strings.NewReplacer("SITE", s.site, "ADMIN", s.admin).Replace(s.config)
 	s.secrets["generated"], s.secrets["chosen"] = application.GenerateSecret(), "a secret that an operator chose"
 	generated, err := application.HashGenerated(s.secrets["generated"])
 	check(b, err)
@@ -152,7 +141,7 @@ func start(b *testing.B) *server {
 		}
 	})
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		if response, err := http.Get("http://" + s.site + "/bare"); err == nil {
+		if response, err := http.Get("http://" + s.routes["bare"]); err == nil {
 			response.Body.Close()
 			return s
 		}
@@ -222,19 +211,41 @@ func (s *server) forget(b *testing.B) {
 	}
 }
 
+// revoke takes back that many tokens, none of those measured, as another server on
+// the same storage does.
+func (s *server) revoke(b *testing.B, n int) {
+	b.Helper()
+	files := &certmagic.FileStorage{Path: filepath.Join(s.process.Dir, ".local", "share", "caddy")}
+	other := state.NewStorage(state.NewNode(state.Options{}), files, path.Join(storage.Folder("state"), "revocations"), state.DefaultPoll, nil)
+	revocations := make([]state.Revocation, n)
+	for i := range revocations {
+		revocations[i] = state.Revocation{Issuer: "http://" + s.site + "/rs", TokenID: strconv.Itoa(i), Until: time.Now().Add(time.Hour)}
+	}
+	check(b, other.Revoke(b.Context(), revocations...))
+	for s.metric(b, "caddy_tokenidp_state_revocations") < float64(n) {
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
 // cpu is the time that Caddy has spent computing, in seconds.
 func (s *server) cpu(b *testing.B) float64 {
+	b.Helper()
+	return s.metric(b, "process_cpu_seconds_total")
+}
+
+// metric is one without labels.
+func (s *server) metric(b *testing.B, name string) float64 {
 	b.Helper()
 	response, err := http.Get("http://" + s.admin + "/metrics")
 	check(b, err)
 	defer response.Body.Close()
 	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
-		if value, ok := bytes.CutPrefix(lines.Bytes(), []byte("process_cpu_seconds_total ")); ok {
-			seconds, err := strconv.ParseFloat(string(value), 64)
+		if value, ok := bytes.CutPrefix(lines.Bytes(), []byte(name+" ")); ok {
+			number, err := strconv.ParseFloat(string(value), 64)
 			check(b, err)
-			return seconds
+			return number
 		}
 	}
-	b.Fatal("no process_cpu_seconds_total")
+	b.Fatalf("no metric %s", name)
 	return 0
 }
