@@ -79,18 +79,14 @@ func (a *admission) setPlaceholders(r *http.Request) {
 	if !ok {
 		return
 	}
-	// What another handler has set before gives way, and would come first.
-	for _, key := range []string{"http.auth.user.id", "http.auth.user.scope", "http.auth.user.iss"} {
-		if _, known := repl.Get(key); known {
-			value, _ := a.placeholder(key)
-			repl.Set(key, value)
-		}
-	}
+	repl.DeleteByPrefix(userPlaceholders) // what another handler has set would come first
 	repl.Map(a.placeholder)
 }
 
+const userPlaceholders = "http.auth.user."
+
 func (a *admission) placeholder(key string) (any, bool) {
-	name, ok := strings.CutPrefix(key, "http.auth.user.")
+	name, ok := strings.CutPrefix(key, userPlaceholders)
 	if !ok {
 		return nil, false
 	}

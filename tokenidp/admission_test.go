@@ -96,7 +96,9 @@ func TestPlaceholdersOfAVerifiedRequest(t *testing.T) {
 	_, r := prepared(t)
 	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	repl.Set("http.auth.user.id", "of basic_auth")
-	repl.Map(func(key string) (any, bool) { return "of map", key == "http.auth.user.iss" })
+	repl.Set("http.auth.user.iss", "of another handler")
+	repl.Set("http.auth.user.claims.tenant", "of another handler")
+	repl.Set("http.auth.user.name", "of another handler")
 	new(Verify).admit(r, &verifier.Claims{ClientID: "orders-worker", Issuer: "https://idp.example.com"}, nil, nil)
 	for key, want := range map[string]string{
 		"http.auth.user.id": "orders-worker", "http.auth.user.iss": "https://idp.example.com", "http.auth.user.scope": "",
