@@ -16,10 +16,7 @@ const entryVersion = 1
 // mostEntrySize is in bytes. What is larger is not read, and not written.
 const mostEntrySize = 8 << 20
 
-var (
-	errOtherVersion = errors.New("written by a newer version of this software, which it takes to read it")
-	errTooLarge     = fmt.Errorf("is larger than %d bytes", mostEntrySize)
-)
+var errOtherVersion = errors.New("written by a newer version of this software, which it takes to read it")
 
 // entry is what the storage holds: written once, never changed.
 type entry struct {
@@ -76,9 +73,6 @@ func split(w watch, secrets map[Secret]knowledge) []entry {
 // decode reads an entry and believes nothing of it but its times.
 func decode(data []byte) (entry, error) {
 	e := entry{secrets: make(map[Secret]knowledge)}
-	if len(data) > mostEntrySize {
-		return e, errTooLarge
-	}
 	object, err := strictjson.Object(data)
 	if err != nil {
 		return e, err

@@ -58,7 +58,6 @@ func TestDecode(t *testing.T) {
 		{"an exponent", "[6,5]", "[6e0,5]", `secret "x" of "a" is not named and timed as any could be`},
 		{"after the year 9999", "[6,5]", "[253402300800,5]", `secret "x" of "a" is not named and timed as any could be`},
 		{"three times", "[6,5]", "[6,5,4]", `secret "x" of "a" is not named and timed as any could be`},
-		{"too large", "{", strings.Repeat(" ", mostEntrySize) + "{", "is larger than 8388608 bytes"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := decode([]byte(strings.Replace(goodEntry, row.old, row.new, 1)))
@@ -143,7 +142,7 @@ func TestUnreadableEntry(t *testing.T) {
 		{"corrupt", "{", "JSON is malformed at byte 1", ""},
 		{"empty", "", "not an object", ""},
 		{"newer", newer, "newer version", ""},
-		{"too large", strings.Repeat(" ", mostEntrySize+1), "larger than", ""},
+		{"too large", strings.Repeat(" ", mostEntrySize+1), "is too large: it has more than 8388608 bytes", ""},
 		{"of another owner", goodEntry, errFault.Error(), "Load"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -54,7 +54,7 @@ func (r *Record) everything(at moment) map[Secret]knowledge {
 // removeCovered goes on with what a Sync before may have left.
 func (r *Record) removeCovered(ctx context.Context) error {
 	for name := range r.covered {
-		if err := r.store.remove(ctx, name); err != nil {
+		if err := r.store.Remove(ctx, name); err != nil {
 			return err
 		}
 		delete(r.covered, name)

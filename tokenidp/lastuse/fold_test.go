@@ -238,7 +238,7 @@ func TestEntryIsGoneWhileDeletingFails(t *testing.T) {
 		if err := r.Sync(t.Context()); !errors.Is(err, errFault) {
 			t.Error(err)
 		}
-		i := slices.IndexFunc(s.entries(), func(name string) bool { return strings.HasPrefix(name, r.store.process) == covering })
+		i := slices.IndexFunc(s.entries(), func(name string) bool { return strings.HasPrefix(name, r.store.Process()) == covering })
 		if err := s.FileStorage.Delete(t.Context(), folder+"/"+s.entries()[i]); err != nil {
 			t.Fatal(err)
 		}
@@ -335,6 +335,7 @@ type model struct {
 
 type modelNode struct {
 	*Record
+	s       *faultyStorage
 	c       *testClock
 	syncing bool
 	left    int // operations, before it is killed or the storage fails; negative: any number
@@ -364,9 +365,8 @@ func (m *model) step(depth int) {
 }
 
 func (m *model) start() {
-	n := &modelNode{c: m.c.reboot(), left: -1}
-	s := m.s.sharing()
-	n.Record = newRecord(s, n.c, modelSecrets...)
+	n := &modelNode{s: m.s.sharing(), c: m.c.reboot(), left: -1}
+	n.Record = newRecord(n.s, n.c, modelSecrets...)
 	n.foldsAt = m.random.IntN(6)
 	m.nodes = append(m.nodes, n)
 }
@@ -374,7 +374,7 @@ func (m *model) start() {
 // sync may fail from some operation on, with it done or not, and is then over:
 // half of the time, the process is.
 func (m *model) sync(n *modelNode, depth int) {
-	s := n.store.storage.(*faultyStorage)
+	s := n.s
 	n.left, n.syncing = -1, true
 	if m.random.IntN(3) == 0 {
 		n.left = m.random.IntN(12)

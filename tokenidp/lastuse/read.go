@@ -17,13 +17,17 @@ import (
 // first are folded, and then there are less.
 const mostEntries = 1024
 
+// attempts is far more than the times that others can have written or folded while
+// this process reads.
+const attempts = 10
+
 // read reads what is new, until a listing has nothing that was not read. So what
 // is written or folded meanwhile is not missed.
 func (r *Record) read(ctx context.Context) error {
 	unreadable := make(map[string]error)
 	for range attempts {
 		at := r.clock.moment()
-		names, err := r.store.list(ctx)
+		names, err := r.store.List(ctx)
 		if err != nil {
 			return fmt.Errorf("reading the last uses of secrets: %w", err)
 		}
@@ -37,7 +41,7 @@ func (r *Record) read(ctx context.Context) error {
 			e, err := r.store.load(ctx, name)
 			switch {
 			case ctx.Err() != nil:
-				return fmt.Errorf("reading the last uses of secrets from %s: %w", r.store.folder, ctx.Err())
+				return fmt.Errorf("reading the last uses of secrets from %s: %w", r.store.Folder(), ctx.Err())
 			case errors.Is(err, fs.ErrNotExist): // just folded, as the next listing will show
 			case err != nil:
 				unreadable[name] = err
@@ -46,7 +50,7 @@ func (r *Record) read(ctx context.Context) error {
 			}
 		}
 	}
-	return fmt.Errorf("%w: %s changed during each of %d attempts to read it", ErrIncomplete, r.store.folder, attempts)
+	return fmt.Errorf("%w: %s changed during each of %d attempts to read it", ErrIncomplete, r.store.Folder(), attempts)
 }
 
 // fresh are the entries that are not known. If one has gone, it was folded, or
@@ -90,9 +94,9 @@ func (r *Record) finish(at moment, unreadable map[string]error, more bool) error
 	r.mu.Unlock()
 	switch {
 	case len(unreadable) > 0:
-		return fmt.Errorf("%w: in %s, %s", ErrIncomplete, r.store.folder, described(unreadable))
+		return fmt.Errorf("%w: in %s, %s", ErrIncomplete, r.store.Folder(), described(unreadable))
 	case more:
-		return fmt.Errorf("%w: %s has more than %d entries; they are being folded", ErrIncomplete, r.store.folder, mostEntries)
+		return fmt.Errorf("%w: %s has more than %d entries; they are being folded", ErrIncomplete, r.store.Folder(), mostEntries)
 	}
 	return nil
 }
@@ -114,13 +118,13 @@ func (r *Record) report(unreadable map[string]error, early []string) {
 	for _, name := range early {
 		if !r.told[name] {
 			r.logger.Warn("an entry with last uses of secrets was written in the future: a clock is wrong, here or where it was written",
-				zap.String("entry", r.store.key(name)))
+				zap.String("entry", r.store.Key(name)))
 		}
 	}
 	for name, cause := range unreadable {
 		if !r.told[name] {
 			r.logger.Error("an entry with last uses of secrets cannot be read and is left alone; no secret is known to be unused until it is repaired or deleted",
-				zap.String("entry", r.store.key(name)), zap.String("cause", short(cause)))
+				zap.String("entry", r.store.Key(name)), zap.String("cause", short(cause)))
 		}
 	}
 	clear(r.told)

@@ -21,9 +21,6 @@
 package lastuse
 
 import (
-	"crypto/rand"
-	"encoding/hex"
-	"path"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -105,20 +102,18 @@ type Record struct {
 
 // New makes a Record whose entries are in folder, a storage key prefix such as
 // "tokenidp/<issuer>/last_use". It reads nothing yet, and starts no goroutine.
-func New(storage certmagic.Storage, folder string, o Options) *Record {
-	id := make([]byte, 16)
-	_, _ = rand.Read(id) // it never returns an error
+func New(s certmagic.Storage, folder string, o Options) *Record {
 	r := &Record{
-		store:   store{storage: storage, folder: path.Clean(folder), process: hex.EncodeToString(id)},
+		store:   newStore(s, folder),
 		clock:   newClock(o),
 		logger:  o.Logger,
-		foldsAt: leastFold + int(id[0])%leastFold,
 		syncing: make(chan struct{}, 1),
 		covered: make(map[string]bool),
 		told:    make(map[string]bool),
 		secrets: make(map[Secret]*secret),
 		entries: make(map[string]watch),
 	}
+	r.foldsAt = leastFold + int(r.store.Process()[0])%leastFold
 	if r.logger == nil {
 		r.logger = zap.NewNop()
 	}

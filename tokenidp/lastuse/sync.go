@@ -25,7 +25,7 @@ func (r *Record) Sync(ctx context.Context) error {
 	case r.syncing <- struct{}{}:
 		defer func() { <-r.syncing }()
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for another sync of %s: %w", r.store.folder, ctx.Err())
+		return fmt.Errorf("waiting for another sync of %s: %w", r.store.Folder(), ctx.Err())
 	}
 	err := r.read(ctx)
 	if err != nil && !errors.Is(err, ErrIncomplete) {

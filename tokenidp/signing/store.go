@@ -73,9 +73,9 @@ func lines(entries []unreadable) []string {
 // list reads every entry. An error means that the storage could not be read,
 // which is never the same as an empty storage.
 func (s *store) list(ctx context.Context) (*listing, error) {
-	names, err := s.names(ctx)
+	names, err := storage.List(ctx, s.storage, s.folder)
 	if err != nil {
-		return nil, fmt.Errorf("listing %s: %w", s.folder, err)
+		return nil, err
 	}
 	slices.Sort(names) // by kid, then by thumbprint
 	found := new(listing)
@@ -145,30 +145,6 @@ func (s *store) forget(but []*Key) {
 // errGone marks an entry that may be about to appear in a storage that lags, so
 // that it is not the same as no entry.
 var errGone = errors.New("listed, but not there: just deleted by a peer, or lost")
-
-// names lists the folder. One that does not exist is empty. But file storage
-// also answers "does not exist" when a file vanishes while it lists, as the
-// temporary file of a peer does that is writing its key, so Stat decides.
-func (s *store) names(ctx context.Context) ([]string, error) {
-	var err error
-	for range listAttempts {
-		var names []string
-		names, err = s.storage.List(ctx, s.folder, false)
-		if !errors.Is(err, fs.ErrNotExist) {
-			return names, err
-		}
-		if _, statErr := s.storage.Stat(ctx, s.folder); errors.Is(statErr, fs.ErrNotExist) {
-			return nil, nil
-		} else if statErr != nil {
-			return nil, statErr
-		}
-	}
-	return nil, fmt.Errorf("it changed during each of %d attempts: %w", listAttempts, err)
-}
-
-// listAttempts is far more than the files that can vanish at one moment: nodes
-// write to the folder only when they make a key.
-const listAttempts = 10
 
 // add takes a usable key. Of two that claim one kid the one with the lower
 // thumbprint wins, here and on every other node.

@@ -57,7 +57,7 @@ func (s *Storage) restore(ctx context.Context) error {
 			stored = append(stored, seg.records...)
 		case errors.Is(err, fs.ErrNotExist) || damaged(err): // then its records may be missing, and are written again
 		default:
-			return fmt.Errorf("reading %s: %w", s.segments.key(name), err)
+			return fmt.Errorf("reading %s: %w", s.segments.Key(name), err)
 		}
 	}
 	missing := s.revocations.missing(byName(stored))
@@ -98,7 +98,7 @@ func (s *Storage) superfluous() (names []string) {
 }
 
 func (s *Storage) drop(ctx context.Context, name string) error {
-	if err := s.segments.remove(ctx, name); err != nil {
+	if err := s.segments.Remove(ctx, name); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -137,7 +137,7 @@ func (s *Storage) merge(ctx context.Context, names []string) error {
 			records, merged = append(records, seg.records...), append(merged, name)
 		case errors.Is(err, fs.ErrNotExist), damaged(err): // as the next reading will tell
 		default:
-			return fmt.Errorf("reading %s: %w", s.segments.key(name), err)
+			return fmt.Errorf("reading %s: %w", s.segments.Key(name), err)
 		}
 		if len(records) > mergedAtOnce {
 			break

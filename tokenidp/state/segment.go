@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"strings"
 )
 
@@ -41,16 +40,12 @@ func (s segment) encode() []byte {
 var (
 	errOtherVersion = errors.New("is of a newer version of this software")
 	errForeign      = errors.New("is no part of the revocations")
-	errTooLarge     = fmt.Errorf("is larger than %d bytes", mostSegmentSize)
 	errDamaged      = errors.New("is cut off or damaged")
 )
 
 // decodeSegment reads a segment that is whole, and nothing of one that is not.
 func decodeSegment(data []byte) (segment, error) {
 	var s segment
-	if len(data) > mostSegmentSize {
-		return s, errTooLarge
-	}
 	rest, ok := bytes.CutPrefix(data, []byte(segmentKind))
 	version, rest, whole := bytes.Cut(rest, []byte("\n"))
 	switch {

@@ -77,7 +77,6 @@ func TestDecodeSegment(t *testing.T) {
 		{"half a record", sealed(head + "\n" + strings.Repeat("x", recordSize-1)), errRecords},
 		{"an unknown kind", sealed(head + "\n" + strings.Repeat("\x04", recordSize)), errRecords},
 		{"no key", sealed(head + "\n\x01" + strings.Repeat("\x00", recordSize-1)), errRecords},
-		{"too large", make([]byte, mostSegmentSize+1), errTooLarge},
 	} {
 		if _, err := decodeSegment(row.data); !errors.Is(err, row.want) {
 			t.Errorf("%s: %v, want %v", row.name, err, row.want)

@@ -36,7 +36,7 @@ const (
 // anyone can do so at any time, and at whatever point it breaks off nothing is lost.
 type Storage struct {
 	*Node
-	segments *segments
+	segments segments
 	poll     time.Duration
 	logger   *zap.Logger
 	mergesAt int           // how many segments of about one size
@@ -86,7 +86,7 @@ func NewStorage(n *Node, storage certmagic.Storage, folder string, poll time.Dur
 		audit: n.revocations.len() > 0, // under a state before
 	}
 	// Nodes that see the same merge at different times, most often.
-	s.mergesAt = leastMerged + int(s.segments.process[0])%leastMerged
+	s.mergesAt = leastMerged + int(s.segments.Process()[0])%leastMerged
 	return s
 }
 
@@ -118,7 +118,7 @@ func (s *Storage) Health() Health {
 		h.Problem = "revocations of this node are not in the storage yet"
 	}
 	for name, t := range s.unreadable {
-		h.Warnings = append(h.Warnings, fmt.Sprintf("%s %.300s; what it revokes is not known here", s.segments.key(name), t.cause))
+		h.Warnings = append(h.Warnings, fmt.Sprintf("%s %.300s; what it revokes is not known here", s.segments.Key(name), t.cause))
 	}
 	slices.Sort(h.Warnings)
 	return h

@@ -9,7 +9,13 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
+
+// attempts is far more than the times that others can have written or merged while
+// this process reads.
+const attempts = 10
 
 // againAfter is when a segment that could not be read is tried again.
 const againAfter = time.Minute
@@ -20,7 +26,7 @@ func (s *Storage) Load(ctx context.Context) error {
 	case s.syncing <- struct{}{}:
 		defer func() { <-s.syncing }()
 	case <-ctx.Done():
-		return unavailable(fmt.Errorf("waiting for another reading of %s: %w", s.segments.folder, ctx.Err()))
+		return unavailable(fmt.Errorf("waiting for another reading of %s: %w", s.segments.Folder(), ctx.Err()))
 	}
 	return unavailable(s.read(ctx))
 }
@@ -33,7 +39,7 @@ func (s *Storage) read(ctx context.Context) error {
 	for range attempts {
 		began := s.clock.now()
 		before := s.knownNames()
-		names, err := s.segments.list(ctx)
+		names, err := s.segments.List(ctx)
 		if err != nil {
 			return err
 		}
@@ -48,7 +54,7 @@ func (s *Storage) read(ctx context.Context) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s changed during each of %d attempts to read it", s.segments.folder, attempts)
+	return fmt.Errorf("%s changed during each of %d attempts to read it", s.segments.Folder(), attempts)
 }
 
 func (s *Storage) knownNames() []string {
@@ -69,13 +75,13 @@ func (s *Storage) readFresh(ctx context.Context, names []string) (complete bool,
 		seg, err := s.segments.load(ctx, name)
 		switch {
 		case ctx.Err() != nil:
-			return false, fmt.Errorf("reading %s: %w", s.segments.key(name), ctx.Err())
+			return false, fmt.Errorf("reading %s: %w", s.segments.Key(name), ctx.Err())
 		case errors.Is(err, fs.ErrNotExist): // just merged, as the next listing will show
 			complete = false
 		case damaged(err):
 			s.quarantine(name, err)
 		case err != nil:
-			return false, fmt.Errorf("reading %s: %w", s.segments.key(name), err)
+			return false, fmt.Errorf("reading %s: %w", s.segments.Key(name), err)
 		default:
 			s.revocations.add(seg.records...)
 			s.know(name, seg)
@@ -86,7 +92,7 @@ func (s *Storage) readFresh(ctx context.Context, names []string) (complete bool,
 
 // damaged tells what is wrong with one segment from what is wrong with the storage.
 func damaged(err error) bool {
-	for _, cause := range []error{errOtherVersion, errForeign, errTooLarge, errDamaged, errRecords, fs.ErrPermission} {
+	for _, cause := range []error{errOtherVersion, errForeign, storage.ErrTooLarge, errDamaged, errRecords, fs.ErrPermission} {
 		if errors.Is(err, cause) {
 			return true
 		}
@@ -115,7 +121,7 @@ func (s *Storage) quarantine(name string, cause error) {
 	s.mu.Unlock()
 	if !told {
 		s.logger.Error("a part of the revocations cannot be read and is left alone; what it revokes is not known here until it is repaired or restored",
-			zap.String("entry", s.segments.key(name)), zap.String("cause", fmt.Sprintf("%.300s", cause)))
+			zap.String("entry", s.segments.Key(name)), zap.String("cause", fmt.Sprintf("%.300s", cause)))
 	}
 }
 
