@@ -31,12 +31,12 @@ func (v *Verify) checkBinding(r *http.Request, token verifier.Presented, claims 
 	if bound.Key == "" {
 		return nil
 	}
-	return v.checkProof(r, token.Token, bound.Key)
+	return v.checkProof(r, token.Token, claims)
 }
 
 // checkProof judges the DPoP proof of a request for a token that is bound to a key
 // (RFC 9449 section 7.1).
-func (v *Verify) checkProof(r *http.Request, token, thumbprint string) error {
+func (v *Verify) checkProof(r *http.Request, token string, claims *verifier.Claims) error {
 	if len(v.origins) == 0 {
 		return verifier.Refuse(verifier.NoDPoPOrigin, errors.New("nobody said under which URL clients call this API; write: dpop_origin https://api.example.com"))
 	}
@@ -46,10 +46,10 @@ func (v *Verify) checkProof(r *http.Request, token, thumbprint string) error {
 	}
 	proof, err := dpop.Check(r.Header[dpop.Header], request, time.Now())
 	if err == nil {
-		err = proof.By(thumbprint)
+		err = proof.By(claims.Confirmation.Key)
 	}
 	if err == nil {
-		err = proof.Use(r.Context(), v.useProof)
+		err = proof.Use(r.Context(), claims.Issuer+" "+claims.ClientID, v.useProof)
 	}
 	if err != nil {
 		return verifier.RefuseProof(err)
@@ -63,11 +63,11 @@ type usedProof string
 
 const usedProofVar = "tokenidp.used_proof"
 
-func (v *Verify) useProof(ctx context.Context, id string, until time.Time) (first bool, err error) {
+func (v *Verify) useProof(ctx context.Context, owner, id string, until time.Time) (first bool, err error) {
 	if caddyhttp.GetVar(ctx, usedProofVar) == usedProof(id) {
 		return true, nil
 	}
-	first, err = v.app.state.Once(ctx, id, until)
+	first, err = v.app.state.Once(ctx, owner, id, until)
 	if first && err == nil {
 		caddyhttp.SetVar(ctx, usedProofVar, usedProof(id))
 	}

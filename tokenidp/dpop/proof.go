@@ -201,14 +201,14 @@ func singleUse(thumbprint string, c *claims) string {
 	return "dpop:" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// Once records an identifier until it may be forgotten, and tells whether this is its
-// first use.
-type Once func(ctx context.Context, id string, until time.Time) (first bool, err error)
+// Once records an identifier of an owner until it may be forgotten, and tells whether
+// this is its first use.
+type Once func(ctx context.Context, owner, id string, until time.Time) (first bool, err error)
 
-// Use uses the proof up. The error is ErrReplayed if it was used before, and another
+// Use uses the proof up, for the client that owns it. The error is ErrReplayed if it was used before, and another
 // one if that cannot be told; the caller lets neither through.
-func (p *Proof) Use(ctx context.Context, once Once) error {
-	first, err := once(ctx, p.id, p.until)
+func (p *Proof) Use(ctx context.Context, owner string, once Once) error {
+	first, err := once(ctx, owner, p.id, p.until)
 	switch {
 	case err != nil:
 		return err

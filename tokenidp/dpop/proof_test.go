@@ -315,7 +315,7 @@ func TestTokenHash(t *testing.T) {
 // RFC 9449 section 11.1: a proof is used once, and nobody uses up another one's.
 func TestSingleUse(t *testing.T) {
 	used := make(map[string]time.Time)
-	once := func(_ context.Context, id string, until time.Time) (bool, error) {
+	once := func(_ context.Context, _, id string, until time.Time) (bool, error) {
 		_, known := used[id]
 		used[id] = until
 		return !known, nil
@@ -339,7 +339,7 @@ func TestSingleUse(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", row.name, err)
 		}
-		if err := p.Use(t.Context(), once); !errors.Is(err, row.want) {
+		if err := p.Use(t.Context(), "worker", once); !errors.Is(err, row.want) {
 			t.Errorf("%s: %v", row.name, err)
 		}
 		// It is remembered for as long as it would pass, whatever the clocks of others.
@@ -349,7 +349,7 @@ func TestSingleUse(t *testing.T) {
 	}
 	outage := errors.New("outage")
 	p := must(Check([]string{proof(members{"jti": "y"})}, request(), noon))
-	if err := p.Use(t.Context(), func(context.Context, string, time.Time) (bool, error) { return true, outage }); !errors.Is(err, outage) {
+	if err := p.Use(t.Context(), "worker", func(context.Context, string, string, time.Time) (bool, error) { return true, outage }); !errors.Is(err, outage) {
 		t.Errorf("outage: %v", err)
 	}
 }

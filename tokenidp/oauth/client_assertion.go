@@ -37,7 +37,7 @@ const (
 // Replay remembers single-use identifiers; [state.State] does. After an error it
 // cannot be told whether this was the first use.
 type Replay interface {
-	Once(ctx context.Context, id string, until time.Time) (first bool, err error)
+	Once(ctx context.Context, owner, id string, until time.Time) (first bool, err error)
 }
 
 // Assertions are what client assertions are judged by.
@@ -313,7 +313,7 @@ func (s *Assertions) use(ctx context.Context, clientID, id string, expires time.
 	if id == "" || len(id) > longestJTI {
 		return badAssertion(ReasonAssertionMalformed, fmt.Errorf("jti is not a string of 1 to %d bytes", longestJTI))
 	}
-	first, err := s.Replay.Once(ctx, strings.Join([]string{"client_assertion", s.Issuer, clientID, id}, "\x00"), expires.Add(remembered))
+	first, err := s.Replay.Once(ctx, s.Issuer+" "+clientID, strings.Join([]string{"client_assertion", s.Issuer, clientID, id}, "\x00"), expires.Add(remembered))
 	switch {
 	case err != nil:
 		return unavailable(ReasonStateUnavailable, err)

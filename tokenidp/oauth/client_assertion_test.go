@@ -414,7 +414,7 @@ type replayed struct {
 	err   error
 }
 
-func (r *replayed) Once(context.Context, string, time.Time) (bool, error) {
+func (r *replayed) Once(context.Context, string, string, time.Time) (bool, error) {
 	r.asked++
 	return false, r.err
 }

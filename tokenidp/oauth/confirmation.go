@@ -62,7 +62,7 @@ func (p Proofs) Confirm(ctx context.Context, c *Client, r *TokenRequest, now tim
 	if c.Application.DPoPBound || len(r.Proofs) > 0 {
 		proof, err := dpop.Check(r.Proofs, dpop.Request{Method: http.MethodPost, URLs: []dpop.URL{p.URL}}, now)
 		if err == nil {
-			err = proof.Use(ctx, p.Once)
+			err = proof.Use(ctx, string(p.URL)+" "+c.Application.ClientID, p.Once)
 		}
 		if err != nil {
 			return nil, proofError(err)

@@ -123,7 +123,7 @@ type endpoint struct {
 	used   map[string]bool // nil: out of reach
 }
 
-func (e *endpoint) once(_ context.Context, id string, _ time.Time) (first bool, err error) {
+func (e *endpoint) once(_ context.Context, _, id string, _ time.Time) (first bool, err error) {
 	if e.used == nil {
 		return false, errors.New("disk full")
 	}

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"fmt"
+	"hash/maphash"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -9,15 +11,23 @@ import (
 const (
 	// mostIdentifiers is how many are remembered at once; more are refused.
 	mostIdentifiers = 1_000_000
+	// shares is into how many parts the room is divided. While more than half of it is
+	// taken, nobody gets more than one: then a client that fills it shuts out itself.
+	shares = 16
+	// ownerBits: owners are told apart by a hash of so many bits, with a seed that
+	// nobody knows.
+	ownerBits = 14
 	// sweepEvery is how often, at most, all is searched for what is over.
 	sweepEvery = time.Second
 )
 
 // identifiers are those used once in this node.
 type identifiers struct {
-	clock clock
-	most  int
-	used  table
+	clock  clock
+	most   int
+	used   table // with the owner as the moment
+	seed   maphash.Seed
+	owners [1 << ownerBits]atomic.Int64 // how many identifiers each has; too many, since the last sweep
 
 	full  sync.Mutex // held by who looks for room
 	swept time.Duration
@@ -25,22 +35,29 @@ type identifiers struct {
 	replayed, unavailable atomic.Uint64
 }
 
+func newIdentifiers(c clock, most int) *identifiers {
+	return &identifiers{clock: c, most: most, seed: maphash.MakeSeed()}
+}
+
 // once tells whether this is the first use of the identifier.
-func (i *identifiers) once(id string, until time.Time) (first bool, err error) {
-	if i.used.len() >= i.most && !i.makeRoom() {
+func (i *identifiers) once(owner, id string, until time.Time) (first bool, err error) {
+	o := i.owner(owner)
+	if err := i.room(o); err != nil {
 		i.unavailable.Add(1)
-		return false, ErrFull
+		return false, err
 	}
 	now := i.clock.moment()
 	i.used.update(newKey(onceKind, "", id), now, func(known *fact) fact {
-		learned := fact{term: now.term(seconds(until), 0)}
+		learned := fact{o, now.term(seconds(until), 0)}
 		if known != nil {
-			return fact{term: known.term.join(learned.term)}
+			return fact{known.before, known.term.join(learned.term)}
 		}
 		first = true
 		return learned
 	})
-	if !first {
+	if first {
+		i.owners[o].Add(1)
+	} else {
 		i.replayed.Add(1)
 	}
 	return first, nil
@@ -48,12 +65,14 @@ func (i *identifiers) once(id string, until time.Time) (first bool, err error) {
 
 // remember notes an identifier of which another state has told that it was used. What
 // does not fit is not noted: the other state knows.
-func (i *identifiers) remember(id string, until time.Time) {
-	if i.used.len() >= i.most && !i.makeRoom() {
+func (i *identifiers) remember(owner, id string, until time.Time) {
+	o := i.owner(owner)
+	if i.room(o) != nil {
 		return
 	}
 	now := i.clock.moment()
-	i.used.update(newKey(onceKind, "", id), now, func(*fact) fact { return fact{term: now.term(seconds(until), 0)} })
+	i.used.update(newKey(onceKind, "", id), now, func(*fact) fact { return fact{o, now.term(seconds(until), 0)} })
+	i.owners[o].Add(1)
 }
 
 // known tells whether the identifier was used in this node.
@@ -62,12 +81,44 @@ func (i *identifiers) known(id string) bool {
 	return s != nil && !s.fact().term.over(i.clock.moment())
 }
 
-func (i *identifiers) makeRoom() bool {
+func (i *identifiers) owner(name string) uint32 {
+	return uint32(maphash.String(i.seed, name) >> (64 - ownerBits))
+}
+
+// room returns an ErrFull where there is none for one more of this owner.
+func (i *identifiers) room(owner uint32) error {
+	share := max(i.most/shares, 1)
+	switch held := i.used.len(); {
+	case held < i.most/2:
+		return nil
+	case held >= i.most || i.owners[owner].Load() >= int64(share):
+		i.makeRoom()
+	}
+	switch {
+	case i.used.len() >= i.most:
+		return ErrFull
+	case i.used.len() >= i.most/2 && i.owners[owner].Load() >= int64(share):
+		return fmt.Errorf("%w for this client, which has %d identifiers in it", ErrFull, share)
+	}
+	return nil
+}
+
+// makeRoom forgets what is over, and counts what is left.
+func (i *identifiers) makeRoom() {
 	i.full.Lock()
 	defer i.full.Unlock()
-	if elapsed := i.clock.elapsed(); elapsed-i.swept >= sweepEvery {
-		i.swept = elapsed
-		i.used.sweep(i.clock.moment())
+	elapsed := i.clock.elapsed()
+	if elapsed-i.swept < sweepEvery {
+		return
 	}
-	return i.used.len() < i.most
+	i.swept = elapsed
+	now := i.clock.moment()
+	i.used.sweep(now)
+	var counts [1 << ownerBits]int64
+	for _, f := range i.used.remembered(now) {
+		counts[f.before]++
+	}
+	for owner, count := range counts {
+		i.owners[owner].Store(count)
+	}
 }

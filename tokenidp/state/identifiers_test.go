@@ -13,7 +13,7 @@ func TestOnce(t *testing.T) {
 	c := newClocks()
 	m := NewMemory(NewNode(c.options()))
 	use := func(id string, life time.Duration) bool {
-		first, err := m.Once(t.Context(), id, c.now().Add(life))
+		first, err := m.Once(t.Context(), "worker", id, c.now().Add(life))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +43,7 @@ func TestOnceAmongMany(t *testing.T) {
 		var racing sync.WaitGroup
 		for range 4 {
 			racing.Go(func() {
-				if first, err := m.Once(t.Context(), fmt.Sprint(n), until); err != nil {
+				if first, err := m.Once(t.Context(), "worker", fmt.Sprint(n), until); err != nil {
 					t.Error(err)
 				} else if first {
 					won.Add(1)
@@ -65,13 +65,13 @@ func TestF24IdentifiersAreNeverForgottenToMakeRoom(t *testing.T) {
 	o.mostIdentifiers = 100
 	m := NewMemory(NewNode(o))
 	for n := range 100 {
-		if first, err := m.Once(t.Context(), fmt.Sprint(n), c.now().Add(time.Minute)); !first || err != nil {
+		if first, err := m.Once(t.Context(), fmt.Sprint("client ", n), fmt.Sprint(n), c.now().Add(time.Minute)); !first || err != nil {
 			t.Fatal(first, err)
 		}
 	}
 	c.pass(time.Second)
 	for n := range 110 {
-		if first, err := m.Once(t.Context(), fmt.Sprint(n), c.now().Add(time.Minute)); first || !errors.Is(err, ErrFull) {
+		if first, err := m.Once(t.Context(), fmt.Sprint("client ", n), fmt.Sprint(n), c.now().Add(time.Minute)); first || !errors.Is(err, ErrFull) {
 			t.Fatalf("%d: %t, %v", n, first, err)
 		}
 	}
@@ -79,7 +79,44 @@ func TestF24IdentifiersAreNeverForgottenToMakeRoom(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 	c.pass(3 * time.Minute)
-	if first, err := m.Once(t.Context(), "101", c.now().Add(time.Minute)); !first || err != nil {
+	if first, err := m.Once(t.Context(), "worker", "101", c.now().Add(time.Minute)); !first || err != nil {
 		t.Errorf("after all have expired: %t, %v", first, err)
+	}
+}
+
+// TestF24AFloodTakesOnlyItsShare: who fills the memory shuts out itself, and nobody
+// else.
+func TestF24AFloodTakesOnlyItsShare(t *testing.T) {
+	c := newClocks()
+	o := c.options()
+	o.mostIdentifiers = 1600
+	m := NewMemory(NewNode(o))
+	use := func(owner string, n int) error {
+		first, err := m.Once(t.Context(), owner, fmt.Sprint(owner, n), c.now().Add(time.Minute))
+		if err == nil && !first {
+			t.Errorf("%s %d was used before", owner, n)
+		}
+		return err
+	}
+	taken := 0
+	for use("flood", taken) == nil {
+		taken++
+	}
+	if taken != 800 {
+		t.Errorf("a flood gets %d places of 1600, want half", taken)
+	}
+	for n := range 100 {
+		if err := use("worker", n); err != nil {
+			t.Fatalf("another client, after %d: %v", n, err)
+		}
+	}
+	if err := use("worker", 100); !errors.Is(err, ErrFull) {
+		t.Errorf("more than its share: %v", err)
+	}
+	c.pass(3 * time.Minute)
+	for n := range 800 {
+		if err := use("worker", 1000+n); err != nil {
+			t.Fatalf("after all have expired, %d: %v", n, err)
+		}
 	}
 }

@@ -15,8 +15,8 @@ type Memory struct {
 func NewMemory(n *Node) *Memory { return &Memory{n, make(chan struct{}, 1)} }
 
 // Once is State's.
-func (m *Memory) Once(_ context.Context, id string, until time.Time) (first bool, err error) {
-	return m.identifiers.once(id, until)
+func (m *Memory) Once(_ context.Context, owner, id string, until time.Time) (first bool, err error) {
+	return m.identifiers.once(owner, id, until)
 }
 
 // Revoke is State's. The revocations last as long as the process.

@@ -12,7 +12,7 @@ import (
 func TestRunIsHandedOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := NewMemory(NewNode(Options{}))
-		if _, err := m.Once(t.Context(), "a", time.Now()); err != nil {
+		if _, err := m.Once(t.Context(), "worker", "a", time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		first, endFirst := context.WithCancel(t.Context())

@@ -37,7 +37,7 @@ func NewNode(o Options) *Node {
 	return &Node{
 		clock:       c,
 		revocations: &revocations{clock: c, most: o.mostRevocations},
-		identifiers: &identifiers{clock: c, most: o.mostIdentifiers},
+		identifiers: newIdentifiers(c, o.mostIdentifiers),
 		quotas:      newQuotas(c),
 	}
 }

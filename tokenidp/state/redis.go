@@ -79,7 +79,7 @@ func (r *Redis) Close() error { return r.client.Close() }
 
 // Once is State's, and strict among all nodes. A node refuses what it has seen
 // itself, even if Redis lost it.
-func (r *Redis) Once(ctx context.Context, id string, until time.Time) (first bool, err error) {
+func (r *Redis) Once(ctx context.Context, owner, id string, until time.Time) (first bool, err error) {
 	if r.identifiers.known(id) {
 		r.identifiers.replayed.Add(1)
 		return false, nil
@@ -90,7 +90,7 @@ func (r *Redis) Once(ctx context.Context, id string, until time.Time) (first boo
 	err = r.client.SetArgs(ctx, r.key("once:", newKey(onceKind, "", id)), 1, redis.SetArgs{Mode: "NX", TTL: life}).Err()
 	switch {
 	case err == nil:
-		r.identifiers.remember(id, until)
+		r.identifiers.remember(owner, id, until)
 		return true, nil
 	case errors.Is(err, redis.Nil):
 		r.identifiers.replayed.Add(1)

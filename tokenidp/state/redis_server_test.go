@@ -153,7 +153,7 @@ func revokeIn(t *testing.T, s State, ids ...string) {
 
 func once(t *testing.T, s State, id string) bool {
 	t.Helper()
-	first, err := s.Once(t.Context(), id, time.Now().Add(time.Minute))
+	first, err := s.Once(t.Context(), "worker", id, time.Now().Add(time.Minute))
 	if err != nil {
 		t.Fatal(err)
 	}

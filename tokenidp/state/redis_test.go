@@ -27,7 +27,7 @@ func TestOnceAmongNodes(t *testing.T) {
 		var racing sync.WaitGroup
 		for _, r := range nodes {
 			racing.Go(func() {
-				if first, err := r.Once(t.Context(), fmt.Sprint(n), time.Now().Add(time.Minute)); err != nil {
+				if first, err := r.Once(t.Context(), "worker", fmt.Sprint(n), time.Now().Add(time.Minute)); err != nil {
 					t.Error(err)
 				} else if first {
 					won.Add(1)
@@ -172,7 +172,7 @@ func TestF23RedisIsDownAtTheStart(t *testing.T) {
 	if err := r.Ready(); !errors.Is(err, ErrNotSynced) {
 		t.Errorf("ready: %v", err)
 	}
-	if first, err := r.Once(t.Context(), "a", time.Now().Add(time.Minute)); first || !errors.Is(err, ErrUnavailable) {
+	if first, err := r.Once(t.Context(), "worker", "a", time.Now().Add(time.Minute)); first || !errors.Is(err, ErrUnavailable) {
 		t.Errorf("an identifier: %t, %v", first, err)
 	}
 	if err := r.Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: "t1", Until: time.Now().Add(time.Hour)}); !errors.Is(err, ErrUnavailable) || !knows(r, "t1") {
@@ -260,7 +260,7 @@ func TestF23SlowRedis(t *testing.T) {
 	var asking sync.WaitGroup
 	for n := range 4 * mostConnections {
 		asking.Go(func() {
-			if first, err := r.Once(t.Context(), fmt.Sprint(n), time.Now().Add(time.Minute)); first || !errors.Is(err, ErrUnavailable) {
+			if first, err := r.Once(t.Context(), "worker", fmt.Sprint(n), time.Now().Add(time.Minute)); first || !errors.Is(err, ErrUnavailable) {
 				t.Errorf("%d: %t, %v", n, first, err)
 			}
 		})
@@ -271,7 +271,7 @@ func TestF23SlowRedis(t *testing.T) {
 	}
 	s.signal(syscall.SIGCONT)
 	eventually(t, "Redis to answer", func() bool {
-		_, err := r.Once(t.Context(), "after", time.Now().Add(time.Minute))
+		_, err := r.Once(t.Context(), "worker", "after", time.Now().Add(time.Minute))
 		return err == nil
 	})
 	eventually(t, "the node to be current", func() bool { return r.Health().Problem == "" })
@@ -290,7 +290,7 @@ func TestRedisUser(t *testing.T) {
 		if err := r.Load(t.Context()); !errors.Is(err, ErrUnavailable) || r.Ready() == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if first, err := r.Once(t.Context(), "a", time.Now()); first || !errors.Is(err, ErrUnavailable) {
+		if first, err := r.Once(t.Context(), "worker", "a", time.Now()); first || !errors.Is(err, ErrUnavailable) {
 			t.Errorf("%s: %t, %v", name, first, err)
 		}
 	}
@@ -393,7 +393,7 @@ func TestF23RedisIsFull(t *testing.T) {
 	if err := r.Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: "t1", Until: time.Now().Add(time.Hour)}); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("revoked: %v", err)
 	}
-	if first, err := r.Once(t.Context(), "a", time.Now().Add(time.Minute)); first || !errors.Is(err, ErrUnavailable) {
+	if first, err := r.Once(t.Context(), "worker", "a", time.Now().Add(time.Minute)); first || !errors.Is(err, ErrUnavailable) {
 		t.Errorf("an identifier: %t, %v", first, err)
 	}
 }

@@ -36,8 +36,9 @@ var (
 type State interface {
 	// Once records a single-use identifier until it may be forgotten, and tells
 	// whether this was its first use. After an error, which is an ErrUnavailable,
-	// that cannot be told: the caller fails closed.
-	Once(ctx context.Context, id string, until time.Time) (first bool, err error)
+	// that cannot be told: the caller fails closed. The owner, which the caller has
+	// verified, is whose room it takes: one that takes too much gets an ErrFull.
+	Once(ctx context.Context, owner, id string, until time.Time) (first bool, err error)
 	// Revoke returns nil once the revocations are as durable as this state
 	// promises, and in force on this node. After an ErrUnavailable they may be in
 	// force all the same, and are not taken back. Revoking again is harmless.

@@ -91,8 +91,8 @@ func NewStorage(n *Node, storage certmagic.Storage, folder string, poll time.Dur
 }
 
 // Once is State's, and knows the identifiers of this node alone.
-func (s *Storage) Once(_ context.Context, id string, until time.Time) (first bool, err error) {
-	return s.identifiers.once(id, until)
+func (s *Storage) Once(_ context.Context, owner, id string, until time.Time) (first bool, err error) {
+	return s.identifiers.once(owner, id, until)
 }
 
 // Take is State's, and counts in this node alone.
