@@ -144,12 +144,12 @@ func (a *Authenticator) byOwnKey(ctx context.Context, app *application.Applicati
 	if refusal := assertion.isOf(app.ClientID); refusal != nil {
 		return nil, refusal
 	}
-	key, refusal := a.keyOf(ctx, app, assertion.message.Header)
+	keys, refusal := a.keysFor(ctx, app, assertion.message.Header)
 	if refusal != nil {
 		return nil, refusal
 	}
-	m := assertion.message
-	if err := key.Verify(m.SigningInput, m.Signature); err != nil {
+	key, err := whichVerifies(keys, assertion.message)
+	if err != nil {
 		return nil, badAssertion(ReasonAssertionBadSignature, err)
 	}
 	if refusal := a.assertions.checkAudience(assertion); refusal != nil {
@@ -182,9 +182,9 @@ func (a *Assertion) isOf(clientID string) *Error {
 	return nil
 }
 
-// keyOf finds the one key that the header means, among those of the client alone.
-// jwk, jku, x5c and x5u in it lead nowhere.
-func (a *Authenticator) keyOf(ctx context.Context, app *application.Application, h jws.Header) (*jws.Key, *Error) {
+// keysFor finds the keys that the header may mean, at least one, among those of the
+// client alone. jwk, jku, x5c and x5u in it lead nowhere.
+func (a *Authenticator) keysFor(ctx context.Context, app *application.Application, h jws.Header) ([]*jws.Key, *Error) {
 	keys := app.Keys
 	if app.KeysURL != "" {
 		key, refusal := a.keyAt(ctx, app.KeysURL, h.KeyID)
@@ -193,7 +193,7 @@ func (a *Authenticator) keyOf(ctx context.Context, app *application.Application,
 		}
 		keys = []*jws.Key{key}
 	}
-	return chooseKey(keys, h)
+	return chooseKeys(keys, h)
 }
 
 func (a *Authenticator) keyAt(ctx context.Context, url, kid string) (*jws.Key, *Error) {
@@ -211,9 +211,10 @@ func (a *Authenticator) keyAt(ctx context.Context, url, kid string) (*jws.Key, *
 	return key, nil
 }
 
-// chooseKey takes a kid for what it says. A key that was declared without one, as in
-// PEM, may have any; without a kid, exactly one key must fit.
-func chooseKey(keys []*jws.Key, h jws.Header) (*jws.Key, *Error) {
+// chooseKeys takes a kid for what it says. A key that was declared without one, as in
+// PEM, may have any; without a kid, it may be any of the algorithm (RFC 7515 appendix
+// D). They are few, and all of this client.
+func chooseKeys(keys []*jws.Key, h jws.Header) ([]*jws.Key, *Error) {
 	meant := keys
 	if h.HasKeyID {
 		if meant = keysWithID(keys, h.KeyID); len(meant) == 0 || h.KeyID == "" {
@@ -229,13 +230,20 @@ func chooseKey(keys []*jws.Key, h jws.Header) (*jws.Key, *Error) {
 			fitting = append(fitting, key)
 		}
 	}
-	switch len(fitting) {
-	case 0:
+	if len(fitting) == 0 {
 		return nil, badAssertion(ReasonAssertionWrongAlgorithm, fmt.Errorf("alg is %s, and the key is for %s", h.Algorithm, meant[0].Algorithm))
-	case 1:
-		return fitting[0], nil
 	}
-	return nil, badAssertion(ReasonAssertionUnknownKey, fmt.Errorf("%d keys fit %s, and the assertion does not name one with kid", len(fitting), h.Algorithm))
+	return fitting, nil
+}
+
+// whichVerifies finds the key, of at least one, that verifies the signature.
+func whichVerifies(keys []*jws.Key, m *jws.Message) (key *jws.Key, err error) {
+	for _, key = range keys {
+		if err = key.Verify(m.SigningInput, m.Signature); err == nil {
+			return key, nil
+		}
+	}
+	return nil, err
 }
 
 func keysWithID(keys []*jws.Key, id string) (found []*jws.Key) {

@@ -113,9 +113,10 @@ func jwk(key any, id, alg string) string {
 func assertingEndpoint(t testing.TB) *endpoint {
 	t.Helper()
 	folder := t.TempDir()
-	public := must(x509.MarshalPKIXPublicKey(ecKey().Public()))
+	public, other := must(x509.MarshalPKIXPublicKey(ecKey().Public())), must(x509.MarshalPKIXPublicKey(otherECKey().Public()))
 	files := map[string]string{
-		"ec.pem": string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
+		"ec.pem":  string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
+		"two.pem": string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: other})) + string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
 		"applications.yaml": fmt.Sprintf(`
 resources: [{name: orders-api, scopes: [{name: orders.read}]}]
 applications:
@@ -125,7 +126,9 @@ applications:
   - {client_id: pss, scopes: [orders.read], token_endpoint_auth_signing_alg: PS256, jwks: {keys: [%[3]s]}}
   - {client_id: ed, scopes: [orders.read], token_endpoint_auth_method: private_key_jwt, jwks: {keys: [%[4]s]}}
   - {client_id: several, scopes: [orders.read], jwks: {keys: [%[1]s, %[5]s, %[3]s]}}
+  - {client_id: strangers, scopes: [orders.read], jwks: {keys: [%[2]s, %[5]s]}}
   - {client_id: file, scopes: [orders.read], jwks_file: ec.pem}
+  - {client_id: files, scopes: [orders.read], jwks_file: two.pem}
   - {client_id: url, scopes: [orders.read], jwks_uri: "https://keys.example.com/jwks.json"}
   - {client_id: down, scopes: [orders.read], jwks_uri: "https://down.example.com/jwks.json"}
   - {client_id: nowhere, scopes: [orders.read], jwks_uri: "https://nowhere.example.com/jwks.json"}
@@ -194,6 +197,9 @@ func TestPrivateKeyJWT(t *testing.T) {
 		{name: "a kid for a key declared without", client: "ed", alg: "EdDSA", key: edKey(), header: members{"kid": "anything"}},
 		{name: "a key of several, by its kid", client: "several", alg: "ES256", key: otherECKey(), header: members{"kid": "ec2"}},
 		{name: "a key of several, the only one that fits", client: "several", alg: "RS256", key: rsaKey()},
+		{name: "one of two that fit", client: "several", alg: "ES256", key: otherECKey()},
+		{name: "the first of two in PEM", client: "files", alg: "ES256", key: otherECKey()},
+		{name: "the second of two in PEM, and a kid", client: "files", alg: "ES256", key: ecKey(), header: members{"kid": "x"}},
 		{name: "PEM", client: "file", alg: "ES256", key: ecKey()},
 		{name: "PEM, and a kid", client: "file", alg: "ES256", key: ecKey(), header: members{"kid": "x"}},
 		{name: "jwks_uri", client: "url", alg: "ES256", key: ecKey(), header: members{"kid": "ec"}},
@@ -433,7 +439,7 @@ func TestAssertionsOfOthers(t *testing.T) {
 		{"client_id of other case", "ec", "&client_id=EC", ReasonUnknownClient},
 		{"key of another client", "other", "", ReasonAssertionBadSignature},
 		{"key of another algorithm", "rsa", "", ReasonAssertionWrongAlgorithm},
-		{"two keys fit, and no kid", "several", "", ReasonAssertionUnknownKey},
+		{"none of several keys, and no kid", "strangers", "", ReasonAssertionBadSignature},
 		{"jwks_uri, and no kid", "url", "", ReasonAssertionUnknownKey},
 		{"jwks_uri out of reach", "down", "", ReasonAssertionKeysUnavailable},
 		{"jwks_uri that is gone", "nowhere", "", ReasonAssertionKeysUnavailable},
