@@ -105,7 +105,7 @@ func TestProtectedResourceMetadata(t *testing.T) {
 	const at = "https://localhost:5001/.well-known/oauth-protected-resource/stock"
 	r := c.request(http.MethodGet, at, "", "X-Forwarded-Host: evil.example.com", "X-Forwarded-Proto: http")
 	a := send(t, c.client(), r)
-	want := c.url(`{"resource":"https://localhost:5001/stock","authorization_servers":["https://localhost:5001"],"scopes_supported":["stock.read"],"bearer_methods_supported":["header"]}`)
+	want := c.url(`{"resource":"https://localhost:5001/stock","authorization_servers":["https://localhost:5001"],"scopes_supported":["stock.read"],"bearer_methods_supported":["header"],"dpop_signing_alg_values_supported":["ES256","EdDSA","Ed25519","ES384","ES512","PS256","PS384","PS512","RS256","RS384","RS512"]}`)
 	if a.StatusCode != http.StatusOK || a.body != want || a.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("%d %v %s", a.StatusCode, a.Header, a.body)
 	}

@@ -97,7 +97,7 @@ var answersTo = map[string]struct {
 }{
 	"no_token":                      {http.StatusUnauthorized, ""},
 	"several_authorization_headers": {http.StatusBadRequest, `, error="invalid_request", error_description="Exactly one Authorization header is allowed"`},
-	"malformed_authorization":       {http.StatusBadRequest, `, error="invalid_request", error_description="The Authorization header is not Bearer and one token"`},
+	"malformed_authorization":       {http.StatusBadRequest, `, error="invalid_request", error_description="The Authorization header is not one scheme and one token"`},
 	"expired":                       {http.StatusUnauthorized, `, error="invalid_token", error_description="The access token expired"`},
 	"too_old":                       {http.StatusUnauthorized, `, error="invalid_token", error_description="The access token is too old for this resource"`},
 	"lives_too_long":                {http.StatusUnauthorized, `, error="invalid_token", error_description="The access token is valid for longer than this resource accepts"`},

@@ -92,23 +92,28 @@ func (p *ProtectedResource) ServeHTTP(w http.ResponseWriter, r *http.Request, ne
 	return serveDocument(w, r, "application/json", "", document)
 }
 
-// askedFor are the issuers whose tokens for the audience some route accepts, and
-// the scopes that such routes ask for.
-func (a *App) askedFor(audience string) (issuers, scopes []string) {
-	byIssuer, byScope := make(map[string]bool), make(map[string]bool)
+// askedFor is what the routes that accept tokens for the audience ask of them.
+func (a *App) askedFor(audience string) verifier.ResourceRules {
+	issuers, scopes := make(map[string]bool), make(map[string]bool)
+	rules := verifier.ResourceRules{DPoPRequired: true}
 	for _, v := range a.routes {
 		for issuer, rule := range v.rules {
 			asked := rule.requires()
 			if asked == nil || !asked.Accepts(audience) {
 				continue
 			}
-			byIssuer[issuer] = true
+			issuers[issuer] = true
 			for _, scope := range asked.ScopesFor(audience) {
-				byScope[scope] = true
+				scopes[scope] = true
 			}
+			rules.DPoP = rules.DPoP || len(v.origins) > 0
+			rules.DPoPRequired = rules.DPoPRequired && slices.Equal(asked.SenderConstrained, []string{verifier.ByDPoP})
+			rules.MTLS = rules.MTLS || slices.Contains(asked.SenderConstrained, verifier.ByMTLS)
 		}
 	}
-	return slices.Sorted(maps.Keys(byIssuer)), slices.Sorted(maps.Keys(byScope))
+	rules.Issuers, rules.Scopes = slices.Sorted(maps.Keys(issuers)), slices.Sorted(maps.Keys(scopes))
+	rules.DPoPRequired = rules.DPoPRequired && len(issuers) > 0
+	return rules
 }
 
 // metadataURL is where the API of the route describes itself, or "".

@@ -90,7 +90,7 @@ var (
 var answers = map[Reason]answer{
 	NoToken:                {http.StatusUnauthorized, "", ""},
 	SeveralAuthorizations:  {http.StatusBadRequest, "invalid_request", "Exactly one Authorization header is allowed"},
-	MalformedAuthorization: {http.StatusBadRequest, "invalid_request", "The Authorization header is not Bearer and one token"},
+	MalformedAuthorization: {http.StatusBadRequest, "invalid_request", "The Authorization header is not one scheme and one token"},
 	TokenTooLarge:          badToken,
 	MalformedToken:         badToken,
 	UnsupportedCritical:    badToken,

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
 )
 
 // wellKnownResource is where a resource's metadata are, between its host and its
@@ -43,13 +45,27 @@ func NewResource(identifier string) (*Resource, error) {
 	return &Resource{Identifier: identifier, MetadataURL: at.String(), MetadataPath: at.Path}, nil
 }
 
-// Metadata is the metadata document (RFC 9728 section 2): the issuers whose tokens
-// are accepted, and the scopes that some route asks for.
-func (r *Resource) Metadata(issuers, scopes []string) ([]byte, error) {
-	return json.Marshal(struct {
+// ResourceRules are what the routes of a resource ask of its tokens, all together.
+type ResourceRules struct {
+	Issuers, Scopes []string // whose tokens are accepted, and what some route asks for
+	DPoP            bool     // some route can check a proof
+	DPoPRequired    bool     // every route asks for one
+	MTLS            bool     // some route asks for a token that is bound to a certificate, or takes one instead
+}
+
+// Metadata is the metadata document (RFC 9728 section 2).
+func (r *Resource) Metadata(rules ResourceRules) ([]byte, error) {
+	document := struct {
 		Resource             string   `json:"resource"`
 		AuthorizationServers []string `json:"authorization_servers,omitempty"`
 		Scopes               []string `json:"scopes_supported,omitempty"`
 		BearerMethods        []string `json:"bearer_methods_supported"`
-	}{r.Identifier, issuers, scopes, []string{"header"}})
+		CertificateBound     bool     `json:"tls_client_certificate_bound_access_tokens,omitempty"`
+		DPoPAlgorithms       []string `json:"dpop_signing_alg_values_supported,omitempty"`
+		DPoPRequired         bool     `json:"dpop_bound_access_tokens_required,omitempty"`
+	}{r.Identifier, rules.Issuers, rules.Scopes, []string{"header"}, rules.MTLS, nil, rules.DPoPRequired}
+	if rules.DPoP {
+		document.DPoPAlgorithms = dpop.Algorithms
+	}
+	return json.Marshal(document)
 }

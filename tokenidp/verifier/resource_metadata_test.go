@@ -44,12 +44,19 @@ func TestResourceMetadata(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	document, err := r.Metadata([]string{"https://idp.example.com"}, []string{"orders.read"})
-	const want = `{"resource":"https://api.example.com","authorization_servers":["https://idp.example.com"],"scopes_supported":["orders.read"],"bearer_methods_supported":["header"]}`
-	if err != nil || string(document) != want {
-		t.Errorf("%s, %v", document, err)
-	}
-	if document, _ = r.Metadata(nil, nil); string(document) != `{"resource":"https://api.example.com","bearer_methods_supported":["header"]}` {
-		t.Errorf("%s", document)
+	for _, row := range []struct {
+		rules ResourceRules
+		want  string
+	}{
+		{ResourceRules{}, `"bearer_methods_supported":["header"]}`},
+		{ResourceRules{Issuers: []string{"https://idp.example.com"}, Scopes: []string{"orders.read"}},
+			`"authorization_servers":["https://idp.example.com"],"scopes_supported":["orders.read"],"bearer_methods_supported":["header"]}`},
+		{ResourceRules{MTLS: true, DPoP: true, DPoPRequired: true},
+			`"bearer_methods_supported":["header"],"tls_client_certificate_bound_access_tokens":true,"dpop_signing_alg_values_supported":["ES256","EdDSA","Ed25519","ES384","ES512","PS256","PS384","PS512","RS256","RS384","RS512"],"dpop_bound_access_tokens_required":true}`},
+	} {
+		document, err := r.Metadata(row.rules)
+		if want := `{"resource":"https://api.example.com",` + row.want; err != nil || string(document) != want {
+			t.Errorf("%s, %v; want %s", document, err, want)
+		}
 	}
 }
