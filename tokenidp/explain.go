@@ -112,7 +112,7 @@ func (v *Verify) wouldRefuse(ctx context.Context, token string) error {
 	if err != nil {
 		return err
 	}
-	if err := v.judge(claims, time.Now(), nil); err != nil {
+	if err := v.judge(claims, nil); err != nil {
 		return err
 	}
 	_, err = v.claimHeaders(claims)

@@ -31,7 +31,7 @@ func (iss *Issuer) prepareVerification() (err error) {
 // rule is what one route asks of the tokens of one issuer.
 type rule interface {
 	// judge is the verdict on a verified token, for this request alone.
-	judge(claims *verifier.Claims, now time.Time, request *http.Request) error
+	judge(claims *verifier.Claims, request *http.Request) error
 	// requires is what it asks for now; nil is what no token has.
 	requires() *verifier.Requirement
 }
@@ -70,11 +70,11 @@ func (iss *Issuer) newRule(v *Verify) (rule, error) {
 	})
 }
 
-func (r *applicationRule) judge(claims *verifier.Claims, now time.Time, request *http.Request) error {
+func (r *applicationRule) judge(claims *verifier.Claims, request *http.Request) error {
 	if err := r.issuer.stillGood(claims); err != nil {
 		return err
 	}
-	return claims.Authorize(r.requirement.Load(), now, request)
+	return claims.Authorize(r.requirement.Load(), time.Now, request)
 }
 
 func (r *applicationRule) requires() *verifier.Requirement { return r.requirement.Load() }

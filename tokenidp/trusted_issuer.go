@@ -229,11 +229,11 @@ func (t *TrustedIssuer) newRule(v *Verify) (rule, error) {
 	return trustedRule{t, requirement}, t.keepApart(v, requirement)
 }
 
-func (r trustedRule) judge(claims *verifier.Claims, now time.Time, request *http.Request) error {
+func (r trustedRule) judge(claims *verifier.Claims, request *http.Request) error {
 	if err := notRevoked(r.issuer.state, claims); err != nil {
 		return err
 	}
-	return claims.Authorize(r.requirement, now, request)
+	return claims.Authorize(r.requirement, time.Now, request)
 }
 
 func (r trustedRule) requires() *verifier.Requirement { return r.requirement }

@@ -251,7 +251,7 @@ func (v *Verify) check(r *http.Request, before *admission) (*verifier.Claims, []
 	if err != nil {
 		return claims, nil, err
 	}
-	if err := v.judge(claims, time.Now(), r); err != nil {
+	if err := v.judge(claims, r); err != nil {
 		return claims, nil, err
 	}
 	headers, err := v.claimHeaders(claims)
@@ -295,12 +295,12 @@ func (v *Verify) authenticate(r *http.Request, before *admission) (*verifier.Cla
 
 // judge is the verdict of this route on a verified token. One of another issuer's,
 // which a verify before this may accept, has no rule here and is refused.
-func (v *Verify) judge(claims *verifier.Claims, now time.Time, r *http.Request) error {
+func (v *Verify) judge(claims *verifier.Claims, r *http.Request) error {
 	rule, ok := v.rules[claims.Issuer]
 	if !ok {
-		return claims.Authorize(nil, now, r)
+		return claims.Authorize(nil, time.Now, r)
 	}
-	return rule.judge(claims, now, r)
+	return rule.judge(claims, r)
 }
 
 // Cleanup gives back what outlives a reload.

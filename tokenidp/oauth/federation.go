@@ -51,7 +51,7 @@ func (a *Authenticator) byFederation(ctx context.Context, app *application.Appli
 		err = claims.Authorize(&verifier.Requirement{
 			Audiences: []string{cmp.Or(f.Audience, a.assertions.Issuer)},
 			Claims:    slices.Concat(trusted.Claims, f.Claims),
-		}, a.now(), nil)
+		}, a.now, nil)
 		if err == nil {
 			if err = trusted.notRevoked(claims); err != nil {
 				break

@@ -12,18 +12,26 @@ var errNoIssuedAt = errors.New("iat is missing, so nobody knows the age")
 // optional at some issuers: a token without it is refused, or its issuer would
 // choose whether it is judged. The clocks need no leeway here: iat was found at most
 // [maxIssuedAhead] ahead, and a token that looks younger by that much is no danger.
-func (c *Claims) checkAge(r *Requirement, now time.Time) error {
-	age, lifetime := now.Sub(c.IssuedAt), c.ExpiresAt.Sub(c.IssuedAt)
-	unknown := c.IssuedAt.IsZero()
+func (c *Claims) checkAge(r *Requirement, now func() time.Time) error {
+	if r.MaxAge > 0 {
+		if err := c.younger(TooOld, "it was issued %s ago, and %s is accepted", now(), r.MaxAge); err != nil {
+			return err
+		}
+	}
+	if r.MaxLifetime > 0 {
+		return c.younger(LivesTooLong, "it was issued for %s, and %s is accepted", c.ExpiresAt, r.MaxLifetime)
+	}
+	return nil
+}
+
+// younger judges what the age of the token is, or will be, at some time.
+func (c *Claims) younger(reason Reason, cause string, at time.Time, most time.Duration) error {
+	age := at.Sub(c.IssuedAt)
 	switch {
-	case r.MaxAge > 0 && unknown:
-		return Refuse(TooOld, errNoIssuedAt)
-	case r.MaxAge > 0 && age > r.MaxAge:
-		return Refuse(TooOld, fmt.Errorf("it was issued %s ago, and %s is accepted", age.Truncate(time.Second), r.MaxAge))
-	case r.MaxLifetime > 0 && unknown:
-		return Refuse(LivesTooLong, errNoIssuedAt)
-	case r.MaxLifetime > 0 && lifetime > r.MaxLifetime:
-		return Refuse(LivesTooLong, fmt.Errorf("it was issued for %s, and %s is accepted", lifetime, r.MaxLifetime))
+	case c.IssuedAt.IsZero():
+		return Refuse(reason, errNoIssuedAt)
+	case age > most:
+		return Refuse(reason, fmt.Errorf(cause, age.Truncate(time.Second), most))
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func TestAuthorizeByAge(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			row.asked.Audiences = []string{"orders-api"}
-			wantVerdict(t, row.claims.Authorize(&row.asked, now, nil), row.reason)
+			wantVerdict(t, row.claims.Authorize(&row.asked, clock, nil), row.reason)
 		})
 	}
 }
@@ -44,7 +44,7 @@ func TestAgeIsJudgedForEveryRequest(t *testing.T) {
 	c := &Claims{Audience: []string{"orders-api"}, IssuedAt: now, ExpiresAt: now.Add(time.Hour)}
 	asked := &Requirement{Audiences: c.Audience, MaxAge: time.Minute}
 	for after, reason := range map[time.Duration]Reason{0: "", time.Minute: "", time.Minute + 1: TooOld} {
-		wantVerdict(t, c.Authorize(asked, now.Add(after), nil), reason)
+		wantVerdict(t, c.Authorize(asked, func() time.Time { return now.Add(after) }, nil), reason)
 	}
 }
 
@@ -70,7 +70,7 @@ func TestAuthorizeByPresence(t *testing.T) {
 		"nothing asked for": {nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			wantVerdict(t, c.Authorize(&Requirement{Audiences: []string{"orders-api"}, Present: row.paths}, now, nil), row.reason)
+			wantVerdict(t, c.Authorize(&Requirement{Audiences: []string{"orders-api"}, Present: row.paths}, clock, nil), row.reason)
 		})
 	}
 }

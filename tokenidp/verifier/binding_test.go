@@ -162,7 +162,7 @@ func TestSenderConstrained(t *testing.T) {
 		{&Confirmation{Certificate: "c"}, Means, true}, {&Confirmation{Certificate: "c"}, []string{ByDPoP}, false}, {&Confirmation{Certificate: "c"}, []string{ByMTLS}, true},
 	} {
 		c := &Claims{Audience: []string{"api"}, Confirmation: row.bound}
-		err := c.Authorize(&Requirement{Audiences: []string{"api"}, SenderConstrained: row.means}, now, nil)
+		err := c.Authorize(&Requirement{Audiences: []string{"api"}, SenderConstrained: row.means}, clock, nil)
 		if row.passes && err != nil {
 			t.Errorf("%+v, %v: %v", row.bound, row.means, err)
 		} else if !row.passes {

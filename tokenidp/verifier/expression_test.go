@@ -81,7 +81,7 @@ func TestExpression(t *testing.T) {
 // wantExpressed wants a refusal whose cause says so, or none.
 func wantExpressed(t *testing.T, c *Claims, e *Expression, r *http.Request, cause string) {
 	t.Helper()
-	err := c.Authorize(&Requirement{Audiences: c.Audience, Expressions: []*Expression{e}}, now, r)
+	err := c.Authorize(&Requirement{Audiences: c.Audience, Expressions: []*Expression{e}}, clock, r)
 	if cause == "" {
 		wantVerdict(t, err, "")
 		return

@@ -107,7 +107,7 @@ func TestRememberedTokensAreAuthorizedByEachRoute(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := got.Authorize(&row.route, now, nil); row.reason != "" {
+		if err := got.Authorize(&row.route, clock, nil); row.reason != "" {
 			wantRefusal(t, err, row.reason, token)
 		} else if err != nil {
 			t.Error(err)

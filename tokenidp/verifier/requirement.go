@@ -33,12 +33,12 @@ type Alternative struct {
 
 var errNothingRequired = errors.New("the route names no audience")
 
-// Authorize judges a verified token against the requirement of a route, now: first
-// the audience (RFC 9068 section 4) and its age, for which another token is needed,
+// Authorize judges a verified token against the requirement of a route: first the
+// audience (RFC 9068 section 4) and its age, for which another token is needed,
 // then other claims, then the scopes (RFC 6750 section 3.1), then the expressions,
 // which may ask for the request. Errors are *[Refusal]. No claims, no requirement,
 // or one without any audience are refused.
-func (c *Claims) Authorize(r *Requirement, now time.Time, request *http.Request) error {
+func (c *Claims) Authorize(r *Requirement, now func() time.Time, request *http.Request) error {
 	switch {
 	case c == nil:
 		return Refuse(NoToken, nil)

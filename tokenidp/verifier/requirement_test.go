@@ -69,7 +69,7 @@ func TestAuthorize(t *testing.T) {
 		"neither":                    {nil, nil, NoToken, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := row.claims.Authorize(row.requirement, now, nil)
+			err := row.claims.Authorize(row.requirement, clock, nil)
 			if row.reason == "" {
 				if err != nil {
 					t.Error(err)
@@ -91,10 +91,10 @@ func TestAuthorizeRemembersNothing(t *testing.T) {
 	read := &Requirement{Audiences: []string{"orders-api"}, Scopes: []string{"orders.read"}}
 	write := &Requirement{Audiences: []string{"orders-api"}, Scopes: []string{"orders.write"}}
 	for range 2 {
-		if err := c.Authorize(read, now, nil); err != nil {
+		if err := c.Authorize(read, clock, nil); err != nil {
 			t.Error(err)
 		}
-		wantRefusal(t, c.Authorize(write, now, nil), MissingScope, "")
+		wantRefusal(t, c.Authorize(write, clock, nil), MissingScope, "")
 	}
 }
 
@@ -129,7 +129,7 @@ func TestAuthorizeByClaims(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			always := ClaimRule{Path: Path{"prod"}, Values: []string{"true"}}
-			err := c.Authorize(&Requirement{Audiences: []string{"orders-api"}, Claims: []ClaimRule{always, row.rule}}, now, nil)
+			err := c.Authorize(&Requirement{Audiences: []string{"orders-api"}, Claims: []ClaimRule{always, row.rule}}, clock, nil)
 			if row.ok {
 				if err != nil {
 					t.Error(err)
