@@ -47,7 +47,7 @@ func FuzzCaddyfile(f *testing.F) {
 			f.Add(issuer, "", "/orders* orders.read {\n"+text+"\n}")
 		}
 	}
-	for _, text := range withArguments("@write token_scope") {
+	for _, text := range append(withArguments("@write token_scope"), withArguments("@write tokenidp_ready")...) {
 		f.Add(issuer, "", "@write\n"+text)
 		f.Add(issuer, "", "@write\n@write not {\n"+strings.TrimPrefix(text, "@write ")+"\n}")
 	}

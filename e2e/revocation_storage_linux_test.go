@@ -114,6 +114,9 @@ func TestRevocationsThatWereNeverRead(t *testing.T) {
 	t.Parallel()
 	c := startRevoking(t)
 	token := c.token("orders-worker", "orders.read")
+	if a := c.get("https://localhost:5001/ready", ""); a.StatusCode != http.StatusOK {
+		t.Errorf("not ready: %d", a.StatusCode)
+	}
 	if a := c.revoke("reader", c.token("reader", "orders.read")); a.StatusCode != http.StatusOK {
 		t.Fatalf("%d %s", a.StatusCode, a.body)
 	}
@@ -132,6 +135,9 @@ func TestRevocationsThatWereNeverRead(t *testing.T) {
 	if a := again.get("https://localhost:5001/orders", token); a.Header.Get("Retry-After") == "" || a.Header.Get("WWW-Authenticate") != "" {
 		t.Errorf("%v", a.Header)
 	}
+	if a := again.get("https://localhost:5001/ready", ""); a.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("ready: %d", a.StatusCode)
+	}
 	if a := again.introspect("gateway", token); a.StatusCode != http.StatusServiceUnavailable || strings.Contains(a.body, "active") {
 		t.Errorf("introspection says %d %s", a.StatusCode, a.body)
 	}
@@ -147,4 +153,7 @@ func TestRevocationsThatWereNeverRead(t *testing.T) {
 	again.eventually("the revocations", func() bool {
 		return again.get("https://localhost:5001/orders", token).StatusCode == http.StatusOK
 	})
+	if a := again.get("https://localhost:5001/ready", ""); a.StatusCode != http.StatusOK {
+		t.Errorf("not ready again: %d", a.StatusCode)
+	}
 }

@@ -20,6 +20,11 @@ const revokingSite = `
 		verify orders.read
 		respond fine
 	}
+	handle /ready {
+		@ready tokenidp_ready
+		respond @ready ready
+		respond 503
+	}
 	handle /twice* {
 		route {
 			verify orders.read
