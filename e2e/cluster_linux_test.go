@@ -119,25 +119,28 @@ func (n *node) send(r *http.Request) (*answer, error) {
 	return a, err
 }
 
-// issued gets a token of the issuer from the node.
-func (n *node) issued(issuer int) (string, error) {
+// asked asks the node for a token of the issuer.
+func (n *node) asked(issuer int) (*answer, error) {
 	r, err := http.NewRequest(http.MethodPost, n.place(issuer, "/token"), strings.NewReader("grant_type=client_credentials"))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.SetBasicAuth("worker", generatedSecret)
-	a, err := n.send(r)
+	return n.send(r)
+}
+
+// issued gets a token of the issuer from the node.
+func (n *node) issued(issuer int) (string, error) {
+	a, err := n.asked(issuer)
 	if err != nil {
 		return "", err
 	}
-	var body struct {
-		AccessToken string `json:"access_token"`
-	}
-	if err := json.Unmarshal([]byte(a.body), &body); err != nil || a.StatusCode != http.StatusOK || body.AccessToken == "" {
+	token := accessToken(a.body)
+	if a.StatusCode != http.StatusOK || token == "" {
 		return "", fmt.Errorf("%d %s", a.StatusCode, a.body)
 	}
-	return body.AccessToken, nil
+	return token, nil
 }
 
 // verified has the node verify a token of the issuer.
