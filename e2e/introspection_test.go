@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -152,6 +153,39 @@ func TestIntrospectionAsAJWT(t *testing.T) {
 				t.Errorf("header %v", header)
 			}
 			c.wantRefusedAs(a.body, "/orders", 401, "wrong_type")
+		})
+	}
+}
+
+// RFC 9449 section 6.2, RFC 8705 section 3.2: whoever asks about a bound token learns
+// to which key or certificate, in whatever form the answer is.
+func TestIntrospectionOfABoundToken(t *testing.T) {
+	t.Parallel()
+	ca := newAuthority(t)
+	c := start(t, mtlsSite("verify_if_given"), options{files: map[string]string{"ca.pem": ca.pem(), "applications.yaml": askingShop +
+		"  - {client_id: bound, tls_client_certificate_bound_access_tokens: true, scopes: [orders.read], secrets: [{id: \"1\", hash: " + shopHash + "}]}\n"}})
+	p, certificate := newProver(t), ca.named("orders.example.com")
+	proven := c.provenToken(t, p, c.client())
+	bound := accessToken(c.requestToken(t, c.presenting(t, certificate, ""), "bound", true).body)
+	sum := sha256.Sum256(certificate.Certificate[0])
+	for name, row := range map[string]struct{ token, tokenType, confirmation string }{
+		"to a key":         {proven, "DPoP", `{"jkt":"` + p.thumbprint() + `"}`},
+		"to a certificate": {bound, "Bearer", `{"x5t#S256":"` + segment(sum[:]) + `"}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			signed := c.introspect("gateway", row.token, "Accept: application/token-introspection+jwt").body
+			inJSON := `{"clientId":"gateway","clientSecret":"` + shopSecret + `","token":"` + row.token + `"}`
+			for form, said := range map[string]string{
+				`"token_type":`:           c.introspect("gateway", row.token).body,
+				`"tokenType":`:            c.do(http.MethodPost, "https://localhost:5001/introspect", inJSON, "Content-Type: application/json").body,
+				`"token_introspection":{`: textOf(t, segmentOf(t, signed, 1)),
+			} {
+				for _, part := range []string{form, `"active":true`, `"` + row.tokenType + `"`, `"cnf":` + row.confirmation} {
+					if !strings.Contains(said, part) {
+						t.Errorf("%s lacks %s", said, part)
+					}
+				}
+			}
 		})
 	}
 }
