@@ -19,7 +19,7 @@ const (
 	failuresPerSource = 60
 	failureWindow     = time.Minute
 
-	// maxTracked bounds the memory for each of the two; the least recently
+	// maxTracked bounds the memory for each of the three; the least recently
 	// seen is forgotten.
 	maxTracked = 1 << 16
 	// maxTrackedID is the longest client id that is told apart: no registered
@@ -27,11 +27,15 @@ const (
 	maxTrackedID = 255
 )
 
-// Throttle limits failed authentications. Its memory is bounded whatever comes.
+// Throttle limits failed authentications. Its memory is bounded whatever comes, and
+// a request that is refused by the limit takes none of it.
 type Throttle struct {
 	mu      sync.Mutex
-	pairs   *lru.Cache[pair, *record]
-	sources *lru.Cache[netip.Prefix, *record]
+	pairs   *lru.Cache[pair, *rate.Limiter]
+	sources *lru.Cache[netip.Prefix, *rate.Limiter]
+	// proven are the pairs that once authenticated. They are apart from the others:
+	// anybody can fail, and so have those who did before forgotten.
+	proven *lru.Cache[pair, struct{}]
 }
 
 // pair is a client as one source claims it, rightly or not.
@@ -40,18 +44,17 @@ type pair struct {
 	source   netip.Prefix
 }
 
-type record struct {
-	failures *rate.Limiter
-	proven   bool // of a pair: the source once authenticated as this client
-}
-
 // NewThrottle makes an empty Throttle.
 func NewThrottle() *Throttle {
-	return &Throttle{pairs: newCache[pair](), sources: newCache[netip.Prefix]()}
+	return &Throttle{
+		pairs:   newCache[pair, *rate.Limiter](),
+		sources: newCache[netip.Prefix, *rate.Limiter](),
+		proven:  newCache[pair, struct{}](),
+	}
 }
 
-func newCache[K comparable]() *lru.Cache[K, *record] {
-	cache, err := lru.New[K, *record](maxTracked)
+func newCache[K comparable, V any]() *lru.Cache[K, V] {
+	cache, err := lru.New[K, V](maxTracked)
 	if err != nil {
 		panic(err) // a constant size that is positive
 	}
@@ -60,47 +63,36 @@ func newCache[K comparable]() *lru.Cache[K, *record] {
 
 // attempt is one authentication under way.
 type attempt struct {
-	throttle     *Throttle
-	pair, source *record
+	throttle *Throttle
+	pair     pair
 }
 
 func (t *Throttle) attempt(clientID string, source netip.Addr) *attempt {
 	if len(clientID) > maxTrackedID {
 		clientID = ""
 	}
-	from := network(source)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return &attempt{
-		throttle: t,
-		// The id is a part of the request, and would keep all of it in memory.
-		pair:   recordOf(t.pairs, pair{clientID: strings.Clone(clientID), source: from}, failuresPerClient),
-		source: recordOf(t.sources, from, failuresPerSource),
-	}
-}
-
-func recordOf[K comparable](cache *lru.Cache[K, *record], key K, failures int) *record {
-	if r, ok := cache.Get(key); ok {
-		return r
-	}
-	r := &record{failures: rate.NewLimiter(rate.Limit(float64(failures)/failureWindow.Seconds()), failures)}
-	cache.Add(key, r)
-	return r
+	// The id is a part of the request, and would keep all of it in memory.
+	return &attempt{t, pair{clientID: strings.Clone(clientID), source: network(source)}}
 }
 
 // limited is how long the attempt must wait, or zero. A source that has proven
 // to be the client is not held to what others behind its address did.
 func (a *attempt) limited(now time.Time) time.Duration {
-	a.throttle.mu.Lock()
-	defer a.throttle.mu.Unlock()
-	wait := untilToken(a.pair.failures, now)
-	if !a.pair.proven {
-		wait = max(wait, untilToken(a.source.failures, now))
+	t := a.throttle
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	wait := untilToken(t.pairs, a.pair, now)
+	if !t.proven.Contains(a.pair) {
+		wait = max(wait, untilToken(t.sources, a.pair.source, now))
 	}
 	return wait
 }
 
-func untilToken(l *rate.Limiter, now time.Time) time.Duration {
+func untilToken[K comparable](failures *lru.Cache[K, *rate.Limiter], key K, now time.Time) time.Duration {
+	l, found := failures.Get(key)
+	if !found {
+		return 0
+	}
 	missing := 1 - l.TokensAt(now)
 	if missing <= 0 {
 		return 0
@@ -109,16 +101,26 @@ func untilToken(l *rate.Limiter, now time.Time) time.Duration {
 }
 
 func (a *attempt) failed(now time.Time) {
-	a.throttle.mu.Lock()
-	defer a.throttle.mu.Unlock()
-	a.pair.failures.AllowN(now, 1)
-	a.source.failures.AllowN(now, 1)
+	t := a.throttle
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	spend(t.pairs, a.pair, failuresPerClient, now)
+	spend(t.sources, a.pair.source, failuresPerSource, now)
+}
+
+func spend[K comparable](failures *lru.Cache[K, *rate.Limiter], key K, most int, now time.Time) {
+	l, found := failures.Get(key)
+	if !found {
+		l = rate.NewLimiter(rate.Limit(float64(most)/failureWindow.Seconds()), most)
+		failures.Add(key, l)
+	}
+	l.AllowN(now, 1)
 }
 
 func (a *attempt) succeeded() {
 	a.throttle.mu.Lock()
 	defer a.throttle.mu.Unlock()
-	a.pair.proven = true
+	a.throttle.proven.Add(a.pair, struct{}{})
 }
 
 // network is what one party controls: an IPv4 address, or an IPv6 /64.

@@ -300,8 +300,47 @@ func TestTheMemoryOfTheThrottleIsBounded(t *testing.T) {
 			attempt.failed(now)
 		}
 	}
-	if pairs, sources := throttle.pairs.Len(), throttle.sources.Len(); pairs != maxTracked || sources != maxTracked {
-		t.Errorf("%d pairs and %d sources are remembered", pairs, sources)
+	if pairs, sources, proven := throttle.pairs.Len(), throttle.sources.Len(), throttle.proven.Len(); pairs != maxTracked || sources != maxTracked || proven != maxTracked {
+		t.Errorf("%d pairs and %d sources are remembered, and %d that succeeded", pairs, sources, proven)
+	}
+}
+
+// Anybody can be refused, as often as he likes and as any client: that others
+// authenticated, or failed to, is not forgotten for it.
+func TestRefusedRequestsHaveNothingForgotten(t *testing.T) {
+	e := newEndpoint(t)
+	if got := e.try(t, "worker", generated, here); got != "" {
+		t.Fatal(got)
+	}
+	e.exhaust(t, always("slow"), "", here, failuresPerClient)
+	attacker := netip.MustParseAddr("192.0.2.66")
+	e.exhaust(t, numbered, "", attacker, failuresPerSource)
+	for i := range maxTracked {
+		if got := e.try(t, numbered(i), "", attacker); got != ReasonTooManyFailures {
+			t.Fatalf("request %d: %q", i, got)
+		}
+	}
+	if got := e.try(t, "slow", "", here); got != ReasonTooManyFailures {
+		t.Errorf("the failures of another source: %q", got)
+	}
+	e.exhaust(t, numbered, "", here, failuresPerSource-failuresPerClient)
+	if got := e.try(t, "worker", generated, here); got != "" {
+		t.Errorf("a client that has authenticated before is held to the failures of others: %q", got)
+	}
+}
+
+// Whoever can fail from many sources has nobody forgotten who authenticated.
+func TestFailuresForgetNoProvenClient(t *testing.T) {
+	throttle, now := NewThrottle(), time.Unix(0, 0)
+	throttle.attempt("worker", here).succeeded()
+	for i := range maxTracked + 1 {
+		throttle.attempt("nobody", netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})).failed(now)
+	}
+	for i := range failuresPerSource {
+		throttle.attempt(numbered(i), here).failed(now)
+	}
+	if wait := throttle.attempt("worker", here).limited(now); wait != 0 {
+		t.Errorf("it waits for %v", wait)
 	}
 }
 
