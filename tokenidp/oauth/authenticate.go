@@ -80,7 +80,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, set *application.Set, 
 
 // check leads to the one way in which the client authenticates. Whatever does not
 // succeed counts as a failure: a guess is no less one when its caller gives up, or
-// the server is busy.
+// the server is busy. What nobody could judge does not: see byAssertion.
 func (a *Authenticator) check(ctx context.Context, set *application.Set, c Credentials, attempt *attempt) (*Client, *Error) {
 	app, reason := find(set, c)
 	if c.Method != None && provesCertificate(app, c.TLS, a.now()) {

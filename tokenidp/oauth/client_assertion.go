@@ -110,13 +110,15 @@ func parseAssertion(params parameters, clientID string) (Credentials, error) {
 }
 
 // byAssertion authenticates a client by a JWT that it has signed (RFC 7523 section
-// 2.2). The Application is nil where there is a reason why there is none.
+// 2.2). The Application is nil where there is a reason why there is none. While its
+// keys are out of reach, nobody can tell whether it failed: to count that would lock
+// out the client, and its neighbours, for longer than the outage.
 func (a *Authenticator) byAssertion(ctx context.Context, app *application.Application, reason Reason, c Credentials, attempt *attempt) (*Client, *Error) {
 	client, refusal := a.judge(ctx, app, reason, c.Assertion)
 	if refusal == nil {
 		return client, nil
 	}
-	if refusal.Code == CodeInvalidClient {
+	if refusal.Code == CodeInvalidClient && refusal.Reason != ReasonAssertionKeysUnavailable {
 		attempt.failed(a.now())
 	}
 	return nil, refusal

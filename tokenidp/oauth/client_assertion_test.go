@@ -454,6 +454,26 @@ func TestAssertionsOfOthers(t *testing.T) {
 	}
 }
 
+// RFC 6749 section 2.3.1: the limit is for guesses. A client whose keys are out of
+// reach has guessed nothing, and neither have others behind its address.
+func TestKeysOutOfReachCountAsNoFailure(t *testing.T) {
+	for _, client := range []string{"down", "nowhere"} {
+		e := assertingEndpoint(t)
+		for i := range 2 * failuresPerSource {
+			assertion := assert(t, ecKey(), "ES256", nil, assertionClaims(client, e.clock.now))
+			if got := e.refuse(t, asserting(assertion, "")); got.Status != http.StatusUnauthorized || got.Reason != ReasonAssertionKeysUnavailable {
+				t.Fatalf("%s, attempt %d: %d %s", client, i+1, got.Status, got.Reason)
+			}
+		}
+		if got := len(e.clock.slept); got != 2*failuresPerSource {
+			t.Errorf("%s: %d answers were held to the floor", client, got)
+		}
+		if w := e.answer(asserting(assert(t, ecKey(), "ES256", nil, assertionClaims("ec", e.clock.now)), "")); w.Code != http.StatusOK {
+			t.Errorf("a neighbour: %d %s", w.Code, w.Body)
+		}
+	}
+}
+
 // A client that has keys cannot use a secret, which it has not.
 func TestAClientWithKeysHasNoSecret(t *testing.T) {
 	e := assertingEndpoint(t)
