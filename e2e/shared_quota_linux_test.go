@@ -82,7 +82,7 @@ func TestOneQuotaAtTwoNodes(t *testing.T) {
 		}
 	}
 
-	redis.kill()
+	redis.Kill()
 	for i, n := range cl.nodes {
 		var alone atomic.Int64
 		n.draws(&alone)
@@ -92,8 +92,8 @@ func TestOneQuotaAtTwoNodes(t *testing.T) {
 		n.usedUp()
 	}
 
-	redis.lose()
-	redis.start()
+	redis.Lose()
+	redis.Start()
 	for _, n := range cl.nodes {
 		n.eventually("a token of the quota in Redis", func() bool {
 			_, err := n.issued(0)

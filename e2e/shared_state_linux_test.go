@@ -128,8 +128,8 @@ func TestOneAssertionAtTwoNodes(t *testing.T) {
 		}
 	}
 	cl.nodes[0].die()
-	redis.kill()
-	redis.start()
+	redis.Kill()
+	redis.Start()
 	cl.nodes[0].revive()
 	for round, assertion := range used {
 		if got := race(rounds+round, assertion); !slices.Equal(got, []int{http.StatusUnauthorized, http.StatusUnauthorized}) {
@@ -156,7 +156,7 @@ func TestF23RedisIsLost(t *testing.T) {
 	good, gone, doubtful := stays.mustIssue(), stays.mustIssue(), stays.mustIssue()
 	stays.mustRevoke(gone, http.StatusOK)
 	restarts.learns(gone)
-	redis.kill()
+	redis.Kill()
 
 	for _, n := range cl.nodes {
 		n.mustJudge("a good token without Redis", good, http.StatusOK)
@@ -179,8 +179,8 @@ func TestF23RedisIsLost(t *testing.T) {
 		t.Errorf("status: %d\n%s", code, output)
 	}
 
-	redis.lose()
-	redis.start()
+	redis.Lose()
+	redis.Start()
 	stays.entries("Redis lacked revocations that are known here; they are there again")
 	for i, n := range cl.nodes {
 		n.learns(gone)

@@ -2,22 +2,22 @@ package state
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/redistest"
 )
 
 // A Redis Cluster, whose one node has all slots: commands whose keys are in several
 // slots are refused there too.
 func TestRedisCluster(t *testing.T) {
 	s := startRedis(t, "--cluster-enabled", "yes")
-	s.do("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-	eventually(t, "the cluster", func() bool { return strings.Contains(fmt.Sprint(s.do("CLUSTER", "INFO")), "cluster_state:ok") })
+	s.Do("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+	eventually(t, "the cluster", func() bool { return strings.Contains(fmt.Sprint(s.Do("CLUSTER", "INFO")), "cluster_state:ok") })
 	nodes := make([]*Redis, 2)
 	for i := range nodes {
-		nodes[i] = running(t, member(t, RedisOptions{URLs: []string{s.url()}, Cluster: true}))
+		nodes[i] = running(t, member(t, RedisOptions{URLs: []string{s.URL()}, Cluster: true}))
 	}
 	eventually(t, "the nodes to be ready", func() bool { return nodes[0].Ready() == nil && nodes[1].Ready() == nil })
 	revokeIn(t, nodes[0], "t1")
@@ -35,13 +35,13 @@ func TestRedisCluster(t *testing.T) {
 // Replicas that are asked for must have a revocation, or it is not told to be durable.
 func TestWaitReplicas(t *testing.T) {
 	s := startRedis(t)
-	r := member(t, RedisOptions{URLs: []string{s.url()}, WaitReplicas: 1})
+	r := member(t, RedisOptions{URLs: []string{s.URL()}, WaitReplicas: 1})
 	revocation := Revocation{Issuer: issuer, TokenID: "t1", Until: time.Now().Add(time.Hour)}
 	if err := r.Revoke(t.Context(), revocation); err == nil || !strings.Contains(err.Error(), "0 of the 1 replicas") {
 		t.Errorf("without a replica: %v", err)
 	}
-	replica := startRedis(t, "--replicaof", "127.0.0.1 "+s.port)
-	eventually(t, "the replica", func() bool { return strings.Contains(fmt.Sprint(s.do("INFO", "replication")), "state=online") })
+	replica := startRedis(t, "--replicaof", "127.0.0.1 "+s.Port)
+	eventually(t, "the replica", func() bool { return strings.Contains(fmt.Sprint(s.Do("INFO", "replication")), "state=online") })
 	if err := r.Revoke(t.Context(), revocation); err != nil {
 		t.Errorf("with a replica: %v", err)
 	}
@@ -55,26 +55,20 @@ func TestWaitReplicas(t *testing.T) {
 // killed. What was revoked is known, and new revocations go to the new master.
 func TestF23Failover(t *testing.T) {
 	master := startRedis(t)
-	replica := startRedis(t, "--replicaof", "127.0.0.1 "+master.port)
+	replica := startRedis(t, "--replicaof", "127.0.0.1 "+master.Port)
 	eventually(t, "the replica", func() bool {
-		return strings.Contains(fmt.Sprint(master.do("INFO", "replication")), "state=online")
+		return strings.Contains(fmt.Sprint(master.Do("INFO", "replication")), "state=online")
 	})
-	sentinel := &server{t: t, dir: t.TempDir(), port: freePort(t), args: []string{"--sentinel"}}
-	config := fmt.Sprintf("port %s\nbind 127.0.0.1\ndir %s\nsentinel monitor shop 127.0.0.1 %s 1\nsentinel down-after-milliseconds shop 500\nsentinel failover-timeout shop 5000\n",
-		sentinel.port, sentinel.dir, master.port)
-	if err := os.WriteFile(filepath.Join(sentinel.dir, "sentinel.conf"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(sentinel.kill)
-	sentinel.start()
+	sentinel := &server{redistest.New(t, freePort(t)), t}
+	sentinel.StartSentinel("sentinel monitor shop 127.0.0.1 " + master.Port + " 1\nsentinel down-after-milliseconds shop 500\nsentinel failover-timeout shop 5000\n")
 	eventually(t, "the Sentinel to know the replica", func() bool {
-		return strings.Contains(fmt.Sprint(sentinel.do("SENTINEL", "REPLICAS", "shop")), replica.port)
+		return strings.Contains(fmt.Sprint(sentinel.Do("SENTINEL", "REPLICAS", "shop")), replica.Port)
 	})
-	o := RedisOptions{URLs: []string{sentinel.url()}, SentinelMaster: "shop"}
+	o := RedisOptions{URLs: []string{sentinel.URL()}, SentinelMaster: "shop"}
 	a, b := running(t, member(t, o)), running(t, member(t, o))
 	revokeIn(t, a, "t1")
 	eventually(t, "the revocation there", func() bool { return knows(b, "t1") })
-	master.kill()
+	master.Kill()
 	eventually(t, "the failover", func() bool {
 		return a.Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: "t2", Until: time.Now().Add(time.Hour)}) == nil
 	})

@@ -51,11 +51,11 @@ func TestOnceIsForgottenInTime(t *testing.T) {
 	if !once(t, s.member(), "a") {
 		t.Fatal("not the first")
 	}
-	keys := s.do("KEYS", DefaultPrefix+"once:*").([]any)
+	keys := s.Do("KEYS", DefaultPrefix+"once:*").([]any)
 	if len(keys) != 1 {
 		t.Fatalf("keys %v", keys)
 	}
-	if left := s.do("PTTL", keys[0]).(int64); left <= time.Minute.Milliseconds() || left > 2*time.Minute.Milliseconds() {
+	if left := s.Do("PTTL", keys[0]).(int64); left <= time.Minute.Milliseconds() || left > 2*time.Minute.Milliseconds() {
 		t.Errorf("forgotten after %d ms", left)
 	}
 }
@@ -90,7 +90,7 @@ func TestRevocationsOfEveryLifetime(t *testing.T) {
 		}
 	}
 	for i, want := range []int64{2, 1, 2} {
-		if n := s.do("XLEN", a.streamKey(i)).(int64); n != want {
+		if n := s.Do("XLEN", a.streamKey(i)).(int64); n != want {
 			t.Errorf("%s has %d entries, want %d", a.streamKey(i), n, want)
 		}
 	}
@@ -124,10 +124,10 @@ func TestRedisForgetsExpiredRevocations(t *testing.T) {
 	s := startRedis(t)
 	a := s.member()
 	for n := range 300 { // whole nodes of the stream are trimmed, of a hundred entries each
-		s.do("XADD", a.streamKey(0), fmt.Sprintf("%d-1", n+1), entryField, appendRecords(nil, []record{newRecord(Revocation{Issuer: issuer, TokenID: fmt.Sprint(n), Until: time.Unix(1, 0)})}))
+		s.Do("XADD", a.streamKey(0), fmt.Sprintf("%d-1", n+1), entryField, appendRecords(nil, []record{newRecord(Revocation{Issuer: issuer, TokenID: fmt.Sprint(n), Until: time.Unix(1, 0)})}))
 	}
 	revokeIn(t, a, "t1")
-	if n := s.do("XLEN", a.streamKey(0)).(int64); n > 101 {
+	if n := s.Do("XLEN", a.streamKey(0)).(int64); n > 101 {
 		t.Errorf("%d entries are left", n)
 	}
 }
@@ -155,9 +155,9 @@ func TestQuotaAmongNodes(t *testing.T) {
 	if wait := a.Take(t.Context(), "nothing", 0, time.Hour); wait != time.Hour {
 		t.Errorf("of nothing: wait %s", wait)
 	}
-	keys := s.do("KEYS", DefaultPrefix+"quota:*").([]any)
+	keys := s.Do("KEYS", DefaultPrefix+"quota:*").([]any)
 	for _, key := range keys {
-		if left := s.do("PTTL", key).(int64); left <= 0 || left > time.Hour.Milliseconds() {
+		if left := s.Do("PTTL", key).(int64); left <= 0 || left > time.Hour.Milliseconds() {
 			t.Errorf("%s is forgotten after %d ms", key, left)
 		}
 	}
@@ -167,7 +167,7 @@ func TestQuotaAmongNodes(t *testing.T) {
 // counts quotas alone, and is there when Redis is.
 func TestF23RedisIsDownAtTheStart(t *testing.T) {
 	s := startRedis(t)
-	s.kill()
+	s.Kill()
 	r := running(t, s.member())
 	if err := r.Ready(); !errors.Is(err, ErrNotSynced) {
 		t.Errorf("ready: %v", err)
@@ -191,7 +191,7 @@ func TestF23RedisIsDownAtTheStart(t *testing.T) {
 		h := r.Health()
 		return h.Problem != "" && !h.Synced && h.LastSync.IsZero() && h.Unavailable == 1
 	})
-	s.start()
+	s.Start()
 	eventually(t, "Redis to be followed", func() bool { h := r.Health(); return r.Ready() == nil && h.Problem == "" })
 	if !once(t, r, "a") || once(t, r, "a") {
 		t.Error("an identifier that was refused in the outage")
@@ -212,12 +212,12 @@ func TestF23RedisRestarts(t *testing.T) {
 			if !once(t, a, "used") {
 				t.Fatal("not the first")
 			}
-			s.kill()
+			s.Kill()
 			eventually(t, "the outage to show", func() bool { return a.Health().Problem != "" && b.Health().Problem != "" })
 			if !knows(a, "t1") || a.Ready() != nil {
 				t.Error("forgotten in the outage")
 			}
-			s.start()
+			s.Start()
 			eventually(t, "Redis to know again", func() bool { return s.stored() == 2 && a.Health().Problem == "" && b.Health().Problem == "" })
 			if once(t, a, "used") {
 				t.Error("used again, where it was used before")
@@ -239,7 +239,7 @@ func TestF23RedisLosesAll(t *testing.T) {
 			a, b := running(t, s.member()), running(t, s.member())
 			revokeIn(t, a, "t1", "t2")
 			eventually(t, "the revocations there", func() bool { return knows(b, "t2") })
-			s.do(lose...)
+			s.Do(lose...)
 			eventually(t, "Redis to know again", func() bool { return s.stored() == 2 })
 			c := running(t, s.member())
 			revokeIn(t, c, "t3")
@@ -256,7 +256,7 @@ func TestF23SlowRedis(t *testing.T) {
 	if !once(t, r, "before") {
 		t.Fatal("not the first")
 	}
-	s.signal(syscall.SIGSTOP)
+	s.Signal(syscall.SIGSTOP)
 	var asking sync.WaitGroup
 	for n := range 4 * mostConnections {
 		asking.Go(func() {
@@ -269,7 +269,7 @@ func TestF23SlowRedis(t *testing.T) {
 	if !knowsNothingWrong(r) {
 		t.Error("forgotten")
 	}
-	s.signal(syscall.SIGCONT)
+	s.Signal(syscall.SIGCONT)
 	eventually(t, "Redis to answer", func() bool {
 		_, err := r.Once(t.Context(), "worker", "after", time.Now().Add(time.Minute))
 		return err == nil
@@ -281,10 +281,10 @@ func knowsNothingWrong(r *Redis) bool { return !knows(r, "t1") && r.identifiers.
 
 func TestRedisUser(t *testing.T) {
 	s := startRedis(t)
-	s.do("ACL", "SETUSER", "caddy", "on", ">secret", "~"+DefaultPrefix+"*", "-@all", "+@connection", "+set", "+get", "+time", "+xadd", "+xread", "+xrange", "+eval", "+evalsha", "+info")
-	s.do("ACL", "SETUSER", "default", "off")
+	s.Do("ACL", "SETUSER", "caddy", "on", ">secret", "~"+DefaultPrefix+"*", "-@all", "+@connection", "+set", "+get", "+time", "+xadd", "+xread", "+xrange", "+eval", "+evalsha", "+info")
+	s.Do("ACL", "SETUSER", "default", "off")
 	as := func(user, password string) *Redis {
-		return member(t, RedisOptions{URLs: []string{s.url()}, Credentials: func() (string, string) { return user, password }})
+		return member(t, RedisOptions{URLs: []string{s.URL()}, Credentials: func() (string, string) { return user, password }})
 	}
 	for name, r := range map[string]*Redis{"wrong password": as("caddy", "wrong"), "unknown user": as("nobody", "secret"), "nobody": s.member()} {
 		if err := r.Load(t.Context()); !errors.Is(err, ErrUnavailable) || r.Ready() == nil || strings.Contains(err.Error(), "secret") {
@@ -310,8 +310,8 @@ func TestRedisUser(t *testing.T) {
 // A user whose commands are refused is told of, and nothing is let through.
 func TestRedisUserWithoutRights(t *testing.T) {
 	s := startRedis(t)
-	s.do("ACL", "SETUSER", "caddy", "on", ">secret", "~other:*", "+@all")
-	r := member(t, RedisOptions{URLs: []string{s.url()}, Credentials: func() (string, string) { return "caddy", "secret" }})
+	s.Do("ACL", "SETUSER", "caddy", "on", ">secret", "~other:*", "+@all")
+	r := member(t, RedisOptions{URLs: []string{s.URL()}, Credentials: func() (string, string) { return "caddy", "secret" }})
 	if err := r.Load(t.Context()); !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "NOPERM") {
 		t.Error(err)
 	}
@@ -330,18 +330,18 @@ func TestRedisOverTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := startRedis(t, "--tls-port", "0", "--tls-cert-file", file("cert.pem"), "--tls-key-file", file("key.pem"), "--tls-ca-cert-file", file("cert.pem"), "--tls-auth-clients", "no")
-	s.kill()
-	port := s.port
-	s.args = append(s.args, "--port", "0", "--tls-port", port)
-	s.start()
+	s.Kill()
+	port := s.Port
+	s.Args = append(s.Args, "--port", "0", "--tls-port", port)
+	s.Start()
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
-	url := "rediss://" + s.addr()
+	url := "rediss://" + s.Addr()
 	r := member(t, RedisOptions{URLs: []string{url}, TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}})
 	if !once(t, r, "a") || once(t, r, "a") {
 		t.Error("not once")
 	}
-	for name, o := range map[string]RedisOptions{"an unknown authority": {URLs: []string{url}}, "no TLS": {URLs: []string{s.url()}}} {
+	for name, o := range map[string]RedisOptions{"an unknown authority": {URLs: []string{url}}, "no TLS": {URLs: []string{s.URL()}}} {
 		if err := member(t, o).Load(t.Context()); !errors.Is(err, ErrUnavailable) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -377,8 +377,8 @@ func TestDangersOfRedis(t *testing.T) {
 func TestDangersThatMayNotBeAsked(t *testing.T) {
 	s := startRedis(t, "--appendonly", "no")
 	for want, denied := range map[string]string{"allow INFO": "-info", "may not ask whether snapshots": "-config"} {
-		s.do("ACL", "SETUSER", "caddy", "reset", "on", ">secret", "~*", "+@all", denied)
-		r := member(t, RedisOptions{URLs: []string{s.url()}, Credentials: func() (string, string) { return "caddy", "secret" }})
+		s.Do("ACL", "SETUSER", "caddy", "reset", "on", ">secret", "~*", "+@all", denied)
+		r := member(t, RedisOptions{URLs: []string{s.URL()}, Credentials: func() (string, string) { return "caddy", "secret" }})
 		load(t, r)
 		if warnings := r.Health().Warnings; !contains(warnings, want) {
 			t.Errorf("%s: %q", denied, warnings)
@@ -402,10 +402,10 @@ func TestF23RedisIsFull(t *testing.T) {
 func TestForeignEntriesInRedis(t *testing.T) {
 	s := startRedis(t)
 	r := s.member()
-	s.do("XADD", r.streamKey(0), "*", "other", "x")
-	s.do("XADD", r.streamKey(0), "*", entryField, "short")
+	s.Do("XADD", r.streamKey(0), "*", "other", "x")
+	s.Do("XADD", r.streamKey(0), "*", entryField, "short")
 	revokeIn(t, r, "t1")
-	s.do("XADD", r.streamKey(0), "*", entryField, "x", "more", "y")
+	s.Do("XADD", r.streamKey(0), "*", entryField, "x", "more", "y")
 	if n := s.stored(); n != 1 {
 		t.Errorf("%d are known", n)
 	}
@@ -416,7 +416,7 @@ func TestRevocationsMoveToRedis(t *testing.T) {
 	s := startRedis(t)
 	node := NewNode(Options{})
 	revokeIn(t, NewMemory(node), "t1")
-	r, err := NewRedis(node, RedisOptions{URLs: []string{s.url()}})
+	r, err := NewRedis(node, RedisOptions{URLs: []string{s.URL()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -435,7 +435,7 @@ func TestRedisLeavesNothingBehind(t *testing.T) {
 		r := running(t, s.member())
 		eventually(t, "Redis to be followed", func() bool { return r.Ready() == nil })
 		down := startRedis(t)
-		down.kill()
+		down.Kill()
 		running(t, down.member())
 	})
 	goleak.VerifyNone(t, before)
