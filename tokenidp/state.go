@@ -32,11 +32,13 @@ type stateModule interface {
 // standingState is the state of the configurations that say the same of it.
 type standingState struct {
 	state.State
+	node    *state.Node
 	bounded *storage.Bounded
 }
 
 // Destruct closes what the state holds open.
 func (s *standingState) Destruct() error {
+	s.node.Released()
 	if closer, ok := s.State.(io.Closer); ok {
 		return closer.Close()
 	}
@@ -69,8 +71,9 @@ func (a *App) provisionState(ctx caddy.Context, bounded *storage.Bounded) error 
 	a.standingStates = append(a.standingStates, "")
 	identity := module.identity(bounded)
 	standing, _, err := standingStates.LoadOrNew(identity, func() (caddy.Destructor, error) {
-		s, err := module.open(node.(standingNode).Node, bounded, a.logger.Named("state"))
-		return &standingState{s, bounded}, err
+		known := node.(standingNode).Node
+		s, err := module.open(known, bounded, a.logger.Named("state"))
+		return &standingState{s, known, bounded}, err
 	})
 	if err != nil {
 		return err

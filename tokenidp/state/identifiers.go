@@ -48,9 +48,9 @@ func (i *identifiers) once(owner, id string, until time.Time) (first bool, err e
 	}
 	now := i.clock.moment()
 	i.used.update(newKey(onceKind, "", id), now, func(known *fact) fact {
-		learned := fact{o, now.term(seconds(until), 0)}
+		learned := fact{before: o, term: now.term(seconds(until), 0)}
 		if known != nil {
-			return fact{known.before, known.term.join(learned.term)}
+			return fact{before: known.before, term: known.term.join(learned.term)}
 		}
 		first = true
 		return learned
@@ -71,7 +71,7 @@ func (i *identifiers) remember(owner, id string, until time.Time) {
 		return
 	}
 	now := i.clock.moment()
-	i.used.update(newKey(onceKind, "", id), now, func(*fact) fact { return fact{o, now.term(seconds(until), 0)} })
+	i.used.update(newKey(onceKind, "", id), now, func(*fact) fact { return fact{before: o, term: now.term(seconds(until), 0)} })
 	i.owners[o].Add(1)
 }
 

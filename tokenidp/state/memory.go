@@ -24,10 +24,11 @@ func (m *Memory) Revoke(_ context.Context, revocations ...Revocation) error {
 	if err := check(revocations); err != nil {
 		return err
 	}
-	if err := m.revocations.room(len(revocations)); err != nil {
+	records := newRecords(revocations)
+	if err := m.revocations.room(records); err != nil {
 		return err
 	}
-	m.revocations.add(newRecords(revocations)...)
+	m.revocations.add(0, records...)
 	return nil
 }
 

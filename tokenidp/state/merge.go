@@ -39,18 +39,28 @@ func (s *Storage) tidy(ctx context.Context) error {
 }
 
 // restore writes what is in force here, and in no segment: after a segment vanished
-// that nobody replaced, and when this node already knew something under another
-// state.
+// that nobody replaced, and when something was learned under another state.
 func (s *Storage) restore(ctx context.Context) error {
 	s.mu.Lock()
 	due := s.audit
+	s.audit = false
 	s.mu.Unlock()
 	if !due {
 		return nil
 	}
-	names := s.knownNames()
+	err := s.audited(ctx)
+	if err != nil {
+		s.mu.Lock()
+		s.audit = true
+		s.mu.Unlock()
+	}
+	return err
+}
+
+func (s *Storage) audited(ctx context.Context) error {
+	store := s.store.Load()
 	var stored []record
-	for _, name := range names {
+	for _, name := range s.knownNames() {
 		seg, err := s.segments.load(ctx, name)
 		switch {
 		case err == nil:
@@ -60,15 +70,13 @@ func (s *Storage) restore(ctx context.Context) error {
 			return fmt.Errorf("reading %s: %w", s.segments.Key(name), err)
 		}
 	}
+	s.revocations.stored(store, stored)
 	missing := s.revocations.missing(byName(stored))
 	for part := range slices.Chunk(missing, s.splitAt) {
 		if err := s.write(ctx, segment{records: part}); err != nil {
 			return err
 		}
 	}
-	s.mu.Lock()
-	s.audit = false
-	s.mu.Unlock()
 	if len(missing) > 0 {
 		s.logger.Warn("the storage had lost revocations that are known here; they are stored again", zap.Int("revocations", len(missing)))
 	}
@@ -146,16 +154,11 @@ func (s *Storage) merge(ctx context.Context, names []string) error {
 	if len(merged) < 2 {
 		return nil
 	}
-	records = s.unexpired(joined(records))
-	parts := slices.Collect(slices.Chunk(records, s.splitAt))
-	for i, part := range parts {
-		seg := segment{records: part}
-		if i == len(parts)-1 { // the others are there by then
-			seg.replaces = merged
-		}
-		if err := s.write(ctx, seg); err != nil {
-			return err
-		}
+	now := s.clock.moment()
+	// What this node still holds has not expired by either clock.
+	records = slices.DeleteFunc(joined(records), func(r record) bool { return !s.revocations.holds(r, now) })
+	if err := s.replace(ctx, merged, records); err != nil {
+		return err
 	}
 	for _, name := range merged {
 		if err := s.drop(ctx, name); err != nil {
@@ -165,15 +168,34 @@ func (s *Storage) merge(ctx context.Context, names []string) error {
 	return nil
 }
 
+// replace writes segments for those that were merged, all or none. The last one tells
+// whom they replace: the others are there by then.
+func (s *Storage) replace(ctx context.Context, merged []string, records []record) (err error) {
+	var written []string
+	defer func() {
+		if err == nil {
+			return
+		}
+		removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
+		defer cancel()
+		for _, name := range written {
+			_ = s.drop(removing, name) // else they expire
+		}
+	}()
+	parts := slices.Collect(slices.Chunk(records, s.splitAt))
+	for i, part := range parts {
+		seg := segment{records: part}
+		if i == len(parts)-1 {
+			seg.replaces = merged
+		}
+		var name string
+		if name, err = s.writeNamed(ctx, seg); err != nil {
+			return err
+		}
+		written = append(written, name)
+	}
+	return nil
+}
+
 // mergedAtOnce bounds the memory that merging takes.
 const mergedAtOnce = 16 * mostRecords
-
-// unexpired leaves out what expired an hour ago, once this process has run for so
-// long that a wrong clock would have been noticed.
-func (s *Storage) unexpired(records []record) []record {
-	now := s.clock.moment()
-	if s.clock.elapsed()-s.begun < leastRemembered {
-		return records
-	}
-	return slices.DeleteFunc(records, func(r record) bool { return now.wall > add(add(r.until, leeway), leastRemembered) })
-}

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -109,6 +110,64 @@ func TestF13WrongClockDeletesNothing(t *testing.T) {
 	s.sweep()
 	if !knows(s, "t1") || len(f.entries(t)) != 1 {
 		t.Error("forgotten by a wrong clock")
+	}
+}
+
+// A wall clock that jumps ahead while segments are merged, and back, loses none of
+// them, though the process has run for long.
+func TestF13ClockStepDuringAMerge(t *testing.T) {
+	f, c := newFaulty(t), newClocks()
+	s := issuing(f, c)
+	load(t, s)
+	c.pass(90 * time.Minute)
+	for n := range 3 * leastMerged {
+		revoke(t, s, c, fmt.Sprint("t", n))
+	}
+	c.step(36 * time.Hour)
+	s.keepCurrent(t.Context())
+	c.step(-36 * time.Hour)
+	s.keepCurrent(t.Context())
+	later := process(f.again(), c)
+	load(t, later)
+	for n := range 3 * leastMerged {
+		if !knows(later, fmt.Sprint("t", n)) {
+			t.Fatalf("of %d entries, t%d is not known to a later process", len(f.entries(t)), n)
+		}
+	}
+}
+
+// A merge that breaks off leaves nothing behind.
+func TestMergeThatBreaksOff(t *testing.T) {
+	f, c := newFaulty(t), newClocks()
+	s := issuing(f, c)
+	s.splitAt = 10
+	for n := range 2 * leastMerged {
+		revoke(t, s, c, fmt.Sprint("t", n))
+	}
+	load(t, s)
+	before, stores := len(f.entries(t)), 0
+	f.fail(func(op, _ string) error {
+		if op == "Store" {
+			if stores++; stores%3 == 0 {
+				return errOut
+			}
+		}
+		return nil
+	})
+	for range 5 {
+		if err := s.tidy(t.Context()); !errors.Is(err, errOut) {
+			t.Fatal(err)
+		}
+		load(t, s)
+	}
+	if got := len(f.entries(t)); got != before {
+		t.Errorf("%d entries, and %d before", got, before)
+	}
+	f.fail(nil)
+	s.keepCurrent(t.Context())
+	later := process(f.again(), c)
+	if load(t, later); later.Health().Revocations != 2*leastMerged {
+		t.Errorf("%+v", later.Health())
 	}
 }
 

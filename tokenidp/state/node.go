@@ -1,6 +1,7 @@
 package state
 
 import (
+	"sync/atomic"
 	"time"
 )
 
@@ -23,7 +24,12 @@ type Node struct {
 	revocations *revocations
 	identifiers *identifiers
 	quotas      *quotas
+	released    atomic.Uint64
 }
+
+// Released is called when a state has ended: what that learned meanwhile is known to
+// the node, and maybe not to the state that came after it.
+func (n *Node) Released() { n.released.Add(1) }
 
 // NewNode makes a Node that knows nothing.
 func NewNode(o Options) *Node {

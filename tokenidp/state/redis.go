@@ -150,11 +150,11 @@ func (r *Redis) Revoke(ctx context.Context, revocations ...Revocation) error {
 	if err := check(revocations); err != nil {
 		return err
 	}
-	if err := r.revocations.room(len(revocations)); err != nil {
+	records := newRecords(revocations)
+	if err := r.revocations.room(records); err != nil {
 		return err
 	}
-	records := newRecords(revocations)
-	r.revocations.add(records...)
+	r.revocations.add(0, records...)
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	if err := r.add(ctx, records); err != nil {

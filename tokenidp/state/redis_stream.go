@@ -243,7 +243,7 @@ func (r *Redis) read(ctx context.Context, block time.Duration, learned func([]re
 				r.logger.Error("an entry in Redis is no revocation, and is left alone", zap.String("stream", stream.Stream), zap.String("entry", entry.ID), zap.Error(err))
 				continue
 			}
-			r.revocations.add(records...)
+			r.revocations.add(0, records...)
 			if learned != nil {
 				learned(records)
 			}

@@ -2,6 +2,7 @@ package state
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,6 +20,7 @@ type revocations struct {
 	clock                    clock
 	most                     int
 	tokens, clients, issuers table
+	stores                   atomic.Uint32 // that were numbered
 
 	full  sync.Mutex // held by who looks for room
 	swept time.Duration
@@ -41,18 +43,66 @@ func (t *table) reaches(k key, issued int64) bool {
 	return s != nil && issued <= int64(s.fact().before)
 }
 
-// add puts the records in force. Of two for the same tokens, both hold.
-func (r *revocations) add(records ...record) {
+// newStore is a number for a state in which nothing is known to be stored: a new one,
+// or one that has lost something.
+func (r *revocations) newStore() uint32 { return r.stores.Add(1) }
+
+// add puts the records in force, which the store has; 0: none. Of two for the same
+// tokens, both hold.
+func (r *revocations) add(store uint32, records ...record) {
 	now := r.clock.moment()
 	for _, rec := range records {
-		learned := fact{rec.before, now.term(rec.until, leastRemembered)}
+		learned := fact{rec.before, now.term(rec.until, leastRemembered), store}
 		r.table(rec.kind).update(rec.key, now, func(known *fact) fact {
 			if known == nil {
 				return learned
 			}
-			return fact{max(known.before, learned.before), known.term.join(learned.term)}
+			return known.join(learned)
 		})
 	}
+}
+
+// join is what both say. A store has it if it has one of them that says it all.
+func (f fact) join(g fact) fact {
+	both := fact{before: max(f.before, g.before), term: f.term.join(g.term)}
+	for _, one := range []fact{f, g} { // the later one is of the store in use
+		if one.store != 0 && one.before == both.before && one.term.until == both.term.until {
+			both.store = one.store
+		}
+	}
+	return both
+}
+
+// stored notes that the store has the records, as far as they are in force.
+func (r *revocations) stored(store uint32, records []record) {
+	for _, rec := range records {
+		r.table(rec.kind).revise(rec.key, func(f fact) fact {
+			if rec.before >= f.before && add(rec.until, leeway) >= f.term.until {
+				f.store = store
+			}
+			return f
+		})
+	}
+}
+
+// news are the records that the store is not known to have, each once.
+func (r *revocations) news(store uint32, records []record) (news []record) {
+	for _, rec := range joined(records) {
+		if s := r.table(rec.kind).find(rec.key); s != nil {
+			f := s.fact()
+			if f.store == store && f.before >= rec.before && f.term.until >= add(rec.until, leeway) {
+				continue
+			}
+		}
+		news = append(news, rec)
+	}
+	return news
+}
+
+// holds tells whether what the record revokes is in force.
+func (r *revocations) holds(rec record, now moment) bool {
+	s := r.table(rec.kind).find(rec.key)
+	return s != nil && !s.fact().term.over(now)
 }
 
 func (r *revocations) table(k kind) *table {
@@ -66,9 +116,16 @@ func (r *revocations) table(k kind) *table {
 	}
 }
 
-// room returns ErrFull where there is none for n more.
-func (r *revocations) room(n int) error {
-	if r.len()+n <= r.most {
+// room returns ErrFull where there is none for the records. What revokes more than one
+// token is made by operators alone, and always finds room.
+func (r *revocations) room(records []record) error {
+	n := 0
+	for _, rec := range records {
+		if rec.kind == tokenKind && r.tokens.find(rec.key) == nil {
+			n++
+		}
+	}
+	if n == 0 || r.len()+n <= r.most {
 		return nil
 	}
 	r.full.Lock()

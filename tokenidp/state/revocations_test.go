@@ -130,6 +130,24 @@ func TestF24RevocationsAreNeverForgottenToMakeRoom(t *testing.T) {
 	}
 }
 
+// A full list takes what it has already, and what operators revoke.
+func TestFullListTakesWhatOperatorsRevoke(t *testing.T) {
+	c := newClocks()
+	o := c.options()
+	o.mostRevocations = 2
+	m := NewMemory(NewNode(o))
+	revoke(t, m, c, "a", "b", "a")
+	until := c.now().Add(time.Hour)
+	for _, r := range []Revocation{{Issuer: issuer, ClientID: "worker", Before: c.now(), Until: until}, {Issuer: issuer, Before: c.now(), Until: until}} {
+		if err := m.Revoke(t.Context(), r); err != nil {
+			t.Errorf("%+v: %v", r, err)
+		}
+	}
+	if err := m.Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: "c", Until: until}); !errors.Is(err, ErrFull) {
+		t.Errorf("one token more: %v", err)
+	}
+}
+
 // TestF13ClockStepsForgetNoRevocation, ahead and back.
 func TestF13ClockStepsForgetNoRevocation(t *testing.T) {
 	c := newClocks()
@@ -158,7 +176,7 @@ func million(b testing.TB, count int) *Memory {
 	m := NewMemory(NewNode(Options{}))
 	until := time.Now().Add(time.Hour)
 	for n := range count {
-		m.revocations.add(newRecord(Revocation{Issuer: issuer, TokenID: fmt.Sprint(n), Until: until}))
+		m.revocations.add(0, newRecord(Revocation{Issuer: issuer, TokenID: fmt.Sprint(n), Until: until}))
 	}
 	err := m.Revoke(b.Context(),
 		Revocation{Issuer: issuer, ClientID: "other", Before: time.Now(), Until: until},
@@ -207,7 +225,7 @@ func BenchmarkRevoked(b *testing.B) {
 		go func() {
 			defer close(ended)
 			for n := 0; b.Context().Err() == nil; n++ {
-				m.revocations.add(newRecord(Revocation{Issuer: issuer, TokenID: fmt.Sprint(n), Until: time.Now()}))
+				m.revocations.add(0, newRecord(Revocation{Issuer: issuer, TokenID: fmt.Sprint(n), Until: time.Now()}))
 			}
 		}()
 		b.RunParallel(func(pb *testing.PB) {

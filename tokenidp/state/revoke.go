@@ -21,11 +21,14 @@ func (s *Storage) Revoke(ctx context.Context, revocations ...Revocation) error {
 	if err := check(revocations); err != nil {
 		return err
 	}
-	if err := s.revocations.room(len(revocations)); err != nil {
+	records := s.revocations.news(s.store.Load(), newRecords(revocations))
+	if len(records) == 0 {
+		return nil
+	}
+	if err := s.revocations.room(records); err != nil {
 		return err
 	}
-	records := newRecords(revocations)
-	s.revocations.add(records...)
+	s.revocations.add(0, records...)
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	b := s.submit(records)
@@ -70,7 +73,7 @@ func (s *Storage) writeBatches() {
 		if b == nil {
 			return
 		}
-		b.err = s.writeRecords(b.records)
+		b.err = s.writeRecords(joined(b.records))
 		close(b.written)
 	}
 }
@@ -98,12 +101,18 @@ func (s *Storage) writeRecords(records []record) error {
 
 // write stores the segment, and knows it then.
 func (s *Storage) write(ctx context.Context, seg segment) error {
-	name, err := s.segments.write(ctx, seg)
-	if err != nil {
-		return err
+	_, err := s.writeNamed(ctx, seg)
+	return err
+}
+
+func (s *Storage) writeNamed(ctx context.Context, seg segment) (name string, err error) {
+	store := s.store.Load()
+	if name, err = s.segments.write(ctx, seg); err != nil {
+		return "", err
 	}
 	s.know(name, seg)
-	return nil
+	s.revocations.stored(store, seg.records)
+	return name, nil
 }
 
 func (s *Storage) know(name string, seg segment) {

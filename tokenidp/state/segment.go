@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// mostRecords is how many one segment holds.
-	mostRecords = 1 << 16
+	// mostRecords is how many one segment holds: some storages take 512 KiB at most.
+	mostRecords = 1 << 14
 	// mostReplaced is how many segments one replaces.
 	mostReplaced = 512
 	// mostSegmentSize is more than any segment takes.

@@ -41,17 +41,19 @@ type Storage struct {
 	logger   *zap.Logger
 	mergesAt int           // how many segments of about one size
 	splitAt  int           // how many records are one segment
-	begun    time.Duration // when, by the clock that nobody sets
 	running  chan struct{} // held by the one Run that works
 	syncing  chan struct{} // held by who reads the storage
 	synced   atomic.Bool
+	store    atomic.Uint32 // what has been stored since the last loss is known by it
 
 	mu         sync.Mutex
 	known      map[string]segmentInfo // that were read or written
 	listed     []string               // last
+	gone       []string               // vanished from the listings, before one was complete
 	unreadable map[string]trouble
 	writes     bool     // this node may write where it is not asked to
 	audit      bool     // the storage may lack what is known here
+	ended      uint64   // states of this node, of which that was told
 	pending    *batch   // what is to be written next
 	writing    bool     // somebody writes the batches
 	unstored   []record // in force here, and not in the storage
@@ -80,11 +82,12 @@ func NewStorage(n *Node, storage certmagic.Storage, folder string, poll time.Dur
 	}
 	s := &Storage{
 		Node: n, segments: newSegments(storage, folder), poll: poll, logger: logger, splitAt: mostRecords,
-		begun:   n.clock.elapsed(),
 		running: make(chan struct{}, 1), syncing: make(chan struct{}, 1),
 		known: make(map[string]segmentInfo), unreadable: make(map[string]trouble),
 		audit: n.revocations.len() > 0, // under a state before
 	}
+	s.store.Store(n.revocations.newStore())
+	s.ended = n.released.Load()
 	// Nodes that see the same merge at different times, most often.
 	s.mergesAt = leastMerged + int(s.segments.Process()[0])%leastMerged
 	return s
@@ -147,6 +150,7 @@ func (s *Storage) Run(ctx context.Context, issues bool) {
 func (s *Storage) keepCurrent(ctx context.Context) {
 	working, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
+	s.heedReleased()
 	err := s.Load(working)
 	if err == nil && s.mayWrite() {
 		err = s.tidy(working)
@@ -170,6 +174,14 @@ func (s *Storage) keepCurrent(ctx context.Context) {
 	default:
 		s.logger.Info("the revocations in the storage are within reach again")
 	}
+}
+
+func (s *Storage) heedReleased() {
+	ended := s.released.Load()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.audit = s.audit || ended != s.ended
+	s.ended = ended
 }
 
 // steady leaves out the words of an error that differ each time it comes.

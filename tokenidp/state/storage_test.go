@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -435,8 +436,9 @@ func TestDamagedEntriesAreLeftAlone(t *testing.T) {
 	}
 }
 
-// An entry that this process may not read is one entry, and no outage.
-func TestRefusedEntryIsLeftAlone(t *testing.T) {
+// An entry that this process may not read is one entry, and no outage; but at a start,
+// when nothing may be readable, it is.
+func TestRefusedEntry(t *testing.T) {
 	f, c := newFaulty(t), newClocks()
 	writer := process(f.again(), c)
 	revoke(t, writer, c, "a", "b")
@@ -448,9 +450,108 @@ func TestRefusedEntryIsLeftAlone(t *testing.T) {
 		return nil
 	})
 	s := process(f, c)
+	if err := s.Load(t.Context()); !errors.Is(err, os.ErrPermission) || !strings.Contains(err.Error(), refused) || s.Ready() == nil {
+		t.Fatalf("at a start: %v", err)
+	}
+	refuse := f.before
+	f.fail(nil)
 	load(t, s)
-	if h := s.Health(); h.Revocations != 1 || len(h.Warnings) != 1 || s.Ready() != nil {
+	revoke(t, writer, c, "c")
+	refused = filepath.Base(slices.MaxFunc(f.entries(t), func(a, b string) int { return strings.Compare(filepath.Base(a), filepath.Base(b)) }))
+	f.fail(refuse)
+	load(t, s)
+	if h := s.Health(); h.Revocations != 2 || len(h.Warnings) != 1 || s.Ready() != nil {
 		t.Errorf("%+v", h)
+	}
+}
+
+// A loss that was seen in a reading that then failed is a loss all the same.
+func TestLossThatIsSeenByAReadingThatFails(t *testing.T) {
+	for name, fault := range map[string]func(end context.CancelFunc) error{
+		"the storage fails":       func(context.CancelFunc) error { return errOut },
+		"the configuration ended": func(end context.CancelFunc) error { end(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f, c := newFaulty(t), newClocks()
+			s := issuing(f, c)
+			revoke(t, s, c, "t1")
+			load(t, s)
+			for _, file := range f.entries(t) {
+				if err := os.Remove(file); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ctx, end := context.WithCancel(t.Context())
+			listings := 0
+			f.fail(func(op, _ string) error {
+				if op == "List" {
+					if listings++; listings == 2 {
+						return fault(end)
+					}
+				}
+				return nil
+			})
+			s.keepCurrent(ctx)
+			f.fail(nil)
+			s.keepCurrent(t.Context())
+			later := process(f.again(), c)
+			load(t, later)
+			if !knows(s, "t1") || !knows(later, "t1") {
+				t.Errorf("this process knows %t, a later one %t", knows(s, "t1"), knows(later, "t1"))
+			}
+		})
+	}
+}
+
+// What a state that has ended learned at last gets into the one that came after it.
+func TestRevocationsOfAStateThatEnds(t *testing.T) {
+	f, c := newFaulty(t), newClocks()
+	node := NewNode(c.options())
+	before, after := NewMemory(node), NewStorage(node, storage.NewBounded(f), folder, DefaultPoll, nil)
+	after.writes = true
+	after.keepCurrent(t.Context())
+	revoke(t, before, c, "t1") // a request that was slow
+	node.Released()
+	after.keepCurrent(t.Context())
+	later := process(f.again(), c)
+	if load(t, later); !knows(later, "t1") {
+		t.Error("it is not in the storage")
+	}
+}
+
+// Whoever revokes a token again and again writes it once.
+func TestRevokingAgainWritesNothing(t *testing.T) {
+	f, c := newFaulty(t), newClocks()
+	s, other := issuing(f, c), process(f.again(), c)
+	for range 10 {
+		revoke(t, s, c, "t1", "t1")
+	}
+	if got := len(f.entries(t)); got != 1 {
+		t.Errorf("%d entries", got)
+	}
+	load(t, other)
+	revoke(t, other, c, "t1")
+	if got := len(f.entries(t)); got != 1 {
+		t.Errorf("after another process revoked it too, %d entries", got)
+	}
+	if err := s.Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: "t1", Until: c.now().Add(2 * time.Hour)}); err != nil || len(f.entries(t)) != 2 {
+		t.Errorf("for longer: %v, %d entries", err, len(f.entries(t)))
+	}
+}
+
+// A storage that lost something has not stored it: what is revoked again is written.
+func TestRevokingAgainAfterALoss(t *testing.T) {
+	f, c := newFaulty(t), newClocks()
+	s := process(f, c)
+	revoke(t, s, c, "t1")
+	load(t, s)
+	if err := os.Remove(f.entries(t)[0]); err != nil {
+		t.Fatal(err)
+	}
+	load(t, s)
+	revoke(t, s, c, "t1")
+	if got := len(f.entries(t)); got != 1 {
+		t.Errorf("%d entries", got)
 	}
 }
 

@@ -35,7 +35,6 @@ func (s *Storage) Load(ctx context.Context) error {
 // not of one moment: while segments are merged, one may have neither those that are
 // replaced nor the one that replaces them, and the next one shows it.
 func (s *Storage) read(ctx context.Context) error {
-	var gone []string
 	for range attempts {
 		began := s.clock.now()
 		before := s.knownNames()
@@ -47,9 +46,9 @@ func (s *Storage) read(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		gone = append(gone, s.forget(before, names)...)
+		s.forget(before, names)
 		if s.settled(names) && complete {
-			s.reportLost(gone)
+			s.judgeGone()
 			s.current(began)
 			return nil
 		}
@@ -71,6 +70,7 @@ func (s *Storage) knownNames() []string {
 // vanished meanwhile.
 func (s *Storage) readFresh(ctx context.Context, names []string) (complete bool, err error) {
 	complete = true
+	store := s.store.Load()
 	for _, name := range s.fresh(names) {
 		seg, err := s.segments.load(ctx, name)
 		switch {
@@ -78,12 +78,12 @@ func (s *Storage) readFresh(ctx context.Context, names []string) (complete bool,
 			return false, fmt.Errorf("reading %s: %w", s.segments.Key(name), ctx.Err())
 		case errors.Is(err, fs.ErrNotExist): // just merged, as the next listing will show
 			complete = false
-		case damaged(err):
+		case damaged(err) && (s.synced.Load() || !errors.Is(err, fs.ErrPermission)): // at a start, nothing may be readable
 			s.quarantine(name, err)
 		case err != nil:
 			return false, fmt.Errorf("reading %s: %w", s.segments.Key(name), err)
 		default:
-			s.revocations.add(seg.records...)
+			s.revocations.add(store, seg.records...)
 			s.know(name, seg)
 		}
 	}
@@ -125,8 +125,9 @@ func (s *Storage) quarantine(name string, cause error) {
 	}
 }
 
-// forget drops the segments that are no longer listed.
-func (s *Storage) forget(before, names []string) (gone []string) {
+// forget drops the segments that are no longer listed. What becomes of them is judged
+// after a whole reading, which may be a later one.
+func (s *Storage) forget(before, names []string) {
 	now := s.clock.moment()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,7 +136,7 @@ func (s *Storage) forget(before, names []string) (gone []string) {
 			continue
 		}
 		if !s.known[name].term.over(now) {
-			gone = append(gone, name)
+			s.gone = append(s.gone, name)
 		}
 		delete(s.known, name)
 	}
@@ -144,7 +145,6 @@ func (s *Storage) forget(before, names []string) (gone []string) {
 			delete(s.unreadable, name)
 		}
 	}
-	return gone
 }
 
 // settled tells whether nothing vanished between the listing before and this one.
@@ -164,9 +164,9 @@ func (s *Storage) settled(names []string) bool {
 	return true
 }
 
-// reportLost tells of segments that nobody merged and that have not expired: the
-// storage lost them, and gets them again.
-func (s *Storage) reportLost(gone []string) {
+// judgeGone finds out which of the segments that vanished nobody merged, though they
+// have not expired: the storage lost them, and gets them again.
+func (s *Storage) judgeGone() {
 	s.mu.Lock()
 	replaced := make(map[string]bool)
 	for _, info := range s.known {
@@ -174,11 +174,15 @@ func (s *Storage) reportLost(gone []string) {
 			replaced[name] = true
 		}
 	}
-	gone = slices.DeleteFunc(gone, func(name string) bool { return replaced[name] })
-	s.audit = s.audit || len(gone) > 0
+	lost := slices.DeleteFunc(s.gone, func(name string) bool { return replaced[name] })
+	s.gone = nil
+	if len(lost) > 0 {
+		s.store.Store(s.revocations.newStore())
+		s.audit = true
+	}
 	s.mu.Unlock()
-	if len(gone) > 0 {
-		s.logger.Debug("parts of the revocations are no longer in the storage", zap.Strings("entries", gone[:min(len(gone), 10)]))
+	if len(lost) > 0 {
+		s.logger.Debug("parts of the revocations are no longer in the storage", zap.Strings("entries", lost[:min(len(lost), 10)]))
 	}
 }
 

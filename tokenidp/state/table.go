@@ -35,22 +35,23 @@ type slots []slot
 type slot struct {
 	high, low atomic.Uint64
 	times     atomic.Uint64 // the moment, and until when by the wall clock
-	elapsed   atomic.Uint64 // until when by the other clock
+	elapsed   atomic.Uint64 // until when by the other clock, and where it is stored
 }
 
 // fact is what is remembered of a key.
 type fact struct {
 	before uint32
 	term   term
+	store  uint32 // that has all of it; 0: none
 }
 
 func (s *slot) fact() fact {
-	times := s.times.Load()
-	return fact{uint32(times >> 32), term{uint32(times), uint32(s.elapsed.Load())}} //nolint:gosec // two halves
+	times, elapsed := s.times.Load(), s.elapsed.Load()
+	return fact{uint32(times >> 32), term{uint32(times), uint32(elapsed)}, uint32(elapsed >> 32)} //nolint:gosec // halves
 }
 
 func (s *slot) set(f fact) {
-	s.elapsed.Store(uint64(f.term.elapsed))
+	s.elapsed.Store(uint64(f.store)<<32 | uint64(f.term.elapsed))
 	s.times.Store(uint64(f.before)<<32 | uint64(f.term.until))
 }
 
@@ -100,6 +101,16 @@ func (t *table) update(k key, now moment, change func(known *fact) fact) {
 		}
 	}
 	s.put(k, change(nil), now, t)
+}
+
+// revise replaces what is remembered of a key, if anything is.
+func (t *table) revise(k key, change func(known fact) fact) {
+	s := t.shard(k)
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if p := t.find(k); p != nil {
+		p.set(change(p.fact()))
+	}
 }
 
 // put takes a free place. It needs s.writing.

@@ -43,7 +43,7 @@ func TestTableHoldsWhatItWasGiven(t *testing.T) {
 		})
 	}
 	for n := range count {
-		if s := tab.find(keyOf(n)); s == nil || s.fact() != (fact{uint32(n), term{10, 10}}) {
+		if s := tab.find(keyOf(n)); s == nil || s.fact() != (fact{uint32(n), term{10, 10}, 0}) {
 			t.Fatalf("%d is lost", n)
 		}
 	}

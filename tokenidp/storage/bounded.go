@@ -134,6 +134,11 @@ func (b *Bounded) Store(ctx context.Context, key string, value []byte) error {
 	return err
 }
 
+// storeOrLeave is Store, but for what gets there after its time, which stays.
+func (b *Bounded) storeOrLeave(ctx context.Context, key string, value []byte) error {
+	return withinError(ctx, b, func() error { return b.storage().Store(ctx, key, value) })
+}
+
 // Load is certmagic's.
 func (b *Bounded) Load(ctx context.Context, key string) ([]byte, error) {
 	return within(ctx, b, func() ([]byte, error) { return b.storage().Load(ctx, key) }, nil)

@@ -84,10 +84,15 @@ func (e *Entries) tooLarge() error {
 }
 
 // Store writes an entry and returns its name, which has the prefix and the suffix.
-// The name is used up even by a failure, which may have stored it all the same.
+// The name is used up even by a failure, which may have stored it all the same, or may
+// yet: nobody stores anything else under it.
 func (e *Entries) Store(ctx context.Context, prefix, suffix string, data []byte) (name string, err error) {
 	name = fmt.Sprintf("%s%s-%d%s", prefix, e.process, e.written.Add(1), suffix)
-	if err := e.storage.Store(ctx, e.Key(name), data); err != nil {
+	store := e.storage.Store
+	if b, ok := e.storage.(*Bounded); ok {
+		store = b.storeOrLeave
+	}
+	if err := store(ctx, e.Key(name), data); err != nil {
 		return "", fmt.Errorf("writing %s: %w", e.Key(name), err)
 	}
 	return name, nil

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -102,6 +103,46 @@ func TestNoEntryNameIsUsedTwice(t *testing.T) {
 	if other := NewEntries(w, folder, noteName, 10); other.Process() == e.Process() {
 		t.Error("two processes have the same id")
 	}
+}
+
+// What gets into the storage after its time stays: its name is nobody else's, and what
+// it replaces may be gone by then.
+func TestEntryThatArrivesLateStays(t *testing.T) {
+	w := newWatched(t)
+	release, arrived := make(chan struct{}), make(chan struct{})
+	slow := &slowStore{w, release, arrived}
+	b := NewBounded(slow)
+	e := NewEntries(b, folder, noteName, 10)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancelled := make(chan error)
+	go func() {
+		_, err := e.Store(ctx, "", ".note", []byte("late"))
+		cancelled <- err
+	}()
+	<-arrived
+	cancel()
+	if err := <-cancelled; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	close(release)
+	for b.abandoned.Load() > 0 {
+		runtime.Gosched()
+	}
+	if names, err := e.List(t.Context()); err != nil || len(names) != 1 {
+		t.Errorf("%q, %v", names, err)
+	}
+}
+
+// slowStore begins to store, and waits.
+type slowStore struct {
+	certmagic.Storage
+	release, arrived chan struct{}
+}
+
+func (s *slowStore) Store(ctx context.Context, key string, value []byte) error {
+	close(s.arrived)
+	<-s.release
+	return s.Storage.Store(context.WithoutCancel(ctx), key, value)
 }
 
 type failingStore struct {
