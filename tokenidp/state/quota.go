@@ -36,7 +36,8 @@ func (q *quotas) take(name string, limit int, window time.Duration) (wait time.D
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	full, _ := q.full.Get(name)
-	next := max(full, now) + each
+	// What was counted by a quota that is no more delays no longer than all of this one.
+	next := min(max(full, now), now+each*time.Duration(limit)) + each
 	if wait := next - now - each*time.Duration(limit); wait > 0 {
 		return wait
 	}

@@ -46,3 +46,31 @@ func TestTakeOfNothing(t *testing.T) {
 		t.Error("no window, yet a wait")
 	}
 }
+
+// A quota that is raised is in force at once: what was taken of the one before, for up
+// to 30 days, does not count against it.
+func TestARaisedQuotaIsInForceAtOnce(t *testing.T) {
+	for name, s := range map[string]State{"here": NewMemory(NewNode(Options{})), "in Redis": startRedis(t).member()} {
+		t.Run(name, func(t *testing.T) {
+			const month = 30 * 24 * time.Hour
+			if s.Take(t.Context(), "a", 1, month) != 0 || s.Take(t.Context(), "a", 1, month) == 0 {
+				t.Fatal("not one in a month")
+			}
+			// All of it counts as taken, and the first comes back after a thousandth.
+			if wait := s.Take(t.Context(), "a", 1000, time.Hour); wait > time.Hour/1000 {
+				t.Errorf("raised: wait %s", wait)
+			}
+		})
+	}
+}
+
+// If the clock of Redis is set back, a quota refuses for a part of its window at most.
+func TestAClockOfRedisThatIsSetBackHoldsUpNoQuota(t *testing.T) {
+	s := startRedis(t)
+	r := s.member()
+	ahead := time.Now().Add(24 * time.Hour).UnixMicro()
+	s.Do("SET", r.key("quota:", newKey(onceKind, "quota", "a")), ahead)
+	if wait := r.Take(t.Context(), "a", 60, time.Minute); wait > time.Second {
+		t.Errorf("wait %s", wait)
+	}
+}

@@ -130,12 +130,14 @@ func (r *Redis) Take(ctx context.Context, name string, limit int, window time.Du
 }
 
 // takeScript is quotas.take by the clock of Redis, in microseconds, which a number
-// of Lua holds exactly until the year 2255.
+// of Lua holds exactly until the year 2255. If that clock is set back, nobody waits
+// for it to catch up.
 var takeScript = redis.NewScript(`
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local each, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
-local full = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now) + each
+local full = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
+full = math.min(full, now + each * limit) + each
 local wait = full - now - each * limit
 if wait > 0 then
 	return wait
