@@ -54,13 +54,9 @@ type RedisOptions struct {
 func ParseRedisURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
-	case err != nil:
-		var detail *url.Error // which would show the URL, and what is secret in it
-		if errors.As(err, &detail) {
-			err = detail.Err
-		}
-		return nil, fmt.Errorf("the URL of Redis cannot be read: %w; write it as rediss://redis.example.com:6379/0", err)
-	case u.User != nil:
+	case err != nil: // which would show parts of the URL, such as those of a password
+		return nil, errors.New("the URL of Redis cannot be read; write it as rediss://redis.example.com:6379/0, and credentials into the block: username <name>, and password {env.REDIS_PASSWORD}")
+	case u.User != nil || strings.Contains(raw, "@"): // a password with a slash in it makes a path of the rest
 		return nil, errors.New("the URL of Redis holds credentials, which the admin endpoint would show; write username <name>, and password {env.REDIS_PASSWORD}, into the block")
 	case u.Scheme != "redis" && u.Scheme != "rediss":
 		return nil, fmt.Errorf("the URL of Redis begins with %q; write it as rediss://redis.example.com:6379/0, or redis:// without TLS", u.Scheme)
