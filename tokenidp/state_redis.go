@@ -64,8 +64,9 @@ type StateRedis struct {
 	// in force. Default: 0.
 	WaitReplicas int `json:"wait_replicas,omitempty"`
 
-	// Reach Redis on another host without TLS. Whoever is on the way can read the
-	// password, take back revocations and have identifiers used again.
+	// Reach Redis on another host without TLS, or on one that Sentinels or a Cluster
+	// name. Whoever is on the way can read the password, take back revocations and have
+	// identifiers used again.
 	InsecurePlaintext bool `json:"insecure_plaintext,omitempty"`
 
 	// Where this state is configured, as file:line. Errors begin with it.
@@ -156,11 +157,20 @@ func (s *StateRedis) check(urls []string) error {
 	return nil
 }
 
+// checkPlaintext lets a connection without TLS go no further than this machine.
 func (s *StateRedis) checkPlaintext(u *url.URL) error {
-	if u.Scheme == "redis" && !verifier.IsLoopback(u.Hostname()) && !s.InsecurePlaintext {
-		return fmt.Errorf("%s is reached without TLS: whoever is on the way can read the password and take back revocations; write rediss://%s, or insecure_plaintext where nobody can be", u.Host, u.Host)
+	named := ""
+	switch {
+	case u.Scheme != "redis" || s.InsecurePlaintext:
+		return nil
+	case s.SentinelMaster != "":
+		named = ", and so is the Redis that it names, wherever that is"
+	case s.Cluster || len(s.URLs) > 1:
+		named = ", and so are all nodes of the Cluster that it names, wherever they are"
+	case verifier.IsLoopback(u.Hostname()):
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%s is reached without TLS%s: whoever is on the way can read the password and take back revocations; write rediss://%s, or insecure_plaintext where nobody can be", u.Host, named, u.Host)
 }
 
 // secretValue is that of a placeholder.

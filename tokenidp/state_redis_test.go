@@ -26,7 +26,12 @@ func TestStateRedisIsChecked(t *testing.T) {
 	}{
 		{"TLS", StateRedis{URLs: []string{tls}, Username: "caddy", Password: "{env.REDIS_PASSWORD}"}, ""},
 		{"loopback", StateRedis{URLs: []string{here}}, ""},
-		{"no TLS", StateRedis{URLs: []string{here, far}}, "redis.example.com is reached without TLS"},
+		{"no TLS", StateRedis{URLs: []string{far}}, "redis.example.com is reached without TLS"},
+		{"Sentinels here may name a Redis elsewhere", StateRedis{URLs: []string{here}, SentinelMaster: "m"}, "127.0.0.1 is reached without TLS, and so is the Redis that it names"},
+		{"a Cluster here may name nodes elsewhere", StateRedis{URLs: []string{here}, Cluster: true}, "127.0.0.1 is reached without TLS, and so are all nodes"},
+		{"a Cluster of several URLs may, too", StateRedis{URLs: []string{here, here}}, "127.0.0.1 is reached without TLS, and so are all nodes"},
+		{"Sentinels without TLS, as said", StateRedis{URLs: []string{here}, SentinelMaster: "m", InsecurePlaintext: true}, ""},
+		{"a Cluster without TLS, as said", StateRedis{URLs: []string{here}, Cluster: true, InsecurePlaintext: true}, ""},
 		{"no TLS, as said", StateRedis{URLs: []string{far}, InsecurePlaintext: true}, ""},
 		{"no URL", StateRedis{}, "needs a URL"},
 		{"a URL that is none, in a placeholder", StateRedis{URLs: []string{"{env.REDIS_URL}"}}, `begins with "https"`},
