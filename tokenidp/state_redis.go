@@ -1,6 +1,8 @@
 package tokenidp
 
 import (
+	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -9,6 +11,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -73,6 +76,7 @@ type StateRedis struct {
 	Source string `json:"source,omitempty"`
 
 	options state.RedisOptions
+	files   [][]byte // what was read of the authorities and the certificate
 }
 
 // CaddyModule returns the Caddy module information.
@@ -199,6 +203,7 @@ func (s *StateRedis) tls() (*tls.Config, error) {
 		if config.RootCAs = x509.NewCertPool(); !config.RootCAs.AppendCertsFromPEM(text) {
 			return nil, fmt.Errorf("tls_ca: there is no certificate in %s", s.TLSCA)
 		}
+		s.files = append(s.files, text)
 	}
 	if s.TLSCertificate != "" {
 		certificate, err := tls.LoadX509KeyPair(s.TLSCertificate, s.TLSKey)
@@ -206,12 +211,13 @@ func (s *StateRedis) tls() (*tls.Config, error) {
 			return nil, fmt.Errorf("tls_client: %w", err)
 		}
 		config.Certificates = []tls.Certificate{certificate}
+		s.files = append(s.files, certificate.Certificate...)
 	}
 	return config, nil
 }
 
-// identity changes with the authorities, but not with the password: connections ask
-// for that.
+// identity changes with what is taken up once: the authorities, the certificate, and
+// the password of the Sentinels. Connections ask for the other password.
 func (s *StateRedis) identity(*storage.Bounded) string {
 	configured, err := json.Marshal(StateRedis{ //nolint:gosec // the passwords are placeholders
 		URLs: s.options.URLs, Username: s.Username, Password: s.Password,
@@ -221,13 +227,17 @@ func (s *StateRedis) identity(*storage.Bounded) string {
 	if err != nil {
 		return "redis"
 	}
-	for _, file := range []string{s.TLSCA, s.TLSCertificate} {
-		if text, err := readSmallFile(file); err == nil {
-			configured = append(configured, text...)
-		}
+	digest := hmac.New(sha256.New, identityKey())
+	for _, part := range append([][]byte{configured, []byte(s.options.SentinelPassword)}, s.files...) {
+		sum := sha256.Sum256(part) // of one length, whatever is in it
+		digest.Write(sum[:])
 	}
-	return fmt.Sprintf("redis %x", sha256.Sum256(configured))
+	return fmt.Sprintf("redis %x", digest.Sum(nil))
 }
+
+// identityKey is of this process, so that an identity tells nobody anything of a
+// password. A reload compares what it has with what was before it.
+var identityKey = sync.OnceValue(func() []byte { return []byte(rand.Text()) })
 
 func (s *StateRedis) open(node *state.Node, _ *storage.Bounded, logger *zap.Logger) (state.State, error) {
 	s.options.Logger = logger

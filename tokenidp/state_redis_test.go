@@ -1,6 +1,12 @@
 package tokenidp
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,4 +87,73 @@ func TestStateRedisIdentity(t *testing.T) {
 			t.Errorf("%+v is the same", other)
 		}
 	}
+}
+
+// A password of Sentinels that was replaced is taken up by a reload, and so are
+// authorities and a certificate that were.
+func TestAReloadTakesUpWhatWasRotated(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	write := func(name string, data []byte) {
+		t.Helper()
+		if err := os.WriteFile(file(name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	renew := func() {
+		t.Helper()
+		key, certificate := selfSigned(t)
+		write("key.pem", key)
+		write("cert.pem", certificate)
+	}
+	identity := func() string {
+		t.Helper()
+		s := StateRedis{
+			URLs: []string{"rediss://redis.example.com"}, SentinelMaster: "m", SentinelPassword: "{file." + file("password") + "}",
+			TLSCA: file("ca.pem"), TLSCertificate: file("cert.pem"), TLSKey: file("key.pem"),
+		}
+		if err := s.Provision(caddy.Context{}); err != nil {
+			t.Fatal(err)
+		}
+		return s.identity(nil)
+	}
+	_, ca := selfSigned(t)
+	renew()
+	write("ca.pem", ca)
+	write("password", []byte("one"))
+	before := identity()
+	if before != identity() {
+		t.Error("nothing was rotated, and yet it is another")
+	}
+	for name, rotate := range map[string]func(){
+		"the password of the Sentinels": func() { write("password", []byte("two")) },
+		"the authorities":               func() { _, ca := selfSigned(t); write("ca.pem", ca) },
+		"the certificate":               renew,
+	} {
+		rotate()
+		after := identity()
+		if after == before {
+			t.Errorf("%s was rotated, and the connections of before are kept", name)
+		}
+		before = after
+	}
+}
+
+// selfSigned makes a certificate and its key, as PEM.
+func selfSigned(t *testing.T) (key, certificate []byte) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
