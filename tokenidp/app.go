@@ -61,6 +61,7 @@ type App struct {
 	ctx     context.Context // ends with this configuration
 	stop    context.CancelFunc
 	running *sync.WaitGroup
+	leave   []func() // takes back what Start did for later configurations
 }
 
 // CaddyModule returns the Caddy module information.
@@ -155,7 +156,7 @@ func (a *App) Start() error {
 	a.keepState()
 	for _, iss := range a.Issuers {
 		iss.announce()
-		iss.keep()
+		a.leave = append(a.leave, iss.keep())
 		a.running.Go(func() { iss.maintainKeys(a.ctx) })
 		if iss.issues {
 			iss.clientKeys.run(a.ctx, a.running) // before its URLs may change
@@ -184,6 +185,9 @@ func (a *App) Start() error {
 func (a *App) Stop() error {
 	a.stop()
 	a.running.Wait()
+	for _, leave := range a.leave {
+		leave()
+	}
 	return nil
 }
 
@@ -191,6 +195,9 @@ func (a *App) Stop() error {
 func (a *App) Cleanup() error {
 	if a.stop != nil {
 		a.stop()
+	}
+	if a.bounded != nil {
+		a.bounded.Closed()
 	}
 	var errs []error
 	for _, iss := range a.Issuers {

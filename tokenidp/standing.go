@@ -56,8 +56,10 @@ func (s *standing) predecessor(storage string) *signing.Ring {
 	return nil
 }
 
-// keep puts the issuer's state in force for the configurations after this one.
-func (iss *Issuer) keep() {
+// keep puts the issuer's state in force for the configurations after this one. leave
+// takes back what cannot outlive this one, if it has not started.
+func (iss *Issuer) keep() (leave func()) {
+	leave = func() {}
 	iss.standing.applications.Store(iss.applications.Load())
 	iss.standing.keys.Store(&storedRing{ring: iss.keys, storage: iss.storage})
 	if set := iss.applications.Load(); set != nil {
@@ -66,7 +68,8 @@ func (iss *Issuer) keep() {
 	kept := &storedRecord{record: iss.lastUse, bounded: iss.bounded, storage: iss.storage}
 	if before := iss.standing.lastUse.Load(); before != nil && before.record == iss.lastUse {
 		kept.bounded = before.bounded
-		kept.bounded.Follow(iss.bounded)
+		leave = kept.bounded.Follow(iss.bounded)
 	}
 	iss.standing.lastUse.Store(kept)
+	return leave
 }

@@ -107,7 +107,7 @@ func (a *App) loadState(ctx caddy.Context) (stateModule, error) {
 // keepState keeps the state current while this configuration is in force.
 func (a *App) keepState() {
 	a.stateModule.announce(a.logger)
-	a.state.bounded.Follow(a.bounded)
+	a.leave = append(a.leave, a.state.bounded.Follow(a.bounded))
 	issues := false
 	for _, iss := range a.Issuers {
 		issues = issues || iss.issues

@@ -30,22 +30,42 @@ var ErrStuck = errors.New("earlier operations on the storage have not ended")
 // storages do not heed it: a network file system that hangs would hold up a reload,
 // or the end of Caddy, without end. What hangs goes on alone; only so many can.
 type Bounded struct {
-	current   atomic.Pointer[certmagic.Storage]
+	own       *connection
+	current   atomic.Pointer[connection]
 	abandoned atomic.Int32
+}
+
+// connection is a storage as one configuration made it.
+type connection struct {
+	certmagic.Storage
+	closed atomic.Bool
 }
 
 // NewBounded bounds the storage.
 func NewBounded(s certmagic.Storage) *Bounded {
-	b := new(Bounded)
-	b.current.Store(&s)
+	b := &Bounded{own: &connection{Storage: s}}
+	b.current.Store(b.own)
 	return b
 }
 
-func (b *Bounded) storage() certmagic.Storage { return *b.current.Load() }
+func (b *Bounded) storage() certmagic.Storage { return b.current.Load().Storage }
 
 // Follow goes on with the storage of the other, which is the same one under a later
-// configuration: what the earlier one made may be closed with it.
-func (b *Bounded) Follow(other *Bounded) { b.current.Store(other.current.Load()) }
+// configuration: what the earlier one made may be closed with it. Where it is the later
+// one that ends first, because it did not start, leave goes back.
+func (b *Bounded) Follow(other *Bounded) (leave func()) {
+	after := other.current.Load()
+	before := b.current.Swap(after)
+	return func() {
+		if !before.closed.Load() {
+			b.current.CompareAndSwap(after, before)
+		}
+	}
+}
+
+// Closed is told when the configuration that made the storage has ended: nobody goes
+// back to it.
+func (b *Bounded) Closed() { b.own.closed.Store(true) }
 
 // String tells the storage from another, over configurations, by its kind and what
 // is configured of it, which may be secret and is not shown.

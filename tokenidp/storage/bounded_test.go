@@ -164,12 +164,22 @@ func TestBoundedFollows(t *testing.T) {
 	if a.String() == b.String() {
 		t.Error("two storages have one name")
 	}
-	a.Follow(b)
+	leave := a.Follow(b)
 	if err := a.Store(t.Context(), "x", []byte("y")); err != nil {
 		t.Fatal(err)
 	}
 	if value, err := b.Load(t.Context(), "x"); err != nil || string(value) != "y" {
 		t.Errorf("%q, %v", value, err)
+	}
+	leave()
+	if value, err := a.Load(t.Context(), "x"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after b has ended: %q, %v", value, err)
+	}
+	leave = a.Follow(b)
+	a.Closed()
+	leave()
+	if value, err := a.Load(t.Context(), "x"); err != nil || string(value) != "y" {
+		t.Errorf("it went back to what is closed: %q, %v", value, err)
 	}
 }
 
