@@ -9,13 +9,13 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jwks"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
@@ -130,7 +130,7 @@ func readToken(file string) (string, error) {
 		return "", err
 	}
 	token := string(bytes.TrimSpace(text))
-	if token == "" || strings.ContainsFunc(token, func(c rune) bool { return c <= ' ' || c > '~' }) {
+	if token == "" || !ascii.Visible(token) {
 		return "", fmt.Errorf("%s does not hold one token", file) // and says nothing of what it does hold
 	}
 	return token, nil

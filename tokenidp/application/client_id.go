@@ -4,13 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 )
 
 // CheckClientID refuses what cannot be a client_id. The error never quotes it, and
 // goes on where a sentence that names it has begun.
 func CheckClientID(id string) error {
 	switch {
-	case len(id) == 0 || len(id) > longestName || !isVisibleASCII(id):
+	case len(id) == 0 || len(id) > longestName || !ascii.Visible(id):
 		return fmt.Errorf("must be 1 to %d visible ASCII characters without spaces", longestName)
 	case ClassifySecret(id) == Generated:
 		return errors.New("is a secret; a client_id appears in logs and tokens")

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 )
 
 // slowHash is a hash of a secret that somebody chose.
@@ -39,7 +41,7 @@ var errUnknownHash = errors.New("it has none of the accepted forms" +
 // and returns either the digest or the slow hash. No error repeats the hash, or
 // what may be a secret in its place.
 func parseHash(encoded string) (*[sha256.Size]byte, slowHash, error) {
-	if len(encoded) > longestHash || !isVisibleASCII(encoded) {
+	if len(encoded) > longestHash || !ascii.Visible(encoded) {
 		return nil, nil, errUnknownHash
 	}
 	var slow slowHash
@@ -95,13 +97,4 @@ func decodeBounded(hash, name, encoded string, least, most int) ([]byte, error) 
 		return nil, fmt.Errorf("%s: the %s has %d bytes; it must have %d to %d", hash, name, len(raw), least, most)
 	}
 	return raw, nil
-}
-
-func isVisibleASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] < 0x21 || s[i] > 0x7e {
-			return false
-		}
-	}
-	return true
 }

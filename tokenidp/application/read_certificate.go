@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 )
 
 const longestCertificateName = 1024
@@ -38,7 +40,7 @@ func (m *mapping) checkedName(n *CertificateName, at *yaml.Node) *CertificateNam
 		}
 		return n
 	}
-	if len(n.Value) > longestCertificateName || !isVisibleASCII(n.Value) || n.Value == "" {
+	if len(n.Value) > longestCertificateName || !ascii.Visible(n.Value) || n.Value == "" {
 		return fail("must be visible ASCII characters without spaces, as it stands in the certificate")
 	}
 	switch n.Field {

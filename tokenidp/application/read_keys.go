@@ -17,6 +17,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
@@ -235,7 +236,7 @@ func (m *mapping) keysURL() string {
 	}
 	u, err := url.Parse(value)
 	switch {
-	case err != nil || !isVisibleASCII(value) || len(value) > longestURL || u.Hostname() == "" || u.Opaque != "":
+	case err != nil || !ascii.Visible(value) || len(value) > longestURL || u.Hostname() == "" || u.Opaque != "":
 		m.failField(at, "jwks_uri", "must be the URL of a JWK Set, such as https://worker.example.com/jwks.json")
 	case u.Scheme != "https":
 		m.failField(at, "jwks_uri", "must be https: whoever is on the way could put keys of his own there")

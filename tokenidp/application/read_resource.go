@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 )
 
 const (
@@ -86,7 +88,7 @@ func (l *loader) scopes(m *mapping, r *Resource) {
 func checkIdentifier(identifier string) string {
 	u, err := url.Parse(identifier)
 	switch {
-	case err != nil || !u.IsAbs() || !isVisibleASCII(identifier) || len(identifier) > longestName:
+	case err != nil || !u.IsAbs() || !ascii.Visible(identifier) || len(identifier) > longestName:
 		return "must be an absolute URI, such as https://api.example.com/orders"
 	case strings.Contains(identifier, "#"):
 		return "must have no fragment (RFC 8707 section 2)"

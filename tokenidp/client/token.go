@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
@@ -136,7 +137,7 @@ func parseToken(body []byte, bound bool) (*Token, error) {
 		expected = "DPoP"
 	}
 	switch {
-	case t.AccessToken == "" || strings.ContainsFunc(t.AccessToken, func(c rune) bool { return c <= ' ' || c > '~' }):
+	case t.AccessToken == "" || !ascii.Visible(t.AccessToken):
 		return nil, errors.New("there is no access_token in it, or one that no header can hold")
 	case !strings.EqualFold(t.TokenType, expected):
 		return nil, fmt.Errorf("the token_type is %.20q, not %s", t.TokenType, expected)

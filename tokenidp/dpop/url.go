@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 )
 
 // URL is the target of a request without query and fragment, in the one spelling in
@@ -16,7 +18,7 @@ var errURL = errors.New("not an http or https URL in ASCII, without user informa
 
 // NewURL brings a URL into that form.
 func NewURL(s string) (URL, error) {
-	if !isVisibleASCII(s) {
+	if !ascii.Visible(s) {
 		return "", errURL
 	}
 	u, err := url.Parse(s)
@@ -24,14 +26,10 @@ func NewURL(s string) (URL, error) {
 		return "", errURL
 	}
 	// The parser has decoded the host, of which no encoding is another spelling here.
-	if !isVisibleASCII(u.Host) || strings.Contains(u.Host, "%") {
+	if !ascii.Visible(u.Host) || strings.Contains(u.Host, "%") {
 		return "", errURL
 	}
 	return URL(u.Scheme + "://" + plainHost(u) + plainPath(u.EscapedPath())), nil
-}
-
-func isVisibleASCII(s string) bool {
-	return !strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' })
 }
 
 // Origin is the beginning of URLs: scheme, host and port.

@@ -8,12 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	josejson "github.com/go-jose/go-jose/v4/json"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
@@ -116,5 +116,5 @@ func privateKey(jwk jose.JSONWebKey, algorithm string) (*Key, error) {
 }
 
 func plainKeyID(kid string) bool {
-	return len(kid) >= 1 && len(kid) <= 128 && !strings.ContainsFunc(kid, func(c rune) bool { return c <= ' ' || c > '~' })
+	return len(kid) >= 1 && len(kid) <= 128 && ascii.Visible(kid)
 }

@@ -1,0 +1,11 @@
+// Package ascii knows the characters that the identifiers, URLs and tokens of OAuth
+// are made of.
+package ascii
+
+import "strings"
+
+// Visible tells whether all of a text is visible ASCII (VCHAR, RFC 5234 appendix B.1):
+// no space, no control character, nothing beyond. Of the empty text it is true.
+func Visible(s string) bool { return !strings.ContainsFunc(s, invisible) }
+
+func invisible(c rune) bool { return c <= ' ' || c > '~' }
