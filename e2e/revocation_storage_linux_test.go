@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"os"
@@ -56,6 +57,40 @@ func TestRevocationsReachTheOtherServer(t *testing.T) {
 	first.eventually("the revocation", func() bool {
 		return first.get("https://localhost:5001/orders", other).StatusCode == http.StatusUnauthorized
 	})
+}
+
+// Whoever is told that a token is revoked can rely on it, even if the server that is
+// asked has never seen the key, and does not look for it at the moment.
+func TestRevokingATokenOfAKeyThatIsNew(t *testing.T) {
+	t.Parallel()
+	first := startRevoking(t)
+	second := start(t, strings.ReplaceAll(shopOptions, "issuer https://localhost:5001", "issuer "+first.url("https://localhost:5001"))+"localhost:5001 {\n\ttokenidp\n"+revokingSite+"\n}\n",
+		options{home: first.home, files: map[string]string{"applications.yaml": askingShop}})
+	for range 3 {
+		if output, code := first.ctl("keys", "rotate", "--now"); code != 0 {
+			t.Fatal(output)
+		}
+		token := first.token("orders-worker", "orders.read")
+		second.wantRefusedAs(forged(t, token), "/orders", 401, "unknown_key") // now it looks for no other for a while
+		second.eventually("the revocation", func() bool {
+			a := second.revoke("orders-worker", token)
+			if a.StatusCode != http.StatusOK && a.StatusCode != http.StatusServiceUnavailable {
+				t.Fatalf("%d %s", a.StatusCode, a.body)
+			}
+			return a.StatusCode == http.StatusOK
+		})
+		first.eventually("it to be refused", func() bool {
+			return first.get("https://localhost:5001/orders", token).StatusCode == http.StatusUnauthorized
+		})
+		first.wantRefusedAs(token, "/orders", 401, "revoked")
+	}
+}
+
+// forged is the token with a kid that nobody has.
+func forged(t *testing.T, token string) string {
+	t.Helper()
+	_, rest, _ := strings.Cut(token, ".")
+	return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256","typ":"at+jwt","kid":"2020-01-01"}`)) + "." + rest
 }
 
 // F3, CVE-2020-15223: without the storage, nobody is told that a token is revoked.

@@ -24,13 +24,22 @@ func TestStatusTellsWhatIsNotInOrder(t *testing.T) {
 	if !strings.Contains(output, "PROBLEM") || !strings.Contains(output, "apps/orders.yaml:2:") || strings.Contains(output, "all is in order") {
 		t.Errorf("a broken file:\n%s", output)
 	}
-	var all []struct {
-		Files    []struct{ Path, Problem, Since string }
-		Problems []string
+	var all struct {
+		Ready   bool
+		Issuers []struct {
+			Files    []struct{ Path, Problem, Since string }
+			Problems []string
+		}
+		State struct {
+			Kind     string
+			Problems []string
+		}
 	}
 	output, _ = c.ctl("status", "--json")
 	line, _, _ := strings.Cut(output, "\n")
-	if err := json.Unmarshal([]byte(line), &all); err != nil || len(all) != 1 || len(all[0].Problems) != 1 || all[0].Files[0].Problem == "" || all[0].Files[0].Since == "" {
+	if err := json.Unmarshal([]byte(line), &all); err != nil || !all.Ready || len(all.Issuers) != 1 ||
+		len(all.Issuers[0].Problems) != 1 || all.Issuers[0].Files[0].Problem == "" || all.Issuers[0].Files[0].Since == "" ||
+		all.State.Kind != "storage" || len(all.State.Problems) != 0 {
 		t.Errorf("status --json: %v\n%s", err, output)
 	}
 	c.rewrite("apps/orders.yaml", team("orders", "worker"))

@@ -41,6 +41,12 @@ func TestTrustedIssuersAreVisible(t *testing.T) {
 	if output, code = api.ctl("trusted", "--json"); code != 0 || json.Unmarshal([]byte(output), &listed) != nil || len(listed) != 2 {
 		t.Errorf("--json: %d %s", code, output)
 	}
+	output, code = api.ctl("status")
+	for _, want := range []string{good.issuer, "trusted, 1 keys", "PROBLEM", bad.issuer + ": no keys yet", "state"} {
+		if code == 0 || !strings.Contains(output, want) {
+			t.Errorf("status lacks %q: %d\n%s", want, code, output)
+		}
+	}
 	if a := api.do(http.MethodPost, "http://"+api.admin+"/tokenidp/trusted", ""); a.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("POST gets %d", a.StatusCode)
 	}

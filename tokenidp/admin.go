@@ -184,11 +184,7 @@ func (a *adminAPI) serveStatus(w http.ResponseWriter, r *http.Request) error {
 	if err := a.check(r, http.MethodGet); err != nil {
 		return err
 	}
-	all := []issuerStatus{}
-	for _, iss := range a.app.Issuers {
-		all = append(all, iss.status(time.Now(), a.app.state.Health()))
-	}
-	return writeAdminJSON(w, all)
+	return writeAdminJSON(w, a.app.status(time.Now()))
 }
 
 func (a *adminAPI) serveReport(w http.ResponseWriter, r *http.Request) error {

@@ -26,17 +26,16 @@ func askAdmin(fl caddycmd.Flags, method, uri string, answer any) ([]byte, error)
 	return tellAdmin(fl, method, uri, nil, answer)
 }
 
-// showAdmin asks for a list, and prints it, or with --json the answer as it is.
-func showAdmin[T any](fl caddycmd.Flags, uri string, show func([]T) error) ([]T, error) {
-	var all []T
-	raw, err := askAdmin(fl, http.MethodGet, uri, &all)
+// showAdmin asks, and prints the answer, or with --json the answer as it is.
+func showAdmin[T any](fl caddycmd.Flags, uri string, show func(T) error) (answer T, err error) {
+	raw, err := askAdmin(fl, http.MethodGet, uri, &answer)
 	if err != nil {
-		return nil, err
+		return answer, err
 	}
 	if fl.Bool("json") {
-		return all, printRaw(raw)
+		return answer, printRaw(raw)
 	}
-	return all, show(all)
+	return answer, show(answer)
 }
 
 // exit is the exit code of a command, and its error.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -70,6 +71,9 @@ func cmdRevoke(fl caddycmd.Flags) (int, error) {
 
 func givenRevocation(fl caddycmd.Flags) (*revocationOrder, error) {
 	order := &revocationOrder{Issuer: fl.String("issuer"), TokenID: fl.String("jti"), ClientID: fl.String("client"), All: fl.Bool("all")}
+	if given := givenFlags(fl, "token-file", "jti", "client", "all"); len(given) > 1 {
+		return nil, fmt.Errorf("%s say different things; give one of them", strings.Join(given, " and "))
+	}
 	if order.All && order.Issuer == "" {
 		return nil, errors.New("--all takes back every token of an issuer, so name it: --issuer https://<host>")
 	}
@@ -87,6 +91,16 @@ func givenRevocation(fl caddycmd.Flags) (*revocationOrder, error) {
 		}
 	}
 	return order, err
+}
+
+// givenFlags are those of the flags that are there.
+func givenFlags(fl caddycmd.Flags, names ...string) (given []string) {
+	for _, name := range names {
+		if fl.Changed(name) {
+			given = append(given, "--"+name)
+		}
+	}
+	return given
 }
 
 func givenTime(fl caddycmd.Flags, flag string) (*time.Time, error) {

@@ -1,7 +1,9 @@
 package tokenidp
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"text/tabwriter"
 
@@ -16,9 +18,9 @@ func statusCommand() *cobra.Command {
 		Short: "Tells what is in force in a running Caddy, and what is not in order",
 		Long: `
 Tells what is in force in a running Caddy: the issuers, their Applications and
-files, the key that signs, the secrets that expire; and what is not in order,
-such as a broken file that is not in force. If anything is not, the exit code
-is 1.`,
+files, the key that signs, the secrets that expire, the issuers that are trusted,
+and the shared state; and what is not in order, such as a broken file that is not
+in force. If anything is not, the exit code is 1.`,
 		Args: cobra.NoArgs,
 		RunE: caddycmd.WrapCommandFuncForCobra(cmdStatus),
 	}
@@ -27,37 +29,46 @@ is 1.`,
 }
 
 func cmdStatus(fl caddycmd.Flags) (int, error) {
-	all, err := showAdmin(fl, "/tokenidp/status", printStatus)
-	for _, iss := range all {
-		if err == nil && len(iss.Problems) > 0 {
-			err = fmt.Errorf("%s: %s", iss.Issuer, iss.Problems[0])
-		}
+	s, err := showAdmin(fl, "/tokenidp/status", printStatus)
+	if problems := s.problems(); err == nil && len(problems) > 0 {
+		err = errors.New(problems[0])
 	}
 	return exit(err)
 }
 
-func printStatus(all []issuerStatus) error {
+func printStatus(s status) error {
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
-	for _, iss := range all {
-		does := "verifies only"
-		if iss.Issues {
-			does = "issues, with key " + iss.ActiveKey
-		}
-		fmt.Fprintf(out, "%s\t%s\n", iss.Issuer, does)
-		if len(iss.Applications) > 0 {
-			fmt.Fprintf(out, "applications\t%d active, %d inactive\n", iss.Applications["active"], iss.Applications["inactive"])
-			fmt.Fprintf(out, "secrets\t%d valid, %d expiring within 30 days, %d expired\n", iss.Secrets["valid"], iss.Secrets["expiring"], iss.Secrets["expired"])
-		}
-		for _, f := range iss.Files {
-			fmt.Fprintf(out, "file\t%s\t%d applications, in force since %s\n", f.Path, f.Applications, day(f.LoadedAt))
-		}
-		iss.State.print(out)
-		for _, problem := range iss.Problems {
-			fmt.Fprintf(out, "PROBLEM\t%s\n", problem)
-		}
-		if len(iss.Problems) == 0 {
-			fmt.Fprintln(out, "all is in order")
-		}
+	for _, iss := range s.Issuers {
+		iss.print(out)
+	}
+	for _, t := range s.Trusted {
+		fmt.Fprintf(out, "%s\ttrusted, %d keys\n", t.Issuer, t.Keys)
+	}
+	s.State.print(out)
+	problems := s.problems()
+	for _, problem := range problems {
+		fmt.Fprintf(out, "PROBLEM\t%s\n", problem)
+	}
+	switch {
+	case !s.Ready:
+		fmt.Fprintln(out, "this server is not ready")
+	case len(problems) == 0:
+		fmt.Fprintln(out, "all is in order")
 	}
 	return out.Flush()
+}
+
+func (iss issuerStatus) print(out io.Writer) {
+	does := "verifies only"
+	if iss.Issues {
+		does = "issues, with key " + iss.ActiveKey
+	}
+	fmt.Fprintf(out, "%s\t%s\n", iss.Issuer, does)
+	if len(iss.Applications) > 0 {
+		fmt.Fprintf(out, "applications\t%d active, %d inactive\n", iss.Applications["active"], iss.Applications["inactive"])
+		fmt.Fprintf(out, "secrets\t%d valid, %d expiring within 30 days, %d expired\n", iss.Secrets["valid"], iss.Secrets["expiring"], iss.Secrets["expired"])
+	}
+	for _, f := range iss.Files {
+		fmt.Fprintf(out, "file\t%s\t%d applications, in force since %s\n", f.Path, f.Applications, day(f.LoadedAt))
+	}
 }

@@ -54,7 +54,11 @@ func (s *AuthorizationServer) revoke(w http.ResponseWriter, r *http.Request, pol
 	if revoked.client, err = s.authenticate(r, s.issuer.applications.Load(), revoked.request.Credentials); err != nil {
 		return revoked, err
 	}
+	began := time.Now()
 	if revoked.claims, revoked.useless, err = s.ownToken(r.Context(), revoked.request.Token, undecided...); revoked.claims == nil {
+		if err == nil && revoked.useless.Reason == verifier.UnknownKey && !s.issuer.keys.RereadSince(began) {
+			err = oauth.Unavailable(oauth.ReasonUndecided, revoked.useless) // another server may have made the key since
+		}
 		return revoked, err
 	}
 	if err := oauth.AuthorizeRevocation(revoked.client, revoked.claims.ClientID); err != nil {

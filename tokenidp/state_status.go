@@ -18,13 +18,14 @@ type stateStatus struct {
 	Identifiers int        `json:"identifiers"` // remembered in this server
 	Bytes       int64      `json:"bytes"`       // of memory, about
 	Warnings    []string   `json:"warnings"`
+	Problems    []string   `json:"problems"` // all that is not in order, in words
 }
 
 func newStateStatus(h state.Health) stateStatus {
 	return stateStatus{
 		Kind: h.Kind, Synced: h.Synced, LastSync: moment(h.LastSync),
 		Revocations: h.Revocations, Identifiers: h.Identifiers, Bytes: h.Bytes,
-		Warnings: append([]string{}, h.Warnings...),
+		Warnings: append([]string{}, h.Warnings...), Problems: append([]string{}, stateProblems(h)...),
 	}
 }
 

@@ -5,8 +5,39 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 )
+
+// status is how this server is, as the admin endpoint shows it.
+type status struct {
+	// Ready: it can do its work, as the matcher tokenidp_ready tells.
+	Ready   bool           `json:"ready"`
+	Issuers []issuerStatus `json:"issuers"`
+	Trusted []trustedInfo  `json:"trusted"`
+	State   stateStatus    `json:"state"`
+}
+
+func (a *App) status(now time.Time) status {
+	s := status{Ready: a.ready(), Issuers: []issuerStatus{}, Trusted: a.trusted(), State: newStateStatus(a.state.Health())}
+	for _, iss := range a.Issuers {
+		s.Issuers = append(s.Issuers, iss.status(now))
+	}
+	return s
+}
+
+// problems are all that is not in order, in words, each with whose it is.
+func (s status) problems() (problems []string) {
+	for _, iss := range s.Issuers {
+		for _, problem := range iss.Problems {
+			problems = append(problems, iss.Issuer+": "+problem)
+		}
+	}
+	for _, t := range s.Trusted {
+		if t.Expired || t.Keys == 0 {
+			problems = append(problems, t.Issuer+": "+t.state())
+		}
+	}
+	return append(problems, s.State.Problems...)
+}
 
 // issuerStatus is how an issuer is, as the admin endpoint shows it.
 type issuerStatus struct {
@@ -17,8 +48,7 @@ type issuerStatus struct {
 	Secrets      map[string]int `json:"secrets"`      // of active ones: valid, expiring and expired
 	Files        []fileStatus   `json:"files"`
 	// ActiveKey is the kid of the key that signs.
-	ActiveKey string      `json:"active_key,omitempty"`
-	State     stateStatus `json:"state"`
+	ActiveKey string `json:"active_key,omitempty"`
 	// Problems are all that is not in order, in words. None: all is.
 	Problems []string `json:"problems"`
 }
@@ -32,8 +62,8 @@ type fileStatus struct {
 	Since        *time.Time `json:"since,omitempty"`      // of the problem
 }
 
-func (iss *Issuer) status(now time.Time, h state.Health) issuerStatus {
-	s := issuerStatus{Issuer: iss.Issuer, Issues: iss.issues, Files: []fileStatus{}, State: newStateStatus(h), Problems: []string{}}
+func (iss *Issuer) status(now time.Time) issuerStatus {
+	s := issuerStatus{Issuer: iss.Issuer, Issues: iss.issues, Files: []fileStatus{}, Problems: []string{}}
 	if set := iss.applications.Load(); set != nil {
 		all := set.Applications()
 		active := countActive(all)
@@ -67,7 +97,6 @@ func (iss *Issuer) status(now time.Time, h state.Health) issuerStatus {
 			s.Problems = append(s.Problems, *problem)
 		}
 	}
-	s.Problems = append(s.Problems, stateProblems(h)...)
 	return s
 }
 

@@ -51,9 +51,13 @@ func (a *adminAPI) serveTrusted(w http.ResponseWriter, r *http.Request) error {
 	if err := a.check(r, http.MethodGet); err != nil {
 		return err
 	}
+	return writeAdminJSON(w, a.app.trusted())
+}
+
+func (a *App) trusted() []trustedInfo {
 	all := []trustedInfo{}
-	for _, t := range a.app.Trusted {
+	for _, t := range a.Trusted {
 		all = append(all, newTrustedInfo(t.Issuer, t.keys.Health()))
 	}
-	return writeAdminJSON(w, all)
+	return all
 }

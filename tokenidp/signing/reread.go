@@ -35,6 +35,23 @@ func (r *Ring) Key(ctx context.Context, kid string) (*jws.Key, error) {
 	return nil, verifier.ErrUnknownKey
 }
 
+// RereadSince tells whether an unknown kid had the storage read by a read that began at
+// that time or later, so that every key that was stored before is known.
+func (r *Ring) RereadSince(at time.Time) bool {
+	r.rereading.Lock()
+	read := r.reread
+	r.rereading.Unlock()
+	if read == nil || read.startedAt.Before(at) {
+		return false
+	}
+	select {
+	case <-read.answered:
+		return read.err == nil
+	default:
+		return false
+	}
+}
+
 // reread is one read of the storage, shared by all requests that ask for it.
 type reread struct {
 	startedAt time.Time

@@ -49,6 +49,28 @@ func TestKnownKeyNeedsNoStorage(t *testing.T) {
 	}
 }
 
+// What is unknown to a read that began earlier may be known by now.
+func TestRereadSince(t *testing.T) {
+	storage := newStorage(t)
+	r, c := clockedRing(t, storage)
+	if r.RereadSince(c.now()) {
+		t.Error("it was never read again")
+	}
+	began := c.now()
+	if !isUnknown(t, r, "x") || !r.RereadSince(began) {
+		t.Error("it was read for this kid")
+	}
+	c.advance(time.Second)
+	if began = c.now(); !isUnknown(t, r, "x") || r.RereadSince(began) {
+		t.Error("it was read for an earlier one")
+	}
+	c.advance(rereadInterval)
+	storage.before = func(context.Context, call) error { return errors.New("outage") }
+	if began = c.now(); isUnknown(t, r, "x") || r.RereadSince(began) {
+		t.Error("it could not be read")
+	}
+}
+
 func TestUnknownKeyFloodReadsOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		storage := newStorage(t)
