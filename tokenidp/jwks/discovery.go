@@ -43,7 +43,7 @@ func newDiscovery(w *web, o Options) (*discovery, error) {
 	}
 	u, err := url.Parse(o.Issuer)
 	if err != nil || strings.Contains(o.Issuer, "?") {
-		return nil, fmt.Errorf("issuer: %q must have no query (RFC 8414 section 2)", display(o.Issuer))
+		return nil, fmt.Errorf("issuer: %q must have no query (RFC 8414 section 2)", Display(o.Issuer))
 	}
 	return &discovery{web: w, issuer: o.Issuer, locations: metadataLocations(u), maxStale: o.MaxStale, elapsed: o.Elapsed}, nil
 }

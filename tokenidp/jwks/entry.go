@@ -72,14 +72,14 @@ func decodeEntry(data []byte, issuer string, at place, algorithms []string) (*ke
 	}
 	from, _ := members["fetched_from"].(string)
 	if !at.discovered() && from != at.jwksURL {
-		return nil, time.Time{}, fmt.Errorf("was fetched from %.100q, where the keys no longer are", display(from))
+		return nil, time.Time{}, fmt.Errorf("was fetched from %.100q, where the keys no longer are", Display(from))
 	}
 	stamp, _ := members["fetched_at"].(string)
 	fetchedAt, err := time.Parse(time.RFC3339Nano, stamp)
 	if err != nil {
 		return nil, time.Time{}, errors.New("does not say when it was fetched")
 	}
-	k, err := parseKeys(algorithms, document{body: data, from: display(from), url: from}, nil)
+	k, err := parseKeys(algorithms, document{body: data, from: Display(from), url: from}, nil)
 	if err != nil {
 		return nil, time.Time{}, err
 	}

@@ -113,6 +113,9 @@ func (s *Source) refresh(ctx context.Context, begun time.Duration) (doc document
 	if err != nil {
 		return doc, err
 	}
+	if err := s.acceptable(next); err != nil {
+		return doc, err
+	}
 	s.replace(next.at(begun))
 	return doc, nil
 }

@@ -30,9 +30,7 @@ type keys struct {
 	restored  bool // from the storage, and not confirmed since
 }
 
-// parseKeys reads a JWK Set. An empty one, or one without a usable key, is an error:
-// no issuer verifies tokens without keys, so that it is a mistake of the issuer's,
-// or not the issuer's answer at all. The last good set then serves on until it is too old.
+// parseKeys reads a JWK Set, which may have no usable key.
 func parseKeys(algorithms []string, doc document, before *keys) (*keys, error) {
 	set, err := jws.ParseKeySetFor(algorithms, doc.body)
 	if err != nil {
@@ -49,10 +47,23 @@ func parseKeys(algorithms []string, doc document, before *keys) (*keys, error) {
 		}
 		k.byID[key.ID] = before.same(key)
 	}
-	if len(k.byID) == 0 {
-		return nil, fmt.Errorf("reading %s: %w%s", doc.from, errNoUsableKey, firstOf(k.skipped))
-	}
 	return k, nil
+}
+
+// usable tells why there is no usable key, if there is none.
+func (k *keys) usable() error {
+	if len(k.byID) > 0 {
+		return nil
+	}
+	return fmt.Errorf("reading %s: %w%s", k.from, errNoUsableKey, firstOf(k.skipped))
+}
+
+// acceptable judges a well-formed set by whether it may be empty.
+func (s *Source) acceptable(k *keys) error {
+	if s.mayBeEmpty {
+		return nil
+	}
+	return k.usable()
 }
 
 // same is the key that was there before, if it is the same one: caches of verified

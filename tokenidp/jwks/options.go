@@ -26,7 +26,8 @@ const (
 // Options tell where the keys of an issuer are. Issuer and Algorithms are
 // required.
 type Options struct {
-	// Issuer is the issuer identifier. With neither JWKSURL nor File, its
+	// Issuer is the issuer identifier, or else a name for whose keys these are, which
+	// the log shows: it must not be a secret. With neither JWKSURL nor File, its
 	// metadata says where the keys are: RFC 8414 section 3.1's location is asked
 	// first, then <issuer>/.well-known/openid-configuration. The metadata must
 	// name this issuer, byte for byte.
@@ -36,6 +37,11 @@ type Options struct {
 	// File holds the JWK Set, instead of either. It is read again every 15
 	// seconds.
 	File string
+	// MayBeEmpty takes a JWK Set without a usable key for what it says: that all keys
+	// are withdrawn. Default: it is a mistake, as no issuer verifies tokens without
+	// keys, or not the issuer's answer at all, and the last good set serves on until
+	// it is too old.
+	MayBeEmpty bool
 	// Algorithms are the accepted ones, of [jws.Algorithms]. A key that names
 	// none gets the first of them that fits it.
 	Algorithms []string

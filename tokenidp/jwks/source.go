@@ -24,6 +24,7 @@ type Source struct {
 	issuer     string
 	place      place
 	algorithms []string
+	mayBeEmpty bool
 	maxStale   time.Duration
 	read       func(ctx context.Context, before *keys) (document, error)
 	store      *store // nil: keys live in memory only
@@ -52,6 +53,7 @@ func New(o Options) (*Source, error) {
 		issuer:      o.Issuer,
 		place:       o.place(),
 		algorithms:  slices.Clone(o.Algorithms),
+		mayBeEmpty:  o.MayBeEmpty,
 		maxStale:    o.MaxStale,
 		read:        read,
 		now:         o.Now,
@@ -73,7 +75,7 @@ func New(o Options) (*Source, error) {
 
 // succeeds tells whether what was good keys there is so here.
 func (s *Source) succeeds(before *Source) bool {
-	return before.issuer == s.issuer && before.place == s.place && slices.Equal(before.algorithms, s.algorithms)
+	return before.issuer == s.issuer && before.place == s.place && before.mayBeEmpty == s.mayBeEmpty && slices.Equal(before.algorithms, s.algorithms)
 }
 
 // Key finds a key for verification. One that is known never waits. For any other,
@@ -111,6 +113,9 @@ func (s *Source) serving() *keys {
 // replace puts a good set in force, as a whole: what it does not have stops.
 func (s *Source) replace(next *keys) {
 	before := s.current.Swap(next)
+	if len(next.byID) == 0 && (before == nil || before.restored || len(before.byID) > 0) {
+		s.logger.Warn("there is no usable key, so that nothing verifies until one is published", zap.Error(next.usable()))
+	}
 	added, removed := next.changes(before)
 	if len(added) == 0 && len(removed) == 0 {
 		return

@@ -377,6 +377,77 @@ func TestSetWithoutAUsableKeyKeepsTheLastGoodOne(t *testing.T) {
 	}
 }
 
+// A client that withdraws its only key, the one that was stolen, means it. It is not
+// to find it back after a restart either.
+func TestSetThatMayBeEmptyWithdrawsTheLastKey(t *testing.T) {
+	for name, set := range map[string]string{
+		"empty":                 `{"keys":[]}`,
+		"unusable keys only":    setOf(t, newJWK(t, "k1", "EdDSA", object{"use": "enc"})),
+		"keys without kid only": setOf(t, newJWK(t, "k1", "EdDSA", object{"kid": nil})),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				i, storage := newIssuer(t), newStorage(t)
+				i.publish("/jwks", newSet(t, "k1"))
+				s, logs := i.source(t, stored(storage), mayBeEmpty)
+				stop := run(t, s)
+				synctest.Wait()
+				mustKey(t, s, "k1")
+				i.publish("/jwks", set)
+				time.Sleep(defaultRefresh)
+				synctest.Wait()
+				wantUnknown(t, s, "k1")
+				if h := s.Health(); h.Keys != 0 || h.Stale || h.LastError != "" {
+					t.Errorf("%+v", h)
+				}
+				if logs.FilterMessageSnippet("there is no usable key").Len() != 1 {
+					t.Error("the log does not say so once")
+				}
+				time.Sleep(defaultRefresh)
+				stop()
+				i.setDown(true)
+				again, logs := i.source(t, stored(storage), mayBeEmpty)
+				if err := again.Load(t.Context()); err != nil || logs.Len() != 0 {
+					t.Errorf("%v; the log says %v", err, logs.All())
+				}
+				wantOutOfReach(t, again, "k1")
+				i.publish("/jwks", newSet(t, "k2"))
+				i.setDown(false)
+				time.Sleep(minInterval)
+				mustKey(t, again, "k2")
+			})
+		})
+	}
+}
+
+// What is no JWK Set withdraws nothing.
+func TestFailedFetchWithdrawsNoKeyOfASetThatMayBeEmpty(t *testing.T) {
+	for name, answer := range map[string]func(*issuer){
+		"down":             func(i *issuer) { i.setDown(true) },
+		"an empty answer":  func(i *issuer) { i.publish("/jwks", "") },
+		"an empty object":  func(i *issuer) { i.publish("/jwks", "{}") },
+		"a page":           func(i *issuer) { i.publish("/jwks", "<html>") },
+		"an error's JSON":  func(i *issuer) { i.publish("/jwks", `{"error":"maintenance"}`) },
+		"not found":        func(i *issuer) { i.answer("/jwks", http.NotFound) },
+		"keys of one name": func(i *issuer) { i.publish("/jwks", `{"keys":[],"keys":[]}`) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				i := newIssuer(t)
+				i.publish("/jwks", newSet(t, "k1"))
+				s, _ := i.source(t, mayBeEmpty)
+				mustKey(t, s, "k1")
+				answer(i)
+				time.Sleep(minInterval)
+				wantOutOfReach(t, s, "k2")
+				mustKey(t, s, "k1")
+			})
+		})
+	}
+}
+
+func mayBeEmpty(o *Options) { o.MayBeEmpty = true }
+
 // RFC 7517 section 5: entries that are not understood are ignored, one by one, and
 // the operator can see why.
 func TestUnusableEntriesAreSkippedOneByOne(t *testing.T) {
@@ -466,6 +537,7 @@ func TestPredecessorHandsItsKeysOver(t *testing.T) {
 		"another URL":        {func(o *Options) { o.JWKSURL += "2" }, false},
 		"discovery":          {func(o *Options) { o.JWKSURL = "" }, false},
 		"another algorithm":  {func(o *Options) { o.Algorithms = []string{"ES256"} }, false},
+		"one may be empty":   {mayBeEmpty, false},
 		"algorithms swapped": {func(o *Options) { o.Algorithms = []string{"ES256", "EdDSA"} }, false},
 	} {
 		t.Run(name, func(t *testing.T) {

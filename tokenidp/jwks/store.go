@@ -70,6 +70,9 @@ func (s *Source) restore(data []byte) error {
 	if err != nil {
 		return err
 	}
+	if err := s.acceptable(k); err != nil {
+		return err
+	}
 	if err := s.store.allowed(k.url); err != nil {
 		return fmt.Errorf("was fetched from where it may not be any more: %w", err)
 	}

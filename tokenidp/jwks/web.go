@@ -66,7 +66,7 @@ func (w *web) getKeys(ctx context.Context, from string, before *keys) (document,
 }
 
 func (w *web) get(ctx context.Context, from, etag string) (document, error) {
-	doc := document{from: display(from), url: from, maxAge: defaultRefresh}
+	doc := document{from: Display(from), url: from, maxAge: defaultRefresh}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
 		return doc, fmt.Errorf("fetching %s: not a URL", doc.from)
@@ -113,7 +113,7 @@ func readBody(r io.Reader) ([]byte, error) {
 
 func statusError(resp *http.Response) error {
 	if to, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
-		return fmt.Errorf("status %d, a redirect, which is not followed; if it is right, configure where it leads: %.*s", resp.StatusCode, maxReason, display(to.String()))
+		return fmt.Errorf("status %d, a redirect, which is not followed; if it is right, configure where it leads: %.*s", resp.StatusCode, maxReason, Display(to.String()))
 	}
 	return fmt.Errorf("status %d, not 200", resp.StatusCode)
 }
@@ -124,19 +124,19 @@ func (w *web) allowed(raw string) error {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil || u.Hostname() == "" || u.Opaque != "":
-		return fmt.Errorf("%q is not a URL with a host", display(raw))
+		return fmt.Errorf("%q is not a URL with a host", Display(raw))
 	case u.User != nil || strings.Contains(raw, "#"):
-		return fmt.Errorf("%q must have no user and no fragment", display(raw))
+		return fmt.Errorf("%q must have no user and no fragment", Display(raw))
 	case u.Scheme == "https":
 		return nil
 	case u.Scheme == "http" && (w.insecureHTTP || w.loopbackHTTP && verifier.IsLoopback(u.Hostname())):
 		return nil
 	}
-	return fmt.Errorf("%q must be https: whoever is on the way could put keys of his own there", display(raw))
+	return fmt.Errorf("%q must be https: whoever is on the way could put keys of his own there", Display(raw))
 }
 
-// display leaves out what may be a secret: user and query.
-func display(raw string) string {
+// Display leaves out what may be a secret of a URL: user and query.
+func Display(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return "(not a URL)"
