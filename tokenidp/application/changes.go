@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jwks"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
@@ -192,9 +193,24 @@ func (c *changeLog) application(clientID string, was, is *Application) {
 	c.secrets(what, was.Secrets, is.Secrets)
 	c.difference(keyNames(is.Keys), keyNames(was.Keys), what+" gained key")
 	c.difference(keyNames(was.Keys), keyNames(is.Keys), what+" lost key")
-	c.instead(what, "jwks_uri", cmp.Or(was.KeysURL, "none"), cmp.Or(is.KeysURL, "none"))
+	c.keysURL(what, was.KeysURL, is.KeysURL)
 	c.difference(federations(is.Federated), federations(was.Federated), what+" trusts")
 	c.difference(federations(was.Federated), federations(is.Federated), what+" trusts no more")
+}
+
+// keysURL leaves out the query, which may be a credential.
+func (c *changeLog) keysURL(what, was, is string) {
+	shown := func(url string) string {
+		if url == "" {
+			return "none"
+		}
+		return jwks.Display(url)
+	}
+	if was != is && shown(was) == shown(is) {
+		c.add("%s jwks_uri %s with another query", what, shown(is))
+		return
+	}
+	c.instead(what, "jwks_uri", shown(was), shown(is))
 }
 
 // federations say of each what it says.

@@ -61,6 +61,22 @@ func TestChanges(t *testing.T) {
 	}
 }
 
+// The query of a URL may be a credential, as where it is signed for whoever has it.
+func TestChangesShowNoQueryOfAJWKSURI(t *testing.T) {
+	const a = `application "x" jwks_uri `
+	declared := func(query string) string { return keyed("    jwks_uri: https://x.example.com/keys" + query + "\n") }
+	f := newFolder(t, map[string]string{"a.yaml": declared("?sig=hidden1")}, "a.yaml")
+	f.save("a.yaml", declared("?sig=hidden2"))
+	f.want("another query", a+"https://x.example.com/keys with another query")
+	f.save("a.yaml", declared("/new?sig=hidden2"))
+	f.want("another path", a+"https://x.example.com/keys/new instead of https://x.example.com/keys")
+	f.save("a.yaml", keyed("    jwks: {keys: ["+ecJWK+"]}\n"))
+	changed := f.refresh(nil)
+	if !strings.Contains(changed, a+"none instead of https://x.example.com/keys/new") || strings.Contains(changed, "hidden") {
+		t.Errorf("the log says %s", changed)
+	}
+}
+
 func TestChangesAreLimited(t *testing.T) {
 	f := newFolder(t, map[string]string{"a.yaml": "resources: [{name: x, scopes: [{name: x}]}]\n"}, "a.yaml")
 	var text strings.Builder
