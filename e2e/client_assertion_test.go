@@ -258,6 +258,24 @@ func TestJWKSURI(t *testing.T) {
 	if a := c.assert(c.assertion(secondKey(), "2", nil)); a.StatusCode != http.StatusUnauthorized {
 		t.Errorf("a key that cannot be fetched: %d", a.StatusCode)
 	}
+
+	worker.publishKeys() // it withdraws its only key
+	worker.setDown(false)
+	c = c.restarted()
+	c.eventually("the withdrawal", func() bool {
+		return c.assert(c.assertion(attackerKey(), "1", nil)).StatusCode == http.StatusUnauthorized
+	})
+	c.entries("there is no usable key, so that nothing verifies until one is published")
+	c.eventually("it is stored", func() bool {
+		stored, err := filepath.Glob(filepath.Join(c.home, ".local/share/caddy/tokenidp/*/private_clients/tokenidp/*/jwks.json"))
+		return err == nil && len(stored) == 1 && strings.Contains(read(t, stored[0]), `"keys":[]`)
+	})
+	worker.setDown(true)
+	c = c.restarted()
+	if a := c.assert(c.assertion(attackerKey(), "1", nil)); a.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a key that was withdrawn: %d", a.StatusCode)
+	}
+
 	c.rewrite("applications.yaml", keyedApplications(inlineKey(t, secondKey(), "2")))
 	c.entries("applications changed")
 	c.asserted(c.assert(c.assertion(secondKey(), "2", nil)))

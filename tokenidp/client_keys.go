@@ -2,6 +2,7 @@ package tokenidp
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"path"
 	"sync"
@@ -22,19 +23,26 @@ type clientKeys struct {
 	issuer  *Issuer
 	ctx     context.Context // ends with the configuration
 	running *sync.WaitGroup // nil until it is in force
+	loading chan struct{}   // one slot a source that reads the storage
 	sources atomic.Pointer[clientKeySources]
 }
+
+// mostLoading leaves a storage that hangs to others: see [storage.Bounded].
+const mostLoading = 8
 
 // clientKeySources are by URL. They are replaced, never changed.
 type clientKeySources map[string]*clientKeySource
 
 type clientKeySource struct {
 	*jwks.Source
-	stop context.CancelFunc // nil until it runs
+	logger  *zap.Logger
+	private bool               // it may lead to private addresses
+	loaded  bool               // what is stored was read, or cannot be
+	stop    context.CancelFunc // nil until it runs
 }
 
 func newClientKeys(ctx context.Context, iss *Issuer) *clientKeys {
-	k := &clientKeys{issuer: iss, ctx: ctx}
+	k := &clientKeys{issuer: iss, ctx: ctx, loading: make(chan struct{}, mostLoading)}
 	k.sources.Store(new(clientKeySources))
 	return k
 }
@@ -48,7 +56,8 @@ func (k *clientKeys) at(url string) verifier.KeySource {
 }
 
 // follow begins with the URLs that are new in the set, and ends those that nobody
-// names any more. One goroutine calls it at a time.
+// names any more. It waits for nothing: whatever else is new in the set, such as a
+// deactivation, is to be in force. One goroutine calls it at a time.
 func (k *clientKeys) follow(set *application.Set) {
 	if k == nil {
 		return
@@ -71,14 +80,15 @@ func (k *clientKeys) follow(set *application.Set) {
 	}
 }
 
-// open makes a source that goes on from the one of the configuration before, or
-// from what is stored.
+// open makes a source that goes on from the one of the configuration before. The
+// query of the URL may be a credential, so that it is in no log, and neither in the
+// name of a folder.
 func (k *clientKeys) open(url string) *clientKeySource {
-	iss := k.issuer
-	logger := iss.logger.With(zap.String("jwks_uri", url))
+	iss, shown := k.issuer, jwks.Display(url)
+	logger := iss.logger.With(zap.String("jwks_uri", shown))
 	o := jwks.Options{
-		Issuer: url, JWKSURL: url, Algorithms: jws.Algorithms,
-		Storage: iss.bounded, Folder: path.Join(storage.Folder(iss.Issuer), "clients", storage.Folder(url)),
+		Issuer: shown, JWKSURL: url, MayBeEmpty: true, Algorithms: jws.Algorithms,
+		Storage: iss.bounded, Folder: k.folder(url),
 		Transport: jwks.GuardedTransport(), Logger: logger,
 	}
 	if iss.InsecurePrivateJWKSURI {
@@ -87,20 +97,51 @@ func (k *clientKeys) open(url string) *clientKeySource {
 	if offlineFrom(k.ctx) != nil {
 		o.Transport = noNetwork{}
 	}
-	if kept := iss.standing.clientKeys.Load(); kept != nil && (*kept)[url] != nil {
-		o.Predecessor = (*kept)[url].Source
+	if before := iss.standing.keysOf(url); before != nil && (iss.InsecurePrivateJWKSURI || !before.private) {
+		o.Predecessor = before.Source
 	}
 	source, err := jwks.New(o)
 	if err != nil { // the URL was checked when it was read
 		logger.Error("the keys of a client cannot be fetched", zap.Error(err))
 		return nil
 	}
+	return &clientKeySource{Source: source, logger: logger, private: iss.InsecurePrivateJWKSURI}
+}
+
+// folder is another one where private addresses are allowed: what comes from there is
+// not found when they are not any more.
+func (k *clientKeys) folder(url string) string {
+	kind := "clients"
+	if k.issuer.InsecurePrivateJWKSURI {
+		kind = "private_clients"
+	}
+	return path.Join(storage.Folder(k.issuer.Issuer), kind, storage.FolderNamed(jwks.Display(url), url))
+}
+
+// load has the clients' keys that are stored, before requests ask for them. Those
+// that are in memory already are read when they run, to know what is stored.
+func (k *clientKeys) load() {
 	reading, cancel := context.WithTimeout(k.ctx, storageTimeout)
 	defer cancel()
-	if err := source.Load(reading); err != nil {
-		logger.Warn("the keys kept from before cannot be read; they are fetched from the client", zap.Error(err))
+	var loading sync.WaitGroup
+	for _, source := range *k.sources.Load() {
+		if source.Health().LastSuccess.IsZero() {
+			loading.Go(func() { k.loadOne(reading, source) })
+		}
 	}
-	return &clientKeySource{Source: source}
+	loading.Wait()
+}
+
+func (k *clientKeys) loadOne(ctx context.Context, source *clientKeySource) {
+	select {
+	case k.loading <- struct{}{}:
+		defer func() { <-k.loading }()
+	case <-ctx.Done():
+	}
+	source.loaded = true
+	if err := source.Load(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		source.logger.Warn("the keys kept from before cannot be read; they are fetched from the client", zap.Error(err))
+	}
 }
 
 // run keeps the keys fresh while the configuration is in force.
@@ -120,9 +161,20 @@ func (k *clientKeys) runAll() {
 		if source.stop == nil {
 			ctx, stop := context.WithCancel(k.ctx)
 			source.stop = stop
-			k.running.Go(func() { source.Run(ctx) })
+			k.running.Go(func() { k.keep(ctx, source) })
 		}
 	}
 	kept := maps.Clone(*sources)
 	k.issuer.standing.clientKeys.Store(&kept)
+}
+
+// keep reads what is stored of a source, where that was left, and keeps it fresh.
+// Meanwhile, a request that asks for a key has it fetched.
+func (k *clientKeys) keep(ctx context.Context, source *clientKeySource) {
+	if !source.loaded {
+		reading, cancel := context.WithTimeout(ctx, storageTimeout)
+		k.loadOne(reading, source)
+		cancel()
+	}
+	source.Run(ctx)
 }

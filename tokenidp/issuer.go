@@ -246,6 +246,7 @@ func (iss *Issuer) provisionAuthenticator(ctx context.Context, replay oauth.Repl
 	}
 	iss.clientKeys = newClientKeys(ctx, iss)
 	iss.clientKeys.follow(set)
+	iss.clientKeys.load()
 	iss.assertions = &oauth.Assertions{Issuer: iss.Issuer, Replay: replay, KeysAt: iss.clientKeys.at}
 	if iss.InsecureAssertionAudience {
 		iss.assertions.InsecureAudiences = []string{iss.Issuer + "/token"}

@@ -56,6 +56,14 @@ func (s *standing) predecessor(storage string) *signing.Ring {
 	return nil
 }
 
+// keysOf is what the configuration before has of a client's URL, or nil.
+func (s *standing) keysOf(url string) *clientKeySource {
+	if before := s.clientKeys.Load(); before != nil {
+		return (*before)[url]
+	}
+	return nil
+}
+
 // keep puts the issuer's state in force for the configurations after this one. leave
 // takes back what cannot outlive this one, if it has not started.
 func (iss *Issuer) keep() (leave func()) {

@@ -11,9 +11,12 @@ import (
 
 // Folder is where the storage holds what belongs to the issuer: a readable name,
 // different for any two issuers.
-func Folder(issuer string) string {
-	digest := sha256.Sum256([]byte(issuer))
-	readable := certmagic.StorageKeys.Safe(strings.TrimPrefix(strings.TrimPrefix(issuer, "https://"), "http://"))
+func Folder(issuer string) string { return FolderNamed(issuer, issuer) }
+
+// FolderNamed is Folder for a URL that may be a secret, under a name that is none.
+func FolderNamed(name, url string) string {
+	digest := sha256.Sum256([]byte(url))
+	readable := certmagic.StorageKeys.Safe(strings.TrimPrefix(strings.TrimPrefix(name, "https://"), "http://"))
 	return path.Join("tokenidp", readable[:min(len(readable), maxReadable)]+"-"+hex.EncodeToString(digest[:4]))
 }
 
