@@ -176,11 +176,11 @@ func (c *claims) check(r Request, now time.Time) error {
 	case !c.url.among(r.URLs):
 		return fmt.Errorf("%w: htu is %.200q, and the request %.400q", ErrOtherRequest, c.url, r.URLs)
 	case c.issuedAt.Before(now.Add(-MaxAge)) || c.issuedAt.After(now.Add(MaxAhead)):
-		return fmt.Errorf("%w: iat is %s", ErrStale, c.issuedAt.UTC().Format(time.RFC3339))
+		return fmt.Errorf("%w: iat is %s", ErrStale, strictjson.FormatDate(c.issuedAt))
 	case c.expires != nil && !now.Before(*c.expires):
-		return fmt.Errorf("%w: exp is %s", ErrStale, c.expires.UTC().Format(time.RFC3339))
+		return fmt.Errorf("%w: exp is %s", ErrStale, strictjson.FormatDate(*c.expires))
 	case c.notBefore != nil && c.notBefore.After(now.Add(MaxAhead)):
-		return fmt.Errorf("%w: nbf is %s", ErrStale, c.notBefore.UTC().Format(time.RFC3339))
+		return fmt.Errorf("%w: nbf is %s", ErrStale, strictjson.FormatDate(*c.notBefore))
 	case r.Token != "" && subtle.ConstantTimeCompare([]byte(c.tokenHash), []byte(tokenHash(r.Token))) != 1:
 		return fmt.Errorf("%w: ath is not the hash of the token", ErrOtherToken)
 	}

@@ -290,9 +290,9 @@ func (a *Assertion) checkTimes(now time.Time) (time.Time, *Error) {
 	}
 	switch {
 	case !now.Before(exp):
-		return exp, badAssertion(ReasonAssertionExpired, fmt.Errorf("exp is %s", rfc3339(exp)))
+		return exp, badAssertion(ReasonAssertionExpired, fmt.Errorf("exp is %s", strictjson.FormatDate(exp)))
 	case exp.After(now.Add(assertionLifetime + lifetimeSlack)):
-		return exp, badAssertion(ReasonAssertionLivesTooLong, fmt.Errorf("exp is %s, more than %s ahead", rfc3339(exp), assertionLifetime))
+		return exp, badAssertion(ReasonAssertionLivesTooLong, fmt.Errorf("exp is %s, more than %s ahead", strictjson.FormatDate(exp), assertionLifetime))
 	}
 	for _, name := range []string{"nbf", "iat"} {
 		from, _, ok := a.date(name)
@@ -300,7 +300,7 @@ func (a *Assertion) checkTimes(now time.Time) (time.Time, *Error) {
 		case !ok:
 			return exp, badAssertion(ReasonAssertionMalformed, fmt.Errorf("%s is no number of seconds from 1970 to 9999", name))
 		case from.After(now.Add(aheadOfClock)):
-			return exp, badAssertion(ReasonAssertionNotYetValid, fmt.Errorf("%s is %s, more than %s ahead", name, rfc3339(from), aheadOfClock))
+			return exp, badAssertion(ReasonAssertionNotYetValid, fmt.Errorf("%s is %s, more than %s ahead", name, strictjson.FormatDate(from), aheadOfClock))
 		}
 	}
 	return exp, nil
@@ -315,8 +315,6 @@ func (a *Assertion) date(name string) (date time.Time, found, sound bool) {
 	date, sound = strictjson.NumericDate(value)
 	return date, true, sound
 }
-
-func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // use marks the assertion as used, on every node that shares the memory.
 func (s *Assertions) use(ctx context.Context, clientID, id string, expires time.Time) *Error {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -46,7 +47,7 @@ func checkCertificate(app *application.Application, connection *tls.ConnectionSt
 	case !selfSigned && len(connection.VerifiedChains) == 0:
 		return ReasonUnverifiedCertificate, describe(certificate)
 	case now.Before(certificate.NotBefore) || now.After(certificate.NotAfter):
-		return ReasonExpiredCertificate, fmt.Errorf("it is valid from %s to %s", rfc3339(certificate.NotBefore), rfc3339(certificate.NotAfter))
+		return ReasonExpiredCertificate, fmt.Errorf("it is valid from %s to %s", strictjson.FormatDate(certificate.NotBefore), strictjson.FormatDate(certificate.NotAfter))
 	case selfSigned && !app.HasKeyOf(certificate), !selfSigned && !app.Certificate.Names(certificate):
 		return ReasonWrongCertificate, describe(certificate)
 	}

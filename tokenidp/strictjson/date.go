@@ -20,3 +20,7 @@ func NumericDate(value any) (date time.Time, ok bool) {
 	whole := int64(seconds)
 	return time.Unix(whole, int64((seconds-float64(whole))*1e9)), true
 }
+
+// FormatDate spells a date for whoever reads why something was refused for it: RFC
+// 3339, in UTC and whole seconds.
+func FormatDate(date time.Time) string { return date.UTC().Format(time.RFC3339) }

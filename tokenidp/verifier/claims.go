@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
 // Claims are those of a verified access token (RFC 9068 section 2.2). They are
@@ -89,15 +91,13 @@ const maxIssuedAhead = time.Minute
 func (c *Claims) checkTimes(now time.Time, leeway time.Duration) error {
 	switch {
 	case c.notBefore.After(now.Add(leeway)):
-		return Refuse(NotYetValid, &Mismatch{"nbf is " + rfc3339(c.notBefore), "up to " + rfc3339(now.Add(leeway))})
+		return Refuse(NotYetValid, &Mismatch{"nbf is " + strictjson.FormatDate(c.notBefore), "up to " + strictjson.FormatDate(now.Add(leeway))})
 	case c.IssuedAt.After(c.ExpiresAt):
 		return Refuse(MalformedClaims, errors.New("iat is after exp"))
 	case c.IssuedAt.After(now.Add(maxIssuedAhead)):
-		return Refuse(IssuedInFuture, &Mismatch{"iat is " + rfc3339(c.IssuedAt), "up to " + rfc3339(now.Add(maxIssuedAhead))})
+		return Refuse(IssuedInFuture, &Mismatch{"iat is " + strictjson.FormatDate(c.IssuedAt), "up to " + strictjson.FormatDate(now.Add(maxIssuedAhead))})
 	case !now.Before(c.ExpiresAt.Add(leeway)):
-		return Refuse(Expired, &Mismatch{"exp is " + rfc3339(c.ExpiresAt), "after " + rfc3339(now.Add(-leeway))})
+		return Refuse(Expired, &Mismatch{"exp is " + strictjson.FormatDate(c.ExpiresAt), "after " + strictjson.FormatDate(now.Add(-leeway))})
 	}
 	return nil
 }
-
-func rfc3339(t time.Time) string { return t.UTC().Format(time.RFC3339) }
