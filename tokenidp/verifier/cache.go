@@ -29,9 +29,9 @@ type cache struct {
 // when its token dies: whoever asks for it judges that, and those that nobody asks
 // for are displaced.
 type entry struct {
-	id     tokenID
 	key    *jws.Key
 	claims Claims
+	id     tokenID
 }
 
 // newCache makes one for that many tokens; for less than one it is nil.

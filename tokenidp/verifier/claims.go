@@ -12,14 +12,16 @@ import (
 // shared between requests: treat them, and all that is reached from them, as
 // immutable. What the issuer's [Layout] lets a token lack is empty here.
 type Claims struct {
-	Issuer, Subject, ClientID string
-	ID                        string // jti
-	KeyID                     string // kid of the key that verified the token
-	Audience, Scope           []string
-	IssuedAt, ExpiresAt       time.Time
-	Confirmation              *Confirmation // nil for a bearer token
+	// First what every request asks for, so that it is near together in memory.
+	KeyID               string        // kid of the key that verified the token
+	Confirmation        *Confirmation // nil for a bearer token
+	Issuer, ClientID    string
+	ID                  string // jti
+	Audience, Scope     []string
+	IssuedAt, ExpiresAt time.Time
+	notBefore           time.Time
 
-	notBefore time.Time
+	Subject   string
 	scopeText string // joined with spaces
 	textBytes int    // of what all was decoded from
 	all       map[string]any

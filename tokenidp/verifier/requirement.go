@@ -45,9 +45,8 @@ func (c *Claims) Authorize(r *Requirement, now func() time.Time, request *http.R
 	case r == nil, len(r.Audiences) == 0 && len(r.Alternatives) == 0:
 		return Refuse(WrongAudience, errNothingRequired)
 	case !c.isFor(r):
-		return Refuse(WrongAudience, &Mismatch{fmt.Sprintf("aud is %.200q", strings.Join(c.Audience, " ")), strings.Join(r.audiences(), " or ")})
-	}
-	if len(r.SenderConstrained) > 0 && !c.boundBy(r.SenderConstrained) {
+		return c.wrongAudience(r)
+	case len(r.SenderConstrained) > 0 && !c.boundBy(r.SenderConstrained):
 		return Refuse(NotSenderConstrained, fmt.Errorf("the token is not bound by %s", strings.Join(r.SenderConstrained, " or ")))
 	}
 	if err := c.checkAge(r, now); err != nil {
@@ -60,11 +59,19 @@ func (c *Claims) Authorize(r *Requirement, now func() time.Time, request *http.R
 	case !c.obeys(r.Claims):
 		return Refuse(ClaimNotAccepted, c.disobeyed(r.Claims))
 	case !c.holds(r):
-		refusal := Refuse(MissingScope, &Mismatch{fmt.Sprintf("scope is %.200q", strings.Join(c.Scope, " ")), r.describedScope()})
-		refusal.Scope = r.sufficientScope()
-		return refusal
+		return c.missingScope(r)
 	}
 	return c.express(r.Expressions, request)
+}
+
+func (c *Claims) wrongAudience(r *Requirement) *Refusal {
+	return Refuse(WrongAudience, &Mismatch{fmt.Sprintf("aud is %.200q", strings.Join(c.Audience, " ")), strings.Join(r.audiences(), " or ")})
+}
+
+func (c *Claims) missingScope(r *Requirement) *Refusal {
+	refusal := Refuse(MissingScope, &Mismatch{fmt.Sprintf("scope is %.200q", strings.Join(c.Scope, " ")), r.describedScope()})
+	refusal.Scope = r.sufficientScope()
+	return refusal
 }
 
 func (c *Claims) express(expressions []*Expression, request *http.Request) error {
