@@ -113,7 +113,6 @@ func TestFederationOfGitLab(t *testing.T) {
 		reason       string
 	}{
 		{"one audience", "deployer", nil, ""},
-		{"a list of audiences", "deployer", members{"aud": []string{"https://vault.example.com", ours}}, ""},
 		{"a list of one", "deployer", members{"aud": []string{ours}}, ""},
 		{"an id that is a number", "deployer", members{"project_id": 22}, ""},
 		{"a tag", "releaser", members{"sub": "project_path:shop/stock:ref_type:tag:ref:v1.2/rc"}, ""},
@@ -128,6 +127,7 @@ func TestFederationOfGitLab(t *testing.T) {
 		{"a group that begins so", "releaser", members{"sub": "project_path:shop-2/stock:ref_type:tag:ref:v1"}, "assertion_wrong_subject"},
 		{"deeper than the pattern", "releaser", members{"sub": "project_path:shop/tools/ci:ref_type:tag:ref:v1"}, "assertion_wrong_subject"},
 		{"another audience", "deployer", members{"aud": "https://vault.example.com"}, "assertion_wrong_audience"},
+		{"a list of audiences", "releaser", members{"aud": []string{"https://vault.example.com", ours}, "sub": "project_path:shop/stock:ref_type:tag:ref:v1"}, "assertion_wrong_audience"},
 		{"a list of others", "deployer", members{"aud": []string{"https://vault.example.com", ours + "/"}}, "assertion_wrong_audience"},
 		{"gitlab.com", "deployer", members{"iss": "https://gitlab.com"}, "assertion_wrong_issuer"},
 		{"expired", "deployer", members{"iat": f.at(-3700e9), "nbf": f.at(-3700e9), "exp": f.at(-100e9)}, "assertion_expired"},

@@ -28,7 +28,7 @@ func (iss *Issuer) federate(trusted []*TrustedIssuer) error {
 		}
 		byIssuer[t.Issuer] = t
 		iss.assertions.Trusted[t.Issuer] = oauth.TrustedIssuer{
-			Verifier: v, Claims: t.rules,
+			Verifier: v, Claims: t.rules, EverybodysAudience: t.kind.everybodys,
 			NotRevoked: func(claims *verifier.Claims) error { return notRevoked(t.state, claims) },
 		}
 	}

@@ -2,6 +2,7 @@ package application
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -129,11 +130,18 @@ func (m *mapping) patternRules() (rules []verifier.ClaimRule) {
 
 func (m *mapping) path(e entry, field string) verifier.Path {
 	path, err := verifier.ParsePath(e.name)
-	if err != nil {
+	switch {
+	case err != nil:
 		m.failField(e.key, field, "%v", err)
+	case slices.Contains(everybodysClaims, path[0]):
+		m.failField(e.key, field, "%s says of nobody in particular that he may authenticate: every token of the issuer has it, whose ever it is; name a claim that tells whose a token is", quoted(e.name))
 	}
 	return path
 }
+
+// everybodysClaims are those of RFC 7519 section 4.1 that tell a token from others, and
+// not its subject from others. What iss and aud must be has fields of its own.
+var everybodysClaims = []string{"iss", "aud", "exp", "nbf", "iat", "jti"}
 
 func (m *mapping) pattern(n *yaml.Node, field string) *verifier.Pattern {
 	if n == nil || !m.plain(n, field) || !m.isText(n, field) {

@@ -69,3 +69,17 @@ func TestFederationErrors(t *testing.T) {
 		})
 	}
 }
+
+// A claim that every token of the issuer has lets everybody in, or nobody.
+func TestAFederationIsNotOfEverybodyWhoHasAToken(t *testing.T) {
+	for _, claims := range []string{
+		"claims: {iss: 'https://k.example.com'}", "claims: {aud: a}", "claims: {/aud: a}", "claims: {/aud/0: a}", "claims: {exp: '1'}", "claims: {nbf: '1'}",
+		"claims: {iat: ['1', '2']}", "claims: {jti: a}", "subject: a, claims: {iss: a}", "subject: a, claims_pattern: {iss: 'https://k.example.com/*'}",
+	} {
+		_, _, failure := loadText(t, keyed("    federated: [{issuer: 'https://k.example.com', "+claims+"}]"))
+		if !strings.Contains(failure, " says of nobody in particular that he may authenticate: every token of the issuer has it") || strings.Contains(failure, "\n") {
+			t.Errorf("%s: %s", claims, failure)
+		}
+	}
+	mustLoad(t, keyed("    federated: [{issuer: 'https://k.example.com', claims: {/custom/iss: a}}]"))
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
@@ -16,6 +17,9 @@ type TrustedIssuer struct {
 	Verifier *verifier.Verifier
 	// Claims are what every token of it must have.
 	Claims []verifier.ClaimRule
+	// EverybodysAudience is one that all its tokens have, besides the one that they are
+	// for, or "": the issuer's own.
+	EverybodysAudience string
 	// NotRevoked refuses a token that was taken back here, where nil is none.
 	NotRevoked func(*verifier.Claims) error
 }
@@ -25,6 +29,17 @@ func (t *TrustedIssuer) notRevoked(claims *verifier.Claims) error {
 		return nil
 	}
 	return t.NotRevoked(claims)
+}
+
+// isSoleAudience refuses a token that is for others too: they have it, and could
+// authenticate with it (RFC 7523bis section 3 asks the same of a client's own).
+func (t *TrustedIssuer) isSoleAudience(claims *verifier.Claims, audience string) error {
+	for _, other := range claims.Audience {
+		if other != audience && other != t.EverybodysAudience {
+			return verifier.Refuse(verifier.WrongAudience, fmt.Errorf("aud is %.200q, not %q alone: others who get the token could authenticate with it", strings.Join(claims.Audience, " "), audience))
+		}
+	}
+	return nil
 }
 
 // byFederation is for a token that an issuer elsewhere made for a workload (RFC 7521
@@ -48,11 +63,15 @@ func (a *Authenticator) byFederation(ctx context.Context, app *application.Appli
 		if f.Issuer != issuer {
 			continue
 		}
+		audience := cmp.Or(f.Audience, a.assertions.Issuer)
 		err = claims.Authorize(&verifier.Requirement{
-			Audiences: []string{cmp.Or(f.Audience, a.assertions.Issuer)},
+			Audiences: []string{audience},
 			Claims:    slices.Concat(trusted.Claims, f.Claims),
 		}, a.now, nil)
 		if err == nil {
+			if err = trusted.isSoleAudience(claims, audience); err != nil {
+				break
+			}
 			if err = trusted.notRevoked(claims); err != nil {
 				break
 			}

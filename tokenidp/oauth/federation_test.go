@@ -55,7 +55,8 @@ applications:
 			Keys:   publishedKeys{"k": must(jws.NewKey("k", "ES256", ecKey().Public()))},
 			Claims: verifier.Layout{ClientID: []verifier.Path{{"sub"}}, Optional: []string{"sub", "jti", "iat"}},
 		}))
-		trusted[issuer] = TrustedIssuer{Verifier: must(verifier.New(a.now, iss)), Claims: rules}
+		everybodys := map[string]string{cluster: "account"}[issuer]
+		trusted[issuer] = TrustedIssuer{Verifier: must(verifier.New(a.now, iss)), Claims: rules, EverybodysAudience: everybodys}
 	}
 	return &endpoint{set: set, clock: c, auth: a.With(&Assertions{Issuer: idp, Replay: new(replayed), KeysAt: keysAt, Trusted: trusted})}
 }
@@ -88,7 +89,8 @@ func TestFederatedClients(t *testing.T) {
 	}{
 		{"pod", "worker", podToken, nil, "system:serviceaccount:shop:worker"},
 		{"another pod, by another entry", "worker", podToken, members{"sub": "system:serviceaccount:shop:batch"}, "system:serviceaccount:shop:batch"},
-		{"several audiences, ours among them", "worker", podToken, members{"aud": []string{"https://other.example.com", idp}}, "system:serviceaccount:shop:worker"},
+		{"a list of our audience alone, twice", "worker", podToken, members{"aud": []string{idp, idp}}, "system:serviceaccount:shop:worker"},
+		{"an audience that all tokens of the issuer have, too", "worker", podToken, members{"aud": []string{"account", idp}}, "system:serviceaccount:shop:worker"},
 		{"job", "deployer", jobToken, nil, "repo:shop/orders:ref:refs/heads/main"},
 		{"job of another branch", "deployer", jobToken, members{"sub": "repo:shop/orders:environment:prod", "ref": "refs/heads/fix"}, "repo:shop/orders:environment:prod"},
 	} {
@@ -124,6 +126,10 @@ func TestFederatedRefusals(t *testing.T) {
 		{"subject of one entry, claims of none", "worker", podToken(now).with(members{"sub": "system:serviceaccount:shop:batch", "kubernetes.io": members{"namespace": "dev"}}), header, key, ReasonAssertionWrongSubject},
 		{"another audience", "worker", podToken(now).with(members{"aud": "https://kubernetes.default.svc"}), header, key, ReasonAssertionWrongAudience},
 		{"an access token for the API", "worker", podToken(now).with(members{"aud": "orders-api"}), header, key, ReasonAssertionWrongAudience},
+		{"several audiences, ours among them", "worker", podToken(now).with(members{"aud": []string{"https://other.example.com", idp}}), header, key, ReasonAssertionWrongAudience},
+		{"an API's audience, and ours", "worker", podToken(now).with(members{"aud": []string{idp, "orders-api"}}), header, key, ReasonAssertionWrongAudience},
+		{"everybody's audience alone", "worker", podToken(now).with(members{"aud": "account"}), header, key, ReasonAssertionWrongAudience},
+		{"everybody's audience at another issuer", "deployer", jobToken(now).with(members{"aud": []string{"account", "deploy"}}), header, key, ReasonAssertionWrongAudience},
 		{"no audience", "worker", podToken(now).with(members{"aud": nil}), header, key, ReasonAssertionMalformed},
 		{"our URL where another audience is declared", "deployer", jobToken(now).with(members{"aud": idp}), header, key, ReasonAssertionWrongAudience},
 		{"pattern that does not fit", "deployer", jobToken(now).with(members{"sub": "repo:shop/orders-2:ref:refs/heads/main"}), header, key, ReasonAssertionWrongSubject},
