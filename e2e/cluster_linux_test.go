@@ -94,6 +94,7 @@ const behindABalancer = "\tservers {\n\t\ttrusted_proxies static 127.0.0.1/8 ::1
 
 func (cl *cluster) caddyfile(algorithm string) string {
 	var issuers, routes strings.Builder
+	routes.WriteString("\thandle /ready {\n\t\t@ready tokenidp_ready\n\t\trespond @ready ready\n\t\trespond 503\n\t}\n") // what a balancer asks
 	for i := range cl.issuers {
 		fmt.Fprintf(&issuers, "\t\tissuer http://localhost/%02d {\n\t\t\tapplications applications.yaml\n\t\t\tsigning_algorithm %s\n\t\t}\n", i, algorithm)
 		fmt.Fprintf(&routes, "\ttokenidp http://localhost/%02[1]d\n\thandle /%02[1]d/orders {\n\t\tverify orders.read {\n\t\t\tissuer http://localhost/%02[1]d\n\t\t}\n\t\trespond fine\n\t}\n", i)
