@@ -67,8 +67,8 @@ func TestTokenCommandWithAKey(t *testing.T) {
 			key := makeKey(t, t.TempDir(), algorithm, "--client-id", "worker", "--issuer", issuer)
 			c := startWithKey(t, p, key.declaration)
 			args := []string{"--client-id", "worker", "--scope", "orders.read", "--key", key.file}
-			if algorithm == "RS256" { // which is not what it takes an RSA key for
-				args = append(args, "--alg", "RS256")
+			if algorithm == "PS256" { // which is not what it takes an RSA key for
+				args = append(args, "--alg", "PS256")
 			}
 			token := c.getToken("", args...)
 			if a := c.do("GET", "https://localhost:5001/orders", "", bearer(token)); a.StatusCode != 200 || a.body != "worker" {

@@ -3,8 +3,6 @@ package application
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -182,7 +180,11 @@ func parsePEM(data []byte, algorithms []string) (keys []*jws.Key, err error) {
 		if err != nil {
 			return nil, err
 		}
-		key, err := jws.NewKey("", algorithmFor(public, algorithms), public)
+		algorithm, err := algorithmFor(public, algorithms)
+		if err != nil {
+			return nil, err
+		}
+		key, err := jws.NewKey("", algorithm, public)
 		if err != nil {
 			return nil, err
 		}
@@ -214,17 +216,12 @@ func publicKeyOf(block *pem.Block) (crypto.PublicKey, error) {
 }
 
 // algorithmFor is the one algorithm of a key that names none (RFC 8725 section 3.1).
-func algorithmFor(public crypto.PublicKey, algorithms []string) string {
-	if len(algorithms) == 1 {
-		return algorithms[0]
+func algorithmFor(public crypto.PublicKey, algorithms []string) (string, error) {
+	algorithm, err := jws.DefaultAlgorithm(public)
+	if err == nil && len(algorithms) == 1 {
+		algorithm = algorithms[0]
 	}
-	switch key := public.(type) {
-	case *ecdsa.PublicKey:
-		return map[int]string{256: "ES256", 384: "ES384", 521: "ES512"}[key.Params().BitSize]
-	case ed25519.PublicKey:
-		return "EdDSA"
-	}
-	return "RS256"
+	return algorithm, err
 }
 
 // keysURL is fetched by this server, so what it may be is decided here, and where

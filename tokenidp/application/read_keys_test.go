@@ -1,6 +1,9 @@
 package application
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -142,7 +145,11 @@ func TestKeysFile(t *testing.T) {
 	block := func(kind string, data []byte) string {
 		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: data}))
 	}
-	public := func(key *rsa.PrivateKey) string {
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public := func(key crypto.Signer) string {
 		data, err := x509.MarshalPKIXPublicKey(key.Public())
 		if err != nil {
 			t.Fatal(err)
@@ -164,6 +171,8 @@ func TestKeysFile(t *testing.T) {
 		{"private key after a public one", public(key) + block("EC PRIVATE KEY", []byte("x")), "", "", place + "has a private key, which belongs to the client alone; put its public half here: openssl pkey -in key.pem -pubout"},
 		{"private JWK", strings.Replace(ecSet, `"kid"`, `"d":"`+ecPrivate+`","kid"`, 1), "", "", place + `key 0 (kid "1"): unusable key: private member "d" is present; only public keys that verify signatures belong here`},
 		{"weak key", public(weak), "", "", place + "unusable key: RSA modulus has 1024 bits, not 2048 to 8192"},
+		{"another curve", public(p224), "", "", place + "unusable key: it is of the curve P-224; RSA, P-256, P-384, P-521 and Ed25519 are accepted"},
+		{"another curve for an algorithm", public(p224), "    token_endpoint_auth_signing_alg: ES256\n", "", place + "unusable key: it is of the curve P-224; RSA, P-256, P-384, P-521 and Ed25519 are accepted"},
 		{"key of another family", public(key), "    token_endpoint_auth_signing_alg: ES256\n", "", place + "unusable key: type or curve does not fit the algorithm"},
 		{"request for a certificate", block("CERTIFICATE REQUEST", []byte("x")), "", "", place + `has a PEM block of the type "CERTIFICATE REQUEST"; PUBLIC KEY and CERTIFICATE are accepted`},
 		{"words", "my key", "", "", place + `must have a JWK Set, {"keys": [ … ]}, or public keys or certificates as PEM`},

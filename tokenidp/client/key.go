@@ -5,7 +5,6 @@
 package client
 
 import (
-	"cmp"
 	"crypto"
 	"crypto/rand"
 	"crypto/x509"
@@ -37,8 +36,7 @@ func GenerateKey(algorithm string) (*Key, error) {
 }
 
 // ParseKey reads the one private key in PEM. Without an algorithm, the key has that
-// of its type: PS256 for RSA (FAPI 2.0 section 5.4.1 has no RS256), and else the only
-// one that fits.
+// of its type, as the server takes it for: see [jws.DefaultAlgorithm].
 func ParseKey(text []byte, algorithm string) (*Key, error) {
 	keys, err := jws.ParsePrivatePEM(text)
 	switch {
@@ -47,7 +45,12 @@ func ParseKey(text []byte, algorithm string) (*Key, error) {
 	case len(keys) != 1:
 		return nil, fmt.Errorf("there are %d private keys in it, not one; write one as PEM", len(keys))
 	}
-	return newKey(keys[0], cmp.Or(algorithm, jws.AlgorithmOf(keys[0].Public()), "PS256"))
+	if algorithm == "" {
+		if algorithm, err = jws.DefaultAlgorithm(keys[0].Public()); err != nil {
+			return nil, err
+		}
+	}
+	return newKey(keys[0], algorithm)
 }
 
 func newKey(private crypto.Signer, algorithm string) (*Key, error) {
@@ -82,26 +85,32 @@ func (k *Key) PEM() ([]byte, error) {
 // String keeps the private half out of whatever prints a key.
 func (k *Key) String() string { return k.public.ID }
 
+// header is the protected one (RFC 7515 section 4).
+type header struct {
+	Type      string           `json:"typ"`
+	Algorithm string           `json:"alg"`
+	KeyID     string           `json:"kid,omitempty"`
+	Key       *jose.JSONWebKey `json:"jwk,omitempty"`
+}
+
 // sign makes a compact JWS with the kid in its header, or, where embed asks for it,
 // the public key itself.
 func (k *Key) sign(typ string, embed bool, claims any) (string, error) {
+	h := header{Type: typ, Algorithm: k.public.Algorithm}
+	if embed {
+		h.Key = &jose.JSONWebKey{Key: k.public.Public}
+	} else {
+		h.KeyID = k.public.ID
+	}
+	protected, err := json.Marshal(h)
+	if err != nil {
+		return "", err
+	}
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", err
 	}
-	key := jose.SigningKey{Algorithm: jose.SignatureAlgorithm(k.public.Algorithm), Key: k.private}
-	if !embed {
-		key.Key = jose.JSONWebKey{Key: k.private, KeyID: k.public.ID}
-	}
-	signer, err := jose.NewSigner(key, (&jose.SignerOptions{EmbedJWK: embed}).WithType(jose.ContentType(typ)))
-	if err != nil {
-		return "", fmt.Errorf("signing with the key %s: %w", k, err)
-	}
-	signed, err := signer.Sign(payload)
-	if err != nil {
-		return "", fmt.Errorf("signing with the key %s: %w", k, err)
-	}
-	return signed.CompactSerialize()
+	return jws.Sign(k.private, h.Algorithm, base64.RawURLEncoding.EncodeToString(protected), payload)
 }
 
 var errNoClientID = errors.New("client_id is missing")

@@ -2,6 +2,7 @@ package client
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -73,7 +74,7 @@ func TestKeyIsReadAsItWasWritten(t *testing.T) {
 				t.Fatalf("%v, %v", again, err)
 			}
 			usual, err := ParseKey(text, "")
-			if want := algorithm; err != nil || usual.Public().Algorithm != want && (usual.Public().Algorithm != "PS256" || !slices.Contains([]byte("RP"), algorithm[0])) {
+			if want := algorithm; err != nil || usual.Public().Algorithm != want && (usual.Public().Algorithm != "RS256" || !slices.Contains([]byte("RP"), algorithm[0])) {
 				t.Errorf("%v, %v", usual.Public(), err)
 			}
 			if printed := fmt.Sprintf("%v %+v %s", key, key, key); strings.Contains(printed, "{") {
@@ -154,8 +155,10 @@ func TestProof(t *testing.T) {
 					t.Errorf("the proof has the private %s", private)
 				}
 			}
-			if jwk["kty"] == nil {
-				t.Error("the proof has no key")
+			if embedded, err := json.Marshal(jwk); err != nil || jwk["kid"] != nil || jwk["alg"] != nil {
+				t.Errorf("%v, %v", jwk, err)
+			} else if found, err := jws.ParseKeyFor(algorithm, embedded); err != nil || found.Thumbprint() != key.Public().Thumbprint() {
+				t.Errorf("the key of the proof: %v, %v", found, err)
 			}
 		})
 	}

@@ -46,6 +46,23 @@ func AlgorithmOf(public crypto.PublicKey) string {
 	return ""
 }
 
+// DefaultAlgorithm is that of a key which names none: the one that its type and curve
+// have, and RS256 for RSA, which every library knows. A client and its server choose the
+// same. The error is [ErrKey].
+func DefaultAlgorithm(public crypto.PublicKey) (string, error) {
+	if algorithm := AlgorithmOf(public); algorithm != "" {
+		return algorithm, nil
+	}
+	const accepted = "RSA, P-256, P-384, P-521 and Ed25519 are accepted"
+	switch key := public.(type) {
+	case *rsa.PublicKey:
+		return "RS256", nil
+	case *ecdsa.PublicKey:
+		return "", fmt.Errorf("%w: it is of the curve %s; %s", ErrKey, key.Params().Name, accepted)
+	}
+	return "", fmt.Errorf("%w: it is of another kind; %s", ErrKey, accepted)
+}
+
 // ParsePrivatePEM reads the private keys in PEM blocks: PKCS #8, PKCS #1 and SEC 1.
 // It passes over what is no key, such as a certificate. Errors never quote what was
 // read.

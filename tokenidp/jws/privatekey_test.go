@@ -4,10 +4,12 @@ import (
 	"crypto"
 	"crypto/ecdh"
 	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"strings"
 	"testing"
 )
@@ -50,6 +52,41 @@ func TestPrivateKeys(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// RFC 8725 section 3.1: a key that names no algorithm has one all the same, or is told
+// why it has none.
+func TestDefaultAlgorithm(t *testing.T) {
+	public := func(private crypto.Signer, err error) crypto.PublicKey {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return private.Public()
+	}
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	x25519, err2 := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil || err2 != nil {
+		t.Fatal(err, err2)
+	}
+	for _, row := range []struct {
+		public     crypto.PublicKey
+		want, says string
+	}{
+		{public(GeneratePrivate("PS512")), "RS256", ""},
+		{public(GeneratePrivate("ES256")), "ES256", ""},
+		{public(GeneratePrivate("ES384")), "ES384", ""},
+		{public(GeneratePrivate("ES512")), "ES512", ""},
+		{public(GeneratePrivate("EdDSA")), "EdDSA", ""},
+		{p224.Public(), "", "of the curve P-224; RSA, P-256, P-384, P-521 and Ed25519 are accepted"},
+		{x25519.Public(), "", "of another kind; RSA, P-256"},
+		{nil, "", "of another kind"},
+	} {
+		got, err := DefaultAlgorithm(row.public)
+		if got != row.want || (err == nil) != (row.says == "") || err != nil && (!errors.Is(err, ErrKey) || !strings.Contains(err.Error(), row.says)) {
+			t.Errorf("%T: %q, %v", row.public, got, err)
+		}
 	}
 }
 
