@@ -25,7 +25,7 @@ Makes a DPoP proof (RFC 9449) for one request that has a token bound to a key. T
 token is read from standard input: arguments are visible to others on this machine,
 in the list of processes. Without a token, as for a token request, let standard
 input be empty.`,
-		Example: `  curl -H "Authorization: DPoP $TOKEN" -H "DPoP: $(printenv TOKEN | caddy tokenidp proof --key dpop.pem --url https://api.example.com/orders)" https://api.example.com/orders`,
+		Example: `  curl -H "Authorization: DPoP $TOKEN" -H "DPoP: $(printf %s "$TOKEN" | caddy tokenidp proof --key dpop.pem --url https://api.example.com/orders)" https://api.example.com/orders`,
 		RunE:    caddycmd.WrapCommandFuncForCobra(cmdProof),
 		Args:    cobra.ArbitraryArgs, // an error of Cobra's might repeat a token
 	}

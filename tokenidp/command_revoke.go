@@ -32,7 +32,7 @@ processes. Without the token, --jti will do; the log has it.
 applications file. --all takes back every token of the issuer, which must be named.
 
 Services that verify tokens without this software do not learn of it.`,
-		Example: "  printenv TOKEN | caddy tokenidp revoke\n  caddy tokenidp revoke --client orders-worker\n  caddy tokenidp revoke --issuer https://idp.example.com --all --before 2027-06-30T12:00:00Z",
+		Example: "  printf %s \"$TOKEN\" | caddy tokenidp revoke\n  caddy tokenidp revoke --client orders-worker\n  caddy tokenidp revoke --issuer https://idp.example.com --all --before 2027-06-30T12:00:00Z",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 0 { // which may be a token, so it is not repeated
 				return errors.New("this command takes no arguments; give a token on standard input")

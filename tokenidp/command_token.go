@@ -94,13 +94,11 @@ func cmdToken(fl caddycmd.Flags) (int, error) {
 	if err := checkTokenFlags(fl); err != nil {
 		return exitNoAnswer, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), fl.Duration("timeout"))
-	defer cancel()
-	c, err := newTokenClient(ctx, fl)
+	c, err := newTokenClient(fl)
 	if err != nil {
-		return exitNoAnswer, adviseUnreachable(err)
+		return exitNoAnswer, err
 	}
-	token, err := c.Token(ctx, client.Request{Scope: fl.String("scope"), Resource: fl.String("resource")})
+	token, err := askForToken(fl, c)
 	var refusal *client.Refusal
 	switch {
 	case errors.As(err, &refusal) && refusal.Passing():
@@ -111,6 +109,21 @@ func cmdToken(fl caddycmd.Flags) (int, error) {
 		return exitNoAnswer, adviseUnreachable(err)
 	}
 	return exit(showToken(fl, c.Server, token))
+}
+
+// askForToken begins to count the time that the server has when everything is read:
+// somebody may have typed the secret.
+func askForToken(fl caddycmd.Flags, c *client.Client) (*client.Token, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), fl.Duration("timeout"))
+	defer cancel()
+	if c.Server.TokenEndpoint == "" {
+		server, err := client.Discover(ctx, c.Web, c.Server.Issuer)
+		if err != nil {
+			return nil, err
+		}
+		c.Server = *server
+	}
+	return c.Token(ctx, client.Request{Scope: fl.String("scope"), Resource: fl.String("resource")})
 }
 
 // shownToken is a token with what it says.

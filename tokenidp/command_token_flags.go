@@ -2,7 +2,6 @@ package tokenidp
 
 import (
 	"cmp"
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -36,6 +35,8 @@ func checkTokenFlags(fl caddycmd.Flags) error {
 	credentials := given("secret-file", "secret-env", "key", "assertion-file")
 	secret := len(given("key", "assertion-file")) == 0
 	switch {
+	case len(fl.Args()) > 0 && fl.String("dpop") == newDPoPKey:
+		return errors.New("this command takes no arguments; if one is the file of --dpop, join them, as in --dpop=<file>: --dpop alone makes a key for this request")
 	case len(fl.Args()) > 0:
 		return errors.New("this command takes no arguments, which others on this machine can see; give a secret with --secret-file, with --secret-env, or on standard input")
 	case len(given("issuer", "token-endpoint")) == 0:
@@ -60,8 +61,12 @@ func checkTokenFlags(fl caddycmd.Flags) error {
 	return nil
 }
 
-func newTokenClient(ctx context.Context, fl caddycmd.Flags) (*client.Client, error) {
-	c := &client.Client{ID: fl.String("client-id"), Now: time.Now}
+// newTokenClient reads what the client needs, and asks no server.
+func newTokenClient(fl caddycmd.Flags) (*client.Client, error) {
+	c := &client.Client{
+		ID: fl.String("client-id"), Now: time.Now,
+		Server: client.Server{Issuer: fl.String("issuer"), TokenEndpoint: fl.String("token-endpoint")},
+	}
 	certificate, err := clientCertificate(fl)
 	if err != nil {
 		return nil, err
@@ -78,15 +83,6 @@ func newTokenClient(ctx context.Context, fl caddycmd.Flags) (*client.Client, err
 	if c.Authentication, err = tokenAuthentication(fl); err != nil {
 		return nil, err
 	}
-	if endpoint := fl.String("token-endpoint"); endpoint != "" {
-		c.Server = client.Server{Issuer: fl.String("issuer"), TokenEndpoint: endpoint}
-		return c, nil
-	}
-	server, err := client.Discover(ctx, c.Web, fl.String("issuer"))
-	if err != nil {
-		return nil, err
-	}
-	c.Server = *server
 	return c, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/client"
 )
@@ -53,6 +54,7 @@ func TestTokenFlagsThatAreRefused(t *testing.T) {
 		{"no issuer", []string{"--client-id", "reader"}, "give --issuer"},
 		{"no client", []string{"--issuer", "https://idp.example.com"}, "give --client-id"},
 		{"a secret as an argument", as("marigold"), "this command takes no arguments"},
+		{"a key of DPoP as an argument", as("--secret-file", text, "--dpop", "marigold.pem"), "as in --dpop=<file>"},
 		{"a secret as a name", as("--secret-env", "marigold"), "--secret-env does not name an environment variable"},
 		{"a missing file", as("--secret-file", dir+"/missing"), "no such file"},
 		{"a long file", as("--secret-file", long), "is longer than 4096 bytes"},
@@ -77,7 +79,10 @@ func TestTokenFlagsThatAreRefused(t *testing.T) {
 			fl := tokenFlags(t, row.args...)
 			err := checkTokenFlags(fl)
 			if err == nil {
-				_, err = newTokenClient(t.Context(), fl)
+				var c *client.Client
+				if c, err = newTokenClient(fl); err == nil {
+					_, err = askForToken(fl, c)
+				}
 			}
 			if err == nil || !strings.Contains(err.Error(), row.says) || strings.Contains(err.Error(), "marigold") {
 				t.Errorf("%v", err)
@@ -138,6 +143,40 @@ func TestAdvice(t *testing.T) {
 	unreachable := fmt.Errorf("asking: %w", &tls.CertificateVerificationError{Err: errors.New("expired")})
 	if got := adviseUnreachable(unreachable).Error(); !strings.Contains(got, "look at its dates") {
 		t.Error(got)
+	}
+}
+
+// What the user takes to type a secret is none of the time that the server has.
+func TestTimeoutBeginsWhenTheCredentialsAreRead(t *testing.T) {
+	t.Setenv("ORDERS", "marigold")
+	fl := tokenFlags(t, "--issuer", "https://idp.example.com", "--client-id", "reader", "--secret-env", "ORDERS", "--timeout", "1h")
+	c, err := newTokenClient(fl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, asked := time.Now(), 0
+	c.Web.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		asked++
+		if deadline, found := r.Context().Deadline(); !found || deadline.Before(read.Add(time.Hour)) {
+			t.Errorf("%s has to answer by %s", r.URL, deadline)
+		}
+		return nil, errors.New("no network")
+	})
+	if _, err := askForToken(fl, c); err == nil || asked == 0 {
+		t.Errorf("%v: the server was asked %d times", err, asked)
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A variable of the shell need not be exported for what the help says.
+func TestHelpPipesAVariableThatIsNotExported(t *testing.T) {
+	for _, cmd := range []*cobra.Command{proofCommand(), revokeCommand()} {
+		if !strings.Contains(cmd.Example, `printf %s "$TOKEN" | caddy tokenidp `+cmd.Name()) || strings.Contains(cmd.Example, "printenv") {
+			t.Errorf("%s: %s", cmd.Name(), cmd.Example)
+		}
 	}
 }
 
