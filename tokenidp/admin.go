@@ -27,6 +27,7 @@ func init() {
 //	GET  /tokenidp/report                         whom routes with report_only would refuse
 //	GET  /tokenidp/secrets?unused_for=<duration>  the secrets of all Applications
 //	GET  /tokenidp/trusted                        the trusted issuers, and how their keys are
+//	GET  /tokenidp/access?client_id=<id>          which Application can reach which route
 //	POST /tokenidp/explain {"token": "<token>"}   which routes it passes, and why not the others
 //	POST /tokenidp/revoke {"token": "<token>"}    takes it back; or by jti, client_id, all
 //	GET  /tokenidp/revocations                    how many there are, and how current
@@ -70,6 +71,7 @@ func (a *adminAPI) Routes() []caddy.AdminRoute {
 		{Pattern: "/tokenidp/trusted", Handler: caddy.AdminHandlerFunc(a.serveTrusted)},
 		{Pattern: "/tokenidp/revoke", Handler: caddy.AdminHandlerFunc(a.revokeTokens)},
 		{Pattern: "/tokenidp/revocations", Handler: caddy.AdminHandlerFunc(a.serveRevocations)},
+		{Pattern: "/tokenidp/access", Handler: caddy.AdminHandlerFunc(a.serveAccess)},
 		{Pattern: "/tokenidp/explain", Handler: caddy.AdminHandlerFunc(a.explainToken)},
 	}
 }

@@ -27,7 +27,7 @@ Operates the issuers and Applications of this server.
 
 Say 'caddy tokenidp <command> --help' for each command.`,
 		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(statusCommand(), reportCommand(), explainCommand(), revokeCommand(), secretCommand(), secretsCommand(), keysCommand(), trustedCommand(), keypairCommand(), tokenCommand(), proofCommand())
+			cmd.AddCommand(statusCommand(), reportCommand(), explainCommand(), accessCommand(), revokeCommand(), secretCommand(), secretsCommand(), keysCommand(), trustedCommand(), keypairCommand(), tokenCommand(), proofCommand())
 			// Cobra answers a mistyped command with the help, and success.
 			cmd.Args = cobra.NoArgs
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }

@@ -2,6 +2,7 @@ package tokenidp
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -110,7 +111,8 @@ func findExplanation(fl caddycmd.Flags, token string) (*explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e, e.narrow(fl.String("route"), config)
+	e.Routes, err = routesFor(e.Routes, fl.String("route"), config)
+	return e, err
 }
 
 // explainRunning asks a running Caddy. The configuration is what that runs.
@@ -131,28 +133,8 @@ func explainConfigured(fl caddycmd.Flags, token string) (*explanation, []byte, e
 	if err != nil {
 		return nil, nil, err
 	}
-	e, err := explainOffline(config, token)
+	e, err := offline(config, func(ctx context.Context, a *App) (*explanation, error) { return a.explain(ctx, token) })
 	return e, config, err
-}
-
-// narrow keeps the routes that the operator asks for: those of a source, or else
-// of a path.
-func (e *explanation) narrow(route string, config []byte) error {
-	if route == "" {
-		return nil
-	}
-	all := e.Routes
-	if e.Routes = routesAt(all, route); len(e.Routes) == 0 && strings.HasPrefix(route, "/") {
-		reached, err := verifiesFor(config, route)
-		if err != nil {
-			return err
-		}
-		e.Routes = routesReached(all, reached)
-	}
-	if len(e.Routes) == 0 {
-		return fmt.Errorf("no verify is reached by --route %q; without it, all are shown", route)
-	}
-	return nil
 }
 
 // refused is an error unless the token passes all that is shown.

@@ -2,6 +2,7 @@ package tokenidp
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -35,13 +36,45 @@ type verdict struct {
 
 // routeExplanation is the verdict of one verify, and what that asks for.
 type routeExplanation struct {
-	Source   string   `json:"source,omitempty"`
-	Issuers  []string `json:"issuers"`
+	Source  string   `json:"source,omitempty"`
+	Issuers []string `json:"issuers"`
+	asked
+	verdict
+}
+
+// asked is what a verify asks for of scopes.
+type asked struct {
 	Audience []string `json:"audience,omitempty"`
 	Scopes   []string `json:"scopes,omitempty"`
 	AnyScope []string `json:"any_scope,omitempty"`
-	verdict
 }
+
+func newAsked(r *verifier.Requirement) (a asked) {
+	if r == nil {
+		return a
+	}
+	a.Audience, a.Scopes = r.Audiences, r.Scopes
+	for _, alternative := range r.Alternatives {
+		if !slices.Contains(a.AnyScope, alternative.Scope) {
+			a.AnyScope = append(a.AnyScope, alternative.Scope)
+		}
+		if len(r.Audiences) == 0 && !slices.Contains(a.Audience, alternative.Audience) {
+			a.Audience = append(a.Audience, alternative.Audience)
+		}
+	}
+	return a
+}
+
+// String is for people.
+func (a asked) String() string {
+	text := strings.Join(a.Scopes, " and ")
+	if len(a.AnyScope) > 0 {
+		text = strings.TrimPrefix(text+", and ", ", and ") + strings.Join(a.AnyScope, " or ")
+	}
+	return cmp.Or(text, "any scope") + " of " + strings.Join(a.Audience, " or ")
+}
+
+func (r routeExplanation) source() string { return r.Source }
 
 // explain judges the token as every route would, with the routes' own code.
 func (a *App) explain(ctx context.Context, token string) (*explanation, error) {
@@ -87,21 +120,11 @@ func (v *Verify) explain(ctx context.Context, token, issuer string) routeExplana
 		e.Issuers = append(e.Issuers, id)
 	}
 	slices.Sort(e.Issuers)
-	asked, ok := v.rules[issuer]
+	rule, ok := v.rules[issuer]
 	if !ok { // of the tokens that it does accept
-		asked = v.rules[e.Issuers[0]]
+		rule = v.rules[e.Issuers[0]]
 	}
-	if r := asked.requires(); r != nil {
-		e.Audience, e.Scopes = r.Audiences, r.Scopes
-		for _, alternative := range r.Alternatives {
-			if !slices.Contains(e.AnyScope, alternative.Scope) {
-				e.AnyScope = append(e.AnyScope, alternative.Scope)
-			}
-			if len(r.Audiences) == 0 && !slices.Contains(e.Audience, alternative.Audience) {
-				e.Audience = append(e.Audience, alternative.Audience)
-			}
-		}
-	}
+	e.asked = newAsked(rule.requires())
 	return e
 }
 

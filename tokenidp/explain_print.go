@@ -84,7 +84,7 @@ func saidAt(t *time.Time, now time.Time) string {
 
 // print does not repeat what is said of the token already.
 func (r *routeExplanation) print(out io.Writer, general verdict) {
-	title := printable(strings.TrimSpace(cmp.Or(r.Source, "verify") + ": " + r.asked()))
+	title := printable(strings.TrimSpace(cmp.Or(r.Source, "verify") + ": " + r.asked.String()))
 	switch {
 	case r.Passes:
 		fmt.Fprintln(out, title+": PASS")
@@ -93,15 +93,6 @@ func (r *routeExplanation) print(out io.Writer, general verdict) {
 	default:
 		r.verdict.print(out, title+": REFUSED")
 	}
-}
-
-// asked is what a verify asks for, in words.
-func (r *routeExplanation) asked() string {
-	text := strings.Join(r.Scopes, " and ")
-	if len(r.AnyScope) > 0 {
-		text = strings.TrimPrefix(text+", and ", ", and ") + strings.Join(r.AnyScope, " or ")
-	}
-	return cmp.Or(text, "any scope") + " of " + strings.Join(r.Audience, " or ")
 }
 
 func (v *verdict) print(out io.Writer, title string) {

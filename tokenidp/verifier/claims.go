@@ -85,6 +85,17 @@ func parseClaims(all map[string]any, layout *Layout) (*Claims, error) {
 	return c, nil
 }
 
+// Assumed are the claims of a token (RFC 9068) that nobody has sent, as if it had been
+// verified: to find out who could reach what. Nothing that a caller sends may get here.
+// Errors are *[Refusal].
+func Assumed(claims []byte) (*Claims, error) {
+	all, err := strictjson.Object(claims)
+	if err != nil {
+		return nil, Refuse(MalformedClaims, err)
+	}
+	return parseClaims(all, new(Layout{}.prepared()))
+}
+
 // maxIssuedAhead is the clock skew granted to an issuer's iat.
 const maxIssuedAhead = time.Minute
 

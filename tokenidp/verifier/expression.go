@@ -63,6 +63,9 @@ func NewExpression(source string) (*Expression, error) {
 	return &Expression{source, program}, nil
 }
 
+// String is the condition as it was written.
+func (e *Expression) String() string { return e.source }
+
 // judge refuses what is not true. What cannot be evaluated, because a claim is
 // missing or of another type, or for its cost, is not true.
 func (e *Expression) judge(c *Claims, request *http.Request) error {

@@ -65,7 +65,7 @@ func (c *Claims) Authorize(r *Requirement, now func() time.Time, request *http.R
 }
 
 func (c *Claims) wrongAudience(r *Requirement) *Refusal {
-	return Refuse(WrongAudience, &Mismatch{fmt.Sprintf("aud is %.200q", strings.Join(c.Audience, " ")), strings.Join(r.audiences(), " or ")})
+	return Refuse(WrongAudience, &Mismatch{fmt.Sprintf("aud is %.200q", strings.Join(c.Audience, " ")), strings.Join(r.AcceptedAudiences(), " or ")})
 }
 
 func (c *Claims) missingScope(r *Requirement) *Refusal {
@@ -105,7 +105,7 @@ func (c *Claims) holds(r *Requirement) bool {
 
 // Accepts tells whether a token for the audience could do.
 func (r *Requirement) Accepts(audience string) bool {
-	return slices.Contains(r.audiences(), audience)
+	return slices.Contains(r.AcceptedAudiences(), audience)
 }
 
 // ScopesFor lists the scopes that are asked of tokens for the audience.
@@ -119,8 +119,8 @@ func (r *Requirement) ScopesFor(audience string) []string {
 	return scopes
 }
 
-// audiences lists all that would do.
-func (r *Requirement) audiences() []string {
+// AcceptedAudiences lists all that would do.
+func (r *Requirement) AcceptedAudiences() []string {
 	all := slices.Clone(r.Audiences)
 	for _, a := range r.Alternatives {
 		if !slices.Contains(all, a.Audience) {

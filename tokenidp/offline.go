@@ -11,37 +11,37 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 )
 
-// explainOffline explains the token by a configuration that it does not start. Of
-// that it provisions the storage, the issuers and every verify, and nothing else:
-// the handlers that issue would make a signing key, and other modules certificates.
-// Keys come from the storage and from files, never from the network.
-func explainOffline(config []byte, token string) (*explanation, error) {
+// offline has a configuration that it does not start answer a question. Of that it
+// provisions the storage, the issuers and every verify, and nothing else: the handlers
+// that issue would make a signing key, and other modules certificates. Keys come from
+// the storage and from files, never from the network.
+func offline[T any](config []byte, ask func(ctx context.Context, a *App) (T, error)) (answer T, err error) {
 	var cfg struct {
 		Storage json.RawMessage            `json:"storage"`
 		Apps    map[string]json.RawMessage `json:"apps"`
 	}
 	if err := json.Unmarshal(config, &cfg); err != nil { //nolint:forbidigo // the operator's own configuration
-		return nil, fmt.Errorf("decoding the configuration: %w", err)
+		return answer, fmt.Errorf("decoding the configuration: %w", err)
 	}
 	if cfg.Apps["tokenidp"] == nil {
-		return nil, errNotConfigured
+		return answer, errNotConfigured
 	}
 	verifies, err := verifiesFor(config, "")
 	if err != nil {
-		return nil, err
+		return answer, err
 	}
 	quiet := &caddy.Logging{Logs: map[string]*caddy.CustomLog{"default": {BaseLog: caddy.BaseLog{Level: "WARN"}}}}
 	ctx, err := caddy.ProvisionContext(&caddy.Config{StorageRaw: cfg.Storage, Logging: quiet})
 	if err != nil {
-		return nil, err
+		return answer, err
 	}
 	ctx, end := caddy.NewContext(ctx)
 	defer end()
 	a, err := provisionOffline(ctx, cfg.Apps["tokenidp"], verifies)
 	if err != nil {
-		return nil, err
+		return answer, err
 	}
-	return a.explain(ctx, token)
+	return ask(ctx, a)
 }
 
 var errNotConfigured = errors.New("no issuer is configured")
@@ -62,7 +62,7 @@ func provisionOffline(ctx caddy.Context, app json.RawMessage, verifies []configu
 	return offline.app, nil
 }
 
-// offlineApp is the App of a configuration that is provisioned to explain a token.
+// offlineApp is the App of a configuration that is provisioned to answer a question.
 type offlineApp struct{ app *App }
 
 type offlineKey struct{}

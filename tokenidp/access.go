@@ -1,0 +1,174 @@
+package tokenidp
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/policy"
+)
+
+// accessReport says which Application can reach which route.
+type accessReport struct {
+	Routes []routeAccess `json:"routes"`
+	// Nowhere are the active Applications that reach no route of this server. It is
+	// missing where one Application is asked for.
+	Nowhere []string `json:"nowhere,omitempty"`
+}
+
+// routeAccess is who can reach one verify with tokens of one issuer.
+type routeAccess struct {
+	Source string `json:"source,omitempty"`
+	Issuer string `json:"issuer"`
+	asked
+	// ReportOnly: it lets everybody through.
+	ReportOnly bool `json:"report_only,omitempty"`
+	// Conditional: there are requests that pass without a token, by its matcher or as
+	// preflights.
+	Conditional bool `json:"conditional,omitempty"`
+	// Unknown: it is not known here which clients the issuer has.
+	Unknown bool           `json:"unknown,omitempty"`
+	Clients []clientAccess `json:"clients"`
+}
+
+func (r routeAccess) source() string { return r.Source }
+
+// clientAccess is whether an Application can reach a route, and how, or why not.
+type clientAccess struct {
+	ClientID string `json:"client_id"`
+	Allowed  bool   `json:"allowed"`
+	// Scope is the least to ask for.
+	Scope      string   `json:"scope,omitempty"`
+	Audience   string   `json:"audience,omitempty"`
+	Conditions []string `json:"conditions,omitempty"`
+	Reason     string   `json:"reason,omitempty"`
+	Cause      string   `json:"cause,omitempty"`
+}
+
+func newClientAccess(clientID string, a policy.Access) clientAccess {
+	return clientAccess{
+		ClientID: clientID, Allowed: a.Allowed, Scope: strings.Join(a.Scope, " "), Audience: a.Audience,
+		Conditions: a.Conditions, Reason: a.Reason, Cause: loggable(a.Cause),
+	}
+}
+
+// mostAccesses bounds one report: it is for people, and takes a few microseconds for
+// each Application and route.
+const mostAccesses = 200_000
+
+// access judges every Application at every route, or the one that is named.
+func (a *App) access(clientID string, now time.Time) (*accessReport, error) {
+	report := &accessReport{Routes: []routeAccess{}}
+	reaches, pairs, known := make(map[string]bool), 0, clientID == ""
+	for _, v := range a.routes {
+		for _, iss := range v.acceptedIssuers(a) {
+			rule := v.rules[iss.id()]
+			r := routeAccess{
+				Source: v.Source, Issuer: iss.id(), asked: newAsked(rule.requires()),
+				ReportOnly: v.ReportOnly, Conditional: len(v.matchers) > 0 || v.AllowPreflight, Clients: []clientAccess{},
+			}
+			applications, who := applicationsOf(iss)
+			r.Unknown = applications == nil
+			for _, one := range applications {
+				if clientID != "" && one.ClientID != clientID {
+					continue
+				}
+				if pairs++; pairs > mostAccesses {
+					return nil, fmt.Errorf("there are more than %d pairs of an Application and a route; ask for one Application", mostAccesses)
+				}
+				known = true
+				c := newClientAccess(one.ClientID, who.Access(one, rule.requires(), now))
+				reaches[one.ClientID] = reaches[one.ClientID] || c.Allowed
+				r.Clients = append(r.Clients, c)
+			}
+			report.Routes = append(report.Routes, r)
+		}
+	}
+	if !known {
+		return nil, fmt.Errorf("%w: %.255q", errNoApplication, clientID)
+	}
+	slices.SortStableFunc(report.Routes, func(a, b routeAccess) int { return compareSources(a.Source, b.Source) })
+	if clientID == "" {
+		report.Nowhere = a.nowhere(reaches)
+	}
+	return report, nil
+}
+
+// compareSources puts lines of one file into their order.
+func compareSources(a, b string) int {
+	place := func(source string) (file string, line int) {
+		end := strings.LastIndexByte(source, ':') + 1
+		line, _ = strconv.Atoi(source[end:])
+		return source[:end], line
+	}
+	fileA, lineA := place(a)
+	fileB, lineB := place(b)
+	return cmp.Or(strings.Compare(fileA, fileB), lineA-lineB)
+}
+
+var errNoApplication = errors.New("no Application has this client_id")
+
+// acceptedIssuers are those whose tokens the route accepts, in the order in which they
+// are configured.
+func (v *Verify) acceptedIssuers(a *App) (accepted []tokenIssuer) {
+	for _, iss := range a.Issuers {
+		if v.rules[iss.id()] != nil {
+			accepted = append(accepted, iss)
+		}
+	}
+	for _, t := range a.Trusted {
+		if v.rules[t.id()] != nil {
+			accepted = append(accepted, t)
+		}
+	}
+	return accepted
+}
+
+// applicationsOf are those of the issuer, sorted, or nil where they are not known here.
+func applicationsOf(iss tokenIssuer) ([]*application.Application, policy.Issuer) {
+	local, ok := iss.(*Issuer)
+	if !ok {
+		return nil, policy.Issuer{}
+	}
+	set := local.applications.Load()
+	if set == nil {
+		return nil, policy.Issuer{}
+	}
+	return set.Applications(), policy.Issuer{URL: local.Issuer, Applications: set, TokenLifetime: time.Duration(local.TokenLifetime)}
+}
+
+// nowhere are the active Applications that reach nothing.
+func (a *App) nowhere(reaches map[string]bool) (clients []string) {
+	for _, iss := range a.Issuers {
+		all, _ := applicationsOf(iss)
+		for _, one := range all {
+			if one.Active && !reaches[one.ClientID] {
+				clients = append(clients, one.ClientID)
+			}
+		}
+	}
+	return clients
+}
+
+// serveAccess answers with ?client_id=<id> for that Application alone.
+func (a *adminAPI) serveAccess(w http.ResponseWriter, r *http.Request) error {
+	if err := a.check(r, http.MethodGet); err != nil {
+		return err
+	}
+	report, err := a.app.access(r.URL.Query().Get("client_id"), time.Now())
+	switch {
+	case errors.Is(err, errNoApplication):
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err}
+	case err != nil:
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
+	}
+	return writeAdminJSON(w, report)
+}

@@ -1,0 +1,170 @@
+// Package policy tells, before any request is made, which Application can reach which
+// route: Applications × scopes × routes. It decides nothing itself. It grants a token
+// as the token endpoint does, and judges it as the route does, with their own code.
+package policy
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+// Issuer is an authorization server whose Applications are known.
+type Issuer struct {
+	URL           string
+	Applications  *application.Set
+	TokenLifetime time.Duration // of Applications that have none of their own
+}
+
+// Access is whether an Application can reach a route, and how, or why not.
+type Access struct {
+	Allowed bool
+	// Scope is the least to ask the issuer for, and Audience whom the token is for.
+	Scope    []string
+	Audience string
+	// Conditions are what else must hold, in words: they depend on the request, or on
+	// what the client does.
+	Conditions []string
+	// Reason is why it is not allowed: the code of the token endpoint or of verify.
+	// Cause says it in words.
+	Reason, Cause string
+}
+
+// denied is what the token endpoint or verify would say.
+func denied(err error) Access {
+	if refusal, ok := errors.AsType[*verifier.Refusal](err); ok {
+		return Access{Reason: string(refusal.Reason), Cause: fmt.Sprint(cmp.Or(refusal.Unwrap(), err))}
+	}
+	if refusal, ok := errors.AsType[*oauth.Error](err); ok {
+		return Access{Reason: string(refusal.Reason), Cause: fmt.Sprint(cmp.Or(refusal.Cause, err))}
+	}
+	return Access{Reason: string(oauth.ReasonInternal), Cause: err.Error()}
+}
+
+// Access judges what the Application can get at best: a token with all of its scopes
+// of one API, sent as the route asks for. A nil requirement is what no token has.
+func (i Issuer) Access(a *application.Application, r *verifier.Requirement, now time.Time) Access {
+	if none, ok := getsNoToken(a, now); ok {
+		return none
+	}
+	if r == nil {
+		return Access{Reason: string(verifier.WrongAudience), Cause: "the route accepts no token of the issuer"}
+	}
+	best := Access{Reason: string(verifier.MissingScope), Cause: "it has no scope of " + strings.Join(r.AcceptedAudiences(), " or ")}
+	for _, resource := range i.Applications.Resources() {
+		scopes := slices.DeleteFunc(slices.Clone(a.Scopes), func(scope string) bool {
+			owner, _ := i.Applications.Resource(scope)
+			return owner != resource
+		})
+		if len(scopes) == 0 || !r.Accepts(resource.Audience()) {
+			continue
+		}
+		if best = i.withScopes(a, r, resource, scopes, now); best.Allowed {
+			break
+		}
+	}
+	return best
+}
+
+// getsNoToken tells why the issuer would give it none, whatever it asks for.
+func getsNoToken(a *application.Application, now time.Time) (Access, bool) {
+	valid := func(s *application.Secret) bool { return s.ValidityAt(now) != application.Expired }
+	switch {
+	case !a.Active:
+		return Access{Reason: string(oauth.ReasonInactiveClient), Cause: "it is deactivated"}, true
+	case a.BySecret() && !slices.ContainsFunc(a.Secrets, valid):
+		return Access{Reason: string(oauth.ReasonExpiredSecret), Cause: "all its secrets have expired"}, true
+	}
+	return Access{}, false
+}
+
+func (i Issuer) withScopes(a *application.Application, r *verifier.Requirement, resource *application.Resource, scopes []string, now time.Time) Access {
+	claims, err := i.claims(a, r, scopes, now)
+	if err != nil {
+		return denied(err)
+	}
+	certain := *r
+	certain.Expressions, certain.MaxAge = nil, 0 // which are about the request
+	if err := claims.Authorize(&certain, func() time.Time { return now }, nil); err != nil {
+		return denied(err)
+	}
+	return Access{Allowed: true, Scope: least(r, resource, scopes), Audience: resource.Audience(), Conditions: conditions(a, r)}
+}
+
+// claims are those of the token that the Application would get, bound to it as it
+// must be or, where the client may choose, as the route asks for.
+func (i Issuer) claims(a *application.Application, r *verifier.Requirement, scopes []string, now time.Time) (*verifier.Claims, error) {
+	request := &oauth.TokenRequest{GrantType: oauth.ClientCredentials, Scope: strings.Join(scopes, " ")}
+	client := &oauth.Client{Application: a}
+	grant, err := oauth.Authorize(i.Applications, client, request, i.TokenLifetime)
+	if err != nil {
+		return nil, err
+	}
+	token := oauth.NewAccessToken(i.URL, client, grant, now)
+	token.Confirmation = &oauth.Confirmation{}
+	if a.CertificateBound {
+		token.Confirmation.Certificate = anyThumbprint
+	}
+	if a.DPoPBound || choosesDPoP(a, r) {
+		token.Confirmation.Key = anyThumbprint
+	}
+	if *token.Confirmation == (oauth.Confirmation{}) {
+		token.Confirmation = nil
+	}
+	encoded, err := token.Claims()
+	if err != nil {
+		return nil, err
+	}
+	return verifier.Assumed(encoded)
+}
+
+// anyThumbprint stands for the client's own: that of a SHA-256, in base64url.
+var anyThumbprint = strings.Repeat("A", 43)
+
+// choosesDPoP tells whether a client that need not bind its token has to, for the
+// route.
+func choosesDPoP(a *application.Application, r *verifier.Requirement) bool {
+	return slices.Contains(r.SenderConstrained, verifier.ByDPoP) && !a.DPoPBound &&
+		(!a.CertificateBound || !slices.Contains(r.SenderConstrained, verifier.ByMTLS))
+}
+
+// least is what the route asks for: all of its scopes, and of its alternatives the
+// first that the Application has. Where it asks for none, any scope of the API does.
+func least(r *verifier.Requirement, resource *application.Resource, scopes []string) []string {
+	needed := slices.Clone(r.Scopes)
+	for _, alternative := range r.Alternatives {
+		if alternative.Audience == resource.Audience() && slices.Contains(scopes, alternative.Scope) {
+			if !slices.Contains(needed, alternative.Scope) {
+				needed = append(needed, alternative.Scope)
+			}
+			break
+		}
+	}
+	if len(needed) == 0 {
+		return scopes[:1]
+	}
+	return needed
+}
+
+func conditions(a *application.Application, r *verifier.Requirement) (all []string) {
+	if a.DPoPBound || choosesDPoP(a, r) {
+		all = append(all, "with a DPoP proof")
+	}
+	if a.CertificateBound {
+		all = append(all, "over a connection with its certificate")
+	}
+	if r.MaxAge > 0 {
+		all = append(all, fmt.Sprintf("with a token not older than %s", r.MaxAge))
+	}
+	for _, e := range r.Expressions {
+		all = append(all, "where "+e.String())
+	}
+	return all
+}
