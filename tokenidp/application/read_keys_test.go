@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -250,6 +251,31 @@ func TestSharedKeysAreWarnedOf(t *testing.T) {
 	_, warnings, failure := loadText(t, keyed("    jwks: {keys: ["+ecJWK+"]}\n")+"  - {client_id: b, scopes: [a.read], jwks: {keys: ["+ecJWK+"]}}\n")
 	if want := `a.yaml:6: application "b": application "x" has the same key; give each its own`; failure != "" || len(warnings) != 1 || warnings[0] != want {
 		t.Errorf("%s %q", failure, warnings)
+	}
+}
+
+// Whoever has what opens two Applications is both, and neither can be shut out alone.
+func TestWhateverTwoApplicationsShareIsWarnedOf(t *testing.T) {
+	const cluster = "federated: [{issuer: 'https://k.example.com', "
+	for _, row := range []struct{ name, one, other, want string }{
+		{"a URL", "jwks_uri: https://keys.example.com", "jwks_uri: https://keys.example.com", "jwks_uri"},
+		{"another URL", "jwks_uri: https://keys.example.com/x", "jwks_uri: https://keys.example.com/y", ""},
+		{"a certificate", "tls_client_auth_san_dns: a.example.com, token_endpoint_auth_method: tls_client_auth", "tls_client_auth_san_dns: a.example.com, token_endpoint_auth_method: tls_client_auth", "name in its certificate"},
+		{"names of two kinds", "tls_client_auth_san_dns: a.example.com, token_endpoint_auth_method: tls_client_auth", "tls_client_auth_subject_dn: CN=a.example.com, token_endpoint_auth_method: tls_client_auth", ""},
+		{"a rule", cluster + "subject: a}]", cluster + "subject: b}, {issuer: 'https://k.example.com', subject: a}]", "rule in federated"},
+		{"another rule", cluster + "subject: a}]", cluster + "subject: a, audience: b}]", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			const text = "resources: [{name: a, scopes: [{name: a.read}]}]\napplications:\n  - {client_id: x, scopes: [a.read], %s}\n  - {client_id: b, scopes: [a.read], %s}\n"
+			_, warnings, failure := loadText(t, fmt.Sprintf(text, row.one, row.other))
+			want := []string{`a.yaml:4: application "b": application "x" has the same ` + row.want + "; give each its own"}
+			if row.want == "" {
+				want = nil
+			}
+			if failure != "" || !slices.Equal(warnings, want) {
+				t.Errorf("%s %q", failure, warnings)
+			}
+		})
 	}
 }
 

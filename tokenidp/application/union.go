@@ -131,33 +131,64 @@ func (s *Set) ScopeNames() (names []string) {
 	return names
 }
 
-// warnOfShared finds Applications with the same secret or key: whoever steals one is
-// both, and neither can be shut out alone.
+// warnOfShared finds Applications with the same secret or key, or whom the same
+// certificate or token opens: whoever steals one is both, and neither can be shut out
+// alone.
 func (s *Set) warnOfShared(warnings []problems, applications int) {
-	owner := make(map[tag]string, applications)
+	owners := make(owners, applications)
 	for i, c := range s.contents {
 		for _, a := range c.applications {
 			for _, secret := range a.Secrets {
 				if secret.stored == (tag{}) {
 					continue
 				}
-				if other, ok := owner[secret.stored]; !ok {
-					owner[secret.stored] = a.ClientID
-				} else if other != a.ClientID {
+				if other := owners.of(secret.stored, a); other != "" {
 					warnings[i].add(position{c.file, secret.line}, "%s: secret %s: application %q has the same secret; give each its own",
 						a.what(), quoted(secret.ID), other)
 				}
 			}
-			for _, key := range a.Keys {
-				owned := newTag([]byte(key.Thumbprint()))
-				if other, ok := owner[owned]; !ok {
-					owner[owned] = a.ClientID
-				} else if other != a.ClientID {
-					warnings[i].add(a.at, "%s: application %q has the same key; give each its own", a.what(), other)
+			for _, shared := range a.shareables() {
+				if other := owners.of(newTag([]byte(shared.what+" "+shared.value)), a); other != "" {
+					warnings[i].add(a.at, "%s: application %q has the same %s; give each its own", a.what(), other, shared.what)
 				}
 			}
 		}
 	}
+}
+
+// owners are the client ids of what only one Application should have.
+type owners map[tag]string
+
+// of is another Application that has the same, or "".
+func (o owners) of(t tag, a *Application) string {
+	other, found := o[t]
+	if !found {
+		o[t] = a.ClientID
+	}
+	if other == a.ClientID {
+		return ""
+	}
+	return other
+}
+
+// shareable is something that an Application authenticates by, and what it is.
+type shareable struct{ what, value string }
+
+// shareables are those besides secrets.
+func (a *Application) shareables() (all []shareable) {
+	for _, key := range a.Keys {
+		all = append(all, shareable{"key", key.Thumbprint()})
+	}
+	if a.KeysURL != "" {
+		all = append(all, shareable{"jwks_uri", a.KeysURL})
+	}
+	if a.Certificate != nil {
+		all = append(all, shareable{"name in its certificate", a.Certificate.String()})
+	}
+	for _, f := range a.Federated {
+		all = append(all, shareable{"rule in federated", f.says})
+	}
+	return all
 }
 
 func (s *Set) sort() []*Application {
