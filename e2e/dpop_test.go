@@ -332,7 +332,9 @@ func TestDPoPOriginIsKnown(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, row := range map[string]struct{ app, route, want string }{
-		"unknown": {"", "sender_constrained dpop", "sender_constrained dpop: nobody said under which URL clients call this API; write: dpop_origin https://api.example.com"},
+		"unknown": {"", "sender_constrained dpop", "sender_constrained dpop: nobody said under which URL clients call this API, so that no proof could be checked; write: dpop_origin https://api.example.com"},
+		"either":  {"", "sender_constrained", "write: dpop_origin https://api.example.com; or, for certificates alone: sender_constrained mtls"},
+		"mtls":    {"", "sender_constrained mtls", ""},
 		"http":    {"dpop_origin http://api.example.com", "", `dpop_origin: "http://api.example.com" must be https; if a proxy in front terminates TLS, write the URL that clients call`},
 		"a path":  {"", "dpop_origin https://api.example.com/orders", `dpop_origin: "https://api.example.com/orders" is not an origin; write it as https://api.example.com`},
 		"known":   {"", "sender_constrained dpop\n\t\t\tdpop_origin https://api.example.com", ""},

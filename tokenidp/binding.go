@@ -98,10 +98,14 @@ func (v *Verify) provisionBinding(a *App, issuers []tokenIssuer) error {
 			v.origins = append(v.origins, origin)
 		}
 	}
-	if len(v.origins) == 0 && slices.Equal(v.SenderConstrained, []string{verifier.ByDPoP}) {
-		return errors.New("sender_constrained dpop: nobody said under which URL clients call this API; write: dpop_origin https://api.example.com")
+	if len(v.origins) > 0 || !slices.Contains(v.SenderConstrained, verifier.ByDPoP) {
+		return nil
 	}
-	return nil
+	other := ""
+	if len(v.SenderConstrained) > 1 {
+		other = "; or, for certificates alone: sender_constrained mtls"
+	}
+	return fmt.Errorf("sender_constrained dpop: nobody said under which URL clients call this API, so that no proof could be checked; write: dpop_origin https://api.example.com%s", other)
 }
 
 func newDPoPOrigin(name string) (dpop.Origin, error) {
