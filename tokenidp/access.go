@@ -22,6 +22,9 @@ type accessReport struct {
 	// Nowhere are the active Applications that reach no route of this server. It is
 	// missing where one Application is asked for.
 	Nowhere []string `json:"nowhere,omitempty"`
+	// Unguarded are the handlers that requests reach without a token. They are told by
+	// the command alone, where neither a client nor a route is asked for.
+	Unguarded []unguarded `json:"unguarded,omitempty"`
 }
 
 // routeAccess is who can reach one verify with tokens of one issuer.

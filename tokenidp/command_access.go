@@ -31,7 +31,8 @@ expression says of the request. The answer is that of the token endpoint and of 
 themselves, for a token with all that the Application is granted.
 
 It knows the Applications of this server. Which clients a trusted issuer has is not
-known here.
+known here. Without --client and --route it also tells which reverse_proxy and
+file_server are reached without a token, as far as routes and their matchers tell.
 
 --client shows one Application, with why it cannot reach the other routes; --denied
 shows that for all. --route shows what a request for a path can reach, as far as path
@@ -85,6 +86,10 @@ func findAccess(fl caddycmd.Flags) (*accessReport, error) {
 	if err != nil {
 		return nil, err
 	}
+	if fl.String("route")+fl.String("client") == "" {
+		report.Unguarded, err = unguardedIn(config)
+		return report, err
+	}
 	report.Routes, err = routesFor(report.Routes, fl.String("route"), config)
 	return report, err
 }
@@ -98,9 +103,6 @@ func accessRunning(fl caddycmd.Flags) (*accessReport, []byte, error) {
 	}
 	if _, err := askAdmin(fl, http.MethodGet, uri, report); err != nil {
 		return nil, nil, err
-	}
-	if fl.String("route") == "" {
-		return report, nil, nil
 	}
 	config, err := askAdmin(fl, http.MethodGet, "/config/", new(json.RawMessage))
 	return report, config, err
@@ -156,6 +158,9 @@ func (r *accessReport) print(w io.Writer, denied bool) error {
 	}
 	for _, client := range r.Nowhere {
 		fmt.Fprintf(out, "%s reaches no route of this server\n", printable(client))
+	}
+	for _, u := range r.Unguarded {
+		fmt.Fprintln(out, printable(u.String()))
 	}
 	if err := out.Flush(); err != nil {
 		return err

@@ -1,0 +1,171 @@
+package tokenidp
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// unguarded is a handler that requests can reach without a token.
+type unguarded struct {
+	// At are the paths and hosts by which its routes match; empty for all.
+	At string `json:"at,omitempty"`
+	// Handler is what it does, as in: reverse_proxy localhost:5002.
+	Handler string `json:"handler"`
+	// Conditional: it is behind a verify, but one that lets other requests through: by
+	// its matcher, as preflights, or because it only reports.
+	Conditional bool `json:"conditional,omitempty"`
+}
+
+// guard is how much of a verify a request has behind it.
+type guard int
+
+const (
+	open guard = iota
+	conditional
+	guarded
+)
+
+// unguardedIn finds the handlers that serve something, as reverse_proxy and
+// file_server do, and that requests can reach without a token. Error routes are not
+// looked at, nor is what only answers by itself, as respond does.
+func unguardedIn(config []byte) ([]unguarded, error) {
+	var cfg struct {
+		Apps struct {
+			HTTP struct {
+				Servers map[string]struct {
+					Routes []routeConfig          `json:"routes"`
+					Named  map[string]routeConfig `json:"named_routes"`
+				} `json:"servers"`
+			} `json:"http"`
+		} `json:"apps"`
+	}
+	if err := json.Unmarshal(config, &cfg); err != nil { //nolint:forbidigo // the operator's own configuration
+		return nil, err
+	}
+	var found []unguarded
+	for _, name := range slices.Sorted(maps.Keys(cfg.Apps.HTTP.Servers)) {
+		server := cfg.Apps.HTTP.Servers[name]
+		w := &guardWalk{named: server.Named}
+		w.routes(server.Routes, open, nil)
+		found = append(found, w.found...)
+	}
+	return found, nil
+}
+
+type routeConfig struct {
+	Group    string                       `json:"group"`
+	Match    []map[string]json.RawMessage `json:"match"`
+	Handle   []json.RawMessage            `json:"handle"`
+	Terminal bool                         `json:"terminal"`
+}
+
+// always tells whether every request that comes to the route goes through it.
+func (r *routeConfig) always() bool {
+	return r.Group == "" && (len(r.Match) == 0 || slices.ContainsFunc(r.Match, func(set map[string]json.RawMessage) bool { return len(set) == 0 }))
+}
+
+// at is by which paths and hosts it matches.
+func (r *routeConfig) at() (all []string) {
+	for _, set := range r.Match {
+		for _, name := range []string{"host", "path"} {
+			var patterns []string
+			if json.Unmarshal(set[name], &patterns) == nil { //nolint:forbidigo // the operator's own configuration
+				all = append(all, patterns...)
+			}
+		}
+	}
+	return all
+}
+
+type guardWalk struct {
+	named map[string]routeConfig
+	depth int // of named routes, which may invoke one another
+	found []unguarded
+}
+
+// routes are gone through one after the other. It returns what a request that has come
+// through all of them has behind it.
+func (w *guardWalk) routes(routes []routeConfig, before guard, at []string) guard {
+	for _, r := range routes {
+		here, after := slices.Concat(at, r.at()), before
+		for _, raw := range r.Handle {
+			after = w.handler(raw, after, here)
+		}
+		switch {
+		case r.always() && r.Terminal:
+			return after
+		case r.always():
+			before = after
+		case after > before && !r.Terminal && r.Group == "":
+			before = max(before, conditional) // those that matched have it behind them
+		}
+	}
+	return before
+}
+
+// handlerConfig is what of a handler tells whom it lets through, and to what.
+type handlerConfig struct {
+	Name           string                       `json:"handler"`
+	Invoked        string                       `json:"name"`
+	Match          []map[string]json.RawMessage `json:"match"`
+	AllowPreflight bool                         `json:"allow_preflight"`
+	ReportOnly     bool                         `json:"report_only"`
+	Routes         []routeConfig                `json:"routes"`
+	Upstreams      []struct {
+		Dial string `json:"dial"`
+	} `json:"upstreams"`
+	Root string `json:"root"`
+}
+
+func (w *guardWalk) handler(raw json.RawMessage, before guard, at []string) guard {
+	var h handlerConfig
+	if json.Unmarshal(raw, &h) != nil { //nolint:forbidigo // of another module, and not understood
+		return before
+	}
+	switch h.Name {
+	case "verify":
+		if len(h.Match) > 0 || h.AllowPreflight || h.ReportOnly {
+			return max(before, conditional)
+		}
+		return guarded
+	case "subroute":
+		return w.routes(h.Routes, before, at)
+	case "invoke":
+		if named, ok := w.named[h.Invoked]; ok && w.depth < 10 {
+			w.depth++
+			defer func() { w.depth-- }()
+			return w.routes([]routeConfig{named}, before, at)
+		}
+	case "reverse_proxy", "file_server":
+		if before < guarded {
+			w.found = append(w.found, unguarded{strings.Join(at, " "), h.String(), before == conditional})
+		}
+	}
+	return before
+}
+
+// String is for people.
+func (h *handlerConfig) String() string {
+	words := []string{h.Name}
+	for _, u := range h.Upstreams {
+		words = append(words, u.Dial)
+	}
+	if h.Root != "" {
+		words = append(words, h.Root)
+	}
+	return strings.Join(words, " ")
+}
+
+func (u unguarded) String() string {
+	text := fmt.Sprintf("without a token: %s", u.Handler)
+	if u.At != "" {
+		text += " at " + u.At
+	}
+	if u.Conditional {
+		text += ", where no verify before it matches"
+	}
+	return text
+}
