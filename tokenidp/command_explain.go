@@ -41,7 +41,7 @@ or the verify of a source, such as Caddyfile:12 or :12.
 
 The exit code is 0 if the token passes every route shown, 1 if one refuses it, and
 2 if there is no answer: wrong usage, or no Caddy to ask.`,
-		Example: "  printenv TOKEN | caddy tokenidp explain --route /orders -",
+		Example: "  printf %s \"$TOKEN\" | caddy tokenidp explain --route /orders -",
 		RunE:    caddycmd.WrapCommandFuncForCobra(cmdExplain),
 		Args:    cobra.ArbitraryArgs, // an error of Cobra's might repeat a token
 	}
@@ -86,7 +86,7 @@ func givenToken(args []string) (string, error) {
 	case len(args) == 1 && args[0] != "-":
 		return strings.TrimSpace(args[0]), nil
 	case term.IsTerminal(int(os.Stdin.Fd())):
-		return "", errors.New("there is no token; give it on standard input, as in: printenv TOKEN | caddy tokenidp explain -")
+		return "", errors.New("there is no token; give it on standard input, as in: printf %s \"$TOKEN\" | caddy tokenidp explain -")
 	}
 	return readGivenToken(os.Stdin, "standard input")
 }

@@ -173,7 +173,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 // A variable of the shell need not be exported for what the help says.
 func TestHelpPipesAVariableThatIsNotExported(t *testing.T) {
-	for _, cmd := range []*cobra.Command{proofCommand(), revokeCommand()} {
+	for _, cmd := range []*cobra.Command{proofCommand(), explainCommand(), revokeCommand()} {
 		if !strings.Contains(cmd.Example, `printf %s "$TOKEN" | caddy tokenidp `+cmd.Name()) || strings.Contains(cmd.Example, "printenv") {
 			t.Errorf("%s: %s", cmd.Name(), cmd.Example)
 		}
