@@ -8,10 +8,10 @@ import (
 )
 
 // The shop is the set-up that most tests use: two APIs, and Applications with
-// different rights. Every secret is "replace-with-real-secret".
+// different rights. Every secret is the same, and has a fast hash.
 const (
-	shopSecret = "replace-with-real-secret"
-	shopHash   = `"$argon2id$v=19$m=19456,t=2,p=1$zKtmp2Vzr4KxPjxns6cxcA$tF/fQeVqbrM/clY6TMk81IuMOgqR708dkwEnZAGd480"`
+	shopSecret = "tidp_EbKckQjJb4eVyqKdnWOqcWBdTgDPIQN9UbfqohX91OA4JUP3J"
+	shopHash   = `"$sha256$ee7c74102037ff8952f134fd84218f52f937f7f1baac280ddfe50b70102475f1"`
 
 	shopApplications = `
 resources:
