@@ -56,10 +56,19 @@ var errRecords = errors.New("does not hold revocations")
 
 // decodeRecords refuses what appendRecords would not have written.
 func decodeRecords(data []byte) ([]record, error) {
+	records, err := knownRecords(data)
+	if err != nil {
+		return nil, err
+	}
+	return records, nil
+}
+
+// knownRecords are those of a kind that this version knows; the error tells of others.
+func knownRecords(data []byte) (records []record, err error) {
 	if len(data)%recordSize != 0 {
 		return nil, fmt.Errorf("%w: %d bytes", errRecords, len(data))
 	}
-	records := make([]record, 0, len(data)/recordSize)
+	records = make([]record, 0, len(data)/recordSize)
 	for one := range slices.Chunk(data, recordSize) {
 		r := record{
 			kind:   kind(one[0]),
@@ -68,11 +77,12 @@ func decodeRecords(data []byte) ([]record, error) {
 			until:  binary.BigEndian.Uint32(one[21:]),
 		}
 		if r.kind < tokenKind || r.kind > issuerKind || r.key.high == 0 {
-			return nil, fmt.Errorf("%w: one of kind %d", errRecords, r.kind)
+			err = fmt.Errorf("%w: one of kind %d", errRecords, r.kind)
+			continue
 		}
 		records = append(records, r)
 	}
-	return records, nil
+	return records, err
 }
 
 // latest is when all of them have expired.

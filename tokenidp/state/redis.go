@@ -18,9 +18,10 @@ import (
 //
 // The revocations are streams, which every node reads from the beginning once, and
 // then follows. What Redis may forget is decided there and by its clock: there is a
-// stream for each of a few lifetimes, and what is older than that is trimmed when
-// something is added. If what a node read last is no longer there, Redis has lost it,
-// and maybe more: then the node reads all again, and adds what is missing.
+// stream for each of a few lifetimes, and what is older than that, and has expired at the
+// node too, is trimmed when something is added. If what a node read last or wrote is no
+// longer there, Redis has lost it, and maybe more: then the node reads all again, and
+// adds what is missing.
 type Redis struct {
 	*Node
 	client redis.UniversalClient
@@ -31,18 +32,21 @@ type Redis struct {
 	running chan struct{} // held by the one Run that works
 	reading chan struct{} // held by who reads the streams
 	owed    chan struct{} // has one while Redis may lack what is known here
+	store   atomic.Uint32 // what Redis is to revocations, since it lost something
+	trails  []trail       // of each stream
 	synced  atomic.Bool
 	local   atomic.Int64 // until when quotas are counted here, by the clock that nobody sets
 
 	// Who holds reading uses these.
-	last      []string // the last entry read of each stream
-	checked   time.Duration
-	inspected time.Duration
+	inspected    time.Duration
+	again, delay time.Duration // when Redis is asked again that refused a revocation
+	known        uint64        // how many states had ended that were before this one
 
-	mu       sync.Mutex
-	lastSync time.Time
-	problem  string
-	warnings []string
+	mu        sync.Mutex
+	lastSync  time.Time
+	problem   string // with reading
+	unwritten string // why Redis lacks something
+	warnings  []string
 }
 
 // NewRedis makes a Redis, and connects to nothing yet.
@@ -60,9 +64,9 @@ func NewRedis(n *Node, o RedisOptions) (*Redis, error) {
 	r := &Redis{
 		Node: n, client: redis.NewUniversalClient(options), prefix: o.Prefix, wait: o.WaitReplicas, logger: o.Logger,
 		running: make(chan struct{}, 1), reading: make(chan struct{}, 1), owed: make(chan struct{}, 1),
-		last: slices.Repeat([]string{beginning}, len(streams)),
+		trails: make([]trail, len(streams)), known: n.released.Load(),
 	}
-	r.owe() // what is known here already, under a state before
+	r.restart() // also to give Redis what is known here already, under a state before
 	return r, nil
 }
 
@@ -147,7 +151,8 @@ return 0
 `)
 
 // Revoke is State's. It returns nil once Redis, and the replicas that are asked for,
-// took the revocations.
+// have the revocations. What Redis has already is not written again: a client that
+// revokes one token over and over fills nothing.
 func (r *Redis) Revoke(ctx context.Context, revocations ...Revocation) error {
 	if err := check(revocations); err != nil {
 		return err
@@ -159,7 +164,7 @@ func (r *Redis) Revoke(ctx context.Context, revocations ...Revocation) error {
 	r.revocations.add(0, records...)
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	if err := r.add(ctx, records); err != nil {
+	if err := r.secure(ctx, records); err != nil {
 		r.owe()
 		return unavailable(err)
 	}
@@ -180,6 +185,14 @@ func (r *Redis) Health() Health {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	h.Synced, h.LastSync, h.Problem, h.Warnings = r.synced.Load(), r.lastSync, r.problem, slices.Clone(r.warnings)
+	if r.unwritten != "" && h.Problem == "" {
+		h.Problem = "revocations of this node are not in Redis yet: " + r.unwritten
+	}
+	for i := range r.trails {
+		if warning := r.trails[i].warning(r.streamKey(i)); warning != "" {
+			h.Warnings = append(h.Warnings, warning)
+		}
+	}
 	return h
 }
 

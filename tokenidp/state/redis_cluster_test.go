@@ -12,9 +12,7 @@ import (
 // A Redis Cluster, whose one node has all slots: commands whose keys are in several
 // slots are refused there too.
 func TestRedisCluster(t *testing.T) {
-	s := startRedis(t, "--cluster-enabled", "yes")
-	s.Do("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-	eventually(t, "the cluster", func() bool { return strings.Contains(fmt.Sprint(s.Do("CLUSTER", "INFO")), "cluster_state:ok") })
+	s := startCluster(t, 1)[0]
 	nodes := make([]*Redis, 2)
 	for i := range nodes {
 		nodes[i] = running(t, member(t, RedisOptions{URLs: []string{s.URL()}, Cluster: true}))
@@ -29,6 +27,40 @@ func TestRedisCluster(t *testing.T) {
 	}
 	if nodes[0].Take(t.Context(), "q", 1, time.Hour) != 0 || nodes[1].Take(t.Context(), "q", 1, time.Hour) == 0 {
 		t.Error("the quota is not shared")
+	}
+}
+
+// startCluster starts a Cluster of masters, which have about as many slots each.
+func startCluster(t *testing.T, count int) []*server {
+	t.Helper()
+	const slots = 16384
+	masters := make([]*server, count)
+	for i := range masters {
+		bus := freePort(t)
+		masters[i] = startRedis(t, "--cluster-enabled", "yes", "--cluster-port", bus)
+		masters[i].Do("CLUSTER", "ADDSLOTSRANGE", i*slots/count, (i+1)*slots/count-1)
+		if i > 0 {
+			masters[0].Do("CLUSTER", "MEET", "127.0.0.1", masters[i].Port, bus)
+		}
+	}
+	for _, m := range masters {
+		eventually(t, "the cluster", func() bool { return strings.Contains(fmt.Sprint(m.Do("CLUSTER", "INFO")), "cluster_state:ok") })
+	}
+	return masters
+}
+
+// Each node of a Cluster has a part of the identifiers, so each is looked at, not only
+// the one with the revocations.
+func TestDangersOfEveryMasterOfACluster(t *testing.T) {
+	masters := startCluster(t, 2)
+	for i, endangered := range masters {
+		endangered.Do("CONFIG", "SET", "appendonly", "no")
+		r := member(t, RedisOptions{URLs: []string{masters[0].URL(), masters[1].URL()}})
+		load(t, r)
+		if warnings := r.Health().Warnings; len(warnings) != 1 || !strings.HasPrefix(warnings[0], endangered.Addr()+": appendonly is off") {
+			t.Errorf("%d: %q", i, warnings)
+		}
+		endangered.Do("CONFIG", "SET", "appendonly", "yes")
 	}
 }
 

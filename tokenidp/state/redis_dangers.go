@@ -2,23 +2,31 @@ package state
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // inspectInterval is how often the set-up of Redis is looked at, besides at every
 // new beginning.
 const inspectInterval = time.Minute
 
-// inspect warns of what in the set-up of Redis could lose the state.
+// inspect looks whether what was read is still there, and warns of what in the set-up of
+// Redis could lose the state.
 func (r *Redis) inspect(ctx context.Context) {
 	now := r.clock.elapsed()
 	if r.inspected != 0 && now-r.inspected < inspectInterval {
 		return
 	}
 	r.inspected = max(now, 1)
+	if whole, err := r.keeps(ctx); err == nil && !whole {
+		r.restart()
+	}
 	warnings := r.dangers(ctx)
 	r.mu.Lock()
 	before := r.warnings
@@ -31,18 +39,72 @@ func (r *Redis) inspect(ctx context.Context) {
 	}
 }
 
+// keeps looks for the first entry of each stream, and for those that are not understood.
+// If entries are gone that have not expired, or it is no longer known which ones are not
+// understood, all is to be read again.
+func (r *Redis) keeps(ctx context.Context) (whole bool, err error) {
+	whole = true
+	for i := range r.trails {
+		asking, cancel := context.WithTimeout(ctx, pageTimeout)
+		first, err := r.client.XRangeN(asking, r.streamKey(i), "-", "+", 1).Result()
+		cancel()
+		if err != nil {
+			return false, err
+		}
+		if len(first) > 0 && r.trails[i].lacks(entryTime(first[0].ID), r.clock.moment()) {
+			whole = false
+		}
+		gone, err := r.gone(ctx, i, r.trails[i].strangers())
+		if err != nil {
+			return false, err
+		}
+		if r.trails[i].forget(gone) {
+			whole = false
+		}
+	}
+	return whole, nil
+}
+
+// dangers are those of every Redis in use, which are several in a Cluster.
 func (r *Redis) dangers(ctx context.Context) []string {
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
-	node, err := r.node(ctx)
-	if err != nil {
-		return nil // out of reach, as the next reading will tell
+	cluster, ok := r.client.(*redis.ClusterClient)
+	if !ok {
+		node, err := r.node(ctx)
+		if err != nil {
+			return nil // out of reach, as the next reading will tell
+		}
+		return dangersOf(ctx, node)
 	}
+	var mu sync.Mutex
+	var warnings []string
+	err := cluster.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+		found := dangersOf(ctx, node)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, w := range found {
+			warnings = append(warnings, node.Options().Addr+": "+w)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil
+	}
+	slices.Sort(warnings)
+	return warnings
+}
+
+func dangersOf(ctx context.Context, node *redis.Client) []string {
 	var info strings.Builder
 	for _, section := range []string{"persistence", "memory", "replication"} {
 		text, err := node.Info(ctx, section).Result()
-		if err != nil {
+		var refused redis.Error
+		switch {
+		case errors.As(err, &refused):
 			return []string{fmt.Sprintf("it cannot be told, because this user may not ask: %v; allow INFO", err)}
+		case err != nil:
+			return []string{fmt.Sprintf("it cannot be told, because it is out of reach: %v", err)}
 		}
 		info.WriteString(text)
 	}

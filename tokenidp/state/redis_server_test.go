@@ -63,6 +63,32 @@ func member(t *testing.T, o RedisOptions) *Redis {
 
 func (s *server) member() *Redis { return member(s.t, RedisOptions{URLs: []string{s.URL()}}) }
 
+// memberBy is one by these clocks.
+func (s *server) memberBy(c *clocks) *Redis {
+	s.t.Helper()
+	r, err := NewRedis(NewNode(c.options()), RedisOptions{URLs: []string{s.URL()}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { r.Close() })
+	return r
+}
+
+// entryOf is what an entry holds that revokes one token.
+func entryOf(id string, until time.Time) []byte {
+	return appendRecords(nil, []record{newRecord(Revocation{Issuer: issuer, TokenID: id, Until: until})})
+}
+
+// calls counts those of a command.
+func (s *server) calls(command string) (n int) {
+	s.t.Helper()
+	facts := parseInfo(s.Do("INFO", "commandstats").(string))
+	if _, err := fmt.Sscanf(facts["cmdstat_"+command], "calls=%d", &n); err != nil {
+		return 0
+	}
+	return n
+}
+
 // running is a node that follows Redis until the test ends.
 func running(t *testing.T, r *Redis) *Redis {
 	t.Helper()
