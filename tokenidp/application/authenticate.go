@@ -81,16 +81,18 @@ func (a *Application) ExpiredMatch(presented string, now time.Time) (*Secret, bo
 }
 
 // candidate is a presented secret with what the comparisons need of it, each
-// computed once however many secrets an Application has.
+// computed once, if at all, however many secrets an Application has.
 type candidate struct {
-	form    Form
-	refused bool
-	digest  [sha256.Size]byte
-	tag     tag
+	presented string
+	form      Form
+	refused   bool
+	digest    [sha256.Size]byte
+	tagged    bool
+	tag       tag
 }
 
 func newCandidate(presented string) candidate {
-	c := candidate{form: ClassifySecret(presented), tag: newTag([]byte(presented))}
+	c := candidate{presented: presented, form: ClassifySecret(presented)}
 	// A foreign hash may be that of an empty string. With a NUL, several secrets
 	// fit one hash: HMAC, and so PBKDF2, fills its key up with NULs, and bcrypt
 	// repeats it with one in between. A mistyped secret is nobody's.
@@ -113,6 +115,9 @@ func (c *candidate) compare(s *Secret) Match {
 		return matchIf(subtle.ConstantTimeCompare(c.digest[:], s.digest[:]))
 	}
 	if known := s.remembered.Load(); known != nil {
+		if !c.tagged {
+			c.tag, c.tagged = newTag([]byte(c.presented)), true
+		}
 		return matchIf(subtle.ConstantTimeCompare(c.tag[:], known[:]))
 	}
 	if s.slow == nil {
