@@ -59,7 +59,12 @@ localhost:5001 {
 // assertion is one of orders-worker for this issuer.
 func (c *caddy) assertion(key *rsa.PrivateKey, kid string, changes members) string {
 	c.t.Helper()
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.RS256, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, nil)
+	return c.assertionBy(jose.RS256, key, kid, changes)
+}
+
+func (c *caddy) assertionBy(algorithm jose.SignatureAlgorithm, key *rsa.PrivateKey, kid string, changes members) string {
+	c.t.Helper()
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: algorithm, Key: jose.JSONWebKey{Key: key, KeyID: kid}}, nil)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -281,6 +286,19 @@ func TestJWKSURI(t *testing.T) {
 	c.asserted(c.assert(c.assertion(secondKey(), "2", nil)))
 	if a := c.assert(c.assertion(attackerKey(), "1", nil)); a.StatusCode != http.StatusUnauthorized {
 		t.Errorf("the key of a URL that nobody names: %d", a.StatusCode)
+	}
+}
+
+// RFC 7591 section 2, RFC 7517 section 4.4: a key need not name its algorithm, where
+// the client is declared with it.
+func TestJWKSURIOfKeysWithoutAlgorithm(t *testing.T) {
+	t.Parallel()
+	worker := newForeign(t, "")
+	worker.publishKeys(jwkOf(attackerKey(), "1", members{"alg": absent{}}))
+	c := startKeyed(t, "    token_endpoint_auth_signing_alg: PS256\n    jwks_uri: "+worker.server.URL+"/keys", "insecure_private_jwks_uri", options{env: []string{"SSL_CERT_FILE=" + worker.caFile()}})
+	c.asserted(c.assert(c.assertionBy(jose.PS256, attackerKey(), "1", nil)))
+	if a := c.assert(c.assertion(attackerKey(), "1", nil)); a.StatusCode != http.StatusUnauthorized || c.refusal(1) != "assertion_wrong_algorithm" {
+		t.Errorf("another algorithm: %d %s", a.StatusCode, a.body)
 	}
 }
 

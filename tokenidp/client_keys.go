@@ -30,8 +30,8 @@ type clientKeys struct {
 // mostLoading leaves a storage that hangs to others: see [storage.Bounded].
 const mostLoading = 8
 
-// clientKeySources are by URL. They are replaced, never changed.
-type clientKeySources map[string]*clientKeySource
+// clientKeySources are replaced, never changed.
+type clientKeySources map[application.PublishedKeys]*clientKeySource
 
 type clientKeySource struct {
 	*jwks.Source
@@ -48,8 +48,8 @@ func newClientKeys(ctx context.Context, iss *Issuer) *clientKeys {
 }
 
 // at finds the keys of a jwks_uri.
-func (k *clientKeys) at(url string) verifier.KeySource {
-	if s := (*k.sources.Load())[url]; s != nil {
+func (k *clientKeys) at(published application.PublishedKeys) verifier.KeySource {
+	if s := (*k.sources.Load())[published]; s != nil {
 		return s
 	}
 	return nil
@@ -64,17 +64,19 @@ func (k *clientKeys) follow(set *application.Set) {
 	}
 	before := *k.sources.Load()
 	after := make(clientKeySources)
-	for _, url := range set.KeysURLs() {
-		if after[url] = before[url]; after[url] == nil {
-			if after[url] = k.open(url); after[url] == nil {
-				delete(after, url)
-			}
+	for _, published := range set.PublishedKeys() {
+		source := before[published]
+		if source == nil {
+			source = k.open(published)
+		}
+		if source != nil {
+			after[published] = source
 		}
 	}
 	k.sources.Store(&after)
 	k.runAll()
-	for url, source := range before {
-		if after[url] == nil && source.stop != nil {
+	for published, source := range before {
+		if after[published] == nil && source.stop != nil {
 			source.stop()
 		}
 	}
@@ -83,13 +85,16 @@ func (k *clientKeys) follow(set *application.Set) {
 // open makes a source that goes on from the one of the configuration before. The
 // query of the URL may be a credential, so that it is in no log, and neither in the
 // name of a folder.
-func (k *clientKeys) open(url string) *clientKeySource {
-	iss, shown := k.issuer, jwks.Display(url)
+func (k *clientKeys) open(published application.PublishedKeys) *clientKeySource {
+	iss, shown := k.issuer, jwks.Display(published.URL)
 	logger := iss.logger.With(zap.String("jwks_uri", shown))
 	o := jwks.Options{
-		Issuer: shown, JWKSURL: url, MayBeEmpty: true, Algorithms: jws.Algorithms,
-		Storage: iss.bounded, Folder: k.folder(url),
+		Issuer: shown, JWKSURL: published.URL, MayBeEmpty: true, Algorithms: jws.Algorithms,
+		Storage: iss.bounded, Folder: k.folder(published),
 		Transport: jwks.GuardedTransport(), Logger: logger,
+	}
+	if published.Algorithm != "" {
+		o.Algorithms = []string{published.Algorithm}
 	}
 	if iss.InsecurePrivateJWKSURI {
 		o.Transport = jwks.Transport(nil)
@@ -97,7 +102,7 @@ func (k *clientKeys) open(url string) *clientKeySource {
 	if offlineFrom(k.ctx) != nil {
 		o.Transport = noNetwork{}
 	}
-	if before := iss.standing.keysOf(url); before != nil && (iss.InsecurePrivateJWKSURI || !before.private) {
+	if before := iss.standing.keysOf(published); before != nil && (iss.InsecurePrivateJWKSURI || !before.private) {
 		o.Predecessor = before.Source
 	}
 	source, err := jwks.New(o)
@@ -109,13 +114,14 @@ func (k *clientKeys) open(url string) *clientKeySource {
 }
 
 // folder is another one where private addresses are allowed: what comes from there is
-// not found when they are not any more.
-func (k *clientKeys) folder(url string) string {
+// not found when they are not any more. And so for another algorithm, which has other
+// keys of the set.
+func (k *clientKeys) folder(published application.PublishedKeys) string {
 	kind := "clients"
 	if k.issuer.InsecurePrivateJWKSURI {
 		kind = "private_clients"
 	}
-	return path.Join(storage.Folder(k.issuer.Issuer), kind, storage.FolderNamed(jwks.Display(url), url))
+	return path.Join(storage.Folder(k.issuer.Issuer), kind, storage.FolderNamed(jwks.Display(published.URL), published.URL), published.Algorithm)
 }
 
 // load has the clients' keys that are stored, before requests ask for them. Those

@@ -149,7 +149,7 @@ func TestAHangingStorageHoldsUpNoDeactivation(t *testing.T) {
 		if _, most := s.read(); most != mostLoading {
 			t.Errorf("%d reads hang at once", most)
 		}
-		if key, err := o.clientKeys.at("https://keys49.example.com").Key(ctx, "k"); key != nil || err == nil || time.Since(start) != 0 {
+		if key, err := o.clientKeys.at(application.PublishedKeys{URL: "https://keys49.example.com"}).Key(ctx, "k"); key != nil || err == nil || time.Since(start) != 0 {
 			t.Errorf("%v, %v: a request waited for %s", key, err, time.Since(start))
 		}
 		stop()
@@ -206,7 +206,7 @@ func TestClientKeysAreTakenOverWithThePermissionToFetchThem(t *testing.T) {
 				s, set := newSlowStorage(t, 0), publishers(t, `jwks_uri: "`+url+`"`)
 				o, ctx := publishing(t, s)
 				o.InsecurePrivateJWKSURI = row.before
-				o.store(url, testURL, o.clientKeys.folder(url), "k")
+				o.store(url, testURL, o.clientKeys.folder(application.PublishedKeys{URL: url}), "k")
 				ctx, stop := context.WithCancel(ctx)
 				defer stop()
 				var running sync.WaitGroup
@@ -219,7 +219,7 @@ func TestClientKeysAreTakenOverWithThePermissionToFetchThem(t *testing.T) {
 				after := newClientKeys(ctx, o.Issuer)
 				after.follow(set)
 				after.load()
-				if key, err := after.at(url).Key(ctx, "k"); (err == nil && key != nil) != row.want {
+				if key, err := after.at(application.PublishedKeys{URL: url}).Key(ctx, "k"); (err == nil && key != nil) != row.want {
 					t.Errorf("%v, %v", key, err)
 				}
 				if now, _ := s.read(); now > before == row.want {
@@ -238,13 +238,13 @@ func TestTheQueryOfAJWKSURIIsShownNowhere(t *testing.T) {
 	s := newSlowStorage(t, 0)
 	o, ctx := publishing(t, s)
 	set := publishers(t, `jwks_uri: "`+url+`"`)
-	o.store("https://elsewhere.example.com?sig=hidden", testURL, o.clientKeys.folder(url), "k")
+	o.store("https://elsewhere.example.com?sig=hidden", testURL, o.clientKeys.folder(application.PublishedKeys{URL: url}), "k")
 	ctx, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	o.clientKeys.follow(set)
 	o.clientKeys.load()
 	o.clientKeys.run(ctx, &running)
-	_, err := o.clientKeys.at(url).Key(ctx, "k")
+	_, err := o.clientKeys.at(application.PublishedKeys{URL: url}).Key(ctx, "k")
 	if err == nil || !strings.Contains(err.Error(), testURL) {
 		t.Error(err)
 	}
@@ -255,5 +255,24 @@ func TestTheQueryOfAJWKSURIIsShownNowhere(t *testing.T) {
 	}
 	if told := fmt.Sprint(errors.Unwrap(err), err, o.logs.All(), s.names(t)); strings.Contains(told, "hidden") {
 		t.Errorf("shown in %s", told)
+	}
+}
+
+// RFC 7591 section 2: an algorithm for all keys of a client, which is also that of those
+// that name none. Two clients may have different ones at one URL.
+func TestClientKeysAreForTheAlgorithmThatIsDeclared(t *testing.T) {
+	s := newSlowStorage(t, 0)
+	o, ctx := publishing(t, s)
+	set := publishers(t, "jwks_uri: "+testURL, "jwks_uri: "+testURL+", token_endpoint_auth_signing_alg: EdDSA", "jwks_uri: "+testURL+", token_endpoint_auth_signing_alg: PS256")
+	for _, published := range set.PublishedKeys() {
+		o.store(testURL, testURL, o.clientKeys.folder(published), "k")
+	}
+	o.clientKeys.follow(set)
+	o.clientKeys.load()
+	for algorithm, want := range map[string]bool{"": true, "EdDSA": true, "PS256": false} {
+		key, err := o.clientKeys.at(application.PublishedKeys{URL: testURL, Algorithm: algorithm}).Key(ctx, "k")
+		if (err == nil && key.Algorithm == "EdDSA") != want {
+			t.Errorf("%q: %v, %v", algorithm, key, err)
+		}
 	}
 }

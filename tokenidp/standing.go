@@ -57,9 +57,9 @@ func (s *standing) predecessor(storage string) *signing.Ring {
 }
 
 // keysOf is what the configuration before has of a client's URL, or nil.
-func (s *standing) keysOf(url string) *clientKeySource {
+func (s *standing) keysOf(published application.PublishedKeys) *clientKeySource {
 	if before := s.clientKeys.Load(); before != nil {
-		return (*before)[url]
+		return (*before)[published]
 	}
 	return nil
 }

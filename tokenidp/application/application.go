@@ -46,10 +46,11 @@ type Application struct {
 	// Certificate is the name in its certificate by which it authenticates with
 	// AuthMethodTLS, and else nil.
 	Certificate *CertificateName
-	// Keys verify the assertions that it signs, or are those of its certificates; KeysURL is where they are instead, its
-	// `jwks_uri`. Both are empty if it authenticates otherwise.
-	Keys    []*jws.Key
-	KeysURL string
+	// Keys verify the assertions that it signs, or are those of its certificates;
+	// PublishedKeys is where they are instead. Both are empty if it authenticates
+	// otherwise.
+	Keys          []*jws.Key
+	PublishedKeys PublishedKeys
 	// Federated are the workloads elsewhere that authenticate as it.
 	Federated []*Federation
 	// Scopes are those it may ask for, in order of definition. Each is owned by a

@@ -193,7 +193,10 @@ func (c *changeLog) application(clientID string, was, is *Application) {
 	c.secrets(what, was.Secrets, is.Secrets)
 	c.difference(keyNames(is.Keys), keyNames(was.Keys), what+" gained key")
 	c.difference(keyNames(was.Keys), keyNames(is.Keys), what+" lost key")
-	c.keysURL(what, was.KeysURL, is.KeysURL)
+	c.keysURL(what, was.PublishedKeys.URL, is.PublishedKeys.URL)
+	if was.PublishedKeys.URL != "" && is.PublishedKeys.URL != "" {
+		c.instead(what, "token_endpoint_auth_signing_alg", cmp.Or(was.PublishedKeys.Algorithm, "none"), cmp.Or(is.PublishedKeys.Algorithm, "none"))
+	}
 	c.difference(federations(is.Federated), federations(was.Federated), what+" trusts")
 	c.difference(federations(was.Federated), federations(is.Federated), what+" trusts no more")
 }

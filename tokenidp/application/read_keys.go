@@ -27,6 +27,15 @@ const (
 	longestURL   = 2048
 )
 
+// PublishedKeys are keys that a client publishes itself, at its `jwks_uri`.
+type PublishedKeys struct {
+	URL string
+	// Algorithm is the one of all of them, its `token_endpoint_auth_signing_alg`: those
+	// that name none have it, and those that name another are of no use. "" stands for
+	// the one that each names, or has by default.
+	Algorithm string
+}
+
 // keys reads the public keys of a client (RFC 7591 section 2), or where they are.
 func (l *loader) keys(m *mapping, a *Application) {
 	algorithms := m.signingAlgorithms()
@@ -38,9 +47,9 @@ func (l *loader) keys(m *mapping, a *Application) {
 	case m.has("jwks_uri") && a.TokenEndpointAuthMethod == AuthMethodSelfSignedTLS:
 		m.fail(m.node, "jwks_uri is for %s; with %s, write the keys themselves into jwks or jwks_file", AuthMethodPrivateKeyJWT, AuthMethodSelfSignedTLS)
 	case m.has("jwks_uri"):
-		a.KeysURL = m.keysURL()
-		if _, at := m.text("token_endpoint_auth_signing_alg"); at != nil {
-			m.failField(at, "token_endpoint_auth_signing_alg", "has no effect with jwks_uri, where each key names its alg; remove it")
+		a.PublishedKeys.URL = m.keysURL()
+		if len(algorithms) == 1 {
+			a.PublishedKeys.Algorithm = algorithms[0]
 		}
 	}
 	if len(a.Keys) > mostKeys {

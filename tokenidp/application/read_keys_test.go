@@ -43,6 +43,7 @@ func TestKeysOfAClient(t *testing.T) {
 		{"the algorithm said", "    token_endpoint_auth_signing_alg: ES256\n    jwks: {keys: [" + ecJWK + "]}", "private_key_jwt 1 ES256"},
 		{"more members", "    jwks: {keys: [" + strings.Replace(ecJWK, "{", "{key_ops: [verify], x5c: [a, b], ", 1) + "]}", "private_key_jwt 1 ES256"},
 		{"URL", "    jwks_uri: https://x.example.com/jwks.json?a=b", "private_key_jwt https://x.example.com/jwks.json?a=b"},
+		{"algorithm of a URL", "    token_endpoint_auth_signing_alg: PS256\n    jwks_uri: https://x.example.com", "private_key_jwt https://x.example.com PS256"},
 		{"inactive, without any", "    active: false", ""},
 		{"inactive, with the method", "    active: false\n    token_endpoint_auth_method: private_key_jwt", "private_key_jwt"},
 		{"inactive, without its file", "    active: false\n    jwks_file: none.pem", "private_key_jwt"},
@@ -54,8 +55,8 @@ func TestKeysOfAClient(t *testing.T) {
 			for _, key := range a.Keys {
 				got = append(got, key.ID, key.Algorithm)
 			}
-			if a.KeysURL != "" {
-				got = append(got, a.KeysURL)
+			if p := a.PublishedKeys; p.URL != "" {
+				got = append(got, strings.TrimSpace(p.URL+" "+p.Algorithm))
 			}
 			if strings.Join(got, " ") != row.want {
 				t.Errorf("got %q, want %s", got, row.want)
@@ -83,7 +84,6 @@ func TestKeyErrors(t *testing.T) {
 		{"method without keys", "    token_endpoint_auth_method: private_key_jwt", `a.yaml:3: ` + inX + "private_key_jwt needs one of jwks, jwks_file, jwks_uri, federated; it could never authenticate: add one, or write `active: false`"},
 		{"nothing", "", `a.yaml:3: ` + inX + noSecretGiven},
 		{"algorithm of secrets", "    token_endpoint_auth_signing_alg: ES256\n    secrets: [{id: a, hash: " + validHash + "}]", `a.yaml:5: ` + inX + `token_endpoint_auth_signing_alg has no effect beside secrets, which is no key of the client; remove it`},
-		{"algorithm of a URL", "    token_endpoint_auth_signing_alg: ES256\n    jwks_uri: https://x.example.com", `a.yaml:5: ` + inX + `token_endpoint_auth_signing_alg has no effect with jwks_uri, where each key names its alg; remove it`},
 		{"symmetric algorithm", "    token_endpoint_auth_signing_alg: HS256\n    jwks: {keys: [" + ecJWK + "]}", `a.yaml:5: ` + inX + `token_endpoint_auth_signing_alg is the unknown "HS256"; did you mean "RS256"? known: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA`},
 		{"algorithm of another family", "    token_endpoint_auth_signing_alg: RS256\n    jwks: {keys: [" + ecJWK + "]}", `a.yaml:6: ` + inX + notUsable + "alg is missing, and the key fits none of RS256" + onlyPublic},
 
@@ -280,12 +280,13 @@ func TestWhateverTwoApplicationsShareIsWarnedOf(t *testing.T) {
 }
 
 // One source is enough for all who name a URL, and none for those shut out.
-func TestKeysURLs(t *testing.T) {
+func TestPublishedKeys(t *testing.T) {
 	set := mustLoad(t, keyed("    jwks_uri: https://b.example.com\n")+
 		"  - {client_id: b, scopes: [a.read], jwks_uri: https://a.example.com}\n"+
 		"  - {client_id: c, scopes: [a.read], jwks_uri: https://b.example.com}\n"+
-		"  - {client_id: d, active: false, jwks_uri: https://c.example.com}\n")
-	if got := fmt.Sprint(set.KeysURLs()); got != "[https://a.example.com https://b.example.com]" {
+		"  - {client_id: d, active: false, jwks_uri: https://c.example.com}\n"+
+		"  - {client_id: e, scopes: [a.read], jwks_uri: https://a.example.com, token_endpoint_auth_signing_alg: PS256}\n")
+	if got := fmt.Sprint(set.PublishedKeys()); got != "[{https://a.example.com } {https://a.example.com PS256} {https://b.example.com }]" {
 		t.Error(got)
 	}
 }

@@ -1,7 +1,9 @@
 package application
 
 import (
+	"cmp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -61,15 +63,17 @@ func (s *Set) Application(clientID string) (*Application, bool) {
 // Applications returns all of them, sorted by ClientID.
 func (s *Set) Applications() []*Application { return slices.Clone(s.sorted()) }
 
-// KeysURLs are the URLs from which the keys of active Applications come, sorted.
-func (s *Set) KeysURLs() (urls []string) {
+// PublishedKeys are where the keys of active Applications come from, sorted.
+func (s *Set) PublishedKeys() (all []PublishedKeys) {
 	for _, a := range s.byClientID {
-		if a.Active && a.KeysURL != "" {
-			urls = append(urls, a.KeysURL)
+		if a.Active && a.PublishedKeys.URL != "" {
+			all = append(all, a.PublishedKeys)
 		}
 	}
-	slices.Sort(urls)
-	return slices.Compact(urls)
+	slices.SortFunc(all, func(a, b PublishedKeys) int {
+		return cmp.Or(strings.Compare(a.URL, b.URL), strings.Compare(a.Algorithm, b.Algorithm))
+	})
+	return slices.Compact(all)
 }
 
 // Resource finds the owner of a scope.

@@ -179,8 +179,8 @@ func (a *Application) shareables() (all []shareable) {
 	for _, key := range a.Keys {
 		all = append(all, shareable{"key", key.Thumbprint()})
 	}
-	if a.KeysURL != "" {
-		all = append(all, shareable{"jwks_uri", a.KeysURL})
+	if url := a.PublishedKeys.URL; url != "" {
+		all = append(all, shareable{"jwks_uri", url})
 	}
 	if a.Certificate != nil {
 		all = append(all, shareable{"name in its certificate", a.Certificate.String()})

@@ -54,7 +54,7 @@ type Assertions struct {
 	// iss.
 	Trusted map[string]TrustedIssuer
 	// KeysAt finds the keys of a `jwks_uri`; nil for one that nobody declares.
-	KeysAt func(url string) verifier.KeySource
+	KeysAt func(application.PublishedKeys) verifier.KeySource
 }
 
 // With is an Authenticator that shares all that this one knows of clients, and
@@ -188,8 +188,8 @@ func (a *Assertion) isOf(clientID string) *Error {
 // client alone. jwk, jku, x5c and x5u in it lead nowhere.
 func (a *Authenticator) keysFor(ctx context.Context, app *application.Application, h jws.Header) ([]*jws.Key, *Error) {
 	keys := app.Keys
-	if app.KeysURL != "" {
-		key, refusal := a.keyAt(ctx, app.KeysURL, h.KeyID)
+	if app.PublishedKeys.URL != "" {
+		key, refusal := a.keyAt(ctx, app.PublishedKeys, h.KeyID)
 		if refusal != nil {
 			return nil, refusal
 		}
@@ -198,8 +198,8 @@ func (a *Authenticator) keysFor(ctx context.Context, app *application.Applicatio
 	return chooseKeys(keys, h)
 }
 
-func (a *Authenticator) keyAt(ctx context.Context, url, kid string) (*jws.Key, *Error) {
-	source := a.assertions.KeysAt(url)
+func (a *Authenticator) keyAt(ctx context.Context, published application.PublishedKeys, kid string) (*jws.Key, *Error) {
+	source := a.assertions.KeysAt(published)
 	if source == nil {
 		return nil, badAssertion(ReasonAssertionKeysUnavailable, errors.New("its jwks_uri has just been changed"))
 	}

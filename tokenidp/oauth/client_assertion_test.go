@@ -130,6 +130,7 @@ applications:
   - {client_id: file, scopes: [orders.read], jwks_file: ec.pem}
   - {client_id: files, scopes: [orders.read], jwks_file: two.pem}
   - {client_id: url, scopes: [orders.read], jwks_uri: "https://keys.example.com/jwks.json"}
+  - {client_id: url-pss, scopes: [orders.read], token_endpoint_auth_signing_alg: PS256, jwks_uri: "https://keys.example.com/jwks.json"}
   - {client_id: down, scopes: [orders.read], jwks_uri: "https://down.example.com/jwks.json"}
   - {client_id: nowhere, scopes: [orders.read], jwks_uri: "https://nowhere.example.com/jwks.json"}
   - {client_id: inactive, active: false, scopes: [orders.read], jwks: {keys: [%[1]s]}}
@@ -151,8 +152,11 @@ applications:
 }
 
 // keysAt are the keys that some clients publish.
-func keysAt(url string) verifier.KeySource {
-	switch url {
+func keysAt(published application.PublishedKeys) verifier.KeySource {
+	if published.Algorithm == "PS256" {
+		return publishedKeys{"rsa": must(jws.NewKey("rsa", "PS256", rsaKey().Public()))}
+	}
+	switch published.URL {
 	case "https://keys.example.com/jwks.json":
 		return publishedKeys{"ec": must(jws.NewKey("ec", "ES256", ecKey().Public()))}
 	case "https://down.example.com/jwks.json":
@@ -203,6 +207,7 @@ func TestPrivateKeyJWT(t *testing.T) {
 		{name: "PEM", client: "file", alg: "ES256", key: ecKey()},
 		{name: "PEM, and a kid", client: "file", alg: "ES256", key: ecKey(), header: members{"kid": "x"}},
 		{name: "jwks_uri", client: "url", alg: "ES256", key: ecKey(), header: members{"kid": "ec"}},
+		{name: "jwks_uri, PS256 by token_endpoint_auth_signing_alg", client: "url-pss", alg: "PS256", key: rsaKey(), header: members{"kid": "rsa"}},
 		{name: "typ JWT", client: "ec", alg: "ES256", key: ecKey(), header: members{"typ": "JWT"}},
 		{name: "typ of its own (rfc7523bis)", client: "ec", alg: "ES256", key: ecKey(), header: members{"typ": "client-authentication+jwt"}},
 		{name: "the same, in full", client: "ec", alg: "ES256", key: ecKey(), header: members{"typ": "application/client-authentication+jwt"}},
