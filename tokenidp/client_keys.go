@@ -18,7 +18,7 @@ import (
 )
 
 // clientKeys are the keys that clients of one issuer publish at a jwks_uri: one
-// source for each URL, whoever names it, and as long as anybody does.
+// source for each URL and algorithm, whoever names them, and as long as anybody does.
 type clientKeys struct {
 	issuer  *Issuer
 	ctx     context.Context // ends with the configuration
