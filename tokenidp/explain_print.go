@@ -84,7 +84,7 @@ func saidAt(t *time.Time, now time.Time) string {
 
 // print does not repeat what is said of the token already.
 func (r *routeExplanation) print(out io.Writer, general verdict) {
-	title := printable(strings.TrimSpace(cmp.Or(r.Source, "verify") + ": " + r.asked.String()))
+	title := printable(strings.TrimSpace(fmt.Sprintf("%s: %s", cmp.Or(r.Source, "verify"), r.asked)))
 	switch {
 	case r.Passes:
 		fmt.Fprintln(out, title+": PASS")

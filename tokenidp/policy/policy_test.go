@@ -118,7 +118,7 @@ func TestAccess(t *testing.T) {
 // Access is what the token endpoint and a route come to together: it is allowed if and
 // only if some token that the Application can get passes.
 func TestAccessIsWhatATokenComesTo(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // to be the same each time
+	random := rand.New(rand.NewPCG(1, 2)) // the same each time
 	some := func(all []string) (chosen []string) {
 		for _, one := range all {
 			if random.IntN(2) == 0 {
