@@ -40,7 +40,7 @@ type Redis struct {
 	// Who holds reading uses these.
 	inspected    time.Duration
 	again, delay time.Duration // when Redis is asked again that refused a revocation
-	known        uint64        // how many states had ended that were before this one
+	ended        uint64        // states of this node, for endedSince
 
 	mu        sync.Mutex
 	lastSync  time.Time
@@ -64,7 +64,7 @@ func NewRedis(n *Node, o RedisOptions) (*Redis, error) {
 	r := &Redis{
 		Node: n, client: redis.NewUniversalClient(options), prefix: o.Prefix, wait: o.WaitReplicas, logger: o.Logger,
 		running: make(chan struct{}, 1), reading: make(chan struct{}, 1), owed: make(chan struct{}, 1),
-		trails: make([]trail, len(streams)), known: n.released.Load(),
+		trails: make([]trail, len(streams)), ended: n.released.Load(),
 	}
 	r.restart() // also to give Redis what is known here already, under a state before
 	return r, nil

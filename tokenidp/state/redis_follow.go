@@ -246,8 +246,7 @@ func (r *Redis) supply(ctx context.Context) error {
 
 // owes tells whether Redis may lack something, and may be given it now.
 func (r *Redis) owes() bool {
-	if released := r.released.Load(); released != r.known {
-		r.known = released
+	if r.endedSince(&r.ended) {
 		r.owe()
 	}
 	if r.clock.elapsed() < r.again {

@@ -53,7 +53,7 @@ type Storage struct {
 	unreadable map[string]trouble
 	writes     bool     // this node may write where it is not asked to
 	audit      bool     // the storage may lack what is known here
-	ended      uint64   // states of this node, of which that was told
+	ended      uint64   // states of this node, for endedSince
 	pending    *batch   // what is to be written next
 	writing    bool     // somebody writes the batches
 	unstored   []record // in force here, and not in the storage
@@ -87,7 +87,7 @@ func NewStorage(n *Node, storage certmagic.Storage, folder string, poll time.Dur
 		audit: n.revocations.len() > 0, // under a state before
 	}
 	s.store.Store(n.revocations.newStore())
-	s.ended = n.released.Load()
+	s.endedSince(&s.ended)
 	// Nodes that see the same merge at different times, most often.
 	s.mergesAt = leastMerged + int(s.segments.Process()[0])%leastMerged
 	return s
@@ -150,7 +150,7 @@ func (s *Storage) Run(ctx context.Context, issues bool) {
 func (s *Storage) keepCurrent(ctx context.Context) {
 	working, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()
-	s.heedReleased()
+	s.heedEnded()
 	err := s.Load(working)
 	if err == nil && s.mayWrite() {
 		err = s.tidy(working)
@@ -176,12 +176,10 @@ func (s *Storage) keepCurrent(ctx context.Context) {
 	}
 }
 
-func (s *Storage) heedReleased() {
-	ended := s.released.Load()
+func (s *Storage) heedEnded() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.audit = s.audit || ended != s.ended
-	s.ended = ended
+	s.audit = s.endedSince(&s.ended) || s.audit
 }
 
 // steady leaves out the words of an error that differ each time it comes.
