@@ -171,6 +171,8 @@ func TestAccessOfOneApplication(t *testing.T) {
 		{"some of all", []string{"--client", "reader"}, 1, `reader cannot reach 5 of 7 routes`},
 		{"nobody of that name", []string{"--client", "nobody"}, 2, `no Application has this client_id: .*nobody`},
 		{"no such route", []string{"--route", "/nowhere"}, 2, `no verify is reached by --route`},
+		{"a mistyped flag", []string{"--clinet", "reader"}, 2, `unknown flag`},
+		{"an argument", []string{"reader"}, 2, `this command takes no arguments`},
 		{"who cannot", []string{"--route", "/mtls", "--denied"}, 0, `(?m)^  gold +NO: not_sender_constrained`},
 		{"all", nil, 0, `(?m)^late reaches no route of this server$`},
 		{"a route that nobody reaches", []string{"--route", "/mtls"}, 0, `(?m)^  nobody$`},

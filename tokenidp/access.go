@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/policy"
 )
 
@@ -65,12 +66,15 @@ func newClientAccess(clientID string, a policy.Access) clientAccess {
 
 // mostAccesses bounds one report: it is for people, and takes a few microseconds for
 // each Application and route.
-const mostAccesses = 200_000
+const mostAccesses = 50_000
 
 // access judges every Application at every route, or the one that is named.
 func (a *App) access(clientID string, now time.Time) (*accessReport, error) {
 	report := &accessReport{Routes: []routeAccess{}}
-	reaches, pairs, known := make(map[string]bool), 0, clientID == ""
+	if clientID != "" && !a.declares(clientID) {
+		return nil, fmt.Errorf("%w: %.255q", errNoApplication, clientID)
+	}
+	reaches, pairs := make(map[reaching]bool), 0
 	for _, v := range a.routes {
 		for _, iss := range v.acceptedIssuers(a) {
 			rule := v.rules[iss.id()]
@@ -87,22 +91,38 @@ func (a *App) access(clientID string, now time.Time) (*accessReport, error) {
 				if pairs++; pairs > mostAccesses {
 					return nil, fmt.Errorf("there are more than %d pairs of an Application and a route; ask for one Application", mostAccesses)
 				}
-				known = true
 				c := newClientAccess(one.ClientID, who.Access(one, rule.requires(), now))
-				reaches[one.ClientID] = reaches[one.ClientID] || c.Allowed
+				if c.Allowed || r.ReportOnly {
+					reaches[reaching{iss.id(), one.ClientID}] = true
+				}
 				r.Clients = append(r.Clients, c)
+			}
+			if clientID != "" && len(r.Clients) == 0 {
+				r.Clients = append(r.Clients, clientAccess{ClientID: clientID, Reason: string(oauth.ReasonUnknownClient), Cause: "it is no Application of this issuer"})
 			}
 			report.Routes = append(report.Routes, r)
 		}
-	}
-	if !known {
-		return nil, fmt.Errorf("%w: %.255q", errNoApplication, clientID)
 	}
 	slices.SortStableFunc(report.Routes, func(a, b routeAccess) int { return compareSources(a.Source, b.Source) })
 	if clientID == "" {
 		report.Nowhere = a.nowhere(reaches)
 	}
 	return report, nil
+}
+
+// reaching is an Application of an issuer.
+type reaching struct{ issuer, clientID string }
+
+// declares tells whether some issuer has an Application of that client_id.
+func (a *App) declares(clientID string) bool {
+	return slices.ContainsFunc(a.Issuers, func(iss *Issuer) bool {
+		set := iss.applications.Load()
+		if set == nil {
+			return false
+		}
+		_, ok := set.Application(clientID)
+		return ok
+	})
 }
 
 // compareSources puts lines of one file into their order.
@@ -149,11 +169,11 @@ func applicationsOf(iss tokenIssuer) ([]*application.Application, policy.Issuer)
 }
 
 // nowhere are the active Applications that reach nothing.
-func (a *App) nowhere(reaches map[string]bool) (clients []string) {
+func (a *App) nowhere(reaches map[reaching]bool) (clients []string) {
 	for _, iss := range a.Issuers {
 		all, _ := applicationsOf(iss)
 		for _, one := range all {
-			if one.Active && !reaches[one.ClientID] {
+			if one.Active && !reaches[reaching{iss.id(), one.ClientID}] {
 				clients = append(clients, one.ClientID)
 			}
 		}

@@ -133,6 +133,7 @@ func TestAHangingStorageHoldsUpNoDeactivation(t *testing.T) {
 		var running sync.WaitGroup
 		o.clientKeys.run(ctx, &running)
 		o.adopt(publishers(t, "jwks_uri: \""+testURL+"\""))
+		synctest.Wait()
 		var urls []string
 		for i := range 50 {
 			urls = append(urls, fmt.Sprintf("jwks_uri: \"https://keys%d.example.com\"", i))
@@ -146,7 +147,7 @@ func TestAHangingStorageHoldsUpNoDeactivation(t *testing.T) {
 			t.Error("it is active")
 		}
 		synctest.Wait()
-		if _, most := s.read(); most != mostLoading {
+		if _, most := s.read(); most < mostLoading || most > mostLoading+1 { // with the first one, which may be ending yet
 			t.Errorf("%d reads hang at once", most)
 		}
 		if key, err := o.clientKeys.at(application.PublishedKeys{URL: "https://keys49.example.com"}).Key(ctx, "k"); key != nil || err == nil || time.Since(start) != 0 {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -46,8 +47,9 @@ With --client, the exit code is 0 if the Application can reach every route shown
 if it cannot, and 2 if there is no answer: wrong usage, or no Caddy to ask.`,
 		Example: "  caddy tokenidp access --client orders-worker --route /orders",
 		RunE:    caddycmd.WrapCommandFuncForCobra(cmdAccess),
-		Args:    cobra.NoArgs,
+		Args:    cobra.ArbitraryArgs,
 	}
+	cmd.SetFlagErrorFunc(noAnswerForFlags)
 	cmd.Flags().String("client", "", "Show this Application alone")
 	cmd.Flags().String("route", "", "Show only the routes of this path, or the one of this source")
 	cmd.Flags().Bool("denied", false, "Show also who cannot, and why")
@@ -58,6 +60,9 @@ if it cannot, and 2 if there is no answer: wrong usage, or no Caddy to ask.`,
 }
 
 func cmdAccess(fl caddycmd.Flags) (int, error) {
+	if fl.NArg() > 0 {
+		return exitNoAnswer, errors.New("this command takes no arguments; name an Application with --client")
+	}
 	report, err := findAccess(fl)
 	if err != nil {
 		return exitNoAnswer, err
@@ -119,21 +124,24 @@ func accessConfigured(fl caddycmd.Flags) (*accessReport, []byte, error) {
 	return report, config, err
 }
 
-// denied is an error unless the Application can reach all that is shown.
+// denied is an error unless the Application can reach all that is shown, each with a
+// token of some issuer.
 func (r *accessReport) denied(client string) error {
-	denied, shown := 0, 0
+	reached := make(map[string]bool) // by the source of the route
 	for _, route := range r.Routes {
-		for _, c := range route.Clients {
-			if shown++; !c.Allowed {
-				denied++
-			}
+		reached[route.Source] = reached[route.Source] || route.ReportOnly || slices.ContainsFunc(route.Clients, func(c clientAccess) bool { return c.Allowed })
+	}
+	denied := 0
+	for _, ok := range reached {
+		if !ok {
+			denied++
 		}
 	}
 	switch {
 	case denied > 0:
-		return fmt.Errorf("%s cannot reach %d of %d routes", client, denied, shown)
-	case shown == 0:
-		return errors.New("no route accepts tokens of its issuer")
+		return fmt.Errorf("%s cannot reach %d of %d routes", client, denied, len(reached))
+	case len(reached) == 0:
+		return errors.New("no route has a verify")
 	}
 	return nil
 }
@@ -183,7 +191,7 @@ func (r *routeAccess) print(out io.Writer, denied bool) {
 	}
 	fmt.Fprintln(out, printable(title))
 	row := func(who, how string) { fmt.Fprintf(out, "  %s\t%s\n", printable(who), printable(how)) }
-	if r.Unknown {
+	if r.Unknown && len(r.Clients) == 0 {
 		row("its clients", "who they are is not known here")
 		return
 	}

@@ -67,8 +67,11 @@ func tellAdmin(fl caddycmd.Flags, method, uri string, body, answer any) ([]byte,
 		return nil, fmt.Errorf("asking the admin endpoint at %s: %w; is Caddy running, and is --address right?", address, err)
 	}
 	defer func() { _ = response.Body.Close() }()
-	const longest = 10 << 20
-	raw, err := io.ReadAll(io.LimitReader(response.Body, longest))
+	const longest = 16 << 20
+	raw, err := io.ReadAll(io.LimitReader(response.Body, longest+1))
+	if err == nil && len(raw) > longest {
+		err = fmt.Errorf("the answer of the admin endpoint is longer than %d bytes; ask for less", longest)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/term"
 )
 
-// exitNoAnswer is the exit code where the token could not be judged.
+// exitNoAnswer is the exit code where there is no answer.
 const exitNoAnswer = caddy.ExitCodeForceQuit
 
 // explainCommand tells whether a token passes, and why not.

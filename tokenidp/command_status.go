@@ -30,8 +30,12 @@ in force. If anything is not, the exit code is 1.`,
 
 func cmdStatus(fl caddycmd.Flags) (int, error) {
 	s, err := showAdmin(fl, "/tokenidp/status", printStatus)
-	if problems := s.problems(); err == nil && len(problems) > 0 {
+	switch problems := s.problems(); {
+	case err != nil:
+	case len(problems) > 0:
 		err = errors.New(problems[0])
+	case !s.Ready:
+		err = errors.New("this server is not ready")
 	}
 	return exit(err)
 }

@@ -73,7 +73,7 @@ func offlineFrom(ctx context.Context) *offlineApp {
 	return offline
 }
 
-// noNetwork is the transport of what is explained offline.
+// noNetwork is the transport of what is asked offline.
 type noNetwork struct{}
 
 func (noNetwork) RoundTrip(*http.Request) (*http.Response, error) {

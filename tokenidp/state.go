@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -34,10 +35,21 @@ type standingState struct {
 	state.State
 	node    *state.Node
 	bounded *storage.Bounded
+	ended   atomic.Bool
+}
+
+// Revoke is the state's. A request may outlive its configuration, and the state.
+func (s *standingState) Revoke(ctx context.Context, revocations ...state.Revocation) error {
+	err := s.State.Revoke(ctx, revocations...)
+	if s.ended.Load() {
+		s.node.Released()
+	}
+	return err
 }
 
 // Destruct closes what the state holds open.
 func (s *standingState) Destruct() error {
+	s.ended.Store(true)
 	s.node.Released()
 	if closer, ok := s.State.(io.Closer); ok {
 		return closer.Close()
@@ -73,7 +85,7 @@ func (a *App) provisionState(ctx caddy.Context, bounded *storage.Bounded) error 
 	standing, _, err := standingStates.LoadOrNew(identity, func() (caddy.Destructor, error) {
 		known := node.(standingNode).Node
 		s, err := module.open(known, bounded, a.logger.Named("state"))
-		return &standingState{s, known, bounded}, err
+		return &standingState{State: s, node: known, bounded: bounded}, err
 	})
 	if err != nil {
 		return err

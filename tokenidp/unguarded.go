@@ -80,9 +80,12 @@ func (r *routeConfig) at() (all []string) {
 	return all
 }
 
+// mostNested is how deep named routes are followed, which may invoke one another.
+const mostNested = 10
+
 type guardWalk struct {
 	named map[string]routeConfig
-	depth int // of named routes, which may invoke one another
+	depth int // of named routes
 	found []unguarded
 }
 
@@ -114,6 +117,7 @@ type handlerConfig struct {
 	AllowPreflight bool                         `json:"allow_preflight"`
 	ReportOnly     bool                         `json:"report_only"`
 	Routes         []routeConfig                `json:"routes"`
+	Errors         json.RawMessage              `json:"errors"`
 	Upstreams      []struct {
 		Dial string `json:"dial"`
 	} `json:"upstreams"`
@@ -132,12 +136,20 @@ func (w *guardWalk) handler(raw json.RawMessage, before guard, at []string) guar
 		}
 		return guarded
 	case "subroute":
-		return w.routes(h.Routes, before, at)
+		after := w.routes(h.Routes, before, at)
+		if len(h.Errors) > 0 { // through which a refused request goes on
+			after = max(before, min(after, conditional))
+		}
+		return after
 	case "invoke":
-		if named, ok := w.named[h.Invoked]; ok && w.depth < 10 {
+		named, ok := w.named[h.Invoked]
+		if ok && w.depth < mostNested {
 			w.depth++
 			defer func() { w.depth-- }()
 			return w.routes([]routeConfig{named}, before, at)
+		}
+		if ok && before < guarded {
+			w.found = append(w.found, unguarded{strings.Join(at, " "), "invoke " + h.Invoked, before == conditional})
 		}
 	case "reverse_proxy", "file_server":
 		if before < guarded {

@@ -48,8 +48,9 @@ func denied(err error) Access {
 	return Access{Reason: string(oauth.ReasonInternal), Cause: err.Error()}
 }
 
-// Access judges what the Application can get at best: a token with all of its scopes
-// of one API, sent as the route asks for. A nil requirement is what no token has.
+// Access judges what the Application can get: a token with the least scope that does,
+// or else with all of its scopes of one API, sent as the route asks for. A nil
+// requirement is what no token has.
 func (i Issuer) Access(a *application.Application, r *verifier.Requirement, now time.Time) Access {
 	if none, ok := getsNoToken(a, now); ok {
 		return none
@@ -85,17 +86,28 @@ func getsNoToken(a *application.Application, now time.Time) (Access, bool) {
 	return Access{}, false
 }
 
-func (i Issuer) withScopes(a *application.Application, r *verifier.Requirement, resource *application.Resource, scopes []string, now time.Time) Access {
-	claims, err := i.claims(a, r, scopes, now)
-	if err != nil {
-		return denied(err)
+// withScopes tries the least that the route asks for, then, as rules may want exactly
+// some scopes, each alone, and all that there are: what it is denied for is told of
+// these.
+func (i Issuer) withScopes(a *application.Application, r *verifier.Requirement, resource *application.Resource, scopes []string, now time.Time) (best Access) {
+	certain := *r // what does not depend on the request
+	certain.MaxAge = 0
+	certain.Expressions = slices.DeleteFunc(slices.Clone(r.Expressions), func(e *verifier.Expression) bool { return e.AsksRequest })
+	attempts := [][]string{least(r, resource, scopes)}
+	if len(r.Claims)+len(certain.Expressions) > 0 {
+		attempts = slices.AppendSeq(attempts, slices.Chunk(scopes, 1))
 	}
-	certain := *r
-	certain.Expressions, certain.MaxAge = nil, 0 // which are about the request
-	if err := claims.Authorize(&certain, func() time.Time { return now }, nil); err != nil {
-		return denied(err)
+	for _, asked := range append(attempts, scopes) {
+		claims, err := i.claims(a, r, asked, now)
+		if err == nil {
+			err = claims.Authorize(&certain, func() time.Time { return now }, nil)
+		}
+		if err == nil {
+			return Access{Allowed: true, Scope: asked, Audience: resource.Audience(), Conditions: conditions(a, r)}
+		}
+		best = denied(err)
 	}
-	return Access{Allowed: true, Scope: least(r, resource, scopes), Audience: resource.Audience(), Conditions: conditions(a, r)}
+	return best
 }
 
 // claims are those of the token that the Application would get, bound to it as it
@@ -164,7 +176,9 @@ func conditions(a *application.Application, r *verifier.Requirement) (all []stri
 		all = append(all, fmt.Sprintf("with a token not older than %s", r.MaxAge))
 	}
 	for _, e := range r.Expressions {
-		all = append(all, "where "+e.String())
+		if e.AsksRequest {
+			all = append(all, "where "+e.String())
+		}
 	}
 	return all
 }

@@ -62,6 +62,12 @@ func TestAccess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	onTier, err := verifier.NewExpression("'tier' in claims && claims.tier == 'gold'")
+	if err != nil {
+		t.Fatal(err)
+	}
+	alone := []verifier.ClaimRule{{Path: verifier.Path{"scope"}, Values: []string{"orders.read"}}}
+	together := []verifier.ClaimRule{{Path: verifier.Path{"scope"}, Values: []string{"orders.read orders.write"}}}
 	read := verifier.Requirement{Audiences: orders, Scopes: []string{"orders.read"}}
 	with := func(change func(*verifier.Requirement)) *verifier.Requirement {
 		r := read
@@ -92,6 +98,10 @@ func TestAccess(t *testing.T) {
 		{"one that does not", "gold", with(func(r *verifier.Requirement) { r.MaxLifetime = 10 * time.Minute }), "orders.read"},
 		{"a fresh token", "reader", with(func(r *verifier.Requirement) { r.MaxAge = time.Minute }), "orders.read, with a token not older than 1m0s"},
 		{"an expression", "reader", with(func(r *verifier.Requirement) { r.Expressions = []*verifier.Expression{expression} }), "orders.read, where request.method == 'GET'"},
+		{"an expression on its claims", "gold", with(func(r *verifier.Requirement) { r.Expressions = []*verifier.Expression{onTier} }), "orders.read"},
+		{"one that is false", "reader", with(func(r *verifier.Requirement) { r.Expressions = []*verifier.Expression{onTier} }), "expression_refused"},
+		{"one scope alone", "writer", with(func(r *verifier.Requirement) { r.Claims = alone }), "orders.read"},
+		{"two scopes together", "writer", with(func(r *verifier.Requirement) { r.Claims = together }), "orders.read orders.write"},
 		{"bound by DPoP", "dpop", &read, "orders.read, with a DPoP proof"},
 		{"bound to a certificate", "mtls", &read, "orders.read, over a connection with its certificate"},
 		{"whoever binds by DPoP", "reader", with(func(r *verifier.Requirement) { r.SenderConstrained = verifier.Means }), "orders.read, with a DPoP proof"},
@@ -145,6 +155,9 @@ func TestAccessIsWhatATokenComesTo(t *testing.T) {
 		}
 		for _, scope := range some(scopes) {
 			r.Alternatives = append(r.Alternatives, verifier.Alternative{Scope: scope, Audience: audience[scope[:1]]})
+		}
+		if exactly := some(scopes); random.IntN(4) == 0 && len(exactly) == 1 {
+			r.Claims = []verifier.ClaimRule{{Path: verifier.Path{"scope"}, Values: exactly}}
 		}
 		for _, a := range i.Applications.Applications() {
 			access := i.Access(a, r, noon)

@@ -27,7 +27,7 @@ type identifiers struct {
 	most   int
 	used   table // with the owner as the moment
 	seed   maphash.Seed
-	owners [1 << ownerBits]atomic.Int64 // how many identifiers each has; too many, since the last sweep
+	owners [1 << ownerBits]atomic.Int64 // about how many identifiers each has: counted where room is looked for, and added up since
 
 	full  sync.Mutex // held by who looks for room
 	swept time.Duration

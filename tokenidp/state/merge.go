@@ -78,7 +78,7 @@ func (s *Storage) audited(ctx context.Context) error {
 		}
 	}
 	if len(missing) > 0 {
-		s.logger.Warn("the storage had lost revocations that are known here; they are stored again", zap.Int("revocations", len(missing)))
+		s.logger.Warn("the storage lacked revocations that are known here; they are there now", zap.Int("revocations", len(missing)))
 	}
 	return nil
 }
@@ -168,12 +168,14 @@ func (s *Storage) merge(ctx context.Context, names []string) error {
 	return nil
 }
 
-// replace writes segments for those that were merged, all or none. The last one tells
-// whom they replace: the others are there by then.
+// replace writes segments for those that were merged. The last one tells whom they
+// replace: the others are there by then, and removed again if it comes to no last one.
+// Once that was begun, it may be there whatever became of it, so that the others stay.
 func (s *Storage) replace(ctx context.Context, merged []string, records []record) (err error) {
 	var written []string
+	begun := false
 	defer func() {
-		if err == nil {
+		if err == nil || begun {
 			return
 		}
 		removing, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
@@ -186,7 +188,7 @@ func (s *Storage) replace(ctx context.Context, merged []string, records []record
 	for i, part := range parts {
 		seg := segment{records: part}
 		if i == len(parts)-1 {
-			seg.replaces = merged
+			seg.replaces, begun = merged, true
 		}
 		var name string
 		if name, err = s.writeNamed(ctx, seg); err != nil {

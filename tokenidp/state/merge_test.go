@@ -1,6 +1,7 @@
 package state
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -134,6 +135,44 @@ func TestF13ClockStepDuringAMerge(t *testing.T) {
 			t.Fatalf("of %d entries, t%d is not known to a later process", len(f.entries(t)), n)
 		}
 	}
+}
+
+// What tells whom it replaces may get into the storage though it seemed to fail: then
+// all that it stands for is there too.
+func TestMergeWhoseLastPartArrivesLate(t *testing.T) {
+	f, c := newFaulty(t), newClocks()
+	s := issuing(f, c)
+	s.splitAt = 10
+	for n := range 2 * leastMerged {
+		revoke(t, s, c, fmt.Sprint("t", n))
+	}
+	load(t, s)
+	stores := 0
+	s.segments = newSegments(&lateStore{f, func() bool { stores++; return stores == 4 }}, folder)
+	if err := s.tidy(t.Context()); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	s.segments = newSegments(f, folder)
+	for range 3 {
+		s.keepCurrent(t.Context())
+	}
+	later := process(f.again(), c)
+	if load(t, later); later.Health().Revocations != 2*leastMerged {
+		t.Errorf("%+v", later.Health())
+	}
+}
+
+// lateStore stores, and sometimes says that it did not.
+type lateStore struct {
+	*faulty
+	late func() bool
+}
+
+func (l *lateStore) Store(ctx context.Context, key string, value []byte) error {
+	if err := l.faulty.Store(ctx, key, value); err != nil || !l.late() {
+		return err
+	}
+	return context.Canceled
 }
 
 // A merge that breaks off leaves nothing behind.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // batch is what is written together.
@@ -136,7 +135,7 @@ func (s *Storage) retry() {
 		s.unstored = nil
 	}
 	s.mu.Unlock()
-	if len(unstored) > 0 {
-		s.submit(slices.Clone(joined(unstored)))
+	if news := s.revocations.news(s.store.Load(), unstored); len(news) > 0 {
+		s.submit(news)
 	}
 }

@@ -84,10 +84,10 @@ func NewStorage(n *Node, storage certmagic.Storage, folder string, poll time.Dur
 		Node: n, segments: newSegments(storage, folder), poll: poll, logger: logger, splitAt: mostRecords,
 		running: make(chan struct{}, 1), syncing: make(chan struct{}, 1),
 		known: make(map[string]segmentInfo), unreadable: make(map[string]trouble),
-		audit: n.revocations.len() > 0, // under a state before
 	}
-	s.store.Store(n.revocations.newStore())
 	s.endedSince(&s.ended)
+	s.audit = n.revocations.len() > 0 // under a state before
+	s.store.Store(n.revocations.newStore())
 	// Nodes that see the same merge at different times, most often.
 	s.mergesAt = leastMerged + int(s.segments.Process()[0])%leastMerged
 	return s

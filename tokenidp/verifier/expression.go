@@ -3,6 +3,7 @@ package verifier
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 
 	"cel.dev/cel-go/cel"
@@ -13,6 +14,8 @@ import (
 type Expression struct {
 	source  string
 	program cel.Program
+	// AsksRequest: it is not about the token alone.
+	AsksRequest bool
 }
 
 // maxCost bounds one evaluation, whatever lists a token has, in CEL's units: about
@@ -60,7 +63,11 @@ func NewExpression(source string) (*Expression, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compiling the expression %.200q: %w", source, err)
 	}
-	return &Expression{source, program}, nil
+	e := &Expression{source: source, program: program}
+	for _, reference := range checked.NativeRep().ReferenceMap() {
+		e.AsksRequest = e.AsksRequest || strings.HasPrefix(reference.Name, "request.")
+	}
+	return e, nil
 }
 
 // String is the condition as it was written.
