@@ -1,7 +1,6 @@
 package tokenidp
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -69,7 +67,7 @@ func cmdAccess(fl caddycmd.Flags) (int, error) {
 	}
 	client := fl.String("client")
 	if fl.Bool("json") {
-		err = report.printJSON(os.Stdout)
+		err = printLine(os.Stdout, report)
 	} else {
 		err = report.print(os.Stdout, client != "" || fl.Bool("denied"))
 	}
@@ -146,39 +144,21 @@ func (r *accessReport) denied(client string) error {
 	return nil
 }
 
-func (r *accessReport) printJSON(w io.Writer) error {
-	encoded, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(w, printable(string(encoded)))
-	return err
-}
-
 func (r *accessReport) print(w io.Writer, denied bool) error {
-	var text bytes.Buffer
-	out := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	for _, route := range r.Routes {
-		route.print(out, denied)
-	}
-	if len(r.Routes) == 0 {
-		fmt.Fprintln(out, "no route has a verify")
-	}
-	for _, client := range r.Nowhere {
-		fmt.Fprintf(out, "%s reaches no route of this server\n", printable(client))
-	}
-	for _, u := range r.Unguarded {
-		fmt.Fprintln(out, printable(u.String()))
-	}
-	if err := out.Flush(); err != nil {
-		return err
-	}
-	for line := range strings.Lines(text.String()) {
-		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
-			return err
+	return printTable(w, func(out io.Writer) {
+		for _, route := range r.Routes {
+			route.print(out, denied)
 		}
-	}
-	return nil
+		if len(r.Routes) == 0 {
+			fmt.Fprintln(out, "no route has a verify")
+		}
+		for _, client := range r.Nowhere {
+			fmt.Fprintf(out, "%s reaches no route of this server\n", printable(client))
+		}
+		for _, u := range r.Unguarded {
+			fmt.Fprintln(out, printable(u.String()))
+		}
+	})
 }
 
 func (r *routeAccess) print(out io.Writer, denied bool) {

@@ -65,7 +65,7 @@ func cmdExplain(fl caddycmd.Flags) (int, error) {
 		return exitNoAnswer, err
 	}
 	if fl.Bool("json") {
-		err = e.printJSON(os.Stdout)
+		err = printLine(os.Stdout, e)
 	} else {
 		err = e.print(os.Stdout)
 	}

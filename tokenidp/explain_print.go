@@ -1,51 +1,28 @@
 package tokenidp
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 	"time"
-	"unicode"
-	"unicode/utf16"
 )
 
-func (e *explanation) printJSON(w io.Writer) error {
-	encoded, err := json.Marshal(e)
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintln(w, printable(string(encoded)))
-	return err
-}
-
 func (e *explanation) print(w io.Writer) error {
-	var text bytes.Buffer
-	out := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	e.Token.print(out, time.Now())
-	if !e.Verdict.Passes {
-		e.Verdict.print(out, "REFUSED everywhere")
-	} else {
-		fmt.Fprintln(out, "the token is in order")
-	}
-	for _, r := range e.Routes {
-		r.print(out, e.Verdict)
-	}
-	if len(e.Routes) == 0 {
-		fmt.Fprintln(out, "no route has a verify")
-	}
-	if err := out.Flush(); err != nil {
-		return err
-	}
-	for line := range strings.Lines(text.String()) {
-		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
-			return err
+	return printTable(w, func(out io.Writer) {
+		e.Token.print(out, time.Now())
+		if !e.Verdict.Passes {
+			e.Verdict.print(out, "REFUSED everywhere")
+		} else {
+			fmt.Fprintln(out, "the token is in order")
 		}
-	}
-	return nil
+		for _, r := range e.Routes {
+			r.print(out, e.Verdict)
+		}
+		if len(e.Routes) == 0 {
+			fmt.Fprintln(out, "no route has a verify")
+		}
+	})
 }
 
 func (s *statement) print(out io.Writer, now time.Time) {
@@ -102,22 +79,4 @@ func (v *verdict) print(out io.Writer, title string) {
 			fmt.Fprintf(out, "  %s\t%s\n", row[0], printable(row[1]))
 		}
 	}
-}
-
-// printable escapes, as JSON does, what a terminal would obey or not show: control
-// characters, and those that turn the direction of text.
-func printable(s string) string {
-	var b strings.Builder
-	for _, c := range s {
-		switch {
-		case unicode.IsPrint(c):
-			b.WriteRune(c)
-		case c > 0xffff:
-			high, low := utf16.EncodeRune(c)
-			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, c)
-		}
-	}
-	return b.String()
 }

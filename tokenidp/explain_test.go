@@ -57,7 +57,7 @@ func FuzzStatement(f *testing.F) {
 		s := readStatement(encode(header) + "." + encode(claims) + ".signature-that-is-not-shown")
 		var text strings.Builder
 		e := &explanation{Token: s, Verdict: verdict{Reason: string(header), Found: string(claims)}}
-		for _, print := range []func(io.Writer) error{e.print, e.printJSON} {
+		for _, print := range []func(io.Writer) error{e.print, func(w io.Writer) error { return printLine(w, e) }} {
 			text.Reset()
 			if err := print(&text); err != nil {
 				t.Fatal(err)
