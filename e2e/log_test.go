@@ -13,6 +13,7 @@ import (
 func TestMisplacedSecretsAreNotLogged(t *testing.T) {
 	t.Parallel()
 	c := startShop(t, "")
+	const chosen = "correct-horse-battery-staple"
 	secret := application.GenerateSecret()
 	token := c.token("reader", "orders.read")
 	ask := func(id, password string, form url.Values) {
@@ -25,7 +26,7 @@ func TestMisplacedSecretsAreNotLogged(t *testing.T) {
 		}
 	}
 	ask(secret, "reader", url.Values{})
-	ask(shopSecret, "reader", url.Values{}) // a chosen one, swapped with the id
+	ask(chosen, "reader", url.Values{}) // swapped with the id
 	ask(secret, "nobody", url.Values{})
 	ask("reader", shopSecret, url.Values{"scope": {secret}})
 	ask("reader", shopSecret, url.Values{"resource": {secret}})
@@ -33,7 +34,7 @@ func TestMisplacedSecretsAreNotLogged(t *testing.T) {
 	c.do(http.MethodPost, "https://localhost:5001/token", `{"`+secret+`":1,"`+secret+`":2}`, "Content-Type: application/json")
 
 	c.eventually("seven refusals", func() bool { return len(c.entries("token refused")) == 7 })
-	for name, hidden := range map[string]string{"generated secret": secret, "chosen secret": shopSecret, "token": token} {
+	for name, hidden := range map[string]string{"generated secret": secret, "chosen secret": chosen, "token": token} {
 		if strings.Contains(c.logged(), hidden) {
 			t.Errorf("the log has the %s", name)
 		}

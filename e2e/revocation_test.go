@@ -266,7 +266,7 @@ func TestOperatorsRevoke(t *testing.T) {
 		{"a token as an argument", "", []string{other}, "this command takes no arguments"},
 		{"no token", "\n", nil, "there is nothing to revoke; give a token on standard input"},
 		{"no JWT", "opaque", nil, "this is no token that is accepted here, so nothing is revoked: malformed_token"},
-		{"two things", "", []string{"--jti", "a", "--client", "b"}, "one thing to revoke"},
+		{"two things", "", []string{"--jti", "a", "--client", "b"}, "--jti and --client say different things; give one of them"},
 		{"a token by time", other, []string{"--before", "2020-01-01T00:00:00Z"}, "one thing to revoke"},
 		{"all of nobody", "", []string{"--all"}, "name it: --issuer"},
 		{"an unknown issuer", "", []string{"--jti", "a", "--issuer", "https://other.example.com"}, "unknown issuer"},

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/base64"
 	"net/http"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ func TestTokenIsInTheAuthorizationHeaderAlone(t *testing.T) {
 	g := startGuarded(t, ordersSite)
 	token := g.token("orders-worker", "orders.read")
 	const form = "Content-Type: application/x-www-form-urlencoded"
-	basic := "Authorization: Basic b3JkZXJzLXdvcmtlcjpyZXBsYWNlLXdpdGgtcmVhbC1zZWNyZXQ="
+	basic := "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("orders-worker:"+shopSecret))
 	for name, row := range map[string]struct {
 		method, query, body string
 		headers             []string

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -35,7 +36,7 @@ func TestEveryVersionOfHTTP(t *testing.T) {
 			over.http = &http.Client{Transport: transport, Timeout: patience}
 			defer over.http.CloseIdleConnections()
 			a := over.ask(t, "POST", "/token", "grant_type=client_credentials&scope=orders.read", "Content-Type: application/x-www-form-urlencoded",
-				"Authorization: Basic b3JkZXJzLXdvcmtlcjpyZXBsYWNlLXdpdGgtcmVhbC1zZWNyZXQ=")
+				"Authorization: Basic "+base64.StdEncoding.EncodeToString([]byte("orders-worker:"+shopSecret)))
 			token := accessToken(a.body)
 			if a.Proto != version || token == "" {
 				t.Fatalf("%s: %d %s", a.Proto, a.StatusCode, a.body)
