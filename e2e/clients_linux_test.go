@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"strings"
@@ -42,8 +44,8 @@ func (l *clients) end() {
 // an answer, as a server does that is shutting down when the request arrives
 // (RFC 9112 section 9.5). That it was not processed is for the caller to check:
 // no more tokens are issued than arrive. HTTP/2 tells a client what was not
-// processed (RFC 9113 section 6.8), and has no such excuse. Any other error is a
-// lost request.
+// processed (RFC 9113 section 6.8), and has no such excuse, unless the request could
+// not be written at all. Any other error is a lost request.
 func (l *clients) send(client *http.Client, request func() *http.Request) *answer {
 	const attempts = 5
 	for range attempts {
@@ -60,7 +62,7 @@ func (l *clients) send(client *http.Client, request func() *http.Request) *answe
 			return a
 		case !connected.Load():
 			l.unconnected.Add(1)
-		case http1 && !answered.Load():
+		case (http1 || unwritten(err)) && !answered.Load():
 			l.unanswered.Add(1)
 		default:
 			l.t.Errorf("%s %s is lost: %v (HTTP/1.1 %t, answered %t)", r.Method, r.URL.Path, err, http1, answered.Load())
@@ -69,6 +71,12 @@ func (l *clients) send(client *http.Client, request func() *http.Request) *answe
 	}
 	l.t.Errorf("a request is lost: it was tried %d times", attempts)
 	return nil
+}
+
+// unwritten tells whether the connection was gone when the request was to be written.
+func unwritten(err error) bool {
+	failed, ok := errors.AsType[*net.OpError](err)
+	return ok && failed.Op == "write"
 }
 
 // token gets a token.
