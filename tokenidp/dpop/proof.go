@@ -205,8 +205,8 @@ func singleUse(thumbprint string, c *claims) string {
 // this is its first use.
 type Once func(ctx context.Context, owner, id string, until time.Time) (first bool, err error)
 
-// Use uses the proof up, for the client that owns it. The error is ErrReplayed if it was used before, and another
-// one if that cannot be told; the caller lets neither through.
+// Use uses the proof up, for the client that owns it. The error is ErrReplayed if it was
+// used before, and another one if that cannot be told; the caller lets neither through.
 func (p *Proof) Use(ctx context.Context, owner string, once Once) error {
 	first, err := once(ctx, owner, p.id, p.until)
 	switch {

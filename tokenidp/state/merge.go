@@ -58,7 +58,8 @@ func (s *Storage) restore(ctx context.Context) error {
 }
 
 func (s *Storage) audited(ctx context.Context) error {
-	store := s.store.Load()
+	store := s.revocations.newStore() // whatever seemed to be there before
+	s.store.Store(store)
 	var stored []record
 	for _, name := range s.knownNames() {
 		seg, err := s.segments.load(ctx, name)
@@ -70,8 +71,8 @@ func (s *Storage) audited(ctx context.Context) error {
 			return fmt.Errorf("reading %s: %w", s.segments.Key(name), err)
 		}
 	}
-	s.revocations.stored(store, stored)
-	missing := s.revocations.missing(byName(stored))
+	s.revocations.stored(store, joined(stored))
+	missing := s.revocations.lacking(store)
 	for part := range slices.Chunk(missing, s.splitAt) {
 		if err := s.write(ctx, segment{records: part}); err != nil {
 			return err

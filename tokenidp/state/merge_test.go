@@ -137,9 +137,10 @@ func TestF13ClockStepDuringAMerge(t *testing.T) {
 	}
 }
 
-// What tells whom it replaces may get into the storage though it seemed to fail: then
-// all that it stands for is there too.
-func TestMergeWhoseLastPartArrivesLate(t *testing.T) {
+// manySegments is a process that has written enough to merge, of which no segment will
+// hold more than ten.
+func manySegments(t *testing.T) (*faulty, *clocks, *Storage) {
+	t.Helper()
 	f, c := newFaulty(t), newClocks()
 	s := issuing(f, c)
 	s.splitAt = 10
@@ -147,6 +148,13 @@ func TestMergeWhoseLastPartArrivesLate(t *testing.T) {
 		revoke(t, s, c, fmt.Sprint("t", n))
 	}
 	load(t, s)
+	return f, c, s
+}
+
+// What tells whom it replaces may get into the storage though it seemed to fail: then
+// all that it stands for is there too.
+func TestMergeWhoseLastPartArrivesLate(t *testing.T) {
+	f, c, s := manySegments(t)
 	stores := 0
 	s.segments = newSegments(&lateStore{f, func() bool { stores++; return stores == 4 }}, folder)
 	if err := s.tidy(t.Context()); !errors.Is(err, context.Canceled) {
@@ -177,13 +185,7 @@ func (l *lateStore) Store(ctx context.Context, key string, value []byte) error {
 
 // A merge that breaks off leaves nothing behind.
 func TestMergeThatBreaksOff(t *testing.T) {
-	f, c := newFaulty(t), newClocks()
-	s := issuing(f, c)
-	s.splitAt = 10
-	for n := range 2 * leastMerged {
-		revoke(t, s, c, fmt.Sprint("t", n))
-	}
-	load(t, s)
+	f, c, s := manySegments(t)
 	before, stores := len(f.entries(t)), 0
 	f.fail(func(op, _ string) error {
 		if op == "Store" {

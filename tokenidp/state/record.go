@@ -99,11 +99,6 @@ type name struct {
 	key  key
 }
 
-// says tells whether this record revokes all that the other does.
-func (r record) says(other record) bool {
-	return r.kind == other.kind && r.before >= other.before && r.until >= other.until
-}
-
 // byName are records of which each says all that some said of its name.
 func byName(records []record) map[name]record {
 	all := make(map[name]record, len(records))

@@ -284,19 +284,6 @@ func (r *Redis) refused(ctx context.Context, err error) {
 	}
 }
 
-// lacking are the records in force that the store is not known to have.
-func (r *revocations) lacking(store uint32) (lacking []record) {
-	now := r.clock.moment()
-	for _, k := range []kind{tokenKind, clientKind, issuerKind} {
-		for name, f := range r.table(k).remembered(now) {
-			if f.store != store {
-				lacking = append(lacking, record{k, name, f.before, sub(f.term.until, wholeSeconds(leeway))})
-			}
-		}
-	}
-	return lacking
-}
-
 // rotated begins anywhere.
 func rotated(records []record) []record {
 	if len(records) == 0 {

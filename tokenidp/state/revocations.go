@@ -140,26 +140,17 @@ func (r *revocations) room(records []record) error {
 	return ErrFull
 }
 
-// all are the records that are in force.
-func (r *revocations) all(yield func(record) bool) {
+// lacking are the records in force that the store is not known to have.
+func (r *revocations) lacking(store uint32) (lacking []record) {
 	now := r.clock.moment()
 	for _, k := range []kind{tokenKind, clientKind, issuerKind} {
 		for name, f := range r.table(k).remembered(now) {
-			if !yield(record{k, name, f.before, sub(f.term.until, wholeSeconds(leeway))}) {
-				return
+			if f.store != store {
+				lacking = append(lacking, record{k, name, f.before, sub(f.term.until, wholeSeconds(leeway))})
 			}
 		}
 	}
-}
-
-// missing are the records in force that are not there, or do not say as much there.
-func (r *revocations) missing(there map[name]record) (missing []record) {
-	for rec := range r.all {
-		if !there[name{rec.kind, rec.key}].says(rec) {
-			missing = append(missing, rec)
-		}
-	}
-	return missing
+	return lacking
 }
 
 func (r *revocations) sweep() {
