@@ -30,7 +30,7 @@ func parseAuthorizationServer(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigVal
 	if h.NextBlock(0) {
 		return nil, h.Err("tokenidp takes no block here; options belong to the global option: tokenidp { issuer <url> { … } }")
 	}
-	return h.NewRoute(everything(), handler), nil
+	return route(h, handler), nil
 }
 
 func isMatcher(arg string) bool {

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 func init() {
@@ -41,10 +42,16 @@ func resolve(d *caddyfile.Dispenser, path string) (string, error) {
 	return filepath.Abs(filepath.Join(filepath.Dir(d.File()), path))
 }
 
-// everything is a matcher set that every request matches. Without one, Caddy
-// (2.11.9) reduces a named route, whose directives have no matchers, to the first
-// of them: a verify behind another directive would be lost, and its API open.
-func everything() caddy.ModuleMap { return caddy.ModuleMap{} }
+// route is the one of a directive that sees every request. In a named route it has a
+// matcher set, which every request matches: without any, Caddy (2.11.9) reduces a
+// named route to the first of its handlers, and a verify behind another one would be
+// lost, and its API open.
+func route(h httpcaddyfile.Helper, handler caddyhttp.MiddlewareHandler) []httpcaddyfile.ConfigValue {
+	if h.IsNamedRoute() {
+		return h.NewRoute(caddy.ModuleMap{}, handler)
+	}
+	return h.NewRoute(nil, handler)
+}
 
 // once refuses a subdirective that was given before in the same block.
 type once map[string]int

@@ -23,5 +23,5 @@ func parseProtectedResource(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue
 	if h.NextBlock(0) {
 		return nil, h.Err("protected_resource takes no block")
 	}
-	return h.NewRoute(everything(), handler), nil
+	return route(h, handler), nil
 }

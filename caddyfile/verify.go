@@ -54,7 +54,7 @@ func parseVerify(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	if err := parseVerifyBlock(h, handler); err != nil {
 		return nil, err
 	}
-	return h.NewRoute(everything(), handler), nil
+	return route(h, handler), nil
 }
 
 func parseVerifyBlock(h httpcaddyfile.Helper, v *tokenidp.Verify) error {
