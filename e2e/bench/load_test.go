@@ -1,17 +1,17 @@
+//go:build linux
+
 package bench
 
 import (
-	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"strconv"
-	"sync"
-	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -52,95 +52,154 @@ func (r *result) quantile(q float64) time.Duration {
 // answer must be 200 with the body that is wanted.
 func (l *load) run(b *testing.B, s *server, duration time.Duration) result {
 	b.Helper()
-	var sent atomic.Int64
-	var all result
-	var mu sync.Mutex
-	var group sync.WaitGroup
 	before, begin := s.cpu(b), time.Now()
-	for range l.connections {
-		group.Go(func() {
-			latencies, err := l.converse(&sent, begin.Add(duration))
-			mu.Lock()
-			defer mu.Unlock()
-			all.latencies = append(all.latencies, latencies...)
-			if err != nil {
-				b.Error(err)
-			}
-		})
+	latencies, err := l.converse(begin.Add(duration))
+	check(b, err)
+	r := result{answers: len(latencies), elapsed: time.Since(begin).Seconds(), cpu: s.cpu(b) - before, latencies: latencies}
+	if r.answers == 0 {
+		b.Fatal("no answer came in time")
 	}
-	group.Wait()
-	all.elapsed, all.cpu, all.answers = time.Since(begin).Seconds(), s.cpu(b)-before, len(all.latencies)
-	if b.Failed() || all.answers == 0 {
-		b.Fatal("the load failed")
-	}
-	return all
+	return r
 }
 
-// converse is one connection's part.
-func (l *load) converse(sent *atomic.Int64, end time.Time) (latencies []time.Duration, err error) {
-	connection, err := net.Dial("tcp", l.address)
+// converse asks until the end, and waits for the last answers. It never sleeps: where
+// it did, the server would pay for waking it with every answer, and more of that the
+// longer it had slept, so that a slow route would seem slower than it is.
+func (l *load) converse(end time.Time) (latencies []time.Duration, err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	ready, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, err
 	}
-	defer connection.Close()
-	if err := connection.SetDeadline(end.Add(time.Minute)); err != nil {
-		return nil, err
+	defer syscall.Close(ready)
+	connections := make(map[int32]*connection, l.connections)
+	for range l.connections {
+		c, err := dial(l.address)
+		if err != nil {
+			return nil, err
+		}
+		defer c.close()
+		if err := syscall.EpollCtl(ready, syscall.EPOLL_CTL_ADD, int(c.fd), &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: c.fd}); err != nil {
+			return nil, err
+		}
+		connections[c.fd] = c
 	}
-	in := bufio.NewReader(connection)
-	body := make([]byte, 4<<10)
-	for now := time.Now(); now.Before(end); {
-		i := int(sent.Add(1) - 1)
-		if l.once && i >= len(l.requests) {
-			break
+	sent, waiting := 0, 0
+	ask := func(c *connection, now time.Time) error {
+		if !now.Before(end) || l.once && sent == len(l.requests) {
+			return nil
 		}
-		if _, err := connection.Write(l.requests[i%len(l.requests)]); err != nil {
-			return latencies, err
+		sent++
+		waiting++
+		return c.send(l.requests[(sent-1)%len(l.requests)], now)
+	}
+	for _, c := range connections {
+		if err := ask(c, time.Now()); err != nil {
+			return nil, err
 		}
-		if err := answered(in, body, l.want); err != nil {
-			return latencies, err
+	}
+	events := make([]syscall.EpollEvent, l.connections)
+	for waiting > 0 {
+		n, err := syscall.EpollWait(ready, events, 0)
+		if err != nil && err != syscall.EINTR {
+			return nil, err
 		}
-		then := now
-		now = time.Now()
-		latencies = append(latencies, now.Sub(then))
+		now := time.Now()
+		if now.After(end.Add(time.Minute)) {
+			return nil, fmt.Errorf("%d answers are missing", waiting)
+		}
+		for _, event := range events[:max(n, 0)] {
+			c := connections[event.Fd]
+			complete, err := c.receive(l.want)
+			if err != nil {
+				return nil, err
+			}
+			if !complete {
+				continue
+			}
+			waiting--
+			now = time.Now()
+			latencies = append(latencies, now.Sub(c.asked))
+			if err := ask(c, now); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return latencies, nil
 }
 
-// answered reads one answer with a Content-Length, faster than net/http does: the
-// load is to have time to spare.
-func answered(in *bufio.Reader, body, want []byte) error {
-	length := -1
-	status, err := in.ReadSlice('\n')
+// connection is a socket that the Go runtime does not know, and so wakes nobody for.
+type connection struct {
+	fd     int32
+	asked  time.Time
+	answer []byte
+}
+
+func dial(address string) (*connection, error) {
+	dialled, err := net.Dial("tcp", address)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if !bytes.HasPrefix(status, []byte("HTTP/1.1 200 ")) {
-		return fmt.Errorf("answered %q", status)
+	defer dialled.Close()
+	raw, err := dialled.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return nil, err
 	}
-	for {
-		line, err := in.ReadSlice('\n')
-		if err != nil {
-			return err
-		}
-		if len(line) <= len("\r\n") {
-			break
-		}
-		if value, ok := bytes.CutPrefix(line, []byte("Content-Length: ")); ok {
-			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
-				return err
-			}
-		}
+	fd, dupErr := -1, error(nil)
+	if err := raw.Control(func(known uintptr) { fd, dupErr = syscall.Dup(int(known)) }); err != nil {
+		return nil, err
 	}
-	if length < 0 || length > len(body) {
-		return errors.New("answered without a usable Content-Length")
+	return &connection{fd: int32(fd), answer: make([]byte, 0, 8<<10)}, dupErr
+}
+
+func (c *connection) close() { syscall.Close(int(c.fd)) }
+
+func (c *connection) send(request []byte, now time.Time) error {
+	n, err := syscall.Write(int(c.fd), request)
+	if err == nil && n < len(request) {
+		err = io.ErrShortWrite
 	}
-	if _, err := io.ReadFull(in, body[:length]); err != nil {
-		return err
+	c.asked, c.answer = now, c.answer[:0]
+	return err
+}
+
+// receive reads what is there, and tells whether that is an answer's end.
+func (c *connection) receive(want []byte) (complete bool, err error) {
+	n, err := syscall.Read(int(c.fd), c.answer[len(c.answer):cap(c.answer)])
+	switch {
+	case err == syscall.EAGAIN || err == syscall.EINTR:
+		return false, nil
+	case err != nil:
+		return false, err
+	case n == 0:
+		return false, fmt.Errorf("closed, or too long, after %q", c.answer)
 	}
-	if !bytes.Contains(body[:length], want) {
-		return fmt.Errorf("answered %q", body[:length])
+	c.answer = c.answer[:len(c.answer)+n]
+	return answered(c.answer, want)
+}
+
+// answered reads an answer with a Content-Length, faster than net/http does: the load
+// is to have time to spare.
+func answered(answer, want []byte) (complete bool, err error) {
+	header, body, found := bytes.Cut(answer, []byte("\r\n\r\n"))
+	if !found {
+		return false, nil
 	}
-	return nil
+	if !bytes.HasPrefix(header, []byte("HTTP/1.1 200 ")) {
+		return false, fmt.Errorf("answered %q", answer)
+	}
+	_, after, _ := bytes.Cut(header, []byte("\r\nContent-Length: "))
+	digits, _, _ := bytes.Cut(after, []byte("\r\n"))
+	switch length, err := strconv.Atoi(string(digits)); {
+	case err != nil || length < len(body):
+		return false, fmt.Errorf("answered %q, without a usable Content-Length", answer)
+	case length > len(body):
+		return false, nil
+	case !bytes.Contains(body, want):
+		return false, fmt.Errorf("answered %q", answer)
+	}
+	return true, nil
 }
 
 // spelled is a request as it is on the wire.
