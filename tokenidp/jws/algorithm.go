@@ -3,8 +3,6 @@ package jws
 import (
 	"crypto"
 	"crypto/elliptic"
-	_ "crypto/sha256" // SHA-256
-	_ "crypto/sha512" // SHA-384 and SHA-512
 )
 
 // Algorithms lists the supported signature algorithms (RFC 7518 section 3.1,

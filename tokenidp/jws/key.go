@@ -31,6 +31,8 @@ type Key struct {
 	ID        string           // kid, may be empty
 	Algorithm string           // one of [Algorithms]
 	Public    crypto.PublicKey // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
+
+	prepared *preparedRSA // may be nil
 }
 
 // NewKey is the gate that every key passes: the type and curve fit the
@@ -45,6 +47,9 @@ func NewKey(id, algorithm string, public crypto.PublicKey) (*Key, error) {
 	}
 	if err := a.accepts(public); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	if pub, ok := public.(*rsa.PublicKey); ok && a.family == pkcs1v15 {
+		k.prepared = prepareRSA(pub)
 	}
 	return k, nil
 }

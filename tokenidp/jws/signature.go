@@ -1,25 +1,29 @@
 package jws
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/sha512"
 	"errors"
-	"math/big"
+
+	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // ErrSignature: the signature was not made by the key over the signing input.
 var ErrSignature = errors.New("signature does not verify")
 
 // Verify checks a signature over a JWS signing input (RFC 7515 section 5.2) with
-// the key's own algorithm. The standard library does it, because it is stricter
-// than JOSE libraries: RSA signatures have the length of the modulus, PSS salts
-// that of the hash (RFC 7518 section 3.5), Ed25519 scalars are canonical.
+// the key's own algorithm. The standard library does it, or what it is made of, because
+// it is stricter than JOSE libraries: RSA signatures have the length of the modulus, PSS
+// salts that of the hash (RFC 7518 section 3.5), Ed25519 scalars are canonical.
 func (k *Key) Verify(signingInput, signature []byte) error {
 	a, valid := algorithms[k.Algorithm], false
 	switch pub := k.Public.(type) {
 	case *rsa.PublicKey:
-		valid = a.verifyRSA(pub, signingInput, signature)
+		valid = a.verifyRSA(pub, k.prepared, signingInput, signature)
 	case *ecdsa.PublicKey:
 		valid = a.verifyECDSA(pub, signingInput, signature)
 	case ed25519.PublicKey:
@@ -32,11 +36,13 @@ func (k *Key) Verify(signingInput, signature []byte) error {
 	return nil
 }
 
-func (a algorithm) verifyRSA(pub *rsa.PublicKey, signingInput, signature []byte) bool {
-	switch a.family {
-	case pkcs1v15:
+func (a algorithm) verifyRSA(pub *rsa.PublicKey, prepared *preparedRSA, signingInput, signature []byte) bool {
+	switch {
+	case a.family == pkcs1v15 && prepared != nil:
+		return prepared.verifies(a.hash, a.digest(signingInput), signature)
+	case a.family == pkcs1v15:
 		return rsa.VerifyPKCS1v15(pub, a.hash, a.digest(signingInput), signature) == nil
-	case pss:
+	case a.family == pss:
 		// Left to itself, the library takes any salt length.
 		salt := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
 		return rsa.VerifyPSS(pub, a.hash, a.digest(signingInput), signature, salt) == nil
@@ -46,24 +52,56 @@ func (a algorithm) verifyRSA(pub *rsa.PublicKey, signingInput, signature []byte)
 }
 
 // verifyECDSA reads r and s as two numbers of the curve's length, never as ASN.1
-// (RFC 7518 section 3.4). ecdsa.Verify refuses those outside of 0 < r, s < n.
+// (RFC 7518 section 3.4). The library refuses those outside of 0 < r, s < n.
 func (a algorithm) verifyECDSA(pub *ecdsa.PublicKey, signingInput, signature []byte) bool {
-	if a.family != ecdsaFixed || pub.Curve != a.curve {
+	if a.family != ecdsaFixed || pub.Curve != a.curve || len(signature) != 2*a.curveSize() {
 		return false
 	}
-	size := a.curveSize()
-	if len(signature) != 2*size {
-		return false
-	}
-	r, s := new(big.Int).SetBytes(signature[:size]), new(big.Int).SetBytes(signature[size:])
-	return ecdsa.Verify(pub, a.digest(signingInput), r, s)
+	return ecdsa.VerifyASN1(pub, a.digest(signingInput), inASN1(signature))
 }
+
+// inASN1 makes of two numbers of the same length, of 66 bytes at most, what the library
+// takes: SEQUENCE { r INTEGER, s INTEGER } in DER. It is the reverse of [fixedWidth].
+func inASN1(signature []byte) []byte {
+	const header, integer, longest = 3, 3, 66
+	der := make([]byte, header, header+2*(integer+longest))
+	der = appendInteger(der, signature[:len(signature)/2])
+	der = appendInteger(der, signature[len(signature)/2:])
+	der[1], der[2] = byte(asn1.SEQUENCE), length(len(der)-header)
+	if len(der)-header < 0x80 {
+		return der[1:]
+	}
+	der[0], der[1] = byte(asn1.SEQUENCE), 0x81 // one byte of length follows
+	return der
+}
+
+// appendInteger appends a number that is not negative, as short as it can be.
+func appendInteger(der, number []byte) []byte {
+	for len(number) > 1 && number[0] == 0 {
+		number = number[1:]
+	}
+	der = append(der, byte(asn1.INTEGER))
+	if number[0] < 0x80 {
+		return append(append(der, length(len(number))), number...)
+	}
+	return append(append(der, length(len(number)+1), 0), number...)
+}
+
+func length(n int) byte { return byte(n) } //nolint:gosec // 138 at most
 
 // curveSize is the length of a number in bytes.
 func (a algorithm) curveSize() int { return (a.curve.Params().BitSize + 7) / 8 }
 
 func (a algorithm) digest(data []byte) []byte {
-	h := a.hash.New()
-	h.Write(data)
-	return h.Sum(nil)
+	switch a.hash {
+	case crypto.SHA256:
+		sum := sha256.Sum256(data)
+		return sum[:]
+	case crypto.SHA384:
+		sum := sha512.Sum384(data)
+		return sum[:]
+	default:
+		sum := sha512.Sum512(data)
+		return sum[:]
+	}
 }
