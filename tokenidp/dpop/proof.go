@@ -118,7 +118,7 @@ type claims struct {
 	expires, notBefore    *time.Time
 }
 
-func readClaims(payload []byte) (*claims, error) {
+func readClaims(payload string) (*claims, error) {
 	all, err := strictjson.Object(payload)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
+	"unsafe"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
@@ -42,8 +44,8 @@ type Header struct {
 // Message is a compact JWS that was taken apart. Nothing in it is verified.
 type Message struct {
 	Header       Header
-	Payload      []byte
-	SigningInput []byte // the first two segments with their dot (RFC 7515 section 5.2)
+	Payload      string
+	SigningInput []byte // the first two segments with their dot (RFC 7515 section 5.2); to be read only
 	Signature    []byte
 }
 
@@ -52,34 +54,57 @@ type Message struct {
 // Segments are non-empty: an empty payload would mean a detached one (RFC 7515
 // appendix F). Each of them has one accepted spelling, so that a token has, too.
 func Parse(token string) (*Message, error) {
-	m, _, err := parse(token)
-	return m, err
+	m, encoded, err := split(token)
+	if err != nil {
+		return nil, err
+	}
+	if known := lastHeader.Load(); known != nil && known.encoded == encoded {
+		m.Header = known.header
+		return m, nil
+	}
+	if m.Header, _, err = decodeHeader(encoded); err != nil {
+		return nil, err
+	}
+	lastHeader.Store(&knownHeader{strings.Clone(encoded), m.Header})
+	return m, nil
 }
 
-// parse returns all members of the header too.
-func parse(token string) (*Message, map[string]any, error) {
+// lastHeader is that of the last token: most have the same one, as long as an issuer
+// signs with one key.
+var lastHeader atomic.Pointer[knownHeader]
+
+type knownHeader struct {
+	encoded string
+	header  Header
+}
+
+// split decodes all but the header.
+func split(token string) (m *Message, encodedHeader string, err error) {
 	if len(token) > MaxTokenSize {
-		return nil, nil, ErrTooLarge
+		return nil, "", ErrTooLarge
 	}
 	if strings.Count(token, ".") != 2 {
-		return nil, nil, ErrNotCompactJWS
+		return nil, "", ErrNotCompactJWS
 	}
 	first, last := strings.IndexByte(token, '.'), strings.LastIndexByte(token, '.')
-	var segments [3][]byte
-	for i, encoded := range [3]string{token[:first], token[first+1 : last], token[last+1:]} {
-		var err error
-		if segments[i], err = decodeSegment(encoded); err != nil {
-			return nil, nil, err
-		}
-		if len(segments[i]) == 0 {
-			return nil, nil, ErrNotCompactJWS
-		}
+	if first == 0 || last == first+1 || last == len(token)-1 {
+		return nil, "", ErrNotCompactJWS
 	}
-	header, members, err := parseHeader(segments[0])
+	m = &Message{SigningInput: bytesOf(token[:last])}
+	payload, err := decodeSegment(token[first+1 : last])
 	if err != nil {
-		return nil, nil, err
+		return nil, "", err
 	}
-	return &Message{header, segments[1], []byte(token[:last]), segments[2]}, members, nil
+	m.Payload = unsafe.String(unsafe.SliceData(payload), len(payload)) //nolint:gosec // nobody else has it
+	if m.Signature, err = decodeSegment(token[last+1:]); err != nil {
+		return nil, "", err
+	}
+	return m, token[:first], nil
+}
+
+// bytesOf are those of the text itself, to be read only.
+func bytesOf(text string) []byte {
+	return unsafe.Slice(unsafe.StringData(text), len(text)) //nolint:gosec // within its length
 }
 
 var base64url = base64.RawURLEncoding.Strict()
@@ -96,7 +121,12 @@ func decodeSegment(encoded string) ([]byte, error) {
 	return decoded, nil
 }
 
-func parseHeader(data []byte) (Header, map[string]any, error) {
+// decodeHeader returns all members too.
+func decodeHeader(encoded string) (Header, map[string]any, error) {
+	data, err := decodeSegment(encoded)
+	if err != nil {
+		return Header{}, nil, err
+	}
 	members, err := strictjson.Object(data)
 	if err != nil {
 		return Header{}, nil, fmt.Errorf("%w: %w", ErrHeader, err)

@@ -7,10 +7,15 @@ import "fmt"
 // key passes the same gate as any other, for the algorithm of the header. Nothing is
 // verified yet.
 func ParseProof(proof string) (*Message, *Key, error) {
-	m, members, err := parse(proof)
+	m, encoded, err := split(proof)
 	if err != nil {
 		return nil, nil, err
 	}
+	header, members, err := decodeHeader(encoded)
+	if err != nil {
+		return nil, nil, err
+	}
+	m.Header = header
 	jwk, ok := members["jwk"].(map[string]any)
 	if !ok {
 		return nil, nil, fmt.Errorf("%w: jwk is not an object", ErrHeader)

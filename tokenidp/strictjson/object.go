@@ -32,13 +32,14 @@ var (
 // member names unique and of exact case at every depth, nothing but white space
 // after it, nesting ≤ [MaxDepth]. Values are string, bool, nil, [Number], []any
 // and map[string]any. A lone surrogate escape such as \ud800 becomes U+FFFD,
-// and names that become equal by it count as repeated. All strings share one copy
-// of data: a single one that is to outlive the others is to be cloned.
-func Object(data []byte) (map[string]any, error) {
-	if !utf8.Valid(data) {
+// and names that become equal by it count as repeated. All strings are parts of the
+// text, or of one copy of the bytes: a single one that is to outlive the others is to
+// be cloned.
+func Object[Text string | []byte](data Text) (map[string]any, error) {
+	p := parser{text: string(data)}
+	if !utf8.ValidString(p.text) {
 		return nil, ErrNotUTF8
 	}
-	p := parser{text: string(data)}
 	if p.next() != '{' {
 		return nil, ErrNotObject
 	}

@@ -30,7 +30,7 @@ func (*activation) Parent() cel.Activation { return nil }
 func (a *activation) ResolveName(name string) (any, bool) {
 	switch name {
 	case "claims":
-		return claimAdapter{}.NativeToValue(a.claims.all), true
+		return claimAdapter{}.NativeToValue(a.claims.All()), true
 	case "scopes":
 		return a.claims.Scope, true
 	case "client_id":

@@ -49,10 +49,10 @@ func TestAgeIsJudgedForEveryRequest(t *testing.T) {
 }
 
 func TestAuthorizeByPresence(t *testing.T) {
-	c := &Claims{Audience: []string{"orders-api"}, all: map[string]any{
+	c := &Claims{Audience: []string{"orders-api"}, all: claimsOf(object{
 		"tenant": "a", "empty": "", "no": false, "zero": strictjson.Number("0"), "none": []any{}, "null": nil,
 		"realm": map[string]any{"roles": []any{"x"}, "null": nil},
-	}}
+	})}
 	for name, row := range map[string]struct {
 		paths  []Path
 		reason Reason

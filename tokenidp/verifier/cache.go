@@ -31,6 +31,7 @@ type cache struct {
 type entry struct {
 	key    *jws.Key
 	claims Claims
+	all    claimSet // the claims'
 	id     tokenID
 }
 

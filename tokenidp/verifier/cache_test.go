@@ -2,6 +2,7 @@ package verifier
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,8 +12,12 @@ import (
 
 // entryOf is one of that many bytes at least.
 func entryOf(name string, bytes int) *entry {
-	c := &Claims{all: map[string]any{"x": strings.Repeat("x", bytes)}, textBytes: bytes}
-	return &entry{id: sha256.Sum256([]byte(name)), claims: *c}
+	e := &entry{id: sha256.Sum256([]byte(name))}
+	if err := e.all.decode(fmt.Sprintf(`{"x":%q}`, strings.Repeat("x", bytes))); err != nil {
+		panic(err)
+	}
+	e.claims.all = &e.all
+	return e
 }
 
 // wantBounded counts what the cache holds.

@@ -23,8 +23,7 @@ type Claims struct {
 
 	Subject   string
 	scopeText string // joined with spaces
-	textBytes int    // of what all was decoded from
-	all       map[string]any
+	all       *claimSet
 }
 
 // ScopeText is the scope with a space between its tokens (RFC 6749 section 3.3).
@@ -36,19 +35,19 @@ func (c *Claims) Claim(name string) (any, bool) {
 	if c == nil {
 		return nil, false
 	}
-	value, ok := c.all[name]
+	value, ok := c.all.members()[name]
 	return value, ok
 }
 
 // All are all claims, as they were decoded: read them only.
-func (c *Claims) All() map[string]any { return c.all }
+func (c *Claims) All() map[string]any { return c.all.members() }
 
 // At is the claim at that path, as [Claims.Claim] gives it. It allocates nothing.
 func (c *Claims) At(path Path) (any, bool) {
 	if c == nil {
 		return nil, false
 	}
-	value, found, _ := path.in(c.all)
+	value, found, _ := path.in(c.all.members())
 	return value, found
 }
 
@@ -64,9 +63,9 @@ func (c *Claims) HasAudience(audience string) bool {
 
 // parseClaims demands what the layout requires, each claim with its type. For RFC
 // 9068 section 2.2, an ID token, a client assertion or a logout token lacks some.
-func parseClaims(all map[string]any, layout *Layout) (*Claims, error) {
-	r := claimReader{all: all, layout: layout}
-	c := &Claims{
+func parseClaims(all *claimSet, layout *Layout) (Claims, error) {
+	r := claimReader{all: all.members(), layout: layout}
+	c := Claims{
 		Issuer:       r.text("iss"),
 		Subject:      r.text("sub"),
 		ClientID:     r.clientID(),
@@ -79,7 +78,7 @@ func parseClaims(all map[string]any, layout *Layout) (*Claims, error) {
 		all:          all,
 	}
 	if c.notBefore = r.date("nbf"); r.err != nil {
-		return nil, r.err
+		return Claims{}, r.err
 	}
 	c.scopeText = r.scopeText(c.Scope)
 	return c, nil
@@ -89,11 +88,15 @@ func parseClaims(all map[string]any, layout *Layout) (*Claims, error) {
 // verified: to find out who could reach what. Nothing that a caller sends may get here.
 // Errors are *[Refusal].
 func Assumed(claims []byte) (*Claims, error) {
-	all, err := strictjson.Object(claims)
-	if err != nil {
+	all := new(claimSet)
+	if err := all.decode(string(claims)); err != nil {
 		return nil, Refuse(MalformedClaims, err)
 	}
-	return parseClaims(all, new(Layout{}.prepared()))
+	c, err := parseClaims(all, new(Layout{}.prepared()))
+	if err != nil {
+		return nil, err
+	}
+	return &c, nil
 }
 
 // maxIssuedAhead is the clock skew granted to an issuer's iat.

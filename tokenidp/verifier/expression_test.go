@@ -13,13 +13,13 @@ import (
 func TestExpression(t *testing.T) {
 	c := &Claims{
 		Issuer: issuerA, ClientID: "orders-worker", Audience: []string{"orders-api"}, Scope: []string{"orders.read"},
-		all: map[string]any{
+		all: claimsOf(object{
 			"tenant": "a", "admin": true, "null": nil, "groups": []any{"staff", strictjson.Number("7")},
 			"level": strictjson.Number("3"), "rate": strictjson.Number("1.5"), "spelled": strictjson.Number("1.20e1"),
 			"id": strictjson.Number("9007199254740993"), "most": strictjson.Number("9223372036854775807"),
 			"beyond": strictjson.Number("9223372036854775808"), "huge": strictjson.Number("1e999999999"), "large": strictjson.Number("1e300"),
 			"act": map[string]any{"sub": "x", "n": strictjson.Number("-1")}, "https://example.com/x": "y",
-		},
+		}),
 	}
 	for source, want := range map[string]string{ // the cause of the refusal, if any
 		`claims.tenant == "a"`:                                      "",
@@ -121,9 +121,9 @@ func TestExpressionExpandsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Claims{Audience: []string{"orders-api"}, all: map[string]any{"tenant": "/"}}
+	c := &Claims{Audience: []string{"orders-api"}, all: claimsOf(object{"tenant": "/"})}
 	wantExpressed(t, c, e, httptest.NewRequest("GET", "/", nil), "is false")
-	c.all["tenant"] = "{http.request.uri.path}"
+	c.all.members()["tenant"] = "{http.request.uri.path}"
 	wantExpressed(t, c, e, httptest.NewRequest("GET", "/", nil), "")
 }
 
@@ -158,7 +158,7 @@ func TestExpressionWithoutRequest(t *testing.T) {
 // What an attacker's issuer puts into a token costs no more than that.
 func TestExpressionCostIsBounded(t *testing.T) {
 	many := slices.Repeat([]any{"aaaaaaaaaaaaaaaa"}, 4000)
-	c := &Claims{Audience: []string{"orders-api"}, all: map[string]any{"groups": many, "text": strings.Repeat("a", 8000)}}
+	c := &Claims{Audience: []string{"orders-api"}, all: claimsOf(object{"groups": many, "text": strings.Repeat("a", 8000)})}
 	for source, want := range map[string]string{
 		`!("x" in claims.groups)`:                                                                                   "",
 		`claims.groups.all(a, claims.groups.all(b, a == b))`:                                                        "cost limit",

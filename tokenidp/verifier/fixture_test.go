@@ -118,7 +118,7 @@ func (w twins) Verify(ctx context.Context, token string) (*Claims, error) {
 	want, wantErr := w.forgetful.Verify(ctx, token)
 	for i := range 2 {
 		got, err := w.mindful.Verify(ctx, token)
-		if !reflect.DeepEqual(got, want) || (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() {
+		if !alike(got, want) || (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() {
 			w.t.Errorf("asked %d times before, with a memory: %+v, %v; without: %+v, %v", i, got, err, want, wantErr)
 		}
 	}
@@ -260,4 +260,22 @@ func wantRefusal(t *testing.T, err error, reason Reason, token string) {
 	if want := answers[reason]; refusal.Status != want.status || refusal.Code != want.code || refusal.Description != want.description {
 		t.Errorf("answer %+v, want %+v", refusal, want)
 	}
+}
+
+// alike tells whether two tokens say the same, in their fields and in all their claims,
+// which one of them may have to decode first.
+func alike(a, b *Claims) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	fields, others := *a, *b
+	fields.all, others.all = nil, nil
+	return reflect.DeepEqual(fields, others) && a.all.text == b.all.text && reflect.DeepEqual(a.All(), b.All())
+}
+
+// claimsOf are those that no token has been read for.
+func claimsOf(members object) *claimSet {
+	s := new(claimSet)
+	s.decoded.Store(&members)
+	return s
 }

@@ -11,7 +11,7 @@ import (
 // Where a token is not what was asked for, both are told.
 func TestMismatchTellsWhatWasFoundAndExpected(t *testing.T) {
 	at := time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)
-	c := &Claims{Audience: []string{"stock-api"}, Scope: []string{"stock.read"}, all: map[string]any{"tier": "free"}}
+	c := &Claims{Audience: []string{"stock-api"}, Scope: []string{"stock.read"}, all: claimsOf(object{"tier": "free"})}
 	either := []Alternative{{"stock.write", "stock-api"}, {"stock.admin", "stock-api"}}
 	_, unknown := (&Verifier{issuers: []*Issuer{{options: Options{URL: "https://a"}}, {options: Options{URL: "https://b"}}}}).
 		claimedIssuer(map[string]any{"iss": "https://c"})

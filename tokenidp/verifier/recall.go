@@ -8,8 +8,6 @@ import (
 	"sync/atomic"
 	"time"
 	"unsafe"
-
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
 // tokenID is the SHA-256 of a token's whole text. The text itself, which would let
@@ -22,16 +20,14 @@ func newTokenID(token string) tokenID {
 	return sha256.Sum256(unsafe.Slice(unsafe.StringData(token), len(token))) //nolint:gosec // read only, within its length
 }
 
-// remember keeps a token that passed every check up to what a route decides, and
-// returns its claims as they are kept.
-func (i *Issuer) remember(id tokenID, key *jws.Key, claims *Claims) *Claims {
+// remember keeps a token that passed every check up to what a route decides.
+func (i *Issuer) remember(e *entry) {
 	if i.cache == nil {
-		return claims
+		return
 	}
-	e := &entry{id: id, key: key, claims: *claims}
 	e.claims.Audience, e.claims.Scope = i.audience.shared(e.claims.Audience), i.scope.shared(e.claims.Scope)
 	i.cache.add(e)
-	return &e.claims
+	e.all.textOnly()
 }
 
 // latest is the list that the last token had. Those after it that have the same

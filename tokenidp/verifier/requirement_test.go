@@ -100,11 +100,11 @@ func TestAuthorizeRemembersNothing(t *testing.T) {
 
 // A claim rule is kept only by a value that is there, of its kind, byte for byte.
 func TestAuthorizeByClaims(t *testing.T) {
-	c := &Claims{Audience: []string{"orders-api"}, all: map[string]any{
+	c := &Claims{Audience: []string{"orders-api"}, all: claimsOf(object{
 		"repository": "my-org/my-repo", "run": strictjson.Number("7"), "prod": true, "nothing": nil,
 		"groups": []any{"staff", strictjson.Number("7"), map[string]any{"x": "y"}}, "none": []any{},
 		"kubernetes.io": map[string]any{"namespace": "shop"},
-	}}
+	})}
 	for name, row := range map[string]struct {
 		rule ClaimRule
 		ok   bool

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
 // Verifier verifies access tokens of its issuers. It is safe for concurrent use,
@@ -81,35 +80,34 @@ func (v *Verifier) verify(ctx context.Context, token string, id tokenID) (*Claim
 	if err != nil {
 		return nil, Refuse(parseReason(err), err)
 	}
-	all, err := strictjson.Object(m.Payload)
-	if err != nil {
+	e := &entry{id: id}
+	if err := e.all.decode(m.Payload); err != nil {
 		return nil, Refuse(MalformedClaims, err)
 	}
-	issuer, err := v.claimedIssuer(all)
+	issuer, err := v.claimedIssuer(e.all.members())
 	if err != nil {
 		return nil, err
 	}
-	key, err := issuer.verify(ctx, m)
-	if err != nil {
+	if e.key, err = issuer.verify(ctx, m); err != nil {
 		return nil, err
 	}
-	layout := &issuer.options.Claims
-	claims, err := parseClaims(all, layout)
-	if err != nil {
+	if e.claims, err = parseClaims(&e.all, &issuer.options.Claims); err != nil {
 		return nil, err
 	}
-	if err := layout.checkPurpose(m.Header, claims); err != nil {
+	claims := &e.claims
+	if err := issuer.options.Claims.checkPurpose(m.Header, claims); err != nil {
 		return nil, err
 	}
 	// One string for all tokens of the key, and of the issuer.
-	if claims.KeyID = m.Header.KeyID; key.ID == claims.KeyID {
-		claims.KeyID = key.ID
+	if claims.KeyID = m.Header.KeyID; e.key.ID == claims.KeyID {
+		claims.KeyID = e.key.ID
 	}
-	claims.Issuer, claims.textBytes = issuer.options.URL, len(m.Payload)
+	claims.Issuer = issuer.options.URL
 	if err := claims.checkTimes(v.now(), issuer.options.Leeway); err != nil {
 		return nil, err
 	}
-	return issuer.remember(id, key, claims), nil
+	issuer.remember(e)
+	return claims, nil
 }
 
 // claimedIssuer reads iss before the signature is verified, to know whose keys may

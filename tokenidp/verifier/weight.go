@@ -20,8 +20,8 @@ const (
 // freed: their text, of which all strings are parts, and what was made of it. That
 // is counted, since "[]," is three bytes in the text and forty more behind it.
 func weigh(c *Claims) int {
-	return entryBytes + textWeight(c.textBytes) + textWeight(len(c.scopeText)) + textWeight(len(c.KeyID)) +
-		stringBytes*(len(c.Audience)+len(c.Scope)) + objectWeight(c.all)
+	return entryBytes + textWeight(len(c.all.text)) + textWeight(len(c.scopeText)) + textWeight(len(c.KeyID)) +
+		stringBytes*(len(c.Audience)+len(c.Scope)) + objectWeight(c.All())
 }
 
 func textWeight(size int) int {

@@ -6,26 +6,25 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
-// remembered fills a cache as Verify does, and returns what the heap has grown by.
+// remembered fills a cache as Verify does, with all claims decoded, and returns what the
+// heap has grown by.
 func remembered(t *testing.T, c *cache, tokens int, payload func(i int) string) (grown int) {
 	t.Helper()
 	before := heap()
 	for i := range tokens {
 		text := payload(i)
-		all, err := strictjson.Object([]byte(text))
+		e := &entry{id: newTokenID(fmt.Sprint(i))}
+		err := e.all.decode(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		claims, err := parseClaims(all, &Layout{ClientID: []Path{{"client_id"}}})
-		if err != nil {
+		if e.claims, err = parseClaims(&e.all, &Layout{ClientID: []Path{{"client_id"}}}); err != nil {
 			t.Fatal(err)
 		}
-		claims.KeyID, claims.textBytes = strings.Clone(ecKID), len(text)
-		c.add(&entry{id: newTokenID(fmt.Sprint(i)), claims: *claims})
+		e.claims.KeyID = strings.Clone(ecKID)
+		c.add(e)
 	}
 	grown = heap() - before
 	runtime.KeepAlive(c)
@@ -113,6 +112,28 @@ func strictNested(depth int) any {
 		value = object{"a": value}
 	}
 	return value
+}
+
+// What no route has asked for is kept as text.
+func TestRememberedTokenKeepsTheTextOfItsClaims(t *testing.T) {
+	v := newVerifier(t).mindful
+	token := signed(claims(object{"tenant": "acme"}))
+	for range 2 {
+		got, err := v.Verify(t.Context(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.all.decoded.Load() != nil || !got.HasScope("orders.read") {
+			t.Error("the claims are decoded before anybody asked for them")
+		}
+	}
+	got, err := v.Verify(t.Context(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tenant, found := got.Claim("tenant"); tenant != "acme" || !found || got.all.decoded.Load() == nil {
+		t.Errorf("the tenant is %v, %v; decoded: %v", tenant, found, got.all.decoded.Load())
+	}
 }
 
 // Ten thousand tokens with a dozen claims, and any number of the heaviest.
