@@ -60,10 +60,14 @@ func (v *Verify) admit(r *http.Request, claims *verifier.Claims, headers []setHe
 	for _, h := range v.headers {
 		delete(r.Header, h.name) // of an earlier verify's, which another claim replaces
 	}
-	for _, h := range headers {
-		r.Header[h.name] = []string{h.value}
+	values := make([]string, len(headers))
+	for i, h := range headers {
+		values[i] = h.value
+		r.Header[h.name] = values[i : i+1 : i+1]
 	}
-	if len(headers) > 0 {
+	if a.headers == nil {
+		a.headers = headers
+	} else {
 		a.headers = append(a.headers, headers...)
 	}
 	if !v.ForwardAuthorization && !v.ReportOnly {

@@ -173,32 +173,32 @@ func (v *Verify) claimHeaders(claims *verifier.Claims) ([]setHeader, error) {
 	set := make([]setHeader, 0, len(v.headers))
 	for i := range v.headers {
 		h := &v.headers[i]
-		claim, ok := h.of(claims)
-		if !ok {
-			continue
-		}
-		text, ok := claimText(claim)
-		if !ok || joinsAmbiguously(claim) || !httpguts.ValidHeaderFieldValue(text) {
+		text, found, safe := h.text(claims)
+		if !safe || !httpguts.ValidHeaderFieldValue(text) {
 			return nil, verifier.Refuse(verifier.MalformedClaims, fmt.Errorf("claim %s has no form that is safe in a header", h.claim))
 		}
-		set = append(set, setHeader{h.name, text})
+		if found {
+			set = append(set, setHeader{h.name, text})
+		}
 	}
 	return set, nil
 }
 
-// of is the claim as an upstream is told it: the client and the scopes are those
+// text is the claim as an upstream is told it: the client and the scopes are those
 // that were judged, wherever the issuer has them in its tokens.
-func (h *claimHeader) of(claims *verifier.Claims) (any, bool) {
+func (h *claimHeader) text(claims *verifier.Claims) (text string, found, safe bool) {
 	switch h.claim {
 	case "client_id":
-		return claims.ClientID, claims.ClientID != ""
+		return claims.ClientID, claims.ClientID != "", true
 	case "scope":
-		return claims.ScopeText(), len(claims.Scope) > 0
+		return claims.ScopeText(), len(claims.Scope) > 0, true
 	case allClaims:
-		text, ok := jsonText(claims.All())
-		return base64.RawURLEncoding.EncodeToString([]byte(text)), ok
+		text, safe = jsonText(claims.All())
+		return base64.RawURLEncoding.EncodeToString([]byte(text)), safe, safe
 	}
-	return claims.At(h.path)
+	claim, found := claims.At(h.path)
+	text, safe = claimText(claim)
+	return text, found, safe && !joinsAmbiguously(claim)
 }
 
 // joinsAmbiguously tells whether a list would read as another one when it is joined
