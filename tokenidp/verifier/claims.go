@@ -42,7 +42,8 @@ func (c *Claims) Claim(name string) (any, bool) {
 // All are all claims, as they were decoded: read them only.
 func (c *Claims) All() map[string]any { return c.all.members() }
 
-// At is the claim at that path, as [Claims.Claim] gives it. It allocates nothing.
+// At is the claim at that path, as [Claims.Claim] gives it. Once the claims of the token
+// are decoded, it allocates nothing.
 func (c *Claims) At(path Path) (any, bool) {
 	if c == nil {
 		return nil, false
