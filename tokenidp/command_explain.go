@@ -17,9 +17,6 @@ import (
 	"golang.org/x/term"
 )
 
-// exitNoAnswer is the exit code where there is no answer.
-const exitNoAnswer = caddy.ExitCodeForceQuit
-
 // explainCommand tells whether a token passes, and why not.
 func explainCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -47,9 +44,7 @@ The exit code is 0 if the token passes every route shown, 1 if one refuses it, a
 	}
 	cmd.Flags().String("route", "", "Show only the routes of this path, or the one of this source")
 	cmd.Flags().Bool("offline", false, "Explain by the configuration, without a running Caddy")
-	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return exitNoAnswer, err })(cmd, nil)
-	})
+	cmd.SetFlagErrorFunc(noAnswerForFlags)
 	asksAdmin(cmd)
 	cmd.PersistentFlags().Lookup("config").Usage = "Configuration file: with --offline, to explain by; else to take the admin address from"
 	return cmd

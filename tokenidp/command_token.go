@@ -85,11 +85,6 @@ again later, and 2 if there is no answer: wrong usage, or no server in reach.`,
 // newDPoPKey is the file of a key that is in no file.
 const newDPoPKey = "-"
 
-// noAnswerForFlags gives a mistyped flag the exit code of wrong usage.
-func noAnswerForFlags(cmd *cobra.Command, err error) error {
-	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return exitNoAnswer, err })(cmd, nil)
-}
-
 func cmdToken(fl caddycmd.Flags) (int, error) {
 	if err := checkTokenFlags(fl); err != nil {
 		return exitNoAnswer, err
