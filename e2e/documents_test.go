@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
@@ -114,10 +115,16 @@ func runDocument(t *testing.T, document string) {
 	home := t.TempDir()
 	var running []interface{ stop() }
 	stopAll := func() {
+		if len(running) == 0 {
+			return
+		}
 		for _, c := range slices.Backward(running) {
 			c.stop()
 		}
 		running = nil
+		// What was revoked a moment ago takes the tokens of this second with it. A reader
+		// takes longer.
+		time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
 	}
 	runs := 0
 	heading := ""
