@@ -11,8 +11,8 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
-	"unsafe"
 
+	"github.com/tokenidp/caddy-tokenidp/internal/zerocopy"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
@@ -45,7 +45,7 @@ type Header struct {
 type Message struct {
 	Header       Header
 	Payload      string
-	SigningInput []byte // the first two segments with their dot (RFC 7515 section 5.2); to be read only
+	SigningInput string // the first two segments with their dot (RFC 7515 section 5.2)
 	Signature    []byte
 }
 
@@ -90,21 +90,16 @@ func split(token string) (m *Message, encodedHeader string, err error) {
 	if first == 0 || last == first+1 || last == len(token)-1 {
 		return nil, "", ErrNotCompactJWS
 	}
-	m = &Message{SigningInput: bytesOf(token[:last])}
+	m = &Message{SigningInput: token[:last]}
 	payload, err := decodeSegment(token[first+1 : last])
 	if err != nil {
 		return nil, "", err
 	}
-	m.Payload = unsafe.String(unsafe.SliceData(payload), len(payload)) //nolint:gosec // nobody else has it
+	m.Payload = zerocopy.String(payload)
 	if m.Signature, err = decodeSegment(token[last+1:]); err != nil {
 		return nil, "", err
 	}
 	return m, token[:first], nil
-}
-
-// bytesOf are those of the text itself, to be read only.
-func bytesOf(text string) []byte {
-	return unsafe.Slice(unsafe.StringData(text), len(text)) //nolint:gosec // within its length
 }
 
 var base64url = base64.RawURLEncoding.Strict()

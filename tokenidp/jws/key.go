@@ -32,7 +32,7 @@ type Key struct {
 	Algorithm string           // one of [Algorithms]
 	Public    crypto.PublicKey // *rsa.PublicKey, *ecdsa.PublicKey or ed25519.PublicKey
 
-	prepared *preparedRSA // may be nil
+	pkcs1v15 *pkcs1v15Key // for RSASSA-PKCS1-v1_5
 }
 
 // NewKey is the gate that every key passes: the type and curve fit the
@@ -49,7 +49,7 @@ func NewKey(id, algorithm string, public crypto.PublicKey) (*Key, error) {
 		return nil, fmt.Errorf("%w: %w", ErrKey, err)
 	}
 	if pub, ok := public.(*rsa.PublicKey); ok && a.family == pkcs1v15 {
-		k.prepared = prepareRSA(pub)
+		k.pkcs1v15 = &pkcs1v15Key{public: pub}
 	}
 	return k, nil
 }

@@ -1,5 +1,3 @@
-//go:build !goexperiment.boringcrypto
-
 package jws
 
 import (
@@ -7,46 +5,50 @@ import (
 	"crypto"
 	"crypto/fips140"
 	"crypto/rsa"
+	"sync"
 
 	"filippo.io/bigmod"
 )
 
-// preparedRSA is a public key that RSASSA-PKCS1-v1_5 signatures are verified with.
-// The standard library prepares the modulus anew for each of them, which is a third
-// of the work.
-type preparedRSA struct {
-	modulus  *bigmod.Modulus
-	exponent uint
+// pkcs1v15Key is a public key that RSASSA-PKCS1-v1_5 signatures are verified with. The
+// standard library prepares the modulus anew for each of them, which is a third of the
+// work; here the first one does it.
+type pkcs1v15Key struct {
+	public  *rsa.PublicKey
+	prepare sync.Once
+	modulus *bigmod.Modulus // nil leaves the work to the standard library
 }
 
-// prepareRSA is nil where the work is left to the standard library: its module is the
-// one that is validated (FIPS 140-3).
-func prepareRSA(public *rsa.PublicKey) *preparedRSA {
-	if fips140.Enabled() {
-		return nil
-	}
-	modulus, err := bigmod.NewModulus(public.N.Bytes())
-	if err != nil {
-		return nil
-	}
-	return &preparedRSA{modulus, uint(public.E)}
+// prepared is nil where the validated module has to do the work (FIPS 140-3).
+func (k *pkcs1v15Key) prepared() *bigmod.Modulus {
+	k.prepare.Do(func() {
+		if !boringCrypto && !fips140.Enabled() {
+			k.modulus, _ = bigmod.NewModulus(k.public.N.Bytes()) // or nil
+		}
+	})
+	return k.modulus
 }
 
 // verifies is RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2.2): what the signature stands for
 // is compared as a whole with the one encoding that is right, so that there is nothing
 // in it that could be read in two ways.
-func (p *preparedRSA) verifies(hash crypto.Hash, digest, signature []byte) bool {
-	if len(signature) != p.modulus.Size() {
+func (k *pkcs1v15Key) verifies(hash crypto.Hash, digest, signature []byte) bool {
+	modulus := k.prepared()
+	if modulus == nil {
+		return rsa.VerifyPKCS1v15(k.public, hash, digest, signature) == nil
+	}
+	if len(signature) != modulus.Size() {
 		return false
 	}
-	s, err := bigmod.NewNat().SetBytes(signature, p.modulus)
+	s, err := bigmod.NewNat().SetBytes(signature, modulus)
 	if err != nil { // it is not less than the modulus
 		return false
 	}
 	var buffer [MaxRSABits / 8]byte
 	want := buffer[:len(signature)]
 	encodePKCS1v15(want, hash, digest)
-	return bytes.Equal(want, bigmod.NewNat().ExpShortVarTime(s, p.exponent, p.modulus).Bytes(p.modulus))
+	exponent := uint(k.public.E)
+	return bytes.Equal(want, bigmod.NewNat().ExpShortVarTime(s, exponent, modulus).Bytes(modulus))
 }
 
 // encodePKCS1v15 fills the encoding with EMSA-PKCS1-v1_5 (RFC 8017 section 9.2).

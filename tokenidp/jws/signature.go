@@ -10,6 +10,8 @@ import (
 	"errors"
 
 	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/zerocopy"
 )
 
 // ErrSignature: the signature was not made by the key over the signing input.
@@ -19,16 +21,16 @@ var ErrSignature = errors.New("signature does not verify")
 // the key's own algorithm. The standard library does it, or what it is made of, because
 // it is stricter than JOSE libraries: RSA signatures have the length of the modulus, PSS
 // salts that of the hash (RFC 7518 section 3.5), Ed25519 scalars are canonical.
-func (k *Key) Verify(signingInput, signature []byte) error {
-	a, valid := algorithms[k.Algorithm], false
+func (k *Key) Verify(signingInput string, signature []byte) error {
+	a, input, valid := algorithms[k.Algorithm], zerocopy.Bytes(signingInput), false
 	switch pub := k.Public.(type) {
 	case *rsa.PublicKey:
-		valid = a.verifyRSA(pub, k.prepared, signingInput, signature)
+		valid = k.verifyRSA(a, pub, input, signature)
 	case *ecdsa.PublicKey:
-		valid = a.verifyECDSA(pub, signingInput, signature)
+		valid = a.verifyECDSA(pub, input, signature)
 	case ed25519.PublicKey:
 		valid = a.family == edwards && len(pub) == ed25519.PublicKeySize &&
-			ed25519.Verify(pub, signingInput, signature)
+			ed25519.Verify(pub, input, signature)
 	}
 	if !valid {
 		return ErrSignature
@@ -36,13 +38,12 @@ func (k *Key) Verify(signingInput, signature []byte) error {
 	return nil
 }
 
-func (a algorithm) verifyRSA(pub *rsa.PublicKey, prepared *preparedRSA, signingInput, signature []byte) bool {
-	switch {
-	case a.family == pkcs1v15 && prepared != nil:
-		return prepared.verifies(a.hash, a.digest(signingInput), signature)
-	case a.family == pkcs1v15:
-		return rsa.VerifyPKCS1v15(pub, a.hash, a.digest(signingInput), signature) == nil
-	case a.family == pss:
+func (k *Key) verifyRSA(a algorithm, pub *rsa.PublicKey, signingInput, signature []byte) bool {
+	switch a.family {
+	case pkcs1v15:
+		// A Key that no constructor made has not passed the gate.
+		return k.pkcs1v15 != nil && k.pkcs1v15.verifies(a.hash, a.digest(signingInput), signature)
+	case pss:
 		// Left to itself, the library takes any salt length.
 		salt := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
 		return rsa.VerifyPSS(pub, a.hash, a.digest(signingInput), signature, salt) == nil

@@ -35,7 +35,7 @@ func (c *Claims) Claim(name string) (any, bool) {
 	if c == nil {
 		return nil, false
 	}
-	value, ok := c.all.members()[name]
+	value, ok := c.All()[name]
 	return value, ok
 }
 
@@ -48,7 +48,7 @@ func (c *Claims) At(path Path) (any, bool) {
 	if c == nil {
 		return nil, false
 	}
-	value, found, _ := path.in(c.all.members())
+	value, found, _ := path.in(c.All())
 	return value, found
 }
 

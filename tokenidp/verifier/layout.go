@@ -90,7 +90,7 @@ func (l *Layout) checkPurpose(h jws.Header, claims *Claims) error {
 		return nil
 	}
 	for _, mark := range marks {
-		if _, found := claims.all.members()[mark]; found && (mark != "nonce" || !l.InsecureNonce) {
+		if _, found := claims.Claim(mark); found && (mark != "nonce" || !l.InsecureNonce) {
 			return Refuse(WrongType, fmt.Errorf("%w: %s is present", errOtherPurpose, mark))
 		}
 	}

@@ -7,7 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-	"unsafe"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/zerocopy"
 )
 
 // tokenID is the SHA-256 of a token's whole text. The text itself, which would let
@@ -17,7 +18,7 @@ type tokenID [sha256.Size]byte
 // newTokenID reads the token where it is: the compiler cannot tell that Sum256
 // changes nothing, and would copy it to the heap for every request.
 func newTokenID(token string) tokenID {
-	return sha256.Sum256(unsafe.Slice(unsafe.StringData(token), len(token))) //nolint:gosec // read only, within its length
+	return sha256.Sum256(zerocopy.Bytes(token))
 }
 
 // remember keeps a token that passed every check up to what a route decides.

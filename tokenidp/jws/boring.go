@@ -1,0 +1,6 @@
+//go:build goexperiment.boringcrypto
+
+package jws
+
+// boringCrypto: the cryptography of this build is BoringSSL's.
+const boringCrypto = true

@@ -1,0 +1,5 @@
+//go:build !goexperiment.boringcrypto
+
+package jws
+
+const boringCrypto = false
