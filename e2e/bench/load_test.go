@@ -4,6 +4,7 @@ package bench
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -68,25 +69,14 @@ func (l *load) run(b *testing.B, s *server, duration time.Duration) result {
 func (l *load) converse(end time.Time) (latencies []time.Duration, err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	ready, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	poll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, err
 	}
-	defer syscall.Close(ready)
-	connections := make(map[int32]*connection, l.connections)
-	for range l.connections {
-		c, err := dial(l.address)
-		if err != nil {
-			return nil, err
-		}
-		defer c.close()
-		if err := syscall.EpollCtl(ready, syscall.EPOLL_CTL_ADD, int(c.fd), &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: c.fd}); err != nil {
-			return nil, err
-		}
-		connections[c.fd] = c
-	}
+	defer syscall.Close(poll)
 	sent, waiting := 0, 0
-	ask := func(c *connection, now time.Time) error {
+	ask := func(c *connection) error {
+		now := time.Now()
 		if !now.Before(end) || l.once && sent == len(l.requests) {
 			return nil
 		}
@@ -94,34 +84,39 @@ func (l *load) converse(end time.Time) (latencies []time.Duration, err error) {
 		waiting++
 		return c.send(l.requests[(sent-1)%len(l.requests)], now)
 	}
+	connections := make([]*connection, l.connections)
+	for i := range connections {
+		if connections[i], err = dial(l.address); err != nil {
+			return nil, err
+		}
+		defer connections[i].close()
+		if err := connections[i].tell(poll, int32(i)); err != nil {
+			return nil, err
+		}
+	}
 	for _, c := range connections {
-		if err := ask(c, time.Now()); err != nil {
+		if err := ask(c); err != nil {
 			return nil, err
 		}
 	}
 	events := make([]syscall.EpollEvent, l.connections)
 	for waiting > 0 {
-		n, err := syscall.EpollWait(ready, events, 0)
+		ready, err := syscall.EpollWait(poll, events, 0)
 		if err != nil && err != syscall.EINTR {
 			return nil, err
 		}
-		now := time.Now()
-		if now.After(end.Add(time.Minute)) {
+		if time.Now().After(end.Add(time.Minute)) {
 			return nil, fmt.Errorf("%d answers are missing", waiting)
 		}
-		for _, event := range events[:max(n, 0)] {
+		for _, event := range events[:max(ready, 0)] {
 			c := connections[event.Fd]
 			complete, err := c.receive(l.want)
+			if complete {
+				waiting--
+				latencies = append(latencies, time.Since(c.asked))
+				err = ask(c)
+			}
 			if err != nil {
-				return nil, err
-			}
-			if !complete {
-				continue
-			}
-			waiting--
-			now = time.Now()
-			latencies = append(latencies, now.Sub(c.asked))
-			if err := ask(c, now); err != nil {
 				return nil, err
 			}
 		}
@@ -131,7 +126,7 @@ func (l *load) converse(end time.Time) (latencies []time.Duration, err error) {
 
 // connection is a socket that the Go runtime does not know, and so wakes nobody for.
 type connection struct {
-	fd     int32
+	fd     int
 	asked  time.Time
 	answer []byte
 }
@@ -146,17 +141,21 @@ func dial(address string) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	fd, dupErr := -1, error(nil)
-	if err := raw.Control(func(known uintptr) { fd, dupErr = syscall.Dup(int(known)) }); err != nil {
-		return nil, err
-	}
-	return &connection{fd: int32(fd), answer: make([]byte, 0, 8<<10)}, dupErr
+	c := &connection{answer: make([]byte, 0, 8<<10)}
+	var duplicating error
+	err = raw.Control(func(known uintptr) { c.fd, duplicating = syscall.Dup(int(known)) })
+	return c, errors.Join(err, duplicating)
 }
 
-func (c *connection) close() { syscall.Close(int(c.fd)) }
+func (c *connection) close() { syscall.Close(c.fd) }
+
+// tell has the poll name the connection by its number when there is something to read.
+func (c *connection) tell(poll int, number int32) error {
+	return syscall.EpollCtl(poll, syscall.EPOLL_CTL_ADD, c.fd, &syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: number})
+}
 
 func (c *connection) send(request []byte, now time.Time) error {
-	n, err := syscall.Write(int(c.fd), request)
+	n, err := syscall.Write(c.fd, request)
 	if err == nil && n < len(request) {
 		err = io.ErrShortWrite
 	}
@@ -166,7 +165,7 @@ func (c *connection) send(request []byte, now time.Time) error {
 
 // receive reads what is there, and tells whether that is an answer's end.
 func (c *connection) receive(want []byte) (complete bool, err error) {
-	n, err := syscall.Read(int(c.fd), c.answer[len(c.answer):cap(c.answer)])
+	n, err := syscall.Read(c.fd, c.answer[len(c.answer):cap(c.answer)])
 	switch {
 	case err == syscall.EAGAIN || err == syscall.EINTR:
 		return false, nil
