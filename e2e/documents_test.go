@@ -115,22 +115,24 @@ func runDocument(t *testing.T, document string) {
 	home := t.TempDir()
 	var running []interface{ stop() }
 	stopAll := func() {
-		if len(running) == 0 {
-			return
-		}
 		for _, c := range slices.Backward(running) {
 			c.stop()
 		}
 		running = nil
-		// What was revoked a moment ago takes the tokens of this second with it. A reader
-		// takes longer.
-		time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
+	}
+	restart := func() {
+		if len(running) > 0 {
+			stopAll()
+			// What was revoked a moment ago takes the tokens of this second with it. A reader
+			// takes longer.
+			time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
+		}
 	}
 	runs := 0
 	heading := ""
 	for _, b := range blocks(document) {
 		if b.heading != heading && b.kind != "console" {
-			stopAll()
+			restart()
 		}
 		switch b.kind {
 		case "sh":
@@ -143,7 +145,7 @@ func runDocument(t *testing.T, document string) {
 				heading = b.heading
 			}
 		case "caddyfile":
-			stopAll()
+			restart()
 			heading = b.heading
 			write(t, filepath.Join(root, "Caddyfile.block"), p.replace(wholeCaddyfile(b.text)))
 			running = append(running, startIn(t, root, "Caddyfile.block", home, p))

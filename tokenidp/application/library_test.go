@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // folder is files that change, and the Library that looks at them at noon.
@@ -744,15 +745,16 @@ func TestF10RefreshKeepsNoFileOpen(t *testing.T) {
 		return len(entries)
 	}
 	f := newFolder(t, map[string]string{"a.yaml": mountedFile, "secrets/x": "one", "b.yaml": "applications: []"}, "*.yaml")
-	before, goroutines := count(), runtime.NumGoroutine()
+	before, goroutines := count(), goleak.IgnoreCurrent()
 	for i := range 200 {
 		f.save("secrets/x", fmt.Sprint(i))
 		f.save("b.yaml", []string{halfWritten, "applications: []", ""}[i%3])
 		f.refresh(nil)
 	}
-	if after := count(); after > before || runtime.NumGoroutine() > goroutines+10 { // the runtime has some that come and go
+	if after := count(); after > before {
 		t.Errorf("%d files are open, %d were", after, before)
 	}
+	goleak.VerifyNone(t, goroutines)
 }
 
 // FuzzRefresh has two versions of a file, of which the first may be good.
