@@ -34,17 +34,15 @@ type Demands struct {
 	// with a slash is a JSON Pointer (RFC 6901) into nested claims.
 	Require []string `json:"require,omitempty"`
 
-	// Ask for a token that is bound to its sender, by one of these means: "dpop" (RFC
-	// 9449), "mtls" (RFC 8705). Default: it need not be; a token that is bound has to be
-	// sent by whom it is bound to in any case.
+	// Require a token that is bound to its sender by one of these means: "dpop" (RFC
+	// 9449), "mtls" (RFC 8705). Default: a token need not be bound. A bound token is
+	// accepted from its own sender only, on every route.
 	SenderConstrained []string `json:"sender_constrained,omitempty"`
 
-	// How long ago a token may have been issued at most, by its `iat`. Default: any
-	// time ago.
+	// The greatest age of a token, measured from its `iat`. Default: no limit.
 	MaxAge caddy.Duration `json:"max_age,omitempty"`
 
-	// For how long a token may have been issued at most, from its `iat` to its
-	// `exp`. Default: any time.
+	// The longest lifetime of a token, from its `iat` to its `exp`. Default: no limit.
 	MaxLifetime caddy.Duration `json:"max_lifetime,omitempty"`
 
 	// Conditions in the Common Expression Language (CEL) on the token and the

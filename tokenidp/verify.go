@@ -65,8 +65,8 @@ type Verify struct {
 	ForwardAuthorization bool `json:"forward_authorization,omitempty"`
 
 	// Let requests through that would be refused, and record them: `caddy tokenidp
-	// report` tells whom enforcement would hit. Nothing else changes for them; the
-	// Authorization header stays on every request. Default: refuse.
+	// report` shows which clients enforcement would refuse. Nothing else changes for
+	// them. The Authorization header stays on every request. Default: false.
 	ReportOnly bool `json:"report_only,omitempty"`
 
 	// Let CORS preflight requests through without a token, since browsers send

@@ -1,0 +1,212 @@
+package tokenidp_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+)
+
+// Each module has a section under "## JSON" in docs/caddyfile.md, with one row for
+// each of its fields. A row has the default of the field's comment.
+func TestJSONTablesAreComplete(t *testing.T) {
+	comments := fieldComments(t)
+	sections := jsonSections(t)
+	seen := 0
+	for id, module := range modules(comments) {
+		seen++
+		rows, documented := sections[id]
+		if !documented {
+			t.Errorf("docs/caddyfile.md has no section on %s", id)
+			continue
+		}
+		fields := jsonFields(module, "")
+		for path, field := range fields {
+			row, documented := rows[path]
+			if !documented {
+				t.Errorf("%s: no row for %s", id, path)
+				continue
+			}
+			checkRow(t, id+" "+path, row, comments[field.owner][field.Name], field.Type)
+		}
+		for path := range rows {
+			if _, exists := fields[path]; !exists {
+				t.Errorf("%s: the row for %s is about no field", id, path)
+			}
+		}
+	}
+	if seen != len(sections) {
+		t.Errorf("docs/caddyfile.md describes %d modules, of %d", len(sections), seen)
+	}
+}
+
+func checkRow(t *testing.T, name, row, comment string, kind reflect.Type) {
+	t.Helper()
+	row = strings.ReplaceAll(row, "`", "")
+	if fallback := defaultOf(comment); fallback != "" && !strings.Contains(row, "Default: "+fallback) {
+		t.Errorf("%s: the comment has the default %q, and the row says: %s", name, fallback, row)
+	}
+	if strings.HasSuffix(comment, "Required.") && !strings.Contains(row, "Required") {
+		t.Errorf("%s: the field is required, and the row says: %s", name, row)
+	}
+	if kind == reflect.TypeFor[caddy.Duration]() && !strings.HasPrefix(row, "Duration") {
+		t.Errorf("%s: the field is a duration, and the row says: %s", name, row)
+	}
+}
+
+var defaultSentence = regexp.MustCompile(`Default: (.+?)(?:[.;]( |$)| \()`)
+
+// defaultOf returns the default in a comment, without what is in parentheses.
+func defaultOf(comment string) string {
+	if found := defaultSentence.FindStringSubmatch(comment + " "); found != nil {
+		return strings.ReplaceAll(found[1], "`", "")
+	}
+	return ""
+}
+
+// modules returns the types of this project's modules, by their ID. Modules of tests
+// have no comments.
+func modules(comments map[string]map[string]string) map[string]reflect.Type {
+	own := make(map[string]reflect.Type)
+	for _, id := range caddy.Modules() {
+		info, err := caddy.GetModule(id)
+		if err != nil {
+			continue
+		}
+		kind, _ := elementOf(reflect.TypeOf(info.New()))
+		if _, written := comments[kind.Name()]; written && isOwn(kind) {
+			own[id] = kind
+		}
+	}
+	return own
+}
+
+func isOwn(t reflect.Type) bool {
+	return t.PkgPath() == reflect.TypeFor[tokenidp.App]().PkgPath()
+}
+
+// jsonField is a field of a struct that is named owner.
+type jsonField struct {
+	reflect.StructField
+	owner string
+}
+
+// jsonFields returns the fields that JSON has, by their path.
+func jsonFields(t reflect.Type, prefix string) map[string]jsonField {
+	fields := make(map[string]jsonField)
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case f.Anonymous && name == "":
+			maps.Copy(fields, jsonFields(f.Type, prefix))
+		case f.IsExported() && name != "-":
+			fields[prefix+name] = jsonField{StructField: f, owner: t.Name()}
+			if element, infix := elementOf(f.Type); element.Kind() == reflect.Struct && isOwn(element) {
+				maps.Copy(fields, jsonFields(element, prefix+name+infix+"."))
+			}
+		}
+	}
+	return fields
+}
+
+// elementOf returns what a list or a pointer holds, and how a path continues there.
+func elementOf(t reflect.Type) (element reflect.Type, infix string) {
+	for {
+		switch t.Kind() {
+		case reflect.Slice:
+			t, infix = t.Elem(), infix+"[]"
+		case reflect.Pointer:
+			t = t.Elem()
+		default:
+			return t, infix
+		}
+	}
+}
+
+// fieldComments returns the comments on fields, by the names of the struct and the
+// field. It reads no tests.
+func fieldComments(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	comments := make(map[string]map[string]string)
+	paths, err := fs.Glob(os.DirFS("."), "*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if spec, ok := n.(*ast.TypeSpec); ok {
+				comments[spec.Name.Name] = structComments(spec.Type)
+			}
+			return true
+		})
+	}
+	return comments
+}
+
+func structComments(t ast.Expr) map[string]string {
+	comments := make(map[string]string)
+	s, isStruct := t.(*ast.StructType)
+	if !isStruct {
+		return comments
+	}
+	for _, field := range s.Fields.List {
+		for _, name := range field.Names {
+			comments[name.Name] = strings.Join(strings.Fields(field.Doc.Text()), " ")
+		}
+	}
+	return comments
+}
+
+// jsonSections returns the last cell of each row, by module and field.
+func jsonSections(t *testing.T) map[string]map[string]string {
+	t.Helper()
+	document, err := os.ReadFile("../docs/caddyfile.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(document), "\n## JSON\n")
+	text, _, _ = strings.Cut(text, "\n## ")
+	sections := make(map[string]map[string]string)
+	for _, section := range strings.Split(text, "\n### ")[1:] {
+		heading, body, _ := strings.Cut(section, "\n")
+		id := strings.Trim(heading[strings.LastIndex(heading, " ")+1:], "`")
+		sections[id] = tableRows(t, body)
+	}
+	return sections
+}
+
+var tableRow = regexp.MustCompile("(?m)^\\| `([^`]+)` \\|.*\\| (.+) \\|$")
+
+func tableRows(t *testing.T, table string) map[string]string {
+	t.Helper()
+	rows := make(map[string]string)
+	for _, match := range tableRow.FindAllStringSubmatch(table, -1) {
+		if _, twice := rows[match[1]]; twice {
+			t.Errorf("docs/caddyfile.md has two rows for %s in one table", match[1])
+		}
+		rows[match[1]] = match[2]
+	}
+	if lines := strings.Count(table, "\n| `"); lines != len(rows) {
+		t.Errorf("%d of %d rows are understood; known: %v", len(rows), lines, slices.Sorted(maps.Keys(rows)))
+	}
+	return rows
+}
