@@ -291,6 +291,24 @@ func placed(source string, err error) error {
 	return fmt.Errorf("%s: %w", source, err)
 }
 
+// dependOnOne has the dependent follow the Applications of the issuers that it can
+// live with. It is an error if there is none.
+func (a *App) dependOnOne(d dependent) error {
+	var unfit error
+	fits := false
+	for _, iss := range a.Issuers {
+		if err := iss.depend(d); err != nil {
+			unfit = err
+		} else {
+			fits = true
+		}
+	}
+	if fits {
+		return nil
+	}
+	return unfit
+}
+
 // Interface guards
 var (
 	_ caddy.App          = (*App)(nil)

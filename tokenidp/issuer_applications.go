@@ -9,7 +9,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
 // watchInterval is how often the files of the Applications are looked at. It
@@ -127,30 +126,4 @@ func (iss *Issuer) inOrder() bool {
 		}
 	}
 	return true
-}
-
-// stillGood refuses the live tokens that were taken back, one by one or with their
-// Application.
-func (iss *Issuer) stillGood(claims *verifier.Claims) error {
-	if err := notRevoked(iss.state, claims); err != nil {
-		return err
-	}
-	return iss.stillActive(claims.ClientID)
-}
-
-// stillActive refuses the live tokens of an Application that was removed or
-// deactivated after they were issued.
-func (iss *Issuer) stillActive(clientID string) error {
-	set := iss.applications.Load()
-	if set == nil {
-		return nil // declared elsewhere
-	}
-	a, ok := set.Application(clientID)
-	switch {
-	case !ok:
-		return verifier.Refuse(verifier.InactiveClient, fmt.Errorf("application %.64q is not declared any more", clientID))
-	case !a.Active:
-		return verifier.Refuse(verifier.InactiveClient, fmt.Errorf("application %.64q is deactivated", clientID))
-	}
-	return nil
 }

@@ -66,34 +66,3 @@ func (iss *Issuer) checkFederation(set *application.Set, f *application.Federati
 	}
 	return t.kind.checkRequirement(&verifier.Requirement{Audiences: []string{audience}, Claims: slices.Concat(t.rules, f.Claims)})
 }
-
-// keepApart is checkFederation for the audiences that a route names itself: it has
-// the route follow the Applications of all issuers here.
-func (t *TrustedIssuer) keepApart(v *Verify, route *verifier.Requirement) error {
-	for _, iss := range v.app.Issuers {
-		err := iss.depend(dependent{
-			source: v.Source,
-			check:  func(set *application.Set) error { return t.checkApart(iss, set, route) },
-			adopt:  func(*application.Set) {},
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (t *TrustedIssuer) checkApart(iss *Issuer, set *application.Set, route *verifier.Requirement) error {
-	if set == nil {
-		return nil
-	}
-	for _, a := range set.Applications() {
-		for _, f := range a.Federated {
-			if audience := cmp.Or(f.Audience, iss.Issuer); a.Active && f.Issuer == t.Issuer && route.Accepts(audience) {
-				return fmt.Errorf("the tokens of %s for the audience %s are accepted here, and whoever receives one could authenticate as the application %q (%s); give this API an audience of its own",
-					t.Issuer, audience, a.ClientID, f.Source)
-			}
-		}
-	}
-	return nil
-}

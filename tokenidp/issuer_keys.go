@@ -115,3 +115,17 @@ func (iss *Issuer) warnOfOpenKeyFile() {
 		iss.logger.Warn("the file of the signing key is open to others than its owner; chmod 600 it", zap.String("file", iss.SigningKeyFile), zap.Stringer("mode", info.Mode()))
 	}
 }
+
+// signingAlgorithms are those of the keys that are published, for the metadata.
+func (iss *Issuer) signingAlgorithms() []string {
+	var algorithms []string
+	if iss.SigningAlgorithm != "" {
+		algorithms = append(algorithms, iss.SigningAlgorithm)
+	}
+	for _, k := range iss.keys.States() {
+		if k.State != signing.Unreadable && !slices.Contains(algorithms, k.Algorithm) {
+			algorithms = append(algorithms, k.Algorithm)
+		}
+	}
+	return algorithms
+}

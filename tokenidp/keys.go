@@ -3,7 +3,6 @@ package tokenidp
 import (
 	"context"
 	"regexp"
-	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -78,17 +77,3 @@ func described(err error) *string {
 // varying are the words of an error that may differ each time it comes, such as the
 // names of temporary files: with them, one failure would be told every minute.
 var varying = regexp.MustCompile(`\S*[0-9]\S*`)
-
-// signingAlgorithms are those of the keys that are published, for the metadata.
-func (iss *Issuer) signingAlgorithms() []string {
-	var algorithms []string
-	if iss.SigningAlgorithm != "" {
-		algorithms = append(algorithms, iss.SigningAlgorithm)
-	}
-	for _, k := range iss.keys.States() {
-		if k.State != signing.Unreadable && !slices.Contains(algorithms, k.Algorithm) {
-			algorithms = append(algorithms, k.Algorithm)
-		}
-	}
-	return algorithms
-}

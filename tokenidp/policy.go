@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // Policy is what several routes ask of a token, under one name.
@@ -55,79 +54,4 @@ func (a *App) policy(name string) (*Policy, error) {
 		return nil, fmt.Errorf("unknown policy %q: none is defined; add to the global option tokenidp: policy %s { … }", name, name)
 	}
 	return nil, fmt.Errorf("unknown policy %q; known: %s", name, shortened(names))
-}
-
-// takeUp adds what the policies ask to what the route asks itself.
-func (v *Verify) takeUp(a *App) error {
-	for i, name := range v.Policies {
-		if slices.Contains(v.Policies[:i], name) {
-			return fmt.Errorf("the policy %s is named twice", name)
-		}
-		p, err := a.policy(name)
-		if err != nil {
-			return err
-		}
-		if v.Demands, err = v.and(p.Demands); err != nil {
-			return fmt.Errorf("taking up the policy %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-// and is what asks for all that both ask for. Alternatives stay one group, so only
-// one of them may have some; audiences that only one accepts are not enough.
-func (d Demands) and(other Demands) (Demands, error) {
-	if len(d.AnyScope) > 0 && len(other.AnyScope) > 0 {
-		return d, errors.New("any_scope is asked for more than once; write it in one place")
-	}
-	audience, err := inBoth("audience", d.Audience, other.Audience)
-	if err != nil {
-		return d, err
-	}
-	means, err := inBoth("means of sender_constrained", d.SenderConstrained, other.SenderConstrained)
-	return Demands{
-		Scopes:            union(d.Scopes, other.Scopes),
-		AnyScope:          slices.Concat(d.AnyScope, other.AnyScope),
-		Audience:          audience,
-		Claims:            slices.Concat(d.Claims, other.Claims),
-		Require:           union(d.Require, other.Require),
-		MaxAge:            shorter(d.MaxAge, other.MaxAge),
-		MaxLifetime:       shorter(d.MaxLifetime, other.MaxLifetime),
-		SenderConstrained: means,
-		Expressions:       union(d.Expressions, other.Expressions),
-	}, err
-}
-
-// inBoth are the audiences, or the like, that both accept, of which none given means
-// any.
-func inBoth(what string, a, b []string) ([]string, error) {
-	if len(a) == 0 || len(b) == 0 {
-		return slices.Concat(a, b), nil
-	}
-	both := slices.DeleteFunc(slices.Clone(a), func(one string) bool { return !slices.Contains(b, one) })
-	if len(both) == 0 {
-		return nil, fmt.Errorf("no %s is accepted by all: %s, and %s", what, strings.Join(a, ", "), strings.Join(b, ", "))
-	}
-	return both, nil
-}
-
-func union(a, b []string) []string {
-	all := slices.Clone(a)
-	for _, s := range b {
-		if !slices.Contains(all, s) {
-			all = append(all, s)
-		}
-	}
-	return all
-}
-
-// shorter is the stricter of two limits, of which 0 is none.
-func shorter[D ~int64](a, b D) D {
-	switch {
-	case a == 0:
-		return b
-	case b == 0:
-		return a
-	}
-	return min(a, b)
 }

@@ -116,18 +116,6 @@ func (a *App) askedFor(audience string) verifier.ResourceRules {
 	return rules
 }
 
-// metadataURL is where the API of the route describes itself, or "".
-func (v *Verify) metadataURL() string {
-	for audience, resource := range v.app.resources {
-		for _, rule := range v.rules {
-			if asked := rule.requires(); asked != nil && asked.Accepts(audience) {
-				return resource.MetadataURL
-			}
-		}
-	}
-	return ""
-}
-
 // Interface guards
 var (
 	_ caddy.Provisioner           = (*ProtectedResource)(nil)

@@ -95,3 +95,99 @@ func (d *Demands) requirement(audiences []string) *verifier.Requirement {
 		MaxAge:            time.Duration(d.MaxAge), MaxLifetime: time.Duration(d.MaxLifetime),
 	}
 }
+
+// ClaimRule is what a claim of a token must be.
+type ClaimRule struct {
+	// The claim's name. One that begins with a slash is a JSON Pointer (RFC 6901)
+	// into nested claims, as in /kubernetes.io/namespace.
+	Claim string `json:"claim"`
+
+	// The values of which the claim must be one, byte for byte. Of a list, one
+	// element must be.
+	Values []string `json:"values"`
+}
+
+func claimRules(rules []ClaimRule) ([]verifier.ClaimRule, error) {
+	compiled := make([]verifier.ClaimRule, 0, len(rules))
+	for _, r := range rules {
+		path, err := verifier.ParsePath(r.Claim)
+		if err != nil {
+			return nil, err
+		}
+		if len(r.Values) == 0 {
+			return nil, fmt.Errorf("the claim %s has no value that is accepted; write: claim %s <value>", r.Claim, r.Claim)
+		}
+		compiled = append(compiled, verifier.ClaimRule{Path: path, Values: r.Values})
+	}
+	return compiled, nil
+}
+
+func claimPaths(names []string) ([]verifier.Path, error) {
+	paths := make([]verifier.Path, 0, len(names))
+	for _, name := range names {
+		path, err := verifier.ParsePath(name)
+		if err != nil {
+			return nil, err
+		}
+		paths = append(paths, path)
+	}
+	return paths, nil
+}
+
+// and is what asks for all that both ask for. Alternatives stay one group, so only
+// one of them may have some; audiences that only one accepts are not enough.
+func (d Demands) and(other Demands) (Demands, error) {
+	if len(d.AnyScope) > 0 && len(other.AnyScope) > 0 {
+		return d, errors.New("any_scope is asked for more than once; write it in one place")
+	}
+	audience, err := inBoth("audience", d.Audience, other.Audience)
+	if err != nil {
+		return d, err
+	}
+	means, err := inBoth("means of sender_constrained", d.SenderConstrained, other.SenderConstrained)
+	return Demands{
+		Scopes:            union(d.Scopes, other.Scopes),
+		AnyScope:          slices.Concat(d.AnyScope, other.AnyScope),
+		Audience:          audience,
+		Claims:            slices.Concat(d.Claims, other.Claims),
+		Require:           union(d.Require, other.Require),
+		MaxAge:            shorter(d.MaxAge, other.MaxAge),
+		MaxLifetime:       shorter(d.MaxLifetime, other.MaxLifetime),
+		SenderConstrained: means,
+		Expressions:       union(d.Expressions, other.Expressions),
+	}, err
+}
+
+// inBoth are the audiences, or the like, that both accept, of which none given means
+// any.
+func inBoth(what string, a, b []string) ([]string, error) {
+	if len(a) == 0 || len(b) == 0 {
+		return slices.Concat(a, b), nil
+	}
+	both := slices.DeleteFunc(slices.Clone(a), func(one string) bool { return !slices.Contains(b, one) })
+	if len(both) == 0 {
+		return nil, fmt.Errorf("no %s is accepted by all: %s, and %s", what, strings.Join(a, ", "), strings.Join(b, ", "))
+	}
+	return both, nil
+}
+
+func union(a, b []string) []string {
+	all := slices.Clone(a)
+	for _, s := range b {
+		if !slices.Contains(all, s) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// shorter is the stricter of two limits, of which 0 is none.
+func shorter[D ~int64](a, b D) D {
+	switch {
+	case a == 0:
+		return b
+	case b == 0:
+		return a
+	}
+	return min(a, b)
+}

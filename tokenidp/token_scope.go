@@ -101,24 +101,6 @@ func (a *App) dependOnScope(source, scope string) error {
 	return err
 }
 
-// dependOnOne has the dependent follow the Applications of the issuers that it can
-// live with. It is an error if there is none.
-func (a *App) dependOnOne(d dependent) error {
-	var unfit error
-	fits := false
-	for _, iss := range a.Issuers {
-		if err := iss.depend(d); err != nil {
-			unfit = err
-		} else {
-			fits = true
-		}
-	}
-	if fits {
-		return nil
-	}
-	return unfit
-}
-
 // MatchWithError tells whether the verified token has all the scopes.
 func (m *MatchTokenScope) MatchWithError(r *http.Request) (bool, error) {
 	a := admittedFrom(r)

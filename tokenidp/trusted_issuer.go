@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -206,34 +205,3 @@ func (t *TrustedIssuer) announce() {
 		t.logger.Warn("insecure_nonce: tokens of this issuer with a nonce are accepted, ID tokens for an accepted audience among them")
 	}
 }
-
-func (t *TrustedIssuer) id() string                 { return t.Issuer }
-func (t *TrustedIssuer) verifies() *verifier.Issuer { return t.verification }
-
-// trustedRule is what a route asks of the tokens of a trusted issuer.
-type trustedRule struct {
-	issuer      *TrustedIssuer
-	requirement *verifier.Requirement
-}
-
-func (t *TrustedIssuer) newRule(v *Verify) (rule, error) {
-	audience := orElse(v.Audience, t.Audience)
-	requirement, err := v.requirementWithoutApplications(t.Issuer, audience)
-	if err != nil {
-		return nil, err
-	}
-	requirement.Claims = slices.Concat(t.rules, requirement.Claims)
-	if err := t.kind.checkRequirement(requirement); err != nil {
-		return nil, fmt.Errorf("trusting %s: %w", t.Issuer, err)
-	}
-	return trustedRule{t, requirement}, t.keepApart(v, requirement)
-}
-
-func (r trustedRule) judge(claims *verifier.Claims, request *http.Request) error {
-	if err := notRevoked(r.issuer.state, claims); err != nil {
-		return err
-	}
-	return claims.Authorize(r.requirement, time.Now, request)
-}
-
-func (r trustedRule) requires() *verifier.Requirement { return r.requirement }

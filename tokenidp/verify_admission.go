@@ -109,10 +109,3 @@ func (a *admission) placeholder(key string) (any, bool) {
 	text, _ := claimText(value)
 	return text, true
 }
-
-// setRefused sets the placeholder that error routes can tell the reason by.
-func setRefused(r *http.Request, refusal *verifier.Refusal) {
-	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-		repl.Set("http.tokenidp.reason", string(refusal.Reason))
-	}
-}

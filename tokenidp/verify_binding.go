@@ -118,25 +118,3 @@ func newDPoPOrigin(name string) (dpop.Origin, error) {
 	}
 	return origin, nil
 }
-
-// challenges are what a refused request is told to authenticate with (RFC 6750 section
-// 3, RFC 9449 section 7.1): the scheme that it used, and another one where that would
-// do instead.
-func (v *Verify) challenges(r *http.Request, claims *verifier.Claims, refusal *verifier.Refusal) []string {
-	used, other := verifier.Bearer, verifier.DPoP
-	if presented, _ := verifier.PresentedToken(r.Header); presented.Scheme == verifier.DPoP ||
-		refusal.Reason != verifier.WrongScheme && claims != nil && claims.Confirmation != nil && claims.Confirmation.Key != "" {
-		used, other = other, used
-	}
-	dpopOnly := slices.Equal(v.SenderConstrained, []string{verifier.ByDPoP})
-	offersBoth := slices.Contains(v.SenderConstrained, verifier.ByDPoP) && !dpopOnly
-	bare := verifier.Refuse(verifier.NoToken, nil)
-	switch {
-	case refusal.Reason == verifier.NoToken && dpopOnly:
-		return []string{refusal.Challenge(other, v.Realm, v.metadataURL())}
-	case refusal.Reason == verifier.NoToken && offersBoth, refusal.Reason == verifier.WrongScheme,
-		refusal.Reason == verifier.NotSenderConstrained && slices.Contains(v.SenderConstrained, verifier.ByDPoP):
-		return []string{refusal.Challenge(used, v.Realm, v.metadataURL()), bare.Challenge(other, v.Realm, v.metadataURL())}
-	}
-	return []string{refusal.Challenge(used, v.Realm, v.metadataURL())}
-}

@@ -3,7 +3,9 @@ package tokenidp
 import (
 	"errors"
 	"net/http"
+	"slices"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
@@ -74,4 +76,45 @@ func (v *Verify) logRefusal(message string, r *http.Request, claims *verifier.Cl
 // a reader of its own before the body. Where the connection ends, it does not.
 func holdsBodyBack(r *http.Request) bool {
 	return r.ProtoMajor == 1 && r.ContentLength != 0 && r.Header.Get("Expect") != ""
+}
+
+// challenges are what a refused request is told to authenticate with (RFC 6750 section
+// 3, RFC 9449 section 7.1): the scheme that it used, and another one where that would
+// do instead.
+func (v *Verify) challenges(r *http.Request, claims *verifier.Claims, refusal *verifier.Refusal) []string {
+	used, other := verifier.Bearer, verifier.DPoP
+	if presented, _ := verifier.PresentedToken(r.Header); presented.Scheme == verifier.DPoP ||
+		refusal.Reason != verifier.WrongScheme && claims != nil && claims.Confirmation != nil && claims.Confirmation.Key != "" {
+		used, other = other, used
+	}
+	dpopOnly := slices.Equal(v.SenderConstrained, []string{verifier.ByDPoP})
+	offersBoth := slices.Contains(v.SenderConstrained, verifier.ByDPoP) && !dpopOnly
+	bare := verifier.Refuse(verifier.NoToken, nil)
+	switch {
+	case refusal.Reason == verifier.NoToken && dpopOnly:
+		return []string{refusal.Challenge(other, v.Realm, v.metadataURL())}
+	case refusal.Reason == verifier.NoToken && offersBoth, refusal.Reason == verifier.WrongScheme,
+		refusal.Reason == verifier.NotSenderConstrained && slices.Contains(v.SenderConstrained, verifier.ByDPoP):
+		return []string{refusal.Challenge(used, v.Realm, v.metadataURL()), bare.Challenge(other, v.Realm, v.metadataURL())}
+	}
+	return []string{refusal.Challenge(used, v.Realm, v.metadataURL())}
+}
+
+// setRefused sets the placeholder that error routes can tell the reason by.
+func setRefused(r *http.Request, refusal *verifier.Refusal) {
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.Set("http.tokenidp.reason", string(refusal.Reason))
+	}
+}
+
+// metadataURL is where the API of the route describes itself, or "".
+func (v *Verify) metadataURL() string {
+	for audience, resource := range v.app.resources {
+		for _, rule := range v.rules {
+			if asked := rule.requires(); asked != nil && asked.Accepts(audience) {
+				return resource.MetadataURL
+			}
+		}
+	}
+	return ""
 }

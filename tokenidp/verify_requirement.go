@@ -6,27 +6,10 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
-	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
-
-// prepareVerification settles how the tokens of this issuer are verified: once for
-// all routes, so that each of them knows the tokens that any of them has verified.
-func (iss *Issuer) prepareVerification() (err error) {
-	iss.verification, err = verifier.NewIssuer(verifier.Options{
-		URL: iss.Issuer,
-		// Any algorithm that a key of this issuer may have: its keys outlive a
-		// change of the configured one, and each is bound to its own.
-		Algorithms: jws.Algorithms,
-		Types:      []string{"at+jwt"},
-		Keys:       iss.keys,
-	})
-	return err
-}
 
 // rule is what one route asks of the tokens of one issuer.
 type rule interface {
@@ -43,41 +26,6 @@ type tokenIssuer interface {
 	verifies() *verifier.Issuer
 	newRule(v *Verify) (rule, error)
 }
-
-func (iss *Issuer) id() string                 { return iss.Issuer }
-func (iss *Issuer) verifies() *verifier.Issuer { return iss.verification }
-
-// applicationRule follows the Applications in force, which say who owns a scope,
-// and who may still use it.
-type applicationRule struct {
-	issuer      *Issuer
-	requirement atomic.Pointer[verifier.Requirement]
-}
-
-func (iss *Issuer) newRule(v *Verify) (rule, error) {
-	r := &applicationRule{issuer: iss}
-	return r, iss.depend(dependent{
-		source: v.Source,
-		check: func(set *application.Set) error {
-			_, err := v.requirement(iss, set)
-			return err
-		},
-		adopt: func(set *application.Set) {
-			if requirement, err := v.requirement(iss, set); err == nil { // checked before
-				r.requirement.Store(requirement)
-			}
-		},
-	})
-}
-
-func (r *applicationRule) judge(claims *verifier.Claims, request *http.Request) error {
-	if err := r.issuer.stillGood(claims); err != nil {
-		return err
-	}
-	return claims.Authorize(r.requirement.Load(), time.Now, request)
-}
-
-func (r *applicationRule) requires() *verifier.Requirement { return r.requirement.Load() }
 
 // requirement is what this route asks of a token of the issuer, given the
 // Applications. It never comes out without an audience.
@@ -177,4 +125,21 @@ func shortened(names []string) string {
 		return strings.Join(names, ", ")
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+}
+
+// takeUp adds what the policies ask to what the route asks itself.
+func (v *Verify) takeUp(a *App) error {
+	for i, name := range v.Policies {
+		if slices.Contains(v.Policies[:i], name) {
+			return fmt.Errorf("the policy %s is named twice", name)
+		}
+		p, err := a.policy(name)
+		if err != nil {
+			return err
+		}
+		if v.Demands, err = v.and(p.Demands); err != nil {
+			return fmt.Errorf("taking up the policy %s: %w", name, err)
+		}
+	}
+	return nil
 }

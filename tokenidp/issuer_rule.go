@@ -1,0 +1,88 @@
+package tokenidp
+
+import (
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+// prepareVerification settles how the tokens of this issuer are verified: once for
+// all routes, so that each of them knows the tokens that any of them has verified.
+func (iss *Issuer) prepareVerification() (err error) {
+	iss.verification, err = verifier.NewIssuer(verifier.Options{
+		URL: iss.Issuer,
+		// Any algorithm that a key of this issuer may have: its keys outlive a
+		// change of the configured one, and each is bound to its own.
+		Algorithms: jws.Algorithms,
+		Types:      []string{"at+jwt"},
+		Keys:       iss.keys,
+	})
+	return err
+}
+
+func (iss *Issuer) id() string { return iss.Issuer }
+
+func (iss *Issuer) verifies() *verifier.Issuer { return iss.verification }
+
+// applicationRule follows the Applications in force, which say who owns a scope,
+// and who may still use it.
+type applicationRule struct {
+	issuer      *Issuer
+	requirement atomic.Pointer[verifier.Requirement]
+}
+
+func (iss *Issuer) newRule(v *Verify) (rule, error) {
+	r := &applicationRule{issuer: iss}
+	return r, iss.depend(dependent{
+		source: v.Source,
+		check: func(set *application.Set) error {
+			_, err := v.requirement(iss, set)
+			return err
+		},
+		adopt: func(set *application.Set) {
+			if requirement, err := v.requirement(iss, set); err == nil { // checked before
+				r.requirement.Store(requirement)
+			}
+		},
+	})
+}
+
+func (r *applicationRule) judge(claims *verifier.Claims, request *http.Request) error {
+	if err := r.issuer.stillGood(claims); err != nil {
+		return err
+	}
+	return claims.Authorize(r.requirement.Load(), time.Now, request)
+}
+
+func (r *applicationRule) requires() *verifier.Requirement { return r.requirement.Load() }
+
+// stillGood refuses the live tokens that were taken back, one by one or with their
+// Application.
+func (iss *Issuer) stillGood(claims *verifier.Claims) error {
+	if err := notRevoked(iss.state, claims); err != nil {
+		return err
+	}
+	return iss.stillActive(claims.ClientID)
+}
+
+// stillActive refuses the live tokens of an Application that was removed or
+// deactivated after they were issued.
+func (iss *Issuer) stillActive(clientID string) error {
+	set := iss.applications.Load()
+	if set == nil {
+		return nil // declared elsewhere
+	}
+	a, ok := set.Application(clientID)
+	switch {
+	case !ok:
+		return verifier.Refuse(verifier.InactiveClient, fmt.Errorf("application %.64q is not declared any more", clientID))
+	case !a.Active:
+		return verifier.Refuse(verifier.InactiveClient, fmt.Errorf("application %.64q is deactivated", clientID))
+	}
+	return nil
+}
