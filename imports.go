@@ -12,4 +12,6 @@ import (
 	_ "github.com/tokenidp/caddy-tokenidp/tokenidp"
 	// The syntax of their directives.
 	_ "github.com/tokenidp/caddy-tokenidp/caddyfile"
+	// The commands below `caddy tokenidp`.
+	_ "github.com/tokenidp/caddy-tokenidp/internal/command"
 )

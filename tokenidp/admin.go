@@ -1,7 +1,6 @@
 package tokenidp
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,8 +9,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
-
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
 )
 
 func init() {
@@ -76,152 +73,12 @@ func (a *adminAPI) Routes() []caddy.AdminRoute {
 	}
 }
 
-// issuerKeys are the keys of an issuer, as the admin endpoint shows them.
-type issuerKeys struct {
-	Issuer string    `json:"issuer"`
-	Keys   []keyInfo `json:"keys"`
-}
-
-type keyInfo struct {
-	KeyID     string     `json:"kid,omitempty"`
-	Algorithm string     `json:"alg,omitempty"`
-	State     string     `json:"state"` // next, active, retired or unreadable
-	CreatedAt *time.Time `json:"created_at,omitempty"`
-	SignsFrom *time.Time `json:"signs_from,omitempty"`
-	RetiresAt *time.Time `json:"retires_at,omitempty"` // when its successor takes over
-	DeletesAt *time.Time `json:"deletes_at,omitempty"` // at the earliest
-	// PrivateKey is clear, encrypted or outside: how the storage has it. It is
-	// missing for what is unreadable.
-	PrivateKey string `json:"private_key,omitempty"`
-	// KeyEncryptionKey is the id of the key that it is encrypted with.
-	KeyEncryptionKey string `json:"key_encryption_key,omitempty"`
-	// SignsHere: this server can sign with it.
-	SignsHere bool   `json:"signs_here"`
-	Missing   bool   `json:"missing,omitempty"` // from the storage
-	Entry     string `json:"entry"`             // its name in the storage
-	Cause     string `json:"cause,omitempty"`   // of unreadable
-}
-
-func newKeyInfo(k signing.KeyState) keyInfo {
-	private := ""
-	switch {
-	case k.State == signing.Unreadable:
-	case k.Outside:
-		private = "outside"
-	case k.Encryption != "":
-		private = "encrypted"
-	default:
-		private = "clear"
-	}
-	return keyInfo{
-		PrivateKey: private, KeyEncryptionKey: k.Encryption, SignsHere: k.SignsHere,
-		KeyID: k.ID, Algorithm: k.Algorithm, State: string(k.State), Missing: k.Missing, Entry: k.Entry, Cause: k.Cause,
-		CreatedAt: moment(k.CreatedAt), SignsFrom: moment(k.SignsFrom), RetiresAt: moment(k.RetiresAt), DeletesAt: moment(k.DeletesAt),
-	}
-}
-
 func moment(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
 	t = t.UTC().Truncate(time.Second)
 	return &t
-}
-
-func (a *adminAPI) serveKeys(w http.ResponseWriter, r *http.Request) error {
-	if err := a.check(r, http.MethodGet); err != nil {
-		return err
-	}
-	all := []issuerKeys{}
-	for _, iss := range a.app.Issuers {
-		keys := issuerKeys{Issuer: iss.Issuer, Keys: []keyInfo{}}
-		for _, k := range iss.keys.States() {
-			keys.Keys = append(keys.Keys, newKeyInfo(k))
-		}
-		all = append(all, keys)
-	}
-	return writeAdminJSON(w, all)
-}
-
-// rotationPlan says what a rotation does.
-type rotationPlan struct {
-	Issuer    string    `json:"issuer"`
-	KeyID     string    `json:"kid"`
-	Algorithm string    `json:"alg"`
-	SignsFrom time.Time `json:"signs_from"`
-	Made      bool      `json:"made"` // false: it waited already
-	Warning   string    `json:"warning,omitempty"`
-}
-
-func (a *adminAPI) rotateKeys(w http.ResponseWriter, r *http.Request) error {
-	if err := a.check(r, http.MethodPost); err != nil {
-		return err
-	}
-	query := r.URL.Query()
-	iss, err := a.app.issuer(query.Get("issuer"))
-	if err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
-	}
-	if !iss.issues {
-		return caddy.APIError{HTTPStatus: http.StatusConflict, Err: fmt.Errorf("this server does not issue for %s; rotate on one that does", iss.Issuer)}
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), storageTimeout)
-	defer cancel()
-	plan, err := iss.keys.Rotate(ctx, query.Get("now") == "true")
-	if errors.Is(err, signing.ErrOutside) {
-		return caddy.APIError{HTTPStatus: http.StatusConflict, Err: err}
-	}
-	if err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err}
-	}
-	a.logger.Info("signing keys rotated by an operator", zap.String("issuer", iss.Issuer), zap.String("kid", plan.KeyID),
-		zap.Time("signs_from", plan.SignsFrom), zap.Bool("made", plan.Made))
-	return writeAdminJSON(w, rotationPlan{
-		Issuer: iss.Issuer, KeyID: plan.KeyID, Algorithm: plan.Algorithm, SignsFrom: plan.SignsFrom.UTC().Truncate(time.Second),
-		Made: plan.Made, Warning: plan.Warning,
-	})
-}
-
-func (a *adminAPI) serveStatus(w http.ResponseWriter, r *http.Request) error {
-	if err := a.check(r, http.MethodGet); err != nil {
-		return err
-	}
-	return writeAdminJSON(w, a.app.status(time.Now()))
-}
-
-func (a *adminAPI) serveReport(w http.ResponseWriter, r *http.Request) error {
-	if err := a.check(r, http.MethodGet); err != nil {
-		return err
-	}
-	all := []routeReport{}
-	seen := make(map[*tally]bool) // a snippet that is imported twice is one place
-	for _, v := range a.app.routes {
-		if v.tally != nil && !seen[v.tally] {
-			seen[v.tally] = true
-			all = append(all, v.tally.report(v.Source))
-		}
-	}
-	return writeAdminJSON(w, all)
-}
-
-func (a *adminAPI) serveSecrets(w http.ResponseWriter, r *http.Request) error {
-	if err := a.check(r, http.MethodGet); err != nil {
-		return err
-	}
-	unusedFor := defaultUnusedFor
-	if text := r.URL.Query().Get("unused_for"); text != "" {
-		var err error
-		if unusedFor, err = caddy.ParseDuration(text); err != nil || unusedFor < leastUnusedFor {
-			return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("unused_for %.64q is not a duration of at least %s; write it as 8d", text, leastUnusedFor)}
-		}
-	}
-	all := []issuerSecrets{}
-	for _, iss := range a.app.Issuers {
-		if iss.issues {
-			all = append(all, iss.reportSecrets(unusedFor, time.Now()))
-		}
-	}
-	return writeAdminJSON(w, all)
 }
 
 func (a *adminAPI) check(r *http.Request, method string) error {

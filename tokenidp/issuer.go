@@ -157,7 +157,7 @@ func (iss *Issuer) provision(ctx caddy.Context, bounded *storage.Bounded, replay
 }
 
 func (iss *Issuer) check() error {
-	u, err := parseIssuerURL(iss.Issuer)
+	u, err := ParseIssuerURL(iss.Issuer)
 	if err != nil {
 		return err
 	}
@@ -179,10 +179,10 @@ func (iss *Issuer) check() error {
 	return nil
 }
 
-// parseIssuerURL accepts an issuer identifier (RFC 8414 section 2): https, no
+// ParseIssuerURL accepts an issuer identifier (RFC 8414 section 2): https, no
 // query, no fragment. Clients compare it byte by byte, so it must be spelled
 // the one way in which a URL is written out.
-func parseIssuerURL(issuer string) (*url.URL, error) {
+func ParseIssuerURL(issuer string) (*url.URL, error) {
 	u, err := url.Parse(issuer)
 	switch {
 	case issuer == "":

@@ -3,12 +3,10 @@ package tokenidp
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -112,43 +110,12 @@ func (w *routeWalk) matches(patterns []any) bool {
 	return matched || err != nil
 }
 
-// sourced is what is said of one verify, which is told by its source.
-type sourced interface{ source() string }
-
-// routesFor keeps what is said of the routes that an operator asks for: those of a
-// source, or else those that a request for a path reaches. "" keeps all.
-func routesFor[R sourced](all []R, route string, config []byte) ([]R, error) {
-	if route == "" {
-		return all, nil
+// ReachedSources are the sources of the verify handlers that a request for the path
+// can reach.
+func ReachedSources(config []byte, path string) (sources []string, err error) {
+	reached, err := verifiesFor(config, path)
+	for _, v := range reached {
+		sources = append(sources, v.source)
 	}
-	found := kept(all, func(source string) bool { return isSource(source, route) })
-	if len(found) == 0 && strings.HasPrefix(route, "/") {
-		reached, err := verifiesFor(config, route)
-		if err != nil {
-			return nil, err
-		}
-		found = kept(all, func(source string) bool { // one without a source cannot be told from others
-			return source == "" || slices.ContainsFunc(reached, func(c configuredVerify) bool { return c.source == source })
-		})
-	}
-	if len(found) == 0 {
-		return nil, fmt.Errorf("no verify is reached by --route %q; without it, all are shown", route)
-	}
-	return found, nil
-}
-
-func kept[R sourced](all []R, keep func(source string) bool) (found []R) {
-	for _, r := range all {
-		if keep(r.source()) {
-			found = append(found, r)
-		}
-	}
-	return found
-}
-
-// isSource tells whether the source is given, by its end maybe: Caddyfile:12, or :12.
-// The name of a file is given whole.
-func isSource(source, given string) bool {
-	before, ok := strings.CutSuffix(source, given)
-	return ok && (before == "" || strings.HasSuffix(before, "/") || strings.HasPrefix(given, ":"))
+	return sources, err
 }

@@ -2,22 +2,12 @@ package tokenidp
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
-)
 
-// unguarded is a handler that requests can reach without a token.
-type unguarded struct {
-	// At are the paths and hosts by which its routes match; empty for all.
-	At string `json:"at,omitempty"`
-	// Handler is what it does, as in: reverse_proxy localhost:5002.
-	Handler string `json:"handler"`
-	// Conditional: it is behind a verify, but one that lets other requests through: by
-	// its matcher, as preflights, or because it only reports.
-	Conditional bool `json:"conditional,omitempty"`
-}
+	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+)
 
 // guard is how much of a verify a request has behind it.
 type guard int
@@ -28,10 +18,10 @@ const (
 	guarded
 )
 
-// unguardedIn finds the handlers that serve something, as reverse_proxy and
+// Unguarded finds the handlers that serve something, as reverse_proxy and
 // file_server do, and that requests can reach without a token. Error routes are not
 // looked at, nor is what only answers by itself, as respond does.
-func unguardedIn(config []byte) ([]unguarded, error) {
+func Unguarded(config []byte) ([]adminapi.Unguarded, error) {
 	var cfg struct {
 		Apps struct {
 			HTTP struct {
@@ -45,7 +35,7 @@ func unguardedIn(config []byte) ([]unguarded, error) {
 	if err := json.Unmarshal(config, &cfg); err != nil { //nolint:forbidigo // the operator's own configuration
 		return nil, err
 	}
-	var found []unguarded
+	var found []adminapi.Unguarded
 	for _, name := range slices.Sorted(maps.Keys(cfg.Apps.HTTP.Servers)) {
 		server := cfg.Apps.HTTP.Servers[name]
 		w := &guardWalk{named: server.Named}
@@ -86,7 +76,7 @@ const mostNested = 10
 type guardWalk struct {
 	named map[string]routeConfig
 	depth int // of named routes
-	found []unguarded
+	found []adminapi.Unguarded
 }
 
 // routes are gone through one after the other. It returns what a request that has come
@@ -149,11 +139,11 @@ func (w *guardWalk) handler(raw json.RawMessage, before guard, at []string) guar
 			return w.routes([]routeConfig{named}, before, at)
 		}
 		if ok && before < guarded {
-			w.found = append(w.found, unguarded{strings.Join(at, " "), "invoke " + h.Invoked, before == conditional})
+			w.found = append(w.found, adminapi.Unguarded{At: strings.Join(at, " "), Handler: "invoke " + h.Invoked, Conditional: before == conditional})
 		}
 	case "reverse_proxy", "file_server":
 		if before < guarded {
-			w.found = append(w.found, unguarded{strings.Join(at, " "), h.String(), before == conditional})
+			w.found = append(w.found, adminapi.Unguarded{At: strings.Join(at, " "), Handler: h.String(), Conditional: before == conditional})
 		}
 	}
 	return before
@@ -169,15 +159,4 @@ func (h *handlerConfig) String() string {
 		words = append(words, h.Root)
 	}
 	return strings.Join(words, " ")
-}
-
-func (u unguarded) String() string {
-	text := fmt.Sprintf("without a token: %s", u.Handler)
-	if u.At != "" {
-		text += " at " + u.At
-	}
-	if u.Conditional {
-		text += ", where no verify before it matches"
-	}
-	return text
 }

@@ -48,7 +48,7 @@ func TestUnguarded(t *testing.T) {
 		"behind one that handles the refusal": {route(`{"handler": "subroute", "routes": [` + route(verify) + `], "errors": {"routes": []}},` + proxy), []string{sometimes}},
 		"what is not understood":              {route(`{"handler": "other", "routes": 1},` + proxy), []string{openly}},
 	} {
-		found, err := unguardedIn([]byte(`{"apps": {"http": {"servers": {"s": {"routes": [` + row.routes + `],
+		found, err := Unguarded([]byte(`{"apps": {"http": {"servers": {"s": {"routes": [` + row.routes + `],
 			"named_routes": {"api": ` + route(proxy) + `, "guard": ` + route(verify) + `, "loop": ` + route(`{"handler": "invoke", "name": "loop"}`) + `}}}}}}`))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)

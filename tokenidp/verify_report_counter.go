@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -84,42 +85,17 @@ func (t *tally) refused(s sighting) {
 	c.last, c.example = now, s
 }
 
-// routeReport is what a route that reports only has seen, as the admin endpoint
-// shows it.
-type routeReport struct {
-	Route  string    `json:"route"` // file:line
-	Since  time.Time `json:"since"`
-	Passed uint64    `json:"passed"`
-	// WouldRefuse has the most frequent first.
-	WouldRefuse []refusedGroup `json:"would_refuse"`
-	// Others are refusals beyond those that are told apart.
-	Others uint64 `json:"others,omitempty"`
-}
-
-type refusedGroup struct {
-	// ClientID is missing where there was no valid token.
-	ClientID string    `json:"client_id,omitempty"`
-	Reason   string    `json:"reason"`
-	Times    uint64    `json:"times"`
-	First    time.Time `json:"first"`
-	Last     time.Time `json:"last"`
-	// Of the last one:
-	Method   string `json:"method"`
-	Path     string `json:"path"`
-	ClientIP string `json:"client_ip"`
-}
-
-func (t *tally) report(source string) routeReport {
+func (t *tally) report(source string) adminapi.RouteReport {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r := routeReport{Route: source, Since: *moment(t.since), Passed: t.passed, WouldRefuse: []refusedGroup{}, Others: t.others}
+	r := adminapi.RouteReport{Route: source, Since: *moment(t.since), Passed: t.passed, WouldRefuse: []adminapi.RefusedGroup{}, Others: t.others}
 	for g, c := range t.groups {
-		r.WouldRefuse = append(r.WouldRefuse, refusedGroup{
+		r.WouldRefuse = append(r.WouldRefuse, adminapi.RefusedGroup{
 			ClientID: g.clientID, Reason: string(g.reason), Times: c.times, First: *moment(c.first), Last: *moment(c.last),
 			Method: c.example.method, Path: c.example.path, ClientIP: c.example.clientIP,
 		})
 	}
-	slices.SortFunc(r.WouldRefuse, func(a, b refusedGroup) int {
+	slices.SortFunc(r.WouldRefuse, func(a, b adminapi.RefusedGroup) int {
 		return cmp.Or(-cmp.Compare(a.Times, b.Times), cmp.Compare(a.ClientID, b.ClientID), cmp.Compare(a.Reason, b.Reason))
 	})
 	return r

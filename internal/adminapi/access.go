@@ -1,0 +1,84 @@
+package adminapi
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+)
+
+// Access says which Application can reach which route: GET /tokenidp/access.
+type Access struct {
+	Routes []RouteAccess `json:"routes"`
+	// Nowhere are the active Applications that reach no route of this server. It is
+	// missing where one Application is asked for.
+	Nowhere []string `json:"nowhere,omitempty"`
+	// Unguarded are the handlers that requests reach without a token. They are told by
+	// the command alone, where neither a client nor a route is asked for.
+	Unguarded []Unguarded `json:"unguarded,omitempty"`
+}
+
+// RouteAccess is who can reach one verify with tokens of one issuer.
+type RouteAccess struct {
+	Source string `json:"source,omitempty"`
+	Issuer string `json:"issuer"`
+	RequiredScopes
+	// ReportOnly: it lets everybody through.
+	ReportOnly bool `json:"report_only,omitempty"`
+	// Conditional: there are requests that pass without a token, by its matcher or as
+	// preflights.
+	Conditional bool `json:"conditional,omitempty"`
+	// Unknown: it is not known here which clients the issuer has.
+	Unknown bool           `json:"unknown,omitempty"`
+	Clients []ClientAccess `json:"clients"`
+}
+
+// ClientAccess is whether an Application can reach a route, and how, or why not.
+type ClientAccess struct {
+	ClientID string `json:"client_id"`
+	Allowed  bool   `json:"allowed"`
+	// Scope is the least to ask for.
+	Scope      string   `json:"scope,omitempty"`
+	Audience   string   `json:"audience,omitempty"`
+	Conditions []string `json:"conditions,omitempty"`
+	Reason     string   `json:"reason,omitempty"`
+	Cause      string   `json:"cause,omitempty"`
+}
+
+// RequiredScopes is what a verify asks for of scopes.
+type RequiredScopes struct {
+	Audience []string `json:"audience,omitempty"`
+	Scopes   []string `json:"scopes,omitempty"`
+	AnyScope []string `json:"any_scope,omitempty"`
+}
+
+// String is for people.
+func (r RequiredScopes) String() string {
+	text := strings.Join(r.Scopes, " and ")
+	if len(r.AnyScope) > 0 {
+		text = strings.TrimPrefix(text+", and ", ", and ") + strings.Join(r.AnyScope, " or ")
+	}
+	return cmp.Or(text, "any scope") + " of " + strings.Join(r.Audience, " or ")
+}
+
+// Unguarded is a handler that requests can reach without a token.
+type Unguarded struct {
+	// At are the paths and hosts by which its routes match; empty for all.
+	At string `json:"at,omitempty"`
+	// Handler is what it does, as in: reverse_proxy localhost:5002.
+	Handler string `json:"handler"`
+	// Conditional: it is behind a verify, but one that lets other requests through: by
+	// its matcher, as preflights, or because it only reports.
+	Conditional bool `json:"conditional,omitempty"`
+}
+
+// String is for people.
+func (u Unguarded) String() string {
+	text := fmt.Sprintf("without a token: %s", u.Handler)
+	if u.At != "" {
+		text += " at " + u.At
+	}
+	if u.Conditional {
+		text += ", where no verify before it matches"
+	}
+	return text
+}

@@ -1,0 +1,54 @@
+package command
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+)
+
+func TestSaidAt(t *testing.T) {
+	now := time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)
+	for want, at := range map[string]time.Time{
+		"2026-11-23T06:00:00Z, 1h0m0s ago": now.Add(-time.Hour),
+		"2026-11-23T07:00:30Z, in 30s":     now.Add(30 * time.Second),
+	} {
+		if got := saidAt(&at, now); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// Whatever a token says, it is printed, and harms no terminal.
+func FuzzStatement(f *testing.F) {
+	for _, claims := range []string{`{}`, `{"iss":"\u001b[2J\u202e","exp":1}`, `{"aud":[null],"exp":-1,"iat":1e999}`, `{"a":"` + "\u009b\n" + `"}`, `[]`} {
+		f.Add([]byte(`{"alg":"RS256","kid":"\u0000"}`), []byte(claims))
+	}
+	f.Fuzz(func(t *testing.T, header, claims []byte) {
+		encode := base64.RawURLEncoding.EncodeToString
+		s := tokenidp.ReadStatement(encode(header) + "." + encode(claims) + ".signature-that-is-not-shown")
+		var text strings.Builder
+		e := &adminapi.Explanation{Token: s, Verdict: adminapi.Verdict{Reason: string(header), Found: string(claims)}}
+		for _, print := range []func(io.Writer) error{func(w io.Writer) error { return printExplanation(w, e) }, func(w io.Writer) error { return printLine(w, e) }} {
+			text.Reset()
+			if err := print(&text); err != nil {
+				t.Fatal(err)
+			}
+			if strings.ContainsFunc(text.String(), func(c rune) bool { return c != '\n' && !unicode.IsPrint(c) }) {
+				t.Errorf("%q", text.String())
+			}
+			if strings.Contains(text.String(), "signature-that-is-not-shown") {
+				t.Error("the signature is shown")
+			}
+		}
+		if !json.Valid([]byte(text.String())) {
+			t.Errorf("no JSON: %s", text.String())
+		}
+	})
+}

@@ -1,0 +1,223 @@
+package command
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/go-jose/go-jose/v4"
+	"github.com/spf13/cobra"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/client"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
+)
+
+// keypairCommand makes the key pair of a client.
+func keypairCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "keypair [--alg <algorithm>] [--out <file>] [--jwks <file>] [--client-id <id> --issuer <url>] [--json]",
+		Short: "Makes a client's key pair and the YAML that declares its public half",
+		Long: `
+Makes the key pair of a client that authenticates with private_key_jwt, or that
+binds its tokens with DPoP. The public key is printed as the YAML to paste into
+applications.yaml. The private key stays with the client: with --out it is written
+to a new file that only its owner can read, and otherwise printed, once. With --jwks
+the public key is written to a new file, too, which the YAML names.
+
+With --client-id and --issuer, a sample of an assertion is made, too, with the curl
+command that uses it. It is good for one request, within four minutes.`,
+		Example: "  caddy tokenidp keypair --out orders-worker.pem\n  caddy tokenidp keypair --alg PS256 --client-id orders-worker --issuer https://idp.example.com",
+		Args:    cobra.NoArgs,
+		RunE:    caddycmd.WrapCommandFuncForCobra(cmdKeypair),
+	}
+	cmd.Flags().String("alg", "ES256", "The algorithm that the key signs with: "+strings.Join(keypairAlgorithms, ", "))
+	cmd.Flags().String("out", "", "Write the private key to this file, which must not exist yet")
+	cmd.Flags().String("jwks", "", "Write the public key to this file, which must not exist yet, for jwks_file")
+	cmd.Flags().String("client-id", "", "The client_id, for a sample of an assertion")
+	cmd.Flags().String("issuer", "", "The issuer, for a sample of an assertion")
+	cmd.Flags().Bool("json", false, "Print JSON")
+	return cmd
+}
+
+var keypairAlgorithms = []string{"ES256", "PS256", "RS256", "EdDSA"}
+
+// sampleLifetime is within the five minutes that the server accepts, with a minute
+// for clocks that differ.
+const sampleLifetime = 4 * time.Minute
+
+// keypair is a key pair as it is shown.
+type keypair struct {
+	PrivateKey     string             `json:"private_key,omitempty"`      // only where no file has it
+	PrivateKeyFile string             `json:"private_key_file,omitempty"` // as given
+	JWKS           jose.JSONWebKeySet `json:"jwks"`
+	JWKSFile       string             `json:"jwks_file,omitempty"` // as given
+	Sample         *sampleAssertion   `json:"sample,omitempty"`
+}
+
+// sampleAssertion is an assertion, and the request that uses it.
+type sampleAssertion struct {
+	ClientID      string    `json:"client_id"`
+	TokenEndpoint string    `json:"token_endpoint"`
+	Assertion     string    `json:"client_assertion"`
+	ExpiresAt     time.Time `json:"expires_at"`
+}
+
+func cmdKeypair(fl caddycmd.Flags) (int, error) {
+	algorithm := fl.String("alg")
+	if !slices.Contains(keypairAlgorithms, algorithm) {
+		return exit(fmt.Errorf("--alg %q is not one of %s", algorithm, strings.Join(keypairAlgorithms, ", ")))
+	}
+	key, err := client.GenerateKey(algorithm)
+	if err != nil {
+		return exit(err)
+	}
+	public := key.Public().JWK()
+	pair := &keypair{PrivateKeyFile: fl.String("out"), JWKSFile: fl.String("jwks"), JWKS: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}}}
+	if pair.Sample, err = newSample(key, fl.String("client-id"), fl.String("issuer"), time.Now()); err != nil {
+		return exit(err)
+	}
+	if err := pair.keep(key); err != nil {
+		return exit(err)
+	}
+	if fl.Bool("json") {
+		return exit(printJSON(pair))
+	}
+	return exit(pair.print(os.Stdout))
+}
+
+// newSample is nil where it is not asked for. It refuses what the server would.
+func newSample(key *client.Key, clientID, issuer string, now time.Time) (*sampleAssertion, error) {
+	switch {
+	case clientID == "" && issuer == "":
+		return nil, nil
+	case clientID == "" || issuer == "":
+		return nil, errors.New("a sample of an assertion needs both --client-id and --issuer; give both, or none")
+	}
+	if err := application.CheckClientID(clientID); err != nil {
+		return nil, fmt.Errorf("--client-id %w", err)
+	}
+	u, err := tokenidp.ParseIssuerURL(issuer)
+	if err != nil {
+		return nil, fmt.Errorf("--issuer: %w", err)
+	}
+	s := &sampleAssertion{ClientID: clientID, ExpiresAt: now.Add(sampleLifetime).UTC().Truncate(time.Second)}
+	u.Path = oauth.NewEndpoints(u).Token
+	s.TokenEndpoint = u.String()
+	s.Assertion, err = key.Assertion(clientID, issuer, now, sampleLifetime)
+	return s, err
+}
+
+// keep writes the keys to their files, or has them shown. It leaves both files, or
+// none.
+func (p *keypair) keep(key *client.Key) error {
+	private, err := key.PEM()
+	if err != nil {
+		return err
+	}
+	public, err := json.MarshalIndent(p.JWKS, "", "  ")
+	if err != nil {
+		return err
+	}
+	if p.JWKSFile != "" {
+		if err := writeNew(p.JWKSFile, append(public, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	if p.PrivateKeyFile == "" {
+		p.PrivateKey = string(private)
+		return nil
+	}
+	err = writeNew(p.PrivateKeyFile, private, 0o600)
+	if err != nil && p.JWKSFile != "" {
+		err = errors.Join(err, os.Remove(p.JWKSFile))
+	}
+	return err
+}
+
+// writeNew never writes over another file, which may be the only copy of a key that
+// is in use.
+func writeNew(path string, content []byte, mode os.FileMode) (err error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode) //nolint:gosec // the path is the operator's to choose
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("%s exists already, and is not overwritten; choose another name, or remove it", path)
+	}
+	if err != nil {
+		return fmt.Errorf("writing the key: %w", err)
+	}
+	_, err = file.Write(content)
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return fmt.Errorf("writing the key: %w", errors.Join(err, os.Remove(path)))
+	}
+	return nil
+}
+
+func (p *keypair) print(w io.Writer) error {
+	var out bytes.Buffer
+	if p.PrivateKey != "" {
+		fmt.Fprintf(&out, "%s\nThis is the private key. Put it into the service's secret manager now: it is not shown again.\n", p.PrivateKey)
+	} else {
+		fmt.Fprintf(&out, "The private key is in %s, for the service alone.\n", p.PrivateKeyFile)
+	}
+	fmt.Fprint(&out, "Declare the public key under the Application in applications.yaml:\n\n    token_endpoint_auth_method: private_key_jwt\n")
+	if err := p.printJWKS(&out); err != nil {
+		return err
+	}
+	if s := p.Sample; s != nil {
+		fmt.Fprintf(&out, "\nA sample of an assertion, for one request until %s:\n\n", s.ExpiresAt.Format(time.RFC3339))
+		fmt.Fprintf(&out, "curl %s -d grant_type=client_credentials --data-urlencode %s \\\n"+
+			"  -d client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer \\\n  -d client_assertion=%s\n",
+			quotedForShell(s.TokenEndpoint), quotedForShell("client_id="+s.ClientID), s.Assertion)
+	}
+	_, err := w.Write(out.Bytes())
+	return err
+}
+
+func (p *keypair) printJWKS(out io.Writer) error {
+	if p.JWKSFile != "" {
+		fmt.Fprintf(out, "    jwks_file: %q     # as the folder of applications.yaml has it\n", filepath.Base(p.JWKSFile))
+		return nil
+	}
+	fmt.Fprint(out, "    jwks:\n      keys:\n")
+	for _, jwk := range p.JWKS.Keys {
+		if err := printJWK(out, jwk); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// printJWK writes a public JWK as one entry of a YAML list, members that every key
+// has first.
+func printJWK(out io.Writer, jwk jose.JSONWebKey) error {
+	encoded, err := jwk.MarshalJSON()
+	if err != nil {
+		return err
+	}
+	var members map[string]string
+	if err := json.Unmarshal(encoded, &members); err != nil { //nolint:forbidigo // our own
+		return err
+	}
+	bullet := "-"
+	for _, name := range []string{"kid", "kty", "alg", "use", "crv", "x", "y", "n", "e"} {
+		if value, ok := members[name]; ok {
+			fmt.Fprintf(out, "        %s %s: %q\n", bullet, name, value)
+			bullet = " "
+		}
+	}
+	return nil
+}
+
+// quotedForShell is one word for a POSIX shell.
+func quotedForShell(s string) string {
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

@@ -1,0 +1,7 @@
+//go:build !unix
+
+package command
+
+import "os"
+
+func sameOwner(*os.File, os.FileInfo) error { return nil }

@@ -1,0 +1,173 @@
+package command
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+)
+
+// secretCommand makes a client secret, or hashes one that exists.
+func secretCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "secret [--hash] [--id <id>] [--expires <date>] [--json]",
+		Short: "Makes a client secret and the YAML that declares it",
+		Long: `
+Makes a client secret and prints it, once, with the YAML to paste into
+applications.yaml. Only its hash is in the YAML: keep the secret itself in the
+secret manager of the service that uses it.
+
+With --hash, hashes a secret that exists already. It is read from the terminal
+without echo, or from standard input; one newline at its end is not part of it.
+A secret that you chose yourself gets a slow hash (argon2id), since it may be
+guessed; one made by this command cannot be.`,
+		Example: "  caddy tokenidp secret --expires 2027-06-30\n  vault read -field=secret … | caddy tokenidp secret --hash",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 { // which may be a secret, so it is not repeated
+				return errors.New("this command takes no arguments; with --hash, the secret is read from the terminal or standard input")
+			}
+			return nil
+		},
+	}
+	cmd.Flags().Bool("hash", false, "Hash a secret read from the terminal or standard input")
+	cmd.Flags().String("id", "", "The id of the secret, for logs and lists (default: today's date)")
+	cmd.Flags().String("expires", "", "The last day on which the secret is valid, as 2027-06-30 (default: in one year)")
+	cmd.Flags().Bool("json", false, "Print JSON")
+	cmd.RunE = caddycmd.WrapCommandFuncForCobra(cmdSecret)
+	return cmd
+}
+
+// declaration is a client secret as applications.yaml declares it.
+type declaration struct {
+	Secret  string `json:"secret,omitempty"` // only one made here is shown
+	ID      string `json:"id"`
+	Hash    string `json:"hash"`
+	Expires string `json:"expires"`
+}
+
+func cmdSecret(fl caddycmd.Flags) (int, error) {
+	now := time.Now().UTC()
+	d := declaration{ID: fl.String("id"), Expires: fl.String("expires")}
+	err := d.complete(now)
+	if err != nil {
+		return caddy.ExitCodeFailedStartup, err
+	}
+	if fl.Bool("hash") {
+		d.Hash, err = hashFromInput()
+	} else {
+		d.Secret = application.GenerateSecret()
+		d.Hash, err = application.HashGenerated(d.Secret)
+	}
+	if err != nil {
+		return caddy.ExitCodeFailedStartup, err
+	}
+	if fl.Bool("json") {
+		encoder := json.NewEncoder(os.Stdout)
+		encoder.SetEscapeHTML(false)
+		return caddy.ExitCodeSuccess, encoder.Encode(d) //nolint:gosec // printing the secret once is what the command is for
+	}
+	return caddy.ExitCodeSuccess, d.print(os.Stdout)
+}
+
+// complete sets what was not given, and refuses what applications.yaml would.
+func (d *declaration) complete(now time.Time) error {
+	today := now.Format(time.DateOnly)
+	if d.ID == "" {
+		d.ID = today
+	}
+	if err := application.CheckSecretID(d.ID); err != nil {
+		return fmt.Errorf("--id %w", err)
+	}
+	if d.Expires == "" {
+		d.Expires = now.AddDate(1, 0, 0).Format(time.DateOnly)
+	}
+	if _, err := time.Parse(time.DateOnly, d.Expires); err != nil {
+		return fmt.Errorf("--expires %q is not a date; write it as 2027-06-30", d.Expires)
+	}
+	if d.Expires < today { // as text: both are in the one form
+		return fmt.Errorf("--expires %s is in the past", d.Expires)
+	}
+	return nil
+}
+
+func (d declaration) print(w io.Writer) error {
+	var out bytes.Buffer
+	if d.Secret != "" {
+		fmt.Fprintf(&out, "%s\n\nThis is the secret. Put it into the service's secret manager now: it is not shown again.\nThen declare its hash under the Application in applications.yaml:\n\n", d.Secret)
+	}
+	fmt.Fprintf(&out, "    secrets:\n      - id: %q\n        hash: %q\n        expires: %s\n", d.ID, d.Hash, d.Expires)
+	_, err := w.Write(out.Bytes())
+	return err
+}
+
+func hashFromInput() (string, error) {
+	secret, err := readSecret()
+	if err != nil {
+		return "", err
+	}
+	switch application.ClassifySecret(secret) {
+	case application.Generated:
+		return application.HashGenerated(secret)
+	case application.Mistyped:
+		return "", errors.New("this looks like a secret made by `caddy tokenidp secret`, but its checksum is wrong; copy it again, whole")
+	default:
+		return application.HashChosen(secret)
+	}
+}
+
+// maxSecretInput bounds what is read as a secret.
+const maxSecretInput = 4096
+
+func readSecret() (string, error) {
+	stdin := int(os.Stdin.Fd())
+	if term.IsTerminal(stdin) {
+		return promptSecret(stdin)
+	}
+	return readSecretFrom(os.Stdin, "standard input")
+}
+
+// readSecretFrom takes one newline at the end for the end of a line.
+func readSecretFrom(r io.Reader, from string) (string, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxSecretInput+1))
+	if err != nil {
+		return "", fmt.Errorf("reading the secret from %s: %w", from, err)
+	}
+	if len(data) > maxSecretInput {
+		return "", fmt.Errorf("the secret on %s is longer than %d bytes", from, maxSecretInput)
+	}
+	if line, ok := bytes.CutSuffix(data, []byte("\n")); ok {
+		data = bytes.TrimSuffix(line, []byte("\r"))
+	}
+	return string(data), nil
+}
+
+// promptSecret reads from a terminal without echo, and turns the echo on again
+// even for somebody who gives up.
+func promptSecret(terminal int) (string, error) {
+	if echoing, err := term.GetState(terminal); err == nil {
+		interrupts := make(chan os.Signal, 1)
+		signal.Notify(interrupts, os.Interrupt)
+		defer signal.Stop(interrupts)
+		go func() {
+			<-interrupts
+			_ = term.Restore(terminal, echoing)
+			fmt.Fprintln(os.Stderr)
+			os.Exit(caddy.ExitCodeForceQuit)
+		}()
+	}
+	fmt.Fprint(os.Stderr, "Secret (not shown): ")
+	secret, err := term.ReadPassword(terminal)
+	fmt.Fprintln(os.Stderr)
+	return string(secret), err
+}

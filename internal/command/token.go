@@ -1,0 +1,166 @@
+package command
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/client"
+)
+
+// exitTryLater is the exit code where the same command may succeed later.
+const exitTryLater = caddy.ExitCodeFailedQuit
+
+// tokenCommand gets a token as a service would.
+func tokenCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "token --issuer <url> --client-id <id> [<credentials>] [--scope <scopes>] [--raw|--json]",
+		Short: "Gets a token as a service would, and shows what is in it",
+		Long: `
+Gets a token as a service would, and shows what is in it, but for its signature.
+--raw prints the token alone, for scripts. The token endpoint is found in the
+metadata of --issuer, or given with --token-endpoint.
+
+The credentials are one of
+
+  --secret-file, --secret-env   a client secret; without any credentials, it is
+                                read from the terminal or from standard input
+  --key                         a private key (private_key_jwt), as made by
+                                'caddy tokenidp keypair'
+  --assertion-file              a token of another issuer that vouches for this
+                                workload, such as the one that Kubernetes projects
+  --cert, --cert-key            a TLS client certificate
+
+A certificate beside other credentials is for a token that is bound to it. With
+--dpop=<file>, the token is bound to the private key in the file, and with --dpop
+alone to one that is made for this request, and forgotten.
+
+Servers are trusted as this machine trusts them, and on the loopback interface also
+if Caddy's own CA has signed for them; or as --ca says, and then only so.
+
+The exit code is 0 with a token, 1 if the server refuses it, 3 if it asks to try
+again later, and 2 if there is no answer: wrong usage, or no server in reach.`,
+		Example: "  TOKEN=$(caddy tokenidp token --raw --issuer https://idp.example.com --client-id orders-worker --secret-file /run/secrets/orders-worker)",
+		RunE:    caddycmd.WrapCommandFuncForCobra(cmdToken),
+		Args:    cobra.ArbitraryArgs, // an error of Cobra's might repeat a secret
+	}
+	for _, flag := range [][2]string{
+		{"issuer", "The issuer, whose metadata tell where its token endpoint is"},
+		{"token-endpoint", "The token endpoint, instead of asking for metadata"},
+		{"client-id", "The client_id"},
+		{"secret-file", "File with the client secret; one newline at its end is not part of it"},
+		{"secret-env", "Name of the environment variable that holds the client secret"},
+		{"key", "PEM file with the private key of private_key_jwt"},
+		{"alg", "The algorithm of --key (default: of its type, and RS256 for RSA)"},
+		{"kid", "The kid that --key is registered with (default: its thumbprint)"},
+		{"assertion-file", "File with the token of another issuer"},
+		{"cert", "PEM file with the TLS client certificate"},
+		{"cert-key", "PEM file with the private key of --cert (default: the file of --cert)"},
+		{"dpop", "Bind the token to the private key in this PEM file"},
+		{"scope", "The scopes to ask for, separated by spaces (default: the Application's default)"},
+		{"resource", "The URI of the API that the token is for (RFC 8707)"},
+		{"ca", "PEM file with the certificates of the CAs to trust, and no others"},
+	} {
+		cmd.Flags().String(flag[0], "", flag[1])
+	}
+	cmd.Flags().Lookup("dpop").NoOptDefVal = newDPoPKey
+	cmd.Flags().Bool("post", false, "Send the secret in the body (client_secret_post) instead of with Basic")
+	cmd.Flags().Bool("raw", false, "Print the token alone")
+	cmd.Flags().Bool("json", false, "Print JSON")
+	cmd.Flags().Duration("timeout", 10*time.Second, "How long to wait for the server")
+	cmd.SetFlagErrorFunc(noAnswerForFlags)
+	return cmd
+}
+
+// newDPoPKey is the file of a key that is in no file.
+const newDPoPKey = "-"
+
+func cmdToken(fl caddycmd.Flags) (int, error) {
+	if err := checkTokenFlags(fl); err != nil {
+		return exitNoAnswer, err
+	}
+	c, err := newTokenClient(fl)
+	if err != nil {
+		return exitNoAnswer, err
+	}
+	token, err := askForToken(fl, c)
+	var refusal *client.Refusal
+	switch {
+	case errors.As(err, &refusal) && refusal.Passing():
+		return exitTryLater, adviseRefused(refusal, fl)
+	case errors.As(err, &refusal):
+		return caddy.ExitCodeFailedStartup, adviseRefused(refusal, fl)
+	case err != nil:
+		return exitNoAnswer, adviseUnreachable(err)
+	}
+	return exit(showToken(fl, c.Server, token))
+}
+
+// askForToken begins to count the time that the server has when everything is read:
+// somebody may have typed the secret.
+func askForToken(fl caddycmd.Flags, c *client.Client) (*client.Token, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), fl.Duration("timeout"))
+	defer cancel()
+	if c.Server.TokenEndpoint == "" {
+		server, err := client.Discover(ctx, c.Web, c.Server.Issuer)
+		if err != nil {
+			return nil, err
+		}
+		c.Server = *server
+	}
+	return c.Token(ctx, client.Request{Scope: fl.String("scope"), Resource: fl.String("resource")})
+}
+
+// shownToken is a token with what it says.
+type shownToken struct {
+	*client.Token
+	Header json.RawMessage `json:"header,omitempty"`
+	Claims json.RawMessage `json:"claims,omitempty"`
+}
+
+func showToken(fl caddycmd.Flags, server client.Server, t *client.Token) error {
+	if t.SecretExpiresAt != "" {
+		fmt.Fprintf(os.Stderr, "warning: the secret expires on %s; get another one\n", printable(t.SecretExpiresAt))
+	}
+	statement := tokenidp.ReadStatement(t.AccessToken)
+	switch {
+	case fl.Bool("raw"):
+		_, err := fmt.Println(t.AccessToken)
+		return err
+	case fl.Bool("json"):
+		return printJSON(shownToken{t, statement.Header, statement.Claims})
+	}
+	var text bytes.Buffer
+	out := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(out, "a %s token from %s, %s\n", printable(t.TokenType), cmp.Or(server.Issuer, server.TokenEndpoint), validity(t.ExpiresIn))
+	if t.Scope != "" && t.Scope != statement.Scope {
+		fmt.Fprintf(out, "the server grants %s\n", printable(t.Scope))
+	}
+	printStatement(out, statement, time.Now())
+	if fl.String("dpop") == newDPoPKey {
+		fmt.Fprintln(out, "the key that it is bound to is forgotten; for a token to use, give --dpop=<file>")
+	}
+	fmt.Fprintln(out, "the token itself is printed with --raw, or with --json")
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	return printRaw(text.Bytes())
+}
+
+func validity(seconds int64) string {
+	if seconds <= 0 || seconds > 1<<31 {
+		return "valid for a time that the server does not tell"
+	}
+	return fmt.Sprintf("valid for %s", time.Duration(seconds)*time.Second)
+}

@@ -1,0 +1,77 @@
+package tokenidp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+)
+
+func (a *adminAPI) serveKeys(w http.ResponseWriter, r *http.Request) error {
+	if err := a.check(r, http.MethodGet); err != nil {
+		return err
+	}
+	all := []adminapi.IssuerKeys{}
+	for _, iss := range a.app.Issuers {
+		keys := adminapi.IssuerKeys{Issuer: iss.Issuer, Keys: []adminapi.Key{}}
+		for _, k := range iss.keys.States() {
+			keys.Keys = append(keys.Keys, newKeyInfo(k))
+		}
+		all = append(all, keys)
+	}
+	return writeAdminJSON(w, all)
+}
+
+func (a *adminAPI) rotateKeys(w http.ResponseWriter, r *http.Request) error {
+	if err := a.check(r, http.MethodPost); err != nil {
+		return err
+	}
+	query := r.URL.Query()
+	iss, err := a.app.issuer(query.Get("issuer"))
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
+	}
+	if !iss.issues {
+		return caddy.APIError{HTTPStatus: http.StatusConflict, Err: fmt.Errorf("this server does not issue for %s; rotate on one that does", iss.Issuer)}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), storageTimeout)
+	defer cancel()
+	plan, err := iss.keys.Rotate(ctx, query.Get("now") == "true")
+	if errors.Is(err, signing.ErrOutside) {
+		return caddy.APIError{HTTPStatus: http.StatusConflict, Err: err}
+	}
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err}
+	}
+	a.logger.Info("signing keys rotated by an operator", zap.String("issuer", iss.Issuer), zap.String("kid", plan.KeyID),
+		zap.Time("signs_from", plan.SignsFrom), zap.Bool("made", plan.Made))
+	return writeAdminJSON(w, adminapi.Rotation{
+		Issuer: iss.Issuer, KeyID: plan.KeyID, Algorithm: plan.Algorithm, SignsFrom: plan.SignsFrom.UTC().Truncate(time.Second),
+		Made: plan.Made, Warning: plan.Warning,
+	})
+}
+
+func newKeyInfo(k signing.KeyState) adminapi.Key {
+	private := ""
+	switch {
+	case k.State == signing.Unreadable:
+	case k.Outside:
+		private = "outside"
+	case k.Encryption != "":
+		private = "encrypted"
+	default:
+		private = "clear"
+	}
+	return adminapi.Key{
+		PrivateKey: private, KeyEncryptionKey: k.Encryption, SignsHere: k.SignsHere,
+		KeyID: k.ID, Algorithm: k.Algorithm, State: string(k.State), Missing: k.Missing, Entry: k.Entry, Cause: k.Cause,
+		CreatedAt: moment(k.CreatedAt), SignsFrom: moment(k.SignsFrom), RetiresAt: moment(k.RetiresAt), DeletesAt: moment(k.DeletesAt),
+	}
+}

@@ -1,0 +1,95 @@
+package tokenidp
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+)
+
+// AccessOffline answers as GET /tokenidp/access does, by a configuration that it does
+// not start.
+func AccessOffline(config []byte, clientID string) (*adminapi.Access, error) {
+	return offline(config, func(_ context.Context, a *App) (*adminapi.Access, error) { return a.access(clientID, time.Now()) })
+}
+
+// ExplainOffline answers as POST /tokenidp/explain does, by a configuration that it
+// does not start.
+func ExplainOffline(config []byte, token string) (*adminapi.Explanation, error) {
+	return offline(config, func(ctx context.Context, a *App) (*adminapi.Explanation, error) { return a.explain(ctx, token) })
+}
+
+// offline has a configuration that it does not start answer a question. Of that it
+// provisions the storage, the issuers and every verify, and nothing else: the handlers
+// that issue would make a signing key, and other modules certificates. Keys come from
+// the storage and from files, never from the network.
+func offline[T any](config []byte, ask func(ctx context.Context, a *App) (T, error)) (answer T, err error) {
+	var cfg struct {
+		Storage json.RawMessage            `json:"storage"`
+		Apps    map[string]json.RawMessage `json:"apps"`
+	}
+	if err := json.Unmarshal(config, &cfg); err != nil { //nolint:forbidigo // the operator's own configuration
+		return answer, fmt.Errorf("decoding the configuration: %w", err)
+	}
+	if cfg.Apps["tokenidp"] == nil {
+		return answer, errNotConfigured
+	}
+	verifies, err := verifiesFor(config, "")
+	if err != nil {
+		return answer, err
+	}
+	quiet := &caddy.Logging{Logs: map[string]*caddy.CustomLog{"default": {BaseLog: caddy.BaseLog{Level: "WARN"}}}}
+	ctx, err := caddy.ProvisionContext(&caddy.Config{StorageRaw: cfg.Storage, Logging: quiet})
+	if err != nil {
+		return answer, err
+	}
+	ctx, end := caddy.NewContext(ctx)
+	defer end()
+	a, err := provisionOffline(ctx, cfg.Apps["tokenidp"], verifies)
+	if err != nil {
+		return answer, err
+	}
+	return ask(ctx, a)
+}
+
+var errNotConfigured = errors.New("no issuer is configured")
+
+func provisionOffline(ctx caddy.Context, app json.RawMessage, verifies []configuredVerify) (*App, error) {
+	offline := new(offlineApp)
+	ctx.Context = context.WithValue(ctx.Context, offlineKey{}, offline)
+	module, err := ctx.LoadModuleByID("tokenidp", app)
+	if err != nil {
+		return nil, err
+	}
+	offline.app = module.(*App)
+	for _, v := range verifies {
+		if _, err := ctx.LoadModuleByID("http.handlers.verify", v.raw); err != nil {
+			return nil, err
+		}
+	}
+	return offline.app, nil
+}
+
+// offlineApp is the App of a configuration that is provisioned to answer a question.
+type offlineApp struct{ app *App }
+
+type offlineKey struct{}
+
+// offlineFrom is nil for a configuration that is to run.
+func offlineFrom(ctx context.Context) *offlineApp {
+	offline, _ := ctx.Value(offlineKey{}).(*offlineApp)
+	return offline
+}
+
+// noNetwork is the transport of what is asked offline.
+type noNetwork struct{}
+
+func (noNetwork) RoundTrip(*http.Request) (*http.Response, error) {
+	return nil, errors.New("offline, keys come from the storage alone")
+}

@@ -1,0 +1,196 @@
+package tokenidp
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+func (a *adminAPI) serveRevocations(w http.ResponseWriter, r *http.Request) error {
+	if err := a.check(r, http.MethodGet); err != nil {
+		return err
+	}
+	h := a.app.state.Health()
+	return writeAdminJSON(w, adminapi.Revocations{
+		State: h.Kind, Revocations: h.Revocations, Bytes: h.Bytes, Synced: h.Synced, LastSync: moment(h.LastSync), Problem: h.Problem, Warnings: h.Warnings,
+	})
+}
+
+// revokeTokens takes a token from the body alone: Caddy logs the URIs and headers
+// that its admin endpoint is asked with. No error repeats what was sent.
+func (a *adminAPI) revokeTokens(w http.ResponseWriter, r *http.Request) error {
+	if err := a.check(r, http.MethodPost); err != nil {
+		return err
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxExplained))
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusRequestEntityTooLarge, Err: errors.New("the body cannot be read, or has more than 64 KiB")}
+	}
+	order, err := readRevocationOrder(body)
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
+	}
+	report, err := a.app.obey(r, order, time.Now())
+	if err != nil {
+		return err
+	}
+	a.logger.Info("tokens revoked by an operator", zap.String("issuer", report.Issuer), zap.String("jti", report.TokenID),
+		zap.String("client_id", report.ClientID), zap.Bool("all", report.All), zap.Timep("before", report.Before), zap.Timep("until", report.Until))
+	return writeAdminJSON(w, report)
+}
+
+var errRevocationOrder = errors.New(`the body must say one thing to revoke: {"token": …}, {"issuer": …, "jti": …}, {"issuer": …, "client_id": …} or {"issuer": …, "all": true}, with "before" and "until" as RFC 3339 has them`)
+
+// readRevocationOrder reads strictly: what is misspelled must not revoke more.
+func readRevocationOrder(body []byte) (*adminapi.RevokeRequest, error) {
+	members, err := strictjson.Object(body)
+	if err != nil {
+		return nil, errRevocationOrder
+	}
+	order := new(adminapi.RevokeRequest)
+	for name, value := range members {
+		if !setMember(order, name, value) {
+			return nil, errRevocationOrder
+		}
+	}
+	things := 0
+	for _, asked := range []bool{order.Token != "", order.TokenID != "", order.ClientID != "", order.All && order.Issuer != ""} {
+		if asked {
+			things++
+		}
+	}
+	single := order.Token != "" || order.TokenID != ""
+	if things != 1 || order.All && order.ClientID != "" || single && (order.All || order.Before != nil) {
+		return nil, errRevocationOrder
+	}
+	return order, nil
+}
+
+func setMember(o *adminapi.RevokeRequest, name string, value any) (ok bool) {
+	texts := map[string]*string{"issuer": &o.Issuer, "token": &o.Token, "jti": &o.TokenID, "client_id": &o.ClientID}
+	times := map[string]**time.Time{"before": &o.Before, "until": &o.Until}
+	switch {
+	case name == "all":
+		o.All, ok = value.(bool)
+		return ok && o.All
+	case texts[name] != nil:
+		*texts[name], ok = value.(string)
+		return ok && *texts[name] != ""
+	case times[name] != nil:
+		text, _ := value.(string)
+		t, err := time.Parse(time.RFC3339, text)
+		*times[name] = moment(t)
+		return err == nil
+	}
+	return false
+}
+
+// foreignLifetime is how long tokens of a trusted issuer are taken to live, where
+// nobody says.
+const foreignLifetime = 24 * time.Hour
+
+// obey revokes what the operator wants. Errors are for him.
+func (a *App) obey(r *http.Request, order *adminapi.RevokeRequest, now time.Time) (*adminapi.RevokeResult, error) {
+	report := &adminapi.RevokeResult{RevokeRequest: *order, State: a.state.Health().Kind}
+	err := a.complete(r, report, now)
+	if err != nil {
+		return nil, caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
+	}
+	revocation := state.Revocation{Issuer: report.Issuer, TokenID: report.TokenID, ClientID: report.ClientID, Until: *report.Until}
+	if report.TokenID != "" {
+		revocation.ClientID = ""
+	} else {
+		revocation.Before = *report.Before
+	}
+	err = revokeDurably(r.Context(), a.state, revocation)
+	if refusal, ok := errors.AsType[*oauth.Error](err); ok {
+		err = caddy.APIError{HTTPStatus: refusal.Status, Err: fmt.Errorf("it is not certain that this is revoked; try again: %w", refusal)}
+	}
+	return report, err
+}
+
+// complete turns an order into what is revoked.
+func (a *App) complete(r *http.Request, report *adminapi.RevokeResult, now time.Time) error {
+	if report.Token != "" {
+		return a.completeToken(r, report)
+	}
+	issuer, err := a.tokenIssuer(report.Issuer)
+	if err != nil {
+		return err
+	}
+	report.Issuer = issuer.id()
+	if report.TokenID == "" && report.Before == nil {
+		report.Before = moment(now)
+	}
+	if report.Before != nil && report.Before.After(now) {
+		return errors.New("before is ahead: what is issued from now on would be revoked too")
+	}
+	lifetime := maxTokenLifetime
+	if isTrusted(issuer) {
+		lifetime = foreignLifetime
+	}
+	ends := now.Add(lifetime + verifier.MaxLeeway)
+	switch {
+	case report.Until == nil:
+		report.Until = moment(ends)
+	case !isTrusted(issuer):
+		return fmt.Errorf("until is for the tokens of a trusted issuer; those issued here live %s at most", maxTokenLifetime)
+	case !report.Until.After(now):
+		return errors.New("until is in the past: when has the last of these tokens expired?")
+	}
+	if isTrusted(issuer) && !report.Until.After(ends) {
+		report.Warnings = append(report.Warnings, fmt.Sprintf("a token of this issuer that expires after %s works again then; name a later time with until", report.Until.Format(time.RFC3339)))
+	}
+	if iss, ok := issuer.(*Issuer); ok && report.ClientID != "" && !iss.declares(report.ClientID) {
+		report.Warnings = append(report.Warnings, "no Application here has this client_id; look at its spelling")
+	}
+	return nil
+}
+
+// completeToken finds out which token it is, which must be one that can be used.
+func (a *App) completeToken(r *http.Request, report *adminapi.RevokeResult) error {
+	all, err := a.anyIssuer()
+	if err != nil {
+		return err
+	}
+	claims, err := all.Verify(r.Context(), report.Token)
+	report.Token = ""
+	refusal, refused := errors.AsType[*verifier.Refusal](err)
+	switch {
+	case refused && refusal.Reason == verifier.Expired:
+		return errors.New("the token has expired: there is nothing to revoke")
+	case refused:
+		return fmt.Errorf("this is no token that is accepted here, so nothing is revoked: %s", refusal.Reason)
+	case err != nil:
+		return err
+	case report.Issuer != "" && report.Issuer != claims.Issuer:
+		return fmt.Errorf("the token is of another issuer: %s", claims.Issuer)
+	case report.Until != nil:
+		return errors.New("until is not needed: the token says when it expires")
+	case claims.ID == "":
+		return errors.New("the token has no jti to revoke it by; revoke all tokens of its client")
+	}
+	report.Issuer, report.TokenID, report.ClientID, report.Until = claims.Issuer, claims.ID, claims.ClientID, moment(claims.ExpiresAt)
+	return nil
+}
+
+// declares tells whether it has the Application, as far as is known here.
+func (iss *Issuer) declares(clientID string) bool {
+	set := iss.applications.Load()
+	if set == nil {
+		return true
+	}
+	_, ok := set.Application(clientID)
+	return ok
+}

@@ -1,0 +1,97 @@
+package tokenidp
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
+)
+
+func (a *adminAPI) serveStatus(w http.ResponseWriter, r *http.Request) error {
+	if err := a.check(r, http.MethodGet); err != nil {
+		return err
+	}
+	return writeAdminJSON(w, a.app.status(time.Now()))
+}
+
+func (a *App) status(now time.Time) adminapi.Status {
+	s := adminapi.Status{Ready: a.ready(), Issuers: []adminapi.IssuerStatus{}, Trusted: a.trusted(), State: newStateStatus(a.state.Health())}
+	for _, iss := range a.Issuers {
+		s.Issuers = append(s.Issuers, iss.status(now))
+	}
+	return s
+}
+
+func (iss *Issuer) status(now time.Time) adminapi.IssuerStatus {
+	s := adminapi.IssuerStatus{Issuer: iss.Issuer, Issues: iss.issues, Files: []adminapi.FileStatus{}, Problems: []string{}}
+	if set := iss.applications.Load(); set != nil {
+		all := set.Applications()
+		active := countActive(all)
+		s.Applications = map[string]int{"active": active, "inactive": len(all) - active}
+		s.Secrets = countSecrets(set, now)
+	}
+	if iss.library != nil {
+		for _, f := range iss.library.Status() {
+			file := adminapi.FileStatus{Path: f.Path, Applications: f.Applications, LoadedAt: moment(f.LoadedAt), ChangedAt: moment(f.ChangedAt), Problem: f.Problem}
+			if f.Problem != "" {
+				file.Since = moment(f.Since)
+				s.Problems = append(s.Problems, "the newest version of "+f.Path+" is not in force: "+f.Problem)
+			}
+			s.Files = append(s.Files, file)
+		}
+	}
+	for _, k := range iss.keys.States() {
+		switch k.State {
+		case signing.Active:
+			s.ActiveKey = k.ID
+		case signing.Unreadable:
+			s.Problems = append(s.Problems, "the key entry "+k.Entry+" cannot be used: "+k.Cause)
+		case signing.Next, signing.Retired:
+		}
+	}
+	if s.ActiveKey == "" {
+		s.Problems = append(s.Problems, "there is no signing key")
+	}
+	for _, problem := range []*string{iss.keysProblem.Load(), iss.lastUseProblem.Load()} {
+		if problem != nil && *problem != "" {
+			s.Problems = append(s.Problems, *problem)
+		}
+	}
+	return s
+}
+
+// countSecrets are the secrets of active Applications by validity.
+func countSecrets(set *application.Set, now time.Time) map[string]int {
+	count := map[string]int{string(application.Valid): 0, string(application.Expiring): 0, string(application.Expired): 0}
+	for s := range set.Secrets() {
+		if s.Application.Active {
+			count[string(s.ValidityAt(now))]++
+		}
+	}
+	return count
+}
+
+func newStateStatus(h state.Health) adminapi.StateStatus {
+	return adminapi.StateStatus{
+		Kind: h.Kind, Synced: h.Synced, LastSync: moment(h.LastSync),
+		Revocations: h.Revocations, Identifiers: h.Identifiers, Bytes: h.Bytes,
+		Warnings: append([]string{}, h.Warnings...), Problems: append([]string{}, stateProblems(h)...),
+	}
+}
+
+// stateProblems are what is not in order, in words.
+func stateProblems(h state.Health) (problems []string) {
+	switch {
+	case h.Problem != "":
+		problems = append(problems, "the shared state is not current: "+h.Problem)
+	case !h.Synced:
+		problems = append(problems, "the shared state was never read since this server started")
+	}
+	for _, w := range h.Warnings {
+		problems = append(problems, "shared state: "+w)
+	}
+	return problems
+}
