@@ -345,17 +345,64 @@ func TestEveryReasonIsExplained(t *testing.T) {
 	}
 }
 
-// Links within the repository lead somewhere.
+// Links within the repository lead to a file, and to a heading of it.
 func TestLinksOfDocuments(t *testing.T) {
 	t.Parallel()
 	others := []string{"../xcaddy.md", "../CHANGELOG.md", "../SECURITY.md", "../CONTRIBUTING.md"}
 	for _, path := range append(documents(t), others...) {
-		for _, match := range regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`).FindAllStringSubmatch(read(t, path), -1) {
+		for _, match := range regexp.MustCompile(`\]\(([^)#]*)(?:#([^)]*))?\)`).FindAllStringSubmatch(read(t, path), -1) {
 			if strings.Contains(match[1], "://") {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join(filepath.Dir(path), match[1])); err != nil {
+			target := path
+			if match[1] != "" {
+				target = filepath.Join(filepath.Dir(path), match[1])
+			}
+			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s: %v", path, err)
+				continue
+			}
+			if match[2] != "" && !slices.Contains(anchors(read(t, target)), match[2]) {
+				t.Errorf("%s: %s has no heading #%s", path, target, match[2])
+			}
+		}
+	}
+}
+
+// anchors returns what headings are called in links, as GitHub makes it from their
+// text.
+func anchors(document string) []string {
+	var found []string
+	fenced := false
+	for _, line := range strings.Split(document, "\n") {
+		if strings.HasPrefix(line, "```") {
+			fenced = !fenced
+		}
+		if !fenced && strings.HasPrefix(line, "#") {
+			text := strings.ToLower(strings.TrimLeft(line, "# "))
+			found = append(found, strings.ReplaceAll(regexp.MustCompile(`[^\w -]`).ReplaceAllString(text, ""), " ", "-"))
+		}
+	}
+	return found
+}
+
+// The README links every document and every example in its lists.
+func TestReadmeListsEveryDocument(t *testing.T) {
+	t.Parallel()
+	readme := read(t, "../README.md")
+	for section, pattern := range map[string]string{"## Documents": "../docs/*.md", "## Examples": "../examples/*"} {
+		_, list, found := strings.Cut(readme, section+"\n")
+		if !found {
+			t.Errorf("README.md has no section %q", section)
+		}
+		list, _, _ = strings.Cut(list, "\n## ")
+		paths, err := filepath.Glob(pattern)
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("%d documents at %s, %v", len(paths), pattern, err)
+		}
+		for _, path := range paths {
+			if link := "](" + strings.TrimPrefix(path, "../") + ")"; !strings.Contains(list, link) {
+				t.Errorf("README.md has no link %s under %s", link, section)
 			}
 		}
 	}
