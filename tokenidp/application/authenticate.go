@@ -1,13 +1,12 @@
 package application
 
 import (
-	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"strings"
-	"sync"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // Match is what could be told about a presented secret without a slow hash.
@@ -88,7 +87,7 @@ type candidate struct {
 	refused   bool
 	digest    [sha256.Size]byte
 	tagged    bool
-	tag       tag
+	tag       secret.Tag
 }
 
 func newCandidate(presented string) candidate {
@@ -116,7 +115,7 @@ func (c *candidate) compare(s *Secret) Match {
 	}
 	if known := s.remembered.Load(); known != nil {
 		if !c.tagged {
-			c.tag, c.tagged = newTag([]byte(c.presented)), true
+			c.tag, c.tagged = secret.NewTag([]byte(c.presented)), true
 		}
 		return matchIf(subtle.ConstantTimeCompare(c.tag[:], known[:]))
 	}
@@ -133,24 +132,7 @@ func matchIf(equal int) Match {
 	return NoMatch
 }
 
-// tag stands for a secret in memory: its HMAC under a key that no other process
-// has. One that got out without the key could not be tried against a dictionary.
-type tag [sha256.Size]byte
-
-var processKey = sync.OnceValue(func() []byte {
-	key := make([]byte, sha256.Size)
-	_, _ = rand.Read(key) // it never returns an error
-	return key
-})
-
-func newTag(secret []byte) (t tag) {
-	mac := hmac.New(sha256.New, processKey())
-	mac.Write(secret)
-	mac.Sum(t[:0])
-	return t
-}
-
-func (s *Secret) remember(secret string) {
-	t := newTag([]byte(secret))
+func (s *Secret) remember(presented string) {
+	t := secret.NewTag([]byte(presented))
 	s.remembered.Store(&t)
 }

@@ -3,6 +3,8 @@ package application
 import (
 	"fmt"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // file is one file: its newest version, and the one in force.
@@ -10,7 +12,7 @@ type file struct {
 	key   string // its absolute path
 	print fingerprint
 	// unfinished is the sum of a version that may be half-written; zero: none.
-	unfinished tag
+	unfinished secret.Tag
 	// missing: the look before did not find it either.
 	missing bool
 	// gone: it is to be removed from what is in force.
@@ -36,7 +38,7 @@ func (f *file) look(now time.Time, o Options) (changed bool) {
 	back := f.gone
 	f.gone, f.missing = false, false
 	if f.newest != nil && f.print.same(now) && unchanged(f.newest.mounted, now) {
-		f.unfinished = tag{}
+		f.unfinished = secret.Tag{}
 		return back
 	}
 	is := f.print
@@ -73,7 +75,7 @@ func (f *file) look(now time.Time, o Options) (changed bool) {
 // now counts when a second look finds the same.
 func (f *file) mayBeUnfinished(is *fingerprint) bool {
 	before := f.unfinished
-	f.unfinished = tag{}
+	f.unfinished = secret.Tag{}
 	if is.failure != "" || is.settled || is.sum == f.print.sum || is.sum == before {
 		return false
 	}
@@ -90,8 +92,8 @@ func (f *file) miss() (gone bool) {
 }
 
 func unchanged(mounted []*fingerprint, now time.Time) bool {
-	for _, secret := range mounted {
-		if !secret.same(now) {
+	for _, m := range mounted {
+		if !m.same(now) {
 			return false
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // mostFileSize is in bytes; it holds some 50,000 Applications.
@@ -18,7 +20,7 @@ type fingerprint struct {
 	most int64 // bytes
 
 	info    fs.FileInfo // of what the path leads to; nil if it could not be read
-	sum     tag         // of the bytes; a plain hash of a mounted secret could be tried against a dictionary
+	sum     secret.Tag  // of the bytes; a plain hash of a mounted secret could be tried against a dictionary
 	failure string      // why it could not be read, or ""
 	settled bool        // a later write would show in info
 }
@@ -30,12 +32,12 @@ const settling = 2 * time.Second
 // read reads the file and remembers what it was. Its error leaves the path out.
 func (f *fingerprint) read(now time.Time) ([]byte, error) {
 	data, info, err := readRegular(f.path, f.most)
-	f.info, f.sum, f.failure, f.settled = info, tag{}, "", false
+	f.info, f.sum, f.failure, f.settled = info, secret.Tag{}, "", false
 	if err != nil {
 		f.failure = err.Error()
 		return nil, err
 	}
-	f.sum = newTag(data)
+	f.sum = secret.NewTag(data)
 	f.settled = now.Sub(info.ModTime()) >= settling
 	return data, nil
 }

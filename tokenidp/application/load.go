@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // Options are what loading needs of its surroundings.
@@ -24,7 +26,7 @@ func Load(patterns []string, o Options) (*Set, error) {
 // so it never changes.
 type content struct {
 	file         string
-	sum          tag // of the bytes it was read from
+	sum          secret.Tag // of the bytes it was read from
 	resources    []*Resource
 	applications []*Application
 	// definitions are those of resources and scopes.

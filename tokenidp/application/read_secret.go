@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 const (
@@ -108,7 +110,7 @@ func (l *loader) hash(m *mapping, s *Secret) {
 		m.failField(at, "hash", "is not usable: %v", err)
 		return
 	}
-	s.stored = newTag([]byte(encoded))
+	s.stored = secret.NewTag([]byte(encoded))
 }
 
 // mountedSecret reads a secret that is a file of its own. Only its tag stays in memory.
@@ -135,15 +137,15 @@ func (l *loader) mountedSecret(m *mapping, a *Application, s *Secret) {
 		fail(at, "file %s %v", path, err)
 		return
 	}
-	secret := withoutNewline(string(data))
-	if err := checkMounted(secret); err != nil {
+	mounted := withoutNewline(string(data))
+	if err := checkMounted(mounted); err != nil {
 		fail(at, "file %s: %v", path, err)
 		return
 	}
 	if mode := f.info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
 		m.warn(at, "file %s is open to others than its owner (mode %04o); chmod 600 it", path, mode)
 	}
-	s.remember(secret)
+	s.remember(mounted)
 	s.stored = *s.remembered.Load()
 }
 

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode/utf8"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // Secret is one of an Application's secrets, as something to compare with: the
@@ -27,11 +29,11 @@ type Secret struct {
 	digest *[sha256.Size]byte
 	slow   slowHash
 	// remembered is the tag of the secret that has once matched slow.
-	remembered atomic.Pointer[tag]
+	remembered atomic.Pointer[secret.Tag]
 
 	// stored stands for what is in the file, to find the same again elsewhere, or
 	// in another version.
-	stored tag
+	stored secret.Tag
 	line   int
 }
 

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // part is what a Set takes from one file: a version of it, and the Applications
@@ -138,17 +140,17 @@ func (s *Set) warnOfShared(warnings []problems, applications int) {
 	owners := make(owners, applications)
 	for i, c := range s.contents {
 		for _, a := range c.applications {
-			for _, secret := range a.Secrets {
-				if secret.stored == (tag{}) {
+			for _, s := range a.Secrets {
+				if s.stored == (secret.Tag{}) {
 					continue
 				}
-				if other := owners.of(secret.stored, a); other != "" {
-					warnings[i].add(position{c.file, secret.line}, "%s: secret %s: application %q has the same secret; give each its own",
-						a.what(), quoted(secret.ID), other)
+				if other := owners.of(s.stored, a); other != "" {
+					warnings[i].add(position{c.file, s.line}, "%s: secret %s: application %q has the same secret; give each its own",
+						a.what(), quoted(s.ID), other)
 				}
 			}
 			for _, shared := range a.shareables() {
-				if other := owners.of(newTag([]byte(shared.what+" "+shared.value)), a); other != "" {
+				if other := owners.of(secret.NewTag([]byte(shared.what+" "+shared.value)), a); other != "" {
 					warnings[i].add(a.at, "%s: application %q has the same %s; give each its own", a.what(), other, shared.what)
 				}
 			}
@@ -157,10 +159,10 @@ func (s *Set) warnOfShared(warnings []problems, applications int) {
 }
 
 // owners are the client ids of what only one Application should have.
-type owners map[tag]string
+type owners map[secret.Tag]string
 
 // of is another Application that has the same, or "".
-func (o owners) of(t tag, a *Application) string {
+func (o owners) of(t secret.Tag, a *Application) string {
 	other, found := o[t]
 	if !found {
 		o[t] = a.ClientID
