@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
@@ -149,7 +150,7 @@ func TestF07BrokenFileIsLoggedAndCounted(t *testing.T) {
 	}
 	save(good)
 	o := newObserved(t)
-	o.library = application.NewLibrary([]string{file}, application.Options{})
+	o.library = live.NewLibrary([]string{file}, application.Options{})
 	set, err := o.library.Load()
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
@@ -116,7 +117,7 @@ type Issuer struct {
 	storage       string                          // tells the storage from another
 	issues        bool                            // a handler of this configuration issues tokens
 	ensured       bool                            // the keys are as configured; for maintainKeysOnce alone
-	library       *application.Library            // nil without Applications
+	library       *live.Library                   // nil without Applications
 	applications  atomic.Pointer[application.Set] // in force; nil without
 	dependents    []dependent
 	metrics       *metrics

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
 )
 
 // watchInterval is how often the files of the Applications are looked at. It
@@ -28,7 +29,7 @@ func (iss *Issuer) loadApplications() error {
 		return nil
 	}
 	repl := caddy.NewReplacer()
-	iss.library = application.NewLibrary(iss.Applications, application.Options{
+	iss.library = live.NewLibrary(iss.Applications, application.Options{
 		Expand: func(s string) (string, error) { return repl.ReplaceOrErr(s, true, true) },
 	})
 	set, err := iss.library.Load()

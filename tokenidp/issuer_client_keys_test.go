@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/certmagic"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
@@ -92,7 +93,7 @@ func publishers(t *testing.T, fields ...string) *application.Set {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	set, err := application.Load([]string{file}, application.Options{})
+	set, err := live.NewLibrary([]string{file}, application.Options{}).Load()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,9 +19,6 @@ type Federation struct {
 	Claims []verifier.ClaimRule
 	// Source is the "file:line" of its definition.
 	Source string
-
-	// says is what it says, for the log.
-	says string
 }
 
 // FederatedIssuers are those that any active Application relies on, sorted.

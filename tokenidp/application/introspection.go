@@ -31,8 +31,8 @@ func (l *loader) introspectorsOf(m *mapping, r *Resource) {
 // neither get a token nor ask about one.
 func (s *Set) checkIntrospectors(errs []problems) {
 	named := make(map[string]bool)
-	for i, c := range s.contents {
-		for _, in := range c.introspectors {
+	for i, d := range s.documents {
+		for _, in := range d.introspectors {
 			named[in.clientID] = true
 			if s.byClientID[in.clientID] == nil {
 				errs[i].add(in.at, "resource %s: introspection names %s, which no application has as its client_id; %s",
@@ -40,8 +40,8 @@ func (s *Set) checkIntrospectors(errs []problems) {
 			}
 		}
 	}
-	for i, c := range s.contents {
-		for _, a := range c.scopeless {
+	for i, d := range s.documents {
+		for _, a := range d.scopeless {
 			if a.at.line != 0 && !named[a.ClientID] {
 				errs[i].add(a.at, "%s: scopes is missing; without any, it can never get a token", a.what())
 			}

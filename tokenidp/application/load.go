@@ -1,12 +1,15 @@
 package application
 
 import (
+	"io/fs"
 	"time"
 
 	"gopkg.in/yaml.v3"
-
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
+
+// MaxFileSize is the most that a file of Applications may have, in bytes. It holds
+// some 50,000 Applications.
+const MaxFileSize = 16 << 20
 
 // Options are what loading needs of its surroundings.
 type Options struct {
@@ -15,18 +18,15 @@ type Options struct {
 	Expand func(string) (string, error)
 	// Now decides what has expired already; nil: time.Now.
 	Now func() time.Time
+	// ReadFile reads the files that a file of Applications names, such as mounted
+	// secrets; nil: [ReadFile].
+	ReadFile func(path string, most int64) ([]byte, fs.FileInfo, error)
 }
 
-// Load reads files that are not going to change; see Library.
-func Load(patterns []string, o Options) (*Set, error) {
-	return NewLibrary(patterns, o).Load()
-}
-
-// content is what one version of one file says, taken by itself. Sets share it,
-// so it never changes.
-type content struct {
+// Document is what one version of one file says, taken by itself. It never
+// changes, and several Sets may share it.
+type Document struct {
 	file         string
-	sum          secret.Tag // of the bytes it was read from
 	resources    []*Resource
 	applications []*Application
 	// definitions are those of resources and scopes.
@@ -40,13 +40,11 @@ type content struct {
 	introspectors []introspector
 	// inactive are the client_ids with `active: false`, even if errors has more to
 	// say about them.
-	inactive []string
-	// mounted are the secrets that are files of their own.
-	mounted     []*fingerprint
+	inactive    []string
 	hashingTime time.Duration
 	warnings    problems
 
-	// errors make the content unusable.
+	// errors make the Document unusable.
 	errors problems
 	// incomplete: some resource could not be read, so its scopes are not known.
 	incomplete bool
@@ -73,18 +71,34 @@ type introspector struct {
 	at       position
 }
 
-func (c *content) broken() bool { return c.incomplete || c.errors.any() }
-
-// unreadable is the content of a file that has none.
-func unreadable(file string, err error) *content {
-	c := &content{file: file, incomplete: true}
-	c.errors.add(position{file: file}, "%v", err)
-	return c
+// Unreadable returns the Document of a file that cannot be read: err is its one
+// mistake.
+func Unreadable(file string, err error) *Document {
+	d := &Document{file: file, incomplete: true}
+	d.errors.add(position{file: file}, "%v", err)
+	return d
 }
+
+// Broken reports whether the Document has a mistake, and so cannot be part of a Set.
+func (d *Document) Broken() bool { return d.incomplete || d.errors.any() }
+
+// Err returns nil, or an error with a line "file:line: …" for each of the first 20
+// mistakes.
+func (d *Document) Err() error { return report([]problems{d.errors.clone()}) }
+
+// Applications returns those that the file defines, in its order. Read it only.
+func (d *Document) Applications() []*Application { return d.applications }
+
+// Resources returns those that the file defines, in its order. Read it only.
+func (d *Document) Resources() []*Resource { return d.resources }
+
+// Inactive returns the client_ids of the entries with `active: false`, also of
+// those that have a mistake, and those of a Document that is broken.
+func (d *Document) Inactive() []string { return d.inactive }
 
 // loader reads one file.
 type loader struct {
-	*content
+	*Document
 	options Options
 	now     time.Time
 	// defined leads from "client_id x", "resource x" or "scope x" to its definition.
@@ -93,17 +107,24 @@ type loader struct {
 	names map[string]string
 }
 
-// read never fails as a whole: what it found wrong is in the content's errors.
-func read(file string, data []byte, o Options) *content {
+// Read reads one version of a file, which has at most MaxFileSize bytes. It never
+// fails as a whole: what is wrong is in the Document.
+func Read(file string, data []byte, o Options) *Document {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.ReadFile == nil {
+		o.ReadFile = ReadFile
+	}
 	l := &loader{
-		content: &content{file: file},
-		options: o,
-		now:     o.Now(),
-		defined: make(map[string]position),
-		names:   make(map[string]string),
+		Document: &Document{file: file},
+		options:  o,
+		now:      o.Now(),
+		defined:  make(map[string]position),
+		names:    make(map[string]string),
 	}
 	l.document(data)
-	return l.content
+	return l.Document
 }
 
 func (l *loader) document(data []byte) {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,12 +26,26 @@ func write(t testing.TB, files map[string]string) (dir string) {
 	return dir
 }
 
-// loadFrom loads the patterns from dir at noon. Its error and warnings leave dir out.
-func loadFrom(dir string, patterns ...string) (set *Set, warnings []string, failure string) {
-	for i := range patterns {
-		patterns[i] = filepath.Join(dir, patterns[i])
+// load reads the files and unites them.
+func load(o Options, paths ...string) (*Set, error) {
+	var parts []Part
+	for _, path := range paths {
+		data, _, err := ReadFile(path, MaxFileSize)
+		if err != nil {
+			parts = append(parts, Part{Document: Unreadable(path, err)})
+		} else {
+			parts = append(parts, Part{Document: Read(path, data, o)})
+		}
 	}
-	set, err := Load(patterns, Options{Now: func() time.Time { return noon }})
+	return Union(parts)
+}
+
+// loadFrom loads the files from dir at noon. Its error and warnings leave dir out.
+func loadFrom(dir string, paths ...string) (set *Set, warnings []string, failure string) {
+	for i := range paths {
+		paths[i] = filepath.Join(dir, paths[i])
+	}
+	set, err := load(Options{Now: func() time.Time { return noon }}, paths...)
 	if err != nil {
 		return set, nil, strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), "")
 	}
@@ -71,61 +83,12 @@ func clientIDs(s *Set) string {
 	return strings.Join(ids, " ")
 }
 
-func TestLoadSeveralFiles(t *testing.T) {
-	dir := write(t, map[string]string{
-		"teams/b.yaml": team("b"), "teams/a.yaml": team("a"), "teams/.a.yaml": team("a"), "teams/readme.md": "x",
-		"z.yaml": team("z"), ".hidden/h.yaml": team("h"),
-	})
-	for _, row := range []struct {
-		name     string
-		patterns []string
-		ids      string
-		files    string
-	}{
-		{"one", []string{"z.yaml"}, "z", "z.yaml"},
-		{"a glob, in its order", []string{"teams/*.yaml"}, "a b", "teams/a.yaml teams/b.yaml"},
-		{"both, in the order named", []string{"z.yaml", "teams/*.yaml"}, "a b z", "z.yaml teams/a.yaml teams/b.yaml"},
-		{"one path twice", []string{"teams/*.yaml", "teams/../teams/a.yaml"}, "a b", "teams/a.yaml teams/b.yaml"},
-		{"hidden, when asked for", []string{"teams/.*.yaml"}, "a", "teams/.a.yaml"},
-		{"a hidden folder, when asked for", []string{".hidden/*.yaml"}, "h", ".hidden/h.yaml"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			set, _, failure := loadFrom(dir, slices.Clone(row.patterns)...)
-			if failure != "" {
-				t.Fatal(failure)
-			}
-			if got := clientIDs(set); got != row.ids {
-				t.Errorf("applications %s, want %s", got, row.ids)
-			}
-			var files []string
-			for _, f := range set.Files() {
-				rel, _ := filepath.Rel(dir, f)
-				files = append(files, filepath.ToSlash(rel))
-			}
-			if got := strings.Join(files, " "); got != row.files {
-				t.Errorf("files %s, want %s", got, row.files)
-			}
-		})
-	}
-}
-
-func TestLoadFromTheWorkingDirectory(t *testing.T) {
-	t.Chdir(write(t, map[string]string{"a.yaml": team("a")}))
-	set, err := Load([]string{"a.yaml"}, Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a, _ := set.Application("a"); a.Source != "a.yaml:5" {
-		t.Errorf("source %s", a.Source)
-	}
-}
-
 func TestScopesOfAnotherFile(t *testing.T) {
 	dir := write(t, map[string]string{
 		"1.yaml": "applications:\n  - client_id: x\n    active: false\n    scopes: [b.read]\n",
 		"2.yaml": team("b"),
 	})
-	set, _, failure := loadFrom(dir, "*.yaml")
+	set, _, failure := loadFrom(dir, "1.yaml", "2.yaml")
 	if failure != "" {
 		t.Fatal(failure)
 	}
@@ -135,109 +98,22 @@ func TestScopesOfAnotherFile(t *testing.T) {
 	}
 }
 
-func TestFileErrors(t *testing.T) {
-	dir := write(t, map[string]string{
-		"a.yaml": team("a"), "b.yaml": team("b"), "again.yaml": team("a"), "dir.yaml/x": "",
-		"large.yaml": "# " + strings.Repeat("x", 16<<20),
-		"wrong.yaml": "applications:\n  - client_id: x\n    active: false\n    scopes: [none]\n",
-		"empty.yaml": "",
-	})
-	for _, row := range []struct {
-		name     string
-		patterns []string
-		want     string
-	}{
-		{"none named", nil, "applications: no file is named"},
-		{"missing", []string{"a.yaml", "missing.yaml"}, "missing.yaml: cannot be read: no such file or directory"},
-		{"a glob without files", []string{"a.yaml", "*.yml"}, "*.yml: no file matches"},
-		{"a broken glob", []string{"[.yaml"}, "[.yaml: not a pattern of file names: syntax error in pattern"},
-		{"a directory", []string{"dir.yaml"}, "dir.yaml: is a directory, not a file"},
-		{"too large", []string{"large.yaml"}, "large.yaml: is larger than 16777216 bytes"},
-		{"empty", []string{"a.yaml", "empty.yaml"}, "empty.yaml:1: is empty; if there is to be no application, write `applications: []`"},
-		{
-			"defined in two files, with both places",
-			[]string{"a.yaml", "b.yaml", "again.yaml"},
-			"again.yaml:2: resource \"a-api\": resource \"a-api\" is already defined at a.yaml:2\n" +
-				"again.yaml:3: resource \"a-api\": scope \"a.read\" is already defined at a.yaml:3\n" +
-				"again.yaml:5: application \"a\": client_id \"a\" is already defined at a.yaml:5",
-		},
-		{
-			"a scope that no file defines",
-			[]string{"a.yaml", "wrong.yaml"},
-			`wrong.yaml:4: application "x": scope "none" is owned by no resource; known: a.read`,
-		},
-		{
-			"no consequences of a missing file are reported",
-			[]string{"wrong.yaml", "missing.yaml"},
-			"missing.yaml: cannot be read: no such file or directory",
-		},
-		{
-			"in the order of the files",
-			[]string{"missing.yaml", "empty.yaml", "dir.yaml"},
-			"missing.yaml: cannot be read: no such file or directory\n" +
-				"empty.yaml:1: is empty; if there is to be no application, write `applications: []`\n" +
-				"dir.yaml: is a directory, not a file",
-		},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			set, _, failure := loadFrom(dir, row.patterns...)
-			if failure != row.want {
-				t.Errorf("got:\n%s\nwant:\n%s", failure, row.want)
-			}
-			if set != nil {
-				t.Error("half a set was loaded")
-			}
-		})
-	}
-}
-
-func TestUnreadableFiles(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("no such files there")
-	}
-	dir := write(t, map[string]string{"locked.yaml": team("a"), "a.yaml": team("a")})
-	if err := os.Symlink("gone.yaml", filepath.Join(dir, "dangling.yaml")); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink("a.yaml", filepath.Join(dir, "link.yaml")); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, failure := loadFrom(dir, "dangling.yaml"); failure != "dangling.yaml: cannot be read: no such file or directory" {
-		t.Error(failure)
-	}
-	if _, _, failure := loadFrom(dir, "link.yaml"); failure != "" {
-		t.Error(failure)
-	}
-	if _, err := Load([]string{os.DevNull}, Options{}); err == nil || err.Error() != os.DevNull+": is not a regular file" {
-		t.Error(err)
-	}
-	if os.Geteuid() == 0 {
-		return // root reads everything
-	}
-	if err := os.Chmod(filepath.Join(dir, "locked.yaml"), 0); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, failure := loadFrom(dir, "locked.yaml"); failure != "locked.yaml: cannot be read: permission denied" {
-		t.Error(failure)
-	}
-}
-
 func TestExpand(t *testing.T) {
 	hash, _ := HashGenerated(generated)
 	const text = "resources: [{name: a-api, scopes: [{name: a.read, description: '{env.D}'}]}]\napplications:\n" +
 		"  - client_id: '{env.ID}'\n    client_name: '{env.N}'\n    scopes: [a.read]\n    secrets: [{id: '{env.S}', hash: '{env.H}'}]\n"
 	path := filepath.Join(write(t, map[string]string{"a.yaml": text}), "a.yaml")
 	var asked []string
-	load := func(value string, err error) (*Set, error) {
+	expanded := func(value string, err error) (*Set, error) {
 		asked = nil
-		return Load([]string{path}, Options{Expand: func(s string) (string, error) {
+		return load(Options{Expand: func(s string) (string, error) {
 			asked = append(asked, s)
 			return value, err
-		}})
+		}}, path)
 	}
 	place := path + `:6: application "{env.ID}": secret "{env.S}": hash `
 
-	set, err := load(hash+"\n", nil)
+	set, err := expanded(hash+"\n", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,13 +127,13 @@ func TestExpand(t *testing.T) {
 	if _, match := a.CheckFast(generated, noon); match != Matched {
 		t.Errorf("match %v", match)
 	}
-	if _, err := load("", errors.New("H is not set")); err == nil || err.Error() != place+"cannot be expanded: H is not set" {
+	if _, err := expanded("", errors.New("H is not set")); err == nil || err.Error() != place+"cannot be expanded: H is not set" {
 		t.Error(err)
 	}
-	if _, err := load("hunter2", nil); err == nil || !strings.HasPrefix(err.Error(), place+"is not usable: it has none of the accepted forms") || strings.Contains(err.Error(), "hunter2") {
+	if _, err := expanded("hunter2", nil); err == nil || !strings.HasPrefix(err.Error(), place+"is not usable: it has none of the accepted forms") || strings.Contains(err.Error(), "hunter2") {
 		t.Error(err)
 	}
-	if _, err := Load([]string{path}, Options{}); err == nil || !strings.HasPrefix(err.Error(), place+"is not usable: it has none") {
+	if _, err := load(Options{}, path); err == nil || !strings.HasPrefix(err.Error(), place+"is not usable: it has none") {
 		t.Error(err)
 	}
 }

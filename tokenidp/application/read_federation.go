@@ -65,7 +65,6 @@ func (m *mapping) federation() *Federation {
 	case len(f.Claims) > mostClaimRules:
 		m.fail(m.node, "has %d claims; at most %d are accepted", len(f.Claims), mostClaimRules)
 	}
-	f.says = f.describe()
 	return f
 }
 
@@ -160,8 +159,8 @@ func (m *mapping) pattern(n *yaml.Node, field string) *verifier.Pattern {
 
 func isClaimValue(s string) bool { return isLabel(s, longestClaim) }
 
-// describe is for the log of changes.
-func (f *Federation) describe() string {
+// String returns the issuer, the audience and the rules in one line, for logs.
+func (f *Federation) String() string {
 	var b strings.Builder
 	b.WriteString(f.Issuer)
 	if f.Audience != "" {

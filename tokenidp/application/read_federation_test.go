@@ -18,7 +18,7 @@ func TestFederation(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			set := mustLoad(t, keyed("    federated: [{"+row.entry+"}]"))
 			a, _ := set.Application("x")
-			if got := a.Federated[0].says; got != row.want || a.TokenEndpointAuthMethod != AuthMethodPrivateKeyJWT || !strings.HasSuffix(a.Federated[0].Source, "a.yaml:5") {
+			if got := a.Federated[0].String(); got != row.want || a.TokenEndpointAuthMethod != AuthMethodPrivateKeyJWT || !strings.HasSuffix(a.Federated[0].Source, "a.yaml:5") {
 				t.Errorf("got %s, %s", got, a.Federated[0].Source)
 			}
 			if got := fmt.Sprint(set.FederatedIssuers()); got != "[https://k.example.com]" {

@@ -135,9 +135,7 @@ func (l *loader) keysFile(m *mapping, a *Application, algorithms []string) []*jw
 	if !a.Active {
 		fail = m.warn // to shut it out, its keys may be taken away first
 	}
-	f := &fingerprint{path: path, most: mostKeysFile}
-	l.mounted = append(l.mounted, f)
-	data, err := f.read(l.now)
+	data, _, err := l.options.ReadFile(path, mostKeysFile)
 	if err != nil {
 		fail(at, "file %s %v", path, err)
 		return nil

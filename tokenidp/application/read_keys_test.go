@@ -9,13 +9,9 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
 // Keys of RFC 7517 appendix A.1 and RFC 8037 appendix A, and the private half of the
@@ -203,46 +199,6 @@ func TestKeysFile(t *testing.T) {
 	}
 	if _, _, failure := loadText(t, keyed("    jwks_file: none.pem")); failure != `a.yaml:5: `+inX+`file none.pem cannot be read: no such file or directory` {
 		t.Error(failure)
-	}
-}
-
-// A change of the file is one of the Application, and a broken one keeps the last
-// good keys.
-func TestKeysFileIsWatched(t *testing.T) {
-	set := func(kid string) string {
-		return fmt.Sprintf(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwaaPJHURpo","kid":"%s"}]}`, kid)
-	}
-	dir := write(t, map[string]string{"a.yaml": keyed("    jwks_file: x.json"), "x.json": set("1")})
-	l := NewLibrary([]string{filepath.Join(dir, "a.yaml")}, Options{})
-	if _, err := l.Load(); err != nil {
-		t.Fatal(err)
-	}
-	change := func(content string) *Result {
-		if err := os.WriteFile(filepath.Join(dir, "x.json"), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return l.Refresh(nil)
-	}
-	thumbprint := func() string {
-		key, err := jws.ParseKeySetFor(jws.Algorithms, []byte(set("1")))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return key.Keys()[0].Thumbprint()
-	}()
-	r := change(set("2"))
-	want := fmt.Sprintf(`application "x" gained key 2 (EdDSA %[1]s)|application "x" lost key 1 (EdDSA %[1]s)`, thumbprint)
-	if got := strings.Join(r.Changes, "|"); got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-	if r = change("broken"); len(r.Problems) != 1 || r.Applied {
-		t.Errorf("%+v", r)
-	}
-	if a, _ := r.Set.Application("x"); a.Keys[0].ID != "2" {
-		t.Error("the last good key is gone")
-	}
-	if r = change(set("2")); len(r.Mended) != 1 {
-		t.Errorf("%+v", r)
 	}
 }
 

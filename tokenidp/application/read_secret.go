@@ -130,9 +130,7 @@ func (l *loader) mountedSecret(m *mapping, a *Application, s *Secret) {
 	if !a.Active {
 		fail = m.warn // to shut it out, its secret may be taken away first
 	}
-	f := &fingerprint{path: path, most: mostSecretFile}
-	l.mounted = append(l.mounted, f)
-	data, err := f.read(l.now)
+	data, info, err := l.options.ReadFile(path, mostSecretFile)
 	if err != nil {
 		fail(at, "file %s %v", path, err)
 		return
@@ -142,7 +140,7 @@ func (l *loader) mountedSecret(m *mapping, a *Application, s *Secret) {
 		fail(at, "file %s: %v", path, err)
 		return
 	}
-	if mode := f.info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
 		m.warn(at, "file %s is open to others than its owner (mode %04o); chmod 600 it", path, mode)
 	}
 	s.remember(mounted)

@@ -48,8 +48,8 @@ type understood struct {
 // understand reads a text as the loader does, but for what is outside of it:
 // mounted secrets and placeholders count as if they held some hash.
 func understand(text []byte) (*understood, error) {
-	if len(text) > mostFileSize {
-		return nil, fmt.Errorf("it is larger than %d bytes", mostFileSize)
+	if len(text) > MaxFileSize {
+		return nil, fmt.Errorf("it is larger than %d bytes", MaxFileSize)
 	}
 	var root *yaml.Node
 	line, wrong := forbiddenCharacter(text)
@@ -62,10 +62,10 @@ func understand(text []byte) (*understood, error) {
 	complete, _, _ := parse(text)
 	withoutFiles(complete)
 	l := &loader{
-		content: &content{file: "the file"},
-		options: Options{Expand: func(string) (string, error) { return someHash, nil }},
-		defined: make(map[string]position),
-		names:   make(map[string]string),
+		Document: &Document{file: "the file"},
+		options:  Options{Expand: func(string) (string, error) { return someHash, nil }, ReadFile: ReadFile},
+		defined:  make(map[string]position),
+		names:    make(map[string]string),
 	}
 	l.entries(complete)
 	if found := l.errors.found; len(found) > 0 {

@@ -155,7 +155,7 @@ func TestRemoveSecretRefusals(t *testing.T) {
 		{"the last of a list of an inactive one", list("false", "\n    - id: a\n      hash: "+hashA+"\n"), "it is the only one; its list has to become `secrets: []`; edit lines 7 to 8 by hand"},
 		{"no YAML", "\t", "correct the file first: line 1: not YAML: found character that cannot start any token; indent with spaces, not tabs, and quote what begins with @ or `"},
 		{"empty", "", "correct the file first: line 1: " + emptyFile},
-		{"too large", strings.Repeat("#", mostFileSize+1), "correct the file first: it is larger than 16777216 bytes"},
+		{"too large", strings.Repeat("#", MaxFileSize+1), "correct the file first: it is larger than 16777216 bytes"},
 		{"a control character", "\x00", "correct the file first: line 1: has a control character; write it as an escape within double quotes"},
 		{"two documents", list("true", two) + "---\na: b\n", "correct the file first: line 11: has a second document; put it into a file of its own"},
 		{"a mistake elsewhere", strings.ReplaceAll(list("true", two), "scopes: [r]", "scopes: []"), `correct the file first: line 5: application "x": scopes is empty`},
@@ -231,7 +231,7 @@ func TestRemoveSecretConfirms(t *testing.T) {
 func TestSecretsOfASet(t *testing.T) {
 	dir := write(t, map[string]string{"b.yaml": list("true", "\n    - id: a\n      hash: "+hashA+"\n    -\n      id: b\n      hash: "+hashB+"\n"),
 		"a.yaml": "applications: [{client_id: yy, active: false, secrets: [{id: a, hash: " + hashA + "}]}]", "c.yaml": "applications: [{client_id: z, active: false}]"})
-	set, _, failure := loadFrom(dir, "*.yaml")
+	set, _, failure := loadFrom(dir, "a.yaml", "b.yaml", "c.yaml")
 	if failure != "" {
 		t.Fatal(failure)
 	}
@@ -284,7 +284,7 @@ func FuzzRemoveSecret(f *testing.F) {
 		if !removed(was, clientID, secretID) || fmt.Sprint(was) != fmt.Sprint(is) {
 			t.Fatalf("%v\n%v", was, is)
 		}
-		if c := read("a.yaml", got, Options{Now: func() time.Time { return noon }, Expand: func(string) (string, error) { return someHash, nil }}); c.broken() && !bytes.Contains(text, []byte("file")) {
+		if c := Read("a.yaml", got, Options{Now: func() time.Time { return noon }, Expand: func(string) (string, error) { return someHash, nil }}); c.Broken() && !bytes.Contains(text, []byte("file")) {
 			t.Fatalf("%v", c.errors.found)
 		}
 	})

@@ -37,6 +37,10 @@ type Secret struct {
 	line   int
 }
 
+// Same reports whether the files have the same for both: the same hash, or the same
+// mounted secret. Two hashes of one secret are not the same.
+func (s *Secret) Same(other *Secret) bool { return s.stored == other.stored }
+
 func (s *Secret) expired(now time.Time) bool {
 	return !s.Expires.IsZero() && !now.Before(s.Expires)
 }

@@ -18,10 +18,10 @@ type Set struct {
 	warnings    []string
 	hashingTime time.Duration
 
-	contents []*content
-	// forced are the client_ids that are inactive by a newer version of their file
-	// than the one in contents.
-	forced []string
+	documents []*Document
+	// deactivated are the client_ids that are inactive by a newer version of their
+	// file than the one in documents.
+	deactivated []string
 }
 
 // Resource is an API that accepts tokens. Read it only.
@@ -87,12 +87,19 @@ func (s *Set) Resources() []*Resource { return slices.Clone(s.resources) }
 
 // Files returns the paths that were read, in the order in which they were.
 func (s *Set) Files() []string {
-	files := make([]string, len(s.contents))
-	for i, c := range s.contents {
-		files[i] = c.file
+	files := make([]string, len(s.documents))
+	for i, d := range s.documents {
+		files[i] = d.file
 	}
 	return files
 }
+
+// Documents returns what was read of each file, in the order in which they were.
+func (s *Set) Documents() []*Document { return slices.Clone(s.documents) }
+
+// Deactivated returns the client_ids that are inactive by a newer version of their
+// file than the one in Documents.
+func (s *Set) Deactivated() []string { return slices.Clone(s.deactivated) }
 
 // Warnings returns lines that begin with "file:line: ", about what is allowed
 // but should not stay: expired secrets, secret files that others may read,
@@ -116,4 +123,29 @@ func (s *Set) HashingTime() time.Duration { return s.hashingTime }
 // at least 250 ms.
 func (s *Set) AuthenticationFloor() time.Duration {
 	return max(s.hashingTime, leastAuthenticationFloor)
+}
+
+// Remember takes over what an earlier Set, such as that of a configuration that
+// ends, knows of secrets that are still the same: they cost no slow hash again.
+func (s *Set) Remember(earlier *Set) {
+	for _, a := range s.byClientID {
+		a.remember(earlier)
+	}
+}
+
+func (a *Application) remember(earlier *Set) {
+	before := earlier.byClientID[a.ClientID]
+	if before == nil || before == a {
+		return
+	}
+	for _, s := range a.Secrets {
+		if s.slow == nil {
+			continue
+		}
+		for _, known := range before.Secrets {
+			if t := known.remembered.Load(); t != nil && known.stored == s.stored {
+				s.remembered.CompareAndSwap(nil, t)
+			}
+		}
+	}
 }

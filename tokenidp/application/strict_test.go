@@ -344,7 +344,7 @@ func FuzzLoad(f *testing.F) {
 	}
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
-		set, err := union([]part{{content: read(filepath.Join(dir, "a.yaml"), data, Options{Now: func() time.Time { return noon }})}})
+		set, err := Union([]Part{{Document: Read(filepath.Join(dir, "a.yaml"), data, Options{Now: func() time.Time { return noon }})}})
 		if (set == nil) == (err == nil) {
 			t.Fatalf("%v and %v", set, err)
 		}

@@ -9,17 +9,17 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
-// part is what a Set takes from one file: a version of it, and the Applications
-// that a newer version, which cannot be used otherwise, has deactivated.
-type part struct {
-	*content
-	off map[string]bool
+// Part is what a Set takes from one file: a version of it, and the client_ids of the
+// Applications that a newer version, which cannot be used otherwise, deactivates.
+type Part struct {
+	*Document
+	Deactivated map[string]bool
 }
 
-// union makes a Set of the parts, in the order of the files. The error has a
+// Union makes a Set of the parts, in the order of the files. The error has a
 // line "file:line: …" for each of the first 20 mistakes, be it one within a file
 // or one between two.
-func union(parts []part) (*Set, error) {
+func Union(parts []Part) (*Set, error) {
 	applications, errs, warnings := 0, make([]problems, len(parts)), make([]problems, len(parts))
 	incomplete := false
 	for i, p := range parts {
@@ -36,7 +36,7 @@ func union(parts []part) (*Set, error) {
 
 	defined := make(map[string]position)
 	for i, p := range parts {
-		s.contents = append(s.contents, p.content)
+		s.documents = append(s.documents, p.Document)
 		s.hashingTime = min(max(s.hashingTime, p.hashingTime), mostHashingTime)
 		for _, d := range p.definitions {
 			key := d.kind + " " + d.name
@@ -61,7 +61,7 @@ func union(parts []part) (*Set, error) {
 	return s, nil
 }
 
-func (s *Set) addResources(p part) {
+func (s *Set) addResources(p Part) {
 	for _, r := range p.resources {
 		s.resources = append(s.resources, r)
 		s.byAudience[r.Name] = r
@@ -74,7 +74,7 @@ func (s *Set) addResources(p part) {
 	}
 }
 
-func (s *Set) addApplications(p part, errs *problems) {
+func (s *Set) addApplications(p Part, errs *problems) {
 	for _, a := range p.applications {
 		if a.at.line == 0 {
 			continue // its client_id is wrong, which has been reported
@@ -83,11 +83,11 @@ func (s *Set) addApplications(p part, errs *problems) {
 			errs.add(a.at, alreadyDefined, a.what(), "client_id", a.ClientID, first.at)
 			continue
 		}
-		if a.Active && p.off[a.ClientID] {
+		if a.Active && p.Deactivated[a.ClientID] {
 			inactive := *a
 			inactive.Active = false
 			a = &inactive
-			s.forced = append(s.forced, a.ClientID)
+			s.deactivated = append(s.deactivated, a.ClientID)
 		}
 		s.byClientID[a.ClientID] = a
 	}
@@ -105,10 +105,10 @@ func (s *Set) checkReferences(errs []problems) {
 		}
 		return hints[scope]
 	}
-	for i, c := range s.contents {
-		for _, ref := range c.references {
+	for i, d := range s.documents {
+		for _, ref := range d.references {
 			owner, owned := s.byScope[ref.scope]
-			at, what := position{c.file, int(ref.line)}, ref.application.what
+			at, what := position{d.file, int(ref.line)}, ref.application.what
 			switch {
 			case !owned && ref.byDefault: // said of scopes already
 			case !owned:
@@ -138,14 +138,14 @@ func (s *Set) ScopeNames() (names []string) {
 // alone.
 func (s *Set) warnOfShared(warnings []problems, applications int) {
 	owners := make(owners, applications)
-	for i, c := range s.contents {
-		for _, a := range c.applications {
+	for i, d := range s.documents {
+		for _, a := range d.applications {
 			for _, s := range a.Secrets {
 				if s.stored == (secret.Tag{}) {
 					continue
 				}
 				if other := owners.of(s.stored, a); other != "" {
-					warnings[i].add(position{c.file, s.line}, "%s: secret %s: application %q has the same secret; give each its own",
+					warnings[i].add(position{d.file, s.line}, "%s: secret %s: application %q has the same secret; give each its own",
 						a.what(), quoted(s.ID), other)
 				}
 			}
@@ -188,7 +188,7 @@ func (a *Application) shareables() (all []shareable) {
 		all = append(all, shareable{"name in its certificate", a.Certificate.String()})
 	}
 	for _, f := range a.Federated {
-		all = append(all, shareable{"rule in federated", f.says})
+		all = append(all, shareable{"rule in federated", f.String()})
 	}
 	return all
 }

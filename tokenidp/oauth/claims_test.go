@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
@@ -100,7 +101,7 @@ func claimsToken(t *testing.T, claims string) *AccessToken {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	set, err := application.Load([]string{file}, application.Options{})
+	set, err := live.NewLibrary([]string{file}, application.Options{}).Load()
 	if err != nil {
 		t.Fatal(err)
 	}

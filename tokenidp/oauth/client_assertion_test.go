@@ -31,6 +31,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
@@ -143,7 +144,7 @@ applications:
 			t.Fatal(err)
 		}
 	}
-	set, err := application.Load([]string{filepath.Join(folder, "applications.yaml")}, application.Options{})
+	set, err := live.NewLibrary([]string{filepath.Join(folder, "applications.yaml")}, application.Options{}).Load()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
 )
 
 const (
@@ -78,7 +79,7 @@ applications:
 			t.Fatal(err)
 		}
 	}
-	set, err := application.Load([]string{file}, application.Options{})
+	set, err := live.NewLibrary([]string{file}, application.Options{}).Load()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
@@ -43,7 +44,7 @@ applications:
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	set, err := application.Load([]string{file}, application.Options{})
+	set, err := live.NewLibrary([]string{file}, application.Options{}).Load()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
@@ -37,7 +38,7 @@ func issuer(t *testing.T, applications string) Issuer {
 	if err := os.WriteFile(file, []byte(resources+strings.ReplaceAll(applications, "HASH", hash)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	set, err := application.Load([]string{file}, application.Options{})
+	set, err := live.NewLibrary([]string{file}, application.Options{}).Load()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,7 @@
-package application
+// Package live keeps the Applications in force while their files change: it finds the
+// files, notices new versions, puts in force as much of them as goes together, and
+// says what is different. A file that breaks keeps its last good version in force.
+package live
 
 import (
 	"errors"
@@ -8,6 +11,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 )
 
 // Library is the files of one issuer, and what of them is in force. A file that
@@ -16,18 +21,18 @@ import (
 // One goroutine may call Load and Refresh while others call Status and read the
 // Sets it returned.
 type Library struct {
-	options  Options
+	options  application.Options
 	patterns []*pattern
-	files    []*file // in the order in which they are named
-	putOff   bool    // a change, to the next look
-	set      *Set    // in force
+	files    []*file          // in the order in which they are named
+	putOff   bool             // a change, to the next look
+	set      *application.Set // in force
 	status   atomic.Pointer[[]FileStatus]
 }
 
 // Result is what came of a Refresh.
 type Result struct {
 	// Set is in force now.
-	Set *Set
+	Set *application.Set
 	// Applied: Set is another than before.
 	Applied bool
 	// Changes say, in a line each, what is different from the Set before. They
@@ -69,12 +74,12 @@ type FileStatus struct {
 // NewLibrary names the files, as paths or as globs in the syntax of
 // filepath.Match, absolute or relative to the working directory. Nothing is read
 // yet.
-func NewLibrary(patterns []string, o Options) *Library {
+func NewLibrary(patterns []string, o application.Options) *Library {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	l := &Library{options: o}
-	l.set, _ = union(nil)
+	l.set, _ = application.Union(nil)
 	for _, text := range patterns {
 		l.patterns = append(l.patterns, &pattern{text: text})
 	}
@@ -84,23 +89,23 @@ func NewLibrary(patterns []string, o Options) *Library {
 // Load reads all files for the first time. It returns their union, or an error
 // with a line "file:line: …" for each of the first 20 mistakes: nothing is
 // loaded by half.
-func (l *Library) Load() (*Set, error) {
+func (l *Library) Load() (*application.Set, error) {
 	before := l.files
 	l.files = nil
 	l.look()
-	var parts []part
+	var parts []application.Part
 	if len(l.patterns) == 0 {
-		parts = append(parts, part{content: unreadable("applications", errors.New("no file is named"))})
+		parts = append(parts, application.Part{Document: application.Unreadable("applications", errors.New("no file is named"))})
 	}
 	for _, p := range l.patterns {
 		if p.failure != nil {
-			parts = append(parts, part{content: unreadable(p.text, p.failure)})
+			parts = append(parts, application.Part{Document: application.Unreadable(p.text, p.failure)})
 		}
 	}
 	for _, f := range l.files {
-		parts = append(parts, part{content: f.newest})
+		parts = append(parts, application.Part{Document: f.newest.Document})
 	}
-	set, err := union(parts)
+	set, err := application.Union(parts)
 	if err != nil {
 		l.files = before
 		return nil, err
@@ -117,7 +122,7 @@ func (l *Library) Load() (*Set, error) {
 // What was written just now, or is not there any more, counts at the second look,
 // so that nobody sees half of a save: leave more time between two looks than
 // programs do between two pieces of a file.
-func (l *Library) Refresh(accept func(*Set) error) *Result {
+func (l *Library) Refresh(accept func(*application.Set) error) *Result {
 	before := l.set
 	if l.look() {
 		l.settle(accept)

@@ -1,4 +1,4 @@
-package application
+package live
 
 import (
 	"errors"
@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
 // folder is files that change, and the Library that looks at them at noon.
@@ -20,7 +23,7 @@ type folder struct {
 	t testing.TB
 	*Library
 	dir   string
-	set   *Set
+	set   *application.Set
 	now   time.Time
 	saves int
 }
@@ -35,7 +38,7 @@ func newFolder(t testing.TB, files map[string]string, patterns ...string) *folde
 	for i := range patterns {
 		patterns[i] = f.path(patterns[i])
 	}
-	f.Library = NewLibrary(patterns, Options{Now: func() time.Time { return f.now }})
+	f.Library = NewLibrary(patterns, application.Options{Now: func() time.Time { return f.now }})
 	var err error
 	if f.set, err = f.Load(); err != nil {
 		t.Fatal(err)
@@ -73,13 +76,13 @@ func (f *folder) remove(name string) {
 
 // refresh describes the Results, with the folder left out, of two looks: the
 // second is at what the first put off.
-func (f *folder) refresh(accept func(*Set) error) string {
+func (f *folder) refresh(accept func(*application.Set) error) string {
 	f.t.Helper()
 	first := f.refreshOnce(accept)
 	return strings.Trim(first+"\n"+f.refreshOnce(accept), "\n")
 }
 
-func (f *folder) refreshOnce(accept func(*Set) error) string {
+func (f *folder) refreshOnce(accept func(*application.Set) error) string {
 	f.t.Helper()
 	before := f.set
 	r := f.Refresh(accept)
@@ -317,12 +320,12 @@ func TestRejectedChangeIsTriedAgain(t *testing.T) {
 	f.save("b.yaml", worker("a", "", "x"))
 	f.want("a duplicate", `rejected b.yaml: b.yaml:2: application "a": client_id "a" is already defined at a.yaml:3`)
 	calls := 0
-	f.Refresh(func(*Set) error { calls++; return nil })
+	f.Refresh(func(*application.Set) error { calls++; return nil })
 	if calls > 0 {
 		t.Error("tried again although nothing changed")
 	}
 	f.save("c.yaml", "applications: [] # new")
-	f.Refresh(func(*Set) error { calls++; return nil })
+	f.Refresh(func(*application.Set) error { calls++; return nil })
 	if calls == 0 {
 		t.Error("not tried again")
 	}
@@ -355,7 +358,7 @@ func TestRejectedChangeHoldsUpNoOther(t *testing.T) {
 
 func TestAccept(t *testing.T) {
 	f := newFolder(t, map[string]string{"a.yaml": api("a-api", "a.read", "a.write"), "b.yaml": "applications: []"}, "*.yaml")
-	needs := func(s *Set) error {
+	needs := func(s *application.Set) error {
 		if _, ok := s.Resource("a.write"); !ok {
 			return errors.New("Caddyfile:7: verify needs the scope a.write")
 		}
@@ -395,7 +398,7 @@ func TestOneBadFileAmongMany(t *testing.T) {
 		f.save(fmt.Sprintf("%03d.yaml", i), worker(fmt.Sprintf("w%d", i), "", "x"))
 	}
 	tried := 0
-	r := f.Refresh(func(s *Set) error {
+	r := f.Refresh(func(s *application.Set) error {
 		tried++
 		if _, ok := s.Application("w77"); ok {
 			return errors.New("no w77")
@@ -487,7 +490,7 @@ func TestDeactivationAlwaysApplies(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			f := newFolder(t, map[string]string{"a.yaml": good}, "a.yaml")
 			f.save("a.yaml", row.text)
-			refuse := func(*Set) error { return errors.New("nothing is good enough") }
+			refuse := func(*application.Set) error { return errors.New("nothing is good enough") }
 			if row.name == "in a file that is good" {
 				refuse = nil
 			}
@@ -538,7 +541,7 @@ func TestInactiveApplicationNeedsNoSecret(t *testing.T) {
 		t.Errorf("warnings %s", got)
 	}
 	a, _ := f.set.Application("x")
-	wantFast(t, a, "correct horse", "", NoMatch)
+	wantFast(t, a, "correct horse", "", application.NoMatch)
 	f.save("a.yaml", strings.Replace(mountedFile, "    secrets: [{id: m, file: secrets/x}]\n", "    active: false\n", 1))
 	f.want("without any", `application "x" secret "m" removed`)
 }
@@ -548,7 +551,7 @@ func TestMountedSecretThatChanges(t *testing.T) {
 	secret := func(want string) {
 		t.Helper()
 		a, _ := f.set.Application("x")
-		wantFast(t, a, want, "m", Matched)
+		wantFast(t, a, want, "m", application.Matched)
 	}
 	const broken = `broken a.yaml: a.yaml:5: application "x": secret "m": file secrets/x`
 	f.save("secrets/x", "two")
@@ -578,7 +581,7 @@ func TestMountedSecretThatChanges(t *testing.T) {
 }
 
 func TestRememberedSecretSurvivesAReload(t *testing.T) {
-	slow, err := HashChosen("correct horse")
+	slow, err := application.HashChosen("correct horse")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -593,24 +596,24 @@ func TestRememberedSecretSurvivesAReload(t *testing.T) {
 	f.save("a.yaml", "# changed\n"+text("two", slow, ", expires: 2027-06-30"))
 	f.want("changed", `application "a" secret "two" added, expires 2027-06-30`+"\n"+`application "a" secret "one" removed`)
 	a, _ = f.set.Application("a")
-	wantFast(t, a, "correct horse", "two", Matched)
+	wantFast(t, a, "correct horse", "two", application.Matched)
 	f.remove("a.yaml")
 	f.save("b.yaml", text("two", slow, ""))
 	f.want("moved to another file", `application "a" secret "two" expires never instead of 2027-06-30`)
 	a, _ = f.set.Application("a")
-	wantFast(t, a, "correct horse", "two", Matched)
-	other, _ := HashChosen("correct horse")
+	wantFast(t, a, "correct horse", "two", application.Matched)
+	other, _ := application.HashChosen("correct horse")
 	f.save("b.yaml", text("two", other, ""))
 	f.want("hashed again", `application "a" secret "two" replaced`)
 	a, _ = f.set.Application("a")
-	wantFast(t, a, "correct horse", "", Unknown)
+	wantFast(t, a, "correct horse", "", application.Unknown)
 }
 
 func TestPlaceholdersAreExpandedWhenTheirFileIsRead(t *testing.T) {
 	const text = "applications: [{client_id: b, scopes: [x], secrets: [{id: a, hash: '{env.H}'}]}]\n"
 	f := newFolder(t, map[string]string{"a.yaml": api("x", "x"), "b.yaml": "applications: []"}, "*.yaml")
-	one, _ := HashGenerated(GenerateSecret())
-	two, _ := HashGenerated(GenerateSecret())
+	one, _ := application.HashGenerated(application.GenerateSecret())
+	two, _ := application.HashGenerated(application.GenerateSecret())
 	value, asked := one, 0
 	f.options.Expand = func(string) (string, error) { asked++; return value, nil }
 	f.save("b.yaml", text)
@@ -657,7 +660,7 @@ func TestLoadThatFailsLeavesTheLibraryAsItWas(t *testing.T) {
 }
 
 func TestStatus(t *testing.T) {
-	if got := NewLibrary([]string{"a.yaml"}, Options{}).Status(); got != nil {
+	if got := NewLibrary([]string{"a.yaml"}, application.Options{}).Status(); got != nil {
 		t.Errorf("before anything is loaded: %v", got)
 	}
 	f := newFolder(t, map[string]string{"a.yaml": team("a")}, "a.yaml")
@@ -683,13 +686,13 @@ func TestStatus(t *testing.T) {
 // TestReadersNeverWait is for the race detector: requests and operators read
 // while files change.
 func TestReadersNeverWait(t *testing.T) {
-	slow, err := HashChosen("correct horse")
+	slow, err := application.HashChosen("correct horse")
 	if err != nil {
 		t.Fatal(err)
 	}
 	text := api("x", "x") + fmt.Sprintf("applications:\n  - {client_id: a, scopes: [x], secrets: [{id: s, hash: %q}]}\n", slow)
 	f := newFolder(t, map[string]string{"a.yaml": text, "b.yaml": "applications: []"}, "*.yaml")
-	var current atomic.Pointer[Set]
+	var current atomic.Pointer[application.Set]
 	current.Store(f.set)
 	var wg sync.WaitGroup
 	done := make(chan struct{})
@@ -707,7 +710,7 @@ func TestReadersNeverWait(t *testing.T) {
 					t.Error("not found")
 					return
 				}
-				if _, match := a.CheckFast("correct horse", noon); match == Unknown {
+				if _, match := a.CheckFast("correct horse", noon); match == application.Unknown {
 					a.CheckSlow("correct horse", noon)
 				}
 				if _, err := set.Grant(a, "x", nil, time.Hour); err != nil {
@@ -762,7 +765,7 @@ func FuzzRefresh(f *testing.F) {
 	off := strings.Replace(valid, "active: true", "active: false", 1)
 	for _, seed := range [][2]string{
 		{valid, off}, {valid, off + "clients: []\n"}, {valid, off + "---\n"}, {off, valid}, {valid, ""}, {valid, valid[:400]},
-		{grantFile, valid}, {valid, strings.ReplaceAll(valid, "orders.read", "orders")}, {team("a"), team("b")},
+		{asking["apis.yaml"] + asking["apps.yaml"][1:], valid}, {valid, strings.ReplaceAll(valid, "orders.read", "orders")}, {team("a"), team("b")},
 		{valid, "applications: [{client_id: orders-worker, active: false}]"}, {valid, "applications: &a [*a]"},
 		{valid, "applications:\n - <<: {client_id: orders-worker}\n   active: false\n"}, {team("a"), mountedFile},
 	} {
@@ -776,7 +779,7 @@ func FuzzRefresh(f *testing.F) {
 			}
 		}
 		now := func() time.Time { return noon }
-		l := NewLibrary([]string{path}, Options{Now: now})
+		l := NewLibrary([]string{path}, application.Options{Now: now})
 		save(first)
 		before, err := l.Load()
 		if err != nil {
@@ -793,13 +796,13 @@ func FuzzRefresh(f *testing.F) {
 		if r.Set == nil || r.Applied != (r.Set != before) {
 			t.Fatalf("%+v", r)
 		}
-		if _, err := NewLibrary([]string{path}, Options{Now: now}).Load(); (err == nil) != (len(r.Problems) == 0) {
+		if _, err := NewLibrary([]string{path}, application.Options{Now: now}).Load(); (err == nil) != (len(r.Problems) == 0) {
 			t.Fatalf("%v loads with %v", r.Problems, err)
 		}
-		_, _, problem := parse(second)
-		for _, a := range read(path, second, Options{Now: now}).inactive {
+		document := application.Read(path, second, application.Options{Now: now})
+		for _, a := range document.Inactive() {
 			if found, ok := r.Set.Application(a); ok && found.Active {
-				t.Errorf("%q is active, in spite of %q, %s", a, second, problem)
+				t.Errorf("%q is active, in spite of %q, %v", a, second, document.Err())
 			}
 		}
 		for _, a := range r.Set.Applications() {
@@ -813,4 +816,44 @@ func FuzzRefresh(f *testing.F) {
 			t.Errorf("%+v", r)
 		}
 	})
+}
+
+// A change of the file is one of the Application, and a broken one keeps the last
+// good keys.
+func TestKeysFileIsWatched(t *testing.T) {
+	set := func(kid string) string {
+		return fmt.Sprintf(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwaaPJHURpo","kid":"%s"}]}`, kid)
+	}
+	dir := write(t, map[string]string{"a.yaml": keyed("    jwks_file: x.json"), "x.json": set("1")})
+	l := NewLibrary([]string{filepath.Join(dir, "a.yaml")}, application.Options{})
+	if _, err := l.Load(); err != nil {
+		t.Fatal(err)
+	}
+	change := func(content string) *Result {
+		if err := os.WriteFile(filepath.Join(dir, "x.json"), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return l.Refresh(nil)
+	}
+	thumbprint := func() string {
+		key, err := jws.ParseKeySetFor(jws.Algorithms, []byte(set("1")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key.Keys()[0].Thumbprint()
+	}()
+	r := change(set("2"))
+	want := fmt.Sprintf(`application "x" gained key 2 (EdDSA %[1]s)|application "x" lost key 1 (EdDSA %[1]s)`, thumbprint)
+	if got := strings.Join(r.Changes, "|"); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if r = change("broken"); len(r.Problems) != 1 || r.Applied {
+		t.Errorf("%+v", r)
+	}
+	if a, _ := r.Set.Application("x"); a.Keys[0].ID != "2" {
+		t.Error("the last good key is gone")
+	}
+	if r = change(set("2")); len(r.Mended) != 1 {
+		t.Errorf("%+v", r)
+	}
 }

@@ -1,9 +1,11 @@
-package application
+package live
 
 import (
 	"fmt"
+	"io/fs"
 	"time"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
@@ -18,10 +20,10 @@ type file struct {
 	// gone: it is to be removed from what is in force.
 	gone bool
 	// newest is what it says now, rightly or wrongly.
-	newest *content
+	newest *version
 	// inForce is the last good version that went with those of the other files;
 	// nil: none yet.
-	inForce *content
+	inForce *version
 	// off are the client_ids that have been deactivated since the last good version.
 	off      map[string]bool
 	rejected error
@@ -29,12 +31,32 @@ type file struct {
 	trouble  trouble
 }
 
+// version is one version of a file.
+type version struct {
+	*application.Document
+	sum     secret.Tag     // of its bytes
+	mounted []*fingerprint // of the secrets and keys that are files of their own
+}
+
+// read reads a version, and takes the fingerprints of the files that it names.
+func read(print *fingerprint, data []byte, now time.Time, o application.Options) *version {
+	v := &version{sum: print.sum}
+	o.ReadFile = func(path string, most int64) ([]byte, fs.FileInfo, error) {
+		m := &fingerprint{path: path, most: most}
+		v.mounted = append(v.mounted, m)
+		data, err := m.read(now)
+		return data, m.info, err
+	}
+	v.Document = application.Read(print.path, data, o)
+	return v
+}
+
 func newFile(path, key string) *file {
-	return &file{key: key, print: fingerprint{path: path, most: mostFileSize}}
+	return &file{key: key, print: fingerprint{path: path, most: application.MaxFileSize}}
 }
 
 // look reads the file if it, or a secret mounted by it, is not what it was.
-func (f *file) look(now time.Time, o Options) (changed bool) {
+func (f *file) look(now time.Time, o application.Options) (changed bool) {
 	back := f.gone
 	f.gone, f.missing = false, false
 	if f.newest != nil && f.print.same(now) && unchanged(f.newest.mounted, now) {
@@ -49,21 +71,20 @@ func (f *file) look(now time.Time, o Options) (changed bool) {
 	f.print = is
 	switch {
 	case err != nil:
-		f.newest = unreadable(f.print.path, err)
+		f.newest = &version{Document: application.Unreadable(f.print.path, err)}
 	case f.inForce != nil && f.inForce.sum == f.print.sum && unchanged(f.inForce.mounted, now):
 		f.newest = f.inForce // it is back
 	default:
-		f.newest = read(f.print.path, data, o)
-		f.newest.sum = f.print.sum
+		f.newest = read(&f.print, data, now, o)
 	}
 	off := make(map[string]bool)
-	if f.newest.broken() {
+	if f.newest.Broken() {
 		// Only a good version can activate again.
 		for clientID := range f.off {
 			off[clientID] = true
 		}
 	}
-	for _, clientID := range f.newest.inactive {
+	for _, clientID := range f.newest.Inactive() {
 		off[clientID] = true
 	}
 	f.off = off
@@ -101,11 +122,11 @@ func unchanged(mounted []*fingerprint, now time.Time) bool {
 }
 
 // wanted is what ought to be in force of the file.
-func (f *file) wanted() *content {
+func (f *file) wanted() *version {
 	switch {
 	case f.gone:
 		return nil
-	case f.newest == nil || f.newest.broken():
+	case f.newest == nil || f.newest.Broken():
 		return f.inForce
 	}
 	return f.newest
@@ -119,7 +140,7 @@ func (f *file) problem() Problem {
 	case f.rejected != nil:
 		p.Err, p.Rejected = f.rejected, true
 	case !f.gone && f.newest != nil:
-		p.Err = report([]problems{f.newest.errors.clone()})
+		p.Err = f.newest.Err()
 	}
 	return p
 }
@@ -127,7 +148,7 @@ func (f *file) problem() Problem {
 func (f *file) status() FileStatus {
 	s := FileStatus{Path: f.print.path, Problem: f.trouble.text, Since: f.trouble.since}
 	if f.inForce != nil {
-		s.LoadedAt, s.Applications = f.loadedAt, len(f.inForce.applications)
+		s.LoadedAt, s.Applications = f.loadedAt, len(f.inForce.Applications())
 	}
 	if f.print.info != nil && !f.gone {
 		s.ChangedAt = f.print.info.ModTime()

@@ -1,4 +1,4 @@
-package application
+package live
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 )
 
 // TestF10ChangesAreNoticed saves a file as programs do.
@@ -136,7 +138,7 @@ func TestF10SwappedFolder(t *testing.T) {
 	for _, name := range []string{"a.yaml", "b.yaml"} {
 		must(os.Symlink(filepath.Join("..data", name), filepath.Join(dir, name)))
 	}
-	l := NewLibrary([]string{filepath.Join(dir, "*.yaml")}, Options{Now: func() time.Time { return noon }})
+	l := NewLibrary([]string{filepath.Join(dir, "*.yaml")}, application.Options{Now: func() time.Time { return noon }})
 	set, err := l.Load()
 	must(err)
 	if got := clientIDs(set); got != "a b" {

@@ -1,4 +1,4 @@
-package application
+package live
 
 import (
 	"fmt"
@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 )
 
 // teams writes files of 1000 Applications (or fewer, if there are to be fewer),
@@ -46,9 +48,9 @@ func writeTeam(t testing.TB, dir string, first, n int, comment string) {
 	}
 }
 
-func library(t testing.TB, dir string) (*Library, *Set) {
+func library(t testing.TB, dir string) (*Library, *application.Set) {
 	t.Helper()
-	l := NewLibrary([]string{filepath.Join(dir, "*.yaml")}, Options{})
+	l := NewLibrary([]string{filepath.Join(dir, "*.yaml")}, application.Options{})
 	set, err := l.Load()
 	if err != nil {
 		t.Fatal(err)

@@ -1,10 +1,14 @@
-package application
+package live
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+)
 
 // settle puts as much as possible of what changed in force. What was rejected
 // before comes second, so that it does not hold up changes that go together.
-func (l *Library) settle(accept func(*Set) error) {
+func (l *Library) settle(accept func(*application.Set) error) {
 	before := l.set
 	var fresh, pending []*file
 	for _, f := range l.files {
@@ -26,7 +30,7 @@ func (l *Library) settle(accept func(*Set) error) {
 	if l.set == before {
 		// Nothing else was applied, but somebody may have been deactivated, or
 		// activated again by a file that is back to what is in force.
-		if set, err := l.with(nil); err == nil && !slices.Equal(set.forced, l.set.forced) {
+		if set, err := l.with(nil); err == nil && !slices.Equal(set.Deactivated(), l.set.Deactivated()) {
 			l.commit(set, nil)
 		}
 	}
@@ -35,7 +39,7 @@ func (l *Library) settle(accept func(*Set) error) {
 // apply puts the changed files in force, all together or else in halves, and
 // returns those that could not be. Halving finds one bad file among a hundred
 // with a dozen unions.
-func (l *Library) apply(changed []*file, accept func(*Set) error) (rejected []*file) {
+func (l *Library) apply(changed []*file, accept func(*application.Set) error) (rejected []*file) {
 	if len(changed) == 0 {
 		return nil
 	}
@@ -56,55 +60,26 @@ func (l *Library) apply(changed []*file, accept func(*Set) error) (rejected []*f
 }
 
 // with is the union of what is in force, but for the newest of the changed files.
-func (l *Library) with(changed []*file) (*Set, error) {
-	var parts []part
+func (l *Library) with(changed []*file) (*application.Set, error) {
+	var parts []application.Part
 	for _, f := range l.files {
-		c := f.inForce
+		v := f.inForce
 		if slices.Contains(changed, f) {
-			c = f.wanted()
+			v = f.wanted()
 		}
-		if c != nil {
-			parts = append(parts, part{c, f.off})
+		if v != nil {
+			parts = append(parts, application.Part{Document: v.Document, Deactivated: f.off})
 		}
 	}
-	return union(parts)
+	return application.Union(parts)
 }
 
 // commit puts a Set in force, with the newest of the changed files.
-func (l *Library) commit(set *Set, changed []*file) {
+func (l *Library) commit(set *application.Set, changed []*file) {
 	now := l.options.Now()
 	for _, f := range changed {
 		f.inForce, f.rejected, f.loadedAt = f.wanted(), nil, now
-		if f.inForce != nil {
-			for _, a := range f.inForce.applications {
-				a.remember(l.set)
-			}
-		}
 	}
+	set.Remember(l.set)
 	l.set = set
-}
-
-// Remember takes over what an earlier Set, such as that of a configuration that
-// ends, knows of secrets that are still the same: they cost no slow hash again.
-func (s *Set) Remember(earlier *Set) {
-	for _, a := range s.byClientID {
-		a.remember(earlier)
-	}
-}
-
-func (a *Application) remember(earlier *Set) {
-	before := earlier.byClientID[a.ClientID]
-	if before == nil {
-		return
-	}
-	for _, s := range a.Secrets {
-		if s.slow == nil {
-			continue
-		}
-		for _, known := range before.Secrets {
-			if t := known.remembered.Load(); t != nil && known.stored == s.stored {
-				s.remembered.CompareAndSwap(nil, t)
-			}
-		}
-	}
 }

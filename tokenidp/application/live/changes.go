@@ -1,4 +1,4 @@
-package application
+package live
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jwks"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
@@ -19,17 +20,17 @@ const mostChanges = 1000
 
 // change is one side of what is different between two Sets.
 type change struct {
-	applications map[string]*Application
-	resources    map[string]*Resource
-	owners       map[string]*Resource // by scope
-	descriptions map[string]string    // by scope
+	applications map[string]*application.Application
+	resources    map[string]*application.Resource
+	owners       map[string]*application.Resource // by scope
+	descriptions map[string]string                // by scope
 }
 
 // changes says, in a line each, what is different in after: resources, scopes,
 // and Applications, each by name. It looks only into files that differ.
-func changes(before, after *Set) []string {
-	forced := slices.Concat(before.forced, after.forced)
-	was, is := before.changeFrom(after, forced), after.changeFrom(before, forced)
+func changes(before, after *application.Set) []string {
+	forced := slices.Concat(before.Deactivated(), after.Deactivated())
+	was, is := changeFrom(before, after, forced), changeFrom(after, before, forced)
 	var c changeLog
 	c.resources(was, is)
 	c.scopes(was, is)
@@ -44,25 +45,25 @@ func changes(before, after *Set) []string {
 
 // changeFrom is what the Set has from files that are not the same in the other,
 // and the given Applications.
-func (s *Set) changeFrom(other *Set, clientIDs []string) change {
+func changeFrom(s, other *application.Set, clientIDs []string) change {
 	c := change{
-		applications: make(map[string]*Application),
-		resources:    make(map[string]*Resource),
-		owners:       make(map[string]*Resource),
+		applications: make(map[string]*application.Application),
+		resources:    make(map[string]*application.Resource),
+		owners:       make(map[string]*application.Resource),
 		descriptions: make(map[string]string),
 	}
-	same := make(map[*content]bool, len(other.contents))
-	for _, content := range other.contents {
-		same[content] = true
+	same := make(map[*application.Document]bool)
+	for _, d := range other.Documents() {
+		same[d] = true
 	}
-	for _, content := range s.contents {
-		if same[content] {
+	for _, d := range s.Documents() {
+		if same[d] {
 			continue
 		}
-		for _, a := range content.applications {
-			c.applications[a.ClientID] = s.byClientID[a.ClientID]
+		for _, a := range d.Applications() {
+			c.applications[a.ClientID], _ = s.Application(a.ClientID)
 		}
-		for _, r := range content.resources {
+		for _, r := range d.Resources() {
 			c.resources[r.Name] = r
 			for _, scope := range r.Scopes {
 				c.owners[scope.Name], c.descriptions[scope.Name] = r, scope.Description
@@ -70,7 +71,7 @@ func (s *Set) changeFrom(other *Set, clientIDs []string) change {
 		}
 	}
 	for _, clientID := range clientIDs {
-		if a := s.byClientID[clientID]; a != nil {
+		if a, ok := s.Application(clientID); ok {
 			c.applications[clientID] = a
 		}
 	}
@@ -116,7 +117,7 @@ func (c *changeLog) resources(was, is change) {
 		before, after := was.resources[name], is.resources[name]
 		switch {
 		case before == nil:
-			c.add("resource %q added (scopes %s)", name, listed(after.scopeNames()))
+			c.add("resource %q added (scopes %s)", name, listed(scopeNames(after)))
 		case after == nil:
 			c.add("resource %q removed", name)
 		default:
@@ -149,7 +150,7 @@ func (c *changeLog) scopes(was, is change) {
 	}
 }
 
-func (r *Resource) scopeNames() []string {
+func scopeNames(r *application.Resource) []string {
 	names := make([]string, len(r.Scopes))
 	for i, scope := range r.Scopes {
 		names[i] = scope.Name
@@ -157,7 +158,7 @@ func (r *Resource) scopeNames() []string {
 	return names
 }
 
-func (c *changeLog) application(clientID string, was, is *Application) {
+func (c *changeLog) application(clientID string, was, is *application.Application) {
 	what := fmt.Sprintf("application %q", clientID)
 	switch {
 	case was == nil && is.Active:
@@ -188,7 +189,7 @@ func (c *changeLog) application(clientID string, was, is *Application) {
 		c.add("%s claims changed: %s instead of %s", what, listed(is.ClaimNames), listed(was.ClaimNames))
 	}
 	c.instead(what, "token_lifetime", lifetime(was), lifetime(is))
-	c.instead(what, "quota", was.Quota.String(), is.Quota.String())
+	c.instead(what, "quota", quota(was.Quota), quota(is.Quota))
 	c.instead(what, "introspection", strconv.FormatBool(was.Introspection), strconv.FormatBool(is.Introspection))
 	c.secrets(what, was.Secrets, is.Secrets)
 	c.difference(keyNames(is.Keys), keyNames(was.Keys), what+" gained key")
@@ -217,10 +218,10 @@ func (c *changeLog) keysURL(what, was, is string) {
 }
 
 // federations say of each what it says.
-func federations(federated []*Federation) []string {
+func federations(federated []*application.Federation) []string {
 	texts := make([]string, len(federated))
 	for i, f := range federated {
-		texts[i] = f.says
+		texts[i] = f.String()
 	}
 	return texts
 }
@@ -243,18 +244,18 @@ func (c *changeLog) difference(a, b []string, what string) {
 	}
 }
 
-func (c *changeLog) secrets(what string, was, is []*Secret) {
+func (c *changeLog) secrets(what string, was, is []*application.Secret) {
 	for _, s := range is {
 		secret := fmt.Sprintf("%s secret %q", what, s.ID)
 		before := withID(was, s.ID)
 		if before == nil {
-			c.add("%s added, expires %s", secret, s.expiry())
+			c.add("%s added, expires %s", secret, expiry(s))
 			continue
 		}
-		if before.stored != s.stored {
+		if !before.Same(s) {
 			c.add("%s replaced", secret)
 		}
-		c.instead(secret, "expires", before.expiry(), s.expiry())
+		c.instead(secret, "expires", expiry(before), expiry(s))
 	}
 	for _, s := range was {
 		if withID(is, s.ID) == nil {
@@ -263,15 +264,15 @@ func (c *changeLog) secrets(what string, was, is []*Secret) {
 	}
 }
 
-func withID(secrets []*Secret, id string) *Secret {
-	if i := slices.IndexFunc(secrets, func(s *Secret) bool { return s.ID == id }); i >= 0 {
+func withID(secrets []*application.Secret, id string) *application.Secret {
+	if i := slices.IndexFunc(secrets, func(s *application.Secret) bool { return s.ID == id }); i >= 0 {
 		return secrets[i]
 	}
 	return nil
 }
 
 // expiry is as it is written in the file: a day means its end.
-func (s *Secret) expiry() string {
+func expiry(s *application.Secret) string {
 	switch day := s.Expires.UTC().Truncate(24 * time.Hour); {
 	case s.Expires.IsZero():
 		return "never"
@@ -281,15 +282,15 @@ func (s *Secret) expiry() string {
 	return s.Expires.UTC().Format(time.RFC3339Nano)
 }
 
-func lifetime(a *Application) string {
+func lifetime(a *application.Application) string {
 	if a.TokenLifetime == 0 {
 		return "the default"
 	}
 	return a.TokenLifetime.String()
 }
 
-func (q Quota) String() string {
-	if q == (Quota{}) {
+func quota(q application.Quota) string {
+	if q == (application.Quota{}) {
 		return "none"
 	}
 	return fmt.Sprintf("%d per %s", q.Tokens, q.Per)

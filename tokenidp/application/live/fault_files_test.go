@@ -1,4 +1,4 @@
-package application
+package live
 
 import (
 	"fmt"
@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 )
 
 // TestF07EmptyFileIsNotNoApplications unless it says so.
@@ -89,7 +91,7 @@ func TestF10ThousandSavesWhileItLooks(t *testing.T) {
 			} else {
 				f.must(os.WriteFile(f.path("a.yaml"), []byte(text(0)), 0o600))
 			}
-			f.Library = NewLibrary([]string{f.path("a.yaml")}, Options{Now: time.Now})
+			f.Library = NewLibrary([]string{f.path("a.yaml")}, application.Options{Now: time.Now})
 			_, err := f.Load()
 			f.must(err)
 			open, running := openFiles(t), goleak.IgnoreCurrent()

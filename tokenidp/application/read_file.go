@@ -1,0 +1,48 @@
+package application
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// ReadFile reads a file of at most the given number of bytes, and returns what the
+// path leads to beside its content. Anything but a regular file is an error: it could
+// block for ever, or never end. Errors leave the path out.
+func ReadFile(path string, most int64) ([]byte, fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, nil, withoutPath(err)
+	}
+	tooLarge := fmt.Errorf("is larger than %d bytes", most)
+	switch {
+	case info.IsDir():
+		return nil, nil, errors.New("is a directory, not a file")
+	case !info.Mode().IsRegular():
+		return nil, nil, errors.New("is not a regular file")
+	case info.Size() > most:
+		return nil, nil, tooLarge
+	}
+	f, err := os.Open(path) //nolint:gosec // the operator names the files
+	if err != nil {
+		return nil, nil, withoutPath(err)
+	}
+	defer func() { _ = f.Close() }() // it was only read
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err != nil {
+		return nil, nil, withoutPath(err)
+	}
+	if int64(len(data)) > most {
+		return nil, nil, tooLarge
+	}
+	return data, info, nil
+}
+
+func withoutPath(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return fmt.Errorf("cannot be read: %w", e.Err)
+	}
+	return fmt.Errorf("cannot be read: %w", err)
+}
