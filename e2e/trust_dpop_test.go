@@ -69,3 +69,55 @@ func TestDPoPTokensOfATrustedIssuer(t *testing.T) {
 		t.Error("the log has a proof or a token")
 	}
 }
+
+// Keycloak writes "DPoP" into the claim typ of an access token that is bound to a key
+// (org.keycloak.util.TokenUtil.TOKEN_TYPE_DPOP). It is an access token only if it is
+// bound, and only with a proof.
+func TestDPoPTokensOfKeycloak(t *testing.T) {
+	t.Parallel()
+	f := newForeign(t, "/realms/shop")
+	f.publishKeys(jwkOf(attackerKey(), "k", nil))
+	api := startTrusting(t, newPorts(t), t.TempDir(), trustingOptions(f.trust("preset keycloak", "audience orders-api"))+trustedSite(`
+	handle /orders* {
+		verify orders.read {
+			dpop_origin https://localhost:5003
+		}
+		respond "{http.auth.user.id}"
+	}`))
+	p, thief := newProver(t), newProver(t)
+	forger := f.forger(attackerKey(), "k")
+	token := func(changes members) string {
+		claims := members{"typ": "DPoP", "azp": "worker", "client_id": absent{}, "scope": "orders.read", "aud": "orders-api", "cnf": members{"jkt": p.thumbprint()}}
+		for name, value := range changes {
+			claims[name] = value
+		}
+		return forger.sign(forger.header(members{"typ": "JWT"}), forger.claims(claims))
+	}
+	url := api.url("https://localhost:5003/orders")
+	bound := token(nil)
+	with := func(typ string) []string { return p.headers("GET", url, token(members{"typ": typ})) }
+	for name, row := range map[string]struct {
+		headers []string
+		status  int
+		says    string
+	}{
+		"bound, with a proof":          {p.headers("GET", url, bound), 200, "worker"},
+		"bound, without a proof":       {[]string{"Authorization: DPoP " + bound}, 401, "no_dpop_proof"},
+		"bound, as Bearer":             {[]string{bearer(bound)}, 401, "wrong_authorization_scheme"},
+		"bound, with another's proof":  {thief.headers("GET", url, bound), 401, "dpop_proof_by_another_key"},
+		"not bound, as Bearer":         {[]string{bearer(token(members{"cnf": absent{}}))}, 401, "wrong_type"},
+		"bound to a certificate alone": {[]string{bearer(token(members{"cnf": members{"x5t#S256": p.thumbprint()}}))}, 401, "wrong_type"},
+		"bound, of the type Bearer":    {with("Bearer"), 200, "worker"},
+		"bound ID token":               {with("ID"), 401, "wrong_type"},
+		"bound refresh token":          {with("Refresh"), 401, "wrong_type"},
+		"a Bearer token, as before":    {[]string{bearer(token(members{"typ": "Bearer", "cnf": absent{}}))}, 200, "worker"},
+		"a Bearer token, with a proof": {p.headers("GET", url, token(members{"typ": "Bearer", "cnf": absent{}})), 401, "wrong_authorization_scheme"},
+		"another case, with a proof":   {with("dpop"), 401, "wrong_type"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if a := api.do("GET", "https://localhost:5003/orders", "", row.headers...); a.StatusCode != row.status || a.body != row.says {
+				t.Errorf("%d %q, want %d %q", a.StatusCode, a.body, row.status, row.says)
+			}
+		})
+	}
+}

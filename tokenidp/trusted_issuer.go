@@ -187,7 +187,7 @@ func (t *TrustedIssuer) typ() []string {
 }
 
 func (t *TrustedIssuer) layout() (verifier.Layout, error) {
-	layout := verifier.Layout{Optional: []string{"sub", "jti", "iat"}, Purpose: t.kind.purpose, InsecureNonce: t.InsecureNonce}
+	layout := verifier.Layout{Optional: []string{"sub", "jti", "iat"}, Purpose: t.kind.purpose, PurposeOfBound: t.kind.purposeOfBound, InsecureNonce: t.InsecureNonce}
 	var err error
 	if layout.ClientID, err = claimPaths(t.ClientIDClaims); err != nil {
 		return layout, err

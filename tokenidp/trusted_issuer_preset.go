@@ -18,6 +18,8 @@ type preset struct {
 	// purpose tells its access tokens from its other JWTs, where their type does
 	// not.
 	purpose []verifier.ClaimRule
+	// purposeOfBound tells those that are bound to the key of a proof.
+	purposeOfBound []verifier.ClaimRule
 	// open says who gets a token there for an audience of his own choice. The
 	// audience then keeps nobody out: a claim of whose must, or a scope if
 	// scopesTell.
@@ -51,15 +53,16 @@ var presets = map[string]*preset{
 		issuer:     regexp.MustCompile(`^/[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}/`),
 		wanted:     "the id of one tenant, as the iss of its tokens does: https://login.microsoftonline.com/<tenant-id>/v2.0 (or, for tokens of version 1, https://sts.windows.net/<tenant-id>/)",
 	},
-	// The claim typ, unlike the header, tells what a token is for. Every token is
-	// for "account", the users' own pages.
+	// The claim typ, unlike the header, tells what a token is for: Bearer, DPoP, ID,
+	// Refresh and others. Every token is for "account", the users' own pages.
 	// https://www.keycloak.org/docs/latest/server_admin/#_audience
 	"keycloak": {
 		options: TrustedIssuer{
 			Types: []string{"at+jwt", "jwt"}, ClientIDClaims: []string{"client_id", "azp"}, ScopeClaims: []string{"scope"},
 		},
-		purpose:    []verifier.ClaimRule{{Path: verifier.Path{"typ"}, Values: []string{"Bearer"}}},
-		everybodys: "account",
+		purpose:        []verifier.ClaimRule{{Path: verifier.Path{"typ"}, Values: []string{"Bearer"}}},
+		purposeOfBound: []verifier.ClaimRule{{Path: verifier.Path{"typ"}, Values: []string{"DPoP"}}},
+		everybodys:     "account",
 	},
 	// Scope has what was asked for and is allowed; the claim permissions, where it
 	// is switched on, all that the user may do, whoever acts for him.

@@ -31,6 +31,10 @@ type Layout struct {
 	// and its other JWTs have not.
 	Purpose []ClaimRule
 
+	// PurposeOfBound is what an access token that is bound to the key of a proof
+	// (RFC 9449 section 6.1) may have instead.
+	PurposeOfBound []ClaimRule
+
 	// InsecureNonce accepts tokens with a nonce that are not of the type at+jwt, as
 	// Keycloak before version 25 writes them. An ID token whose audience a route
 	// accepts then passes too, unless it has another mark.
@@ -40,7 +44,7 @@ type Layout struct {
 // prepared is a copy that its maker cannot change.
 func (l Layout) prepared() Layout {
 	l.ClientID, l.Scope, l.Optional = clonePaths(l.ClientID), clonePaths(l.Scope), slices.Clone(l.Optional)
-	l.Purpose = slices.Clone(l.Purpose)
+	l.Purpose, l.PurposeOfBound = slices.Clone(l.Purpose), slices.Clone(l.PurposeOfBound)
 	if len(l.ClientID) == 0 {
 		l.ClientID = []Path{{"client_id"}}
 	}
@@ -83,7 +87,7 @@ var marks = []string{"nonce", "at_hash", "c_hash", "s_hash", "events", "token_in
 // checkPurpose tells other JWTs of the same issuer from its access tokens where
 // their type does not: only at+jwt says what it is (RFC 8725 sections 2.8 and 3.12).
 func (l *Layout) checkPurpose(h jws.Header, claims *Claims) error {
-	if !claims.obeys(l.Purpose) {
+	if !claims.obeys(l.Purpose) && !l.isBoundAccessToken(claims) {
 		return Refuse(WrongType, fmt.Errorf("%w: %w", errOtherPurpose, claims.disobeyed(l.Purpose)))
 	}
 	if isType(h, "at+jwt") {
@@ -95,6 +99,12 @@ func (l *Layout) checkPurpose(h jws.Header, claims *Claims) error {
 		}
 	}
 	return nil
+}
+
+// isBoundAccessToken reports whether the claims are those of an access token that the
+// issuer marks as bound, and that is bound.
+func (l *Layout) isBoundAccessToken(claims *Claims) bool {
+	return len(l.PurposeOfBound) > 0 && claims.Confirmation != nil && claims.Confirmation.Key != "" && claims.obeys(l.PurposeOfBound)
 }
 
 var errOtherPurpose = errors.New("not an access token")

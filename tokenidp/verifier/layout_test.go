@@ -256,6 +256,46 @@ func TestPurposeOfTokensOfOtherIssuers(t *testing.T) {
 	}
 }
 
+// An issuer may mark its bound access tokens in another way. The mark of one is worth
+// nothing on a token that is not bound to a key.
+func TestPurposeOfBoundTokens(t *testing.T) {
+	marked := foreign
+	marked.Purpose = []ClaimRule{{Path: Path{"typ"}, Values: []string{"Bearer"}}}
+	marked.PurposeOfBound = []ClaimRule{{Path: Path{"typ"}, Values: []string{"DPoP"}}}
+	v := foreignVerifier(t, marked)
+	marked.PurposeOfBound[0] = ClaimRule{} // the issuer has its own copy
+	thumbprint := strings.Repeat("A", 43)
+	for name, row := range map[string]struct {
+		typ, cnf any
+		good     bool
+	}{
+		"bound":                        {"DPoP", object{"jkt": thumbprint}, true},
+		"bound to both":                {"DPoP", object{"jkt": thumbprint, "x5t#S256": thumbprint}, true},
+		"bound, with the other mark":   {"Bearer", object{"jkt": thumbprint}, true},
+		"bound to a certificate alone": {"DPoP", object{"x5t#S256": thumbprint}, false},
+		"not bound":                    {"DPoP", removed{}, false},
+		"bound, without a mark":        {removed{}, object{"jkt": thumbprint}, false},
+		"ID token":                     {"ID", object{"jkt": thumbprint}, false},
+		"another case":                 {"dpop", object{"jkt": thumbprint}, false},
+	} {
+		payload := edit(object{"iss": issuerA, "aud": "orders-api", "exp": at(time.Hour)}, object{"typ": row.typ, "cnf": row.cnf})
+		for _, token := range []string{typed("JWT", payload), typed("at+jwt", payload)} {
+			claims, err := v.Verify(context.Background(), token)
+			if !row.good {
+				wantRefusal(t, err, WrongType, token)
+			} else if err != nil || claims.Confirmation.Key != thumbprint {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	// What bound tokens have is asked of no others, unless the issuer marks them.
+	free := foreign
+	free.PurposeOfBound = []ClaimRule{{Path: Path{"typ"}, Values: []string{"DPoP"}}}
+	if _, err := foreignVerifier(t, free).Verify(context.Background(), bare(nil)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestClaimAtAPath(t *testing.T) {
 	v := newVerifier(t)
 	got, err := v.Verify(context.Background(), signed(claims(object{"a": object{"b": object{"c": 7, "n": nil}}, "a.b": "dotted", "s": "x"})))
