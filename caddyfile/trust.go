@@ -8,12 +8,12 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
 
-const trustOptions = "preset, jwks_url, jwks_file, ca_file, bearer_token_file, audience, algorithms, types, client_id_claims, scope_claims, claim, leeway, max_stale, insecure_http, insecure_nonce"
+const trustOptions = "preset, jwks_url, jwks_file, ca_file, bearer_token_file, audience, algorithms, types, client_id_claims, scope_claims, claim, leeway, max_stale, insecure_http, insecure_id_token_marks, insecure_nonce"
 
 // parseTrust reads an issuer elsewhere whose tokens are accepted. Syntax:
 //
 //	trust <issuer-url> {
-//	    preset            entra|keycloak|auth0|kubernetes|github_actions
+//	    preset            entra|keycloak|auth0|dex|kubernetes|github_actions
 //	    jwks_url          <url>
 //	    jwks_file         <path>
 //	    ca_file           <path>
@@ -27,6 +27,7 @@ const trustOptions = "preset, jwks_url, jwks_file, ca_file, bearer_token_file, a
 //	    leeway            <duration>
 //	    max_stale         <duration>
 //	    insecure_http
+//	    insecure_id_token_marks nonce|at_hash...
 //	    insecure_nonce
 //	}
 //
@@ -83,6 +84,8 @@ func parseTrustOption(d *caddyfile.Dispenser, t *tokenidp.TrustedIssuer) (err er
 		t.MaxStale, err = parseDuration(d, "max_stale <duration>, as in: max_stale 6h")
 	case "insecure_http":
 		t.InsecureHTTP, err = flag(d)
+	case "insecure_id_token_marks":
+		t.InsecureIDTokenMarks, err = someArgs(d, "insecure_id_token_marks <claim>..., as in: insecure_id_token_marks at_hash")
 	case "insecure_nonce":
 		t.InsecureNonce, err = flag(d)
 	default:

@@ -49,6 +49,7 @@ var certificate = []string{base64.StdEncoding.EncodeToString([]byte("a certifica
 //   - Entra: learn.microsoft.com/entra/identity-platform/access-token-claims-reference and id-token-claims-reference
 //   - Keycloak 26: keycloak.org/docs/latest/server_admin, org.keycloak.representations.AccessToken
 //   - Auth0: auth0.com/docs/secure/tokens/access-tokens/access-token-profiles
+//   - Dex 2.45: server/tokens/issuer.go, claims.go; server/signer/utils.go; server/grants/clientcredentials.go
 //   - Kubernetes: kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin
 //   - GitHub: docs.github.com/actions/reference/security/oidc
 func presets() map[string]preset {
@@ -159,6 +160,31 @@ func presets() map[string]preset {
 				"another tenant":                      {nil, members{"iss": "https://other.auth0.com/"}, 401, "unknown_issuer"},
 			},
 		},
+		"dex": {
+			path: "/dex", options: []string{"preset dex", "audience orders-api"}, route: "claim groups writers",
+			header: members{}, // no typ
+			claims: times(members{
+				"sub": "CgZ3b3JrZXI", "aud": []string{"orders-api", "worker"}, "azp": "worker", "jti": "6fe5b1f7-9c5a-44a9-bb79-e41a7a7a1a11",
+				"at_hash": "R1s_yYzGm_8U6oQZkDSVBQ", "groups": []string{"writers"}, "name": "Worker",
+			}),
+			says: "worker ",
+			good: map[string]change{
+				"for the caller itself": {nil, members{"aud": "orders-api", "azp": gone}, "orders-api "},
+				"of a user": {nil, members{"sub": "CiQwOGE4Njg0Yi1kYjg4LTRiNzMtOTBhOS0zY2QxNjYxZjU0NjYSBWxvY2Fs", "nonce": "n", "auth_time": now.Unix(), "sid": "s",
+					"email": "a@example.com", "email_verified": true, "federated_claims": members{"connector_id": "local", "user_id": "08a8684b"}}, "worker "},
+				"before at_hash":              {nil, members{"at_hash": gone, "jti": gone}, "worker "},
+				"as ID tokens are, see above": {nil, members{"aud": "orders-api", "azp": gone, "nonce": "n"}, "orders-api "},
+			},
+			refused: map[string]refusedChange{
+				"ID token of a code":       {nil, members{"c_hash": "R1s_yYzGm_8U6oQZkDSVBQ"}, 401, "wrong_type"},
+				"logout token":             {members{"typ": "logout+jwt"}, members{"events": members{}}, 401, "wrong_type"},
+				"another client's":         {nil, members{"aud": "worker", "azp": gone}, 401, "wrong_audience"},
+				"several, without azp":     {nil, members{"azp": gone}, 401, "malformed_claims"},
+				"another group":            {nil, members{"groups": []string{"readers"}}, 403, "claim_not_accepted"},
+				"without groups":           {nil, members{"groups": gone}, 403, "claim_not_accepted"},
+				"another issuer of theirs": {nil, members{"iss": "https://dex.example.com"}, 401, "unknown_issuer"},
+			},
+		},
 		"kubernetes": {
 			path: "", options: []string{"preset kubernetes", "audience orders-api"}, route: "claim sub system:serviceaccount:shop:worker",
 			header: members{}, // no typ
@@ -246,6 +272,9 @@ func TestPresets(t *testing.T) {
 				api.checkAnswer(t, path, sign(nil, members{"iss": slash}), http.StatusUnauthorized, "unknown_issuer")
 			}
 		})
+	}
+	if warnings := api.entries("insecure_id_token_marks: tokens of this issuer that look like ID tokens are accepted, ID tokens for an accepted audience among them"); len(warnings) != 1 || warnings[0]["preset"] != "dex" {
+		t.Errorf("warned with %v", warnings)
 	}
 	for _, s := range api.trusted() {
 		if s.Keys != 2 || len(s.Skipped) != 0 {

@@ -28,7 +28,7 @@ type TrustedIssuer struct {
 	Issuer string `json:"issuer"`
 
 	// What kind of issuer it is, which sets the options below that are not given:
-	// entra, keycloak, auth0, kubernetes or github_actions.
+	// entra, keycloak, auth0, dex, kubernetes or github_actions.
 	Preset string `json:"preset,omitempty"`
 
 	// The URL of its JWK Set. Default: found through the issuer's metadata (RFC
@@ -85,8 +85,12 @@ type TrustedIssuer struct {
 	// make tokens.
 	InsecureHTTP bool `json:"insecure_http,omitempty"`
 
-	// Accept tokens with a nonce, as Keycloak before version 25 writes them. An ID
-	// token for the same audience may then pass as an access token.
+	// Accept tokens that have these claims of ID tokens: nonce, at_hash. An ID token for
+	// the same audience may then pass as an access token. Default: none, and with the
+	// preset dex both.
+	InsecureIDTokenMarks []string `json:"insecure_id_token_marks,omitempty"`
+
+	// The same as insecure_id_token_marks with nonce.
 	InsecureNonce bool `json:"insecure_nonce,omitempty"`
 
 	// Where this issuer is configured, as file:line. Errors begin with it.
@@ -141,6 +145,7 @@ func (t *TrustedIssuer) complete() error {
 		t.Types = orElse(t.Types, from.Types)
 		t.ClientIDClaims = orElse(t.ClientIDClaims, from.ClientIDClaims)
 		t.ScopeClaims = orElse(t.ScopeClaims, from.ScopeClaims)
+		t.InsecureIDTokenMarks = orElse(t.InsecureIDTokenMarks, from.InsecureIDTokenMarks)
 	}
 	return nil
 }
@@ -172,6 +177,11 @@ func (t *TrustedIssuer) check() error {
 			return fmt.Errorf("unknown type %q of an access token; known: at+jwt, jwt, none", typ)
 		}
 	}
+	for _, mark := range t.InsecureIDTokenMarks {
+		if !slices.Contains(verifier.AccessTokenMarks, mark) {
+			return fmt.Errorf("insecure_id_token_marks: no issuer's access tokens have %q; known: %s", mark, strings.Join(verifier.AccessTokenMarks, ", "))
+		}
+	}
 	return t.kind.checkIssuer(u)
 }
 
@@ -186,8 +196,20 @@ func (t *TrustedIssuer) typ() []string {
 	return types
 }
 
+// marks are the claims of ID tokens that its access tokens may have.
+func (t *TrustedIssuer) marks() []string {
+	marks := slices.Clone(t.InsecureIDTokenMarks)
+	if t.InsecureNonce && !slices.Contains(marks, "nonce") {
+		marks = append(marks, "nonce")
+	}
+	return marks
+}
+
 func (t *TrustedIssuer) layout() (verifier.Layout, error) {
-	layout := verifier.Layout{Optional: []string{"sub", "jti", "iat"}, Purpose: t.kind.purpose, PurposeOfBound: t.kind.purposeOfBound, InsecureNonce: t.InsecureNonce}
+	layout := verifier.Layout{
+		Optional: []string{"sub", "jti", "iat"}, InsecureMarks: t.marks(),
+		Purpose: t.kind.purpose, PurposeOfBound: t.kind.purposeOfBound,
+	}
 	var err error
 	if layout.ClientID, err = claimPaths(t.ClientIDClaims); err != nil {
 		return layout, err
@@ -200,6 +222,10 @@ func (t *TrustedIssuer) layout() (verifier.Layout, error) {
 func (t *TrustedIssuer) announce() {
 	if t.InsecureHTTP {
 		t.logger.Warn("insecure_http: the keys of this issuer may be fetched over plain HTTP, and whoever is on the way can make tokens")
+	}
+	if len(t.InsecureIDTokenMarks) > 0 {
+		t.logger.Warn("insecure_id_token_marks: tokens of this issuer that look like ID tokens are accepted, ID tokens for an accepted audience among them",
+			zap.Strings("marks", t.InsecureIDTokenMarks), zap.String("preset", t.Preset))
 	}
 	if t.InsecureNonce {
 		t.logger.Warn("insecure_nonce: tokens of this issuer with a nonce are accepted, ID tokens for an accepted audience among them")

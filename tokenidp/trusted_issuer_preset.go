@@ -73,6 +73,15 @@ var presets = map[string]*preset{
 			ClientIDClaims: []string{"client_id", "azp"}, ScopeClaims: []string{"scope"},
 		},
 	},
+	// An access token is an ID token but for the value of at_hash, and is not typed. The
+	// client is azp, or else the only audience (server/tokens/issuer.go and claims.go of
+	// github.com/dexidp/dex). There are no scopes in it.
+	"dex": {
+		options: TrustedIssuer{
+			Types: []string{"none"}, ClientIDClaims: []string{"azp", "aud"}, ScopeClaims: []string{"scope"},
+			InsecureIDTokenMarks: []string{"nonce", "at_hash"},
+		},
+	},
 	// Whoever can make a pod can give it a token for any audience:
 	// https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin
 	"kubernetes": {

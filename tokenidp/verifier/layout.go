@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
@@ -35,16 +36,17 @@ type Layout struct {
 	// (RFC 9449 section 6.1) may have instead.
 	PurposeOfBound []ClaimRule
 
-	// InsecureNonce accepts tokens with a nonce that are not of the type at+jwt, as
-	// Keycloak before version 25 writes them. An ID token whose audience a route
-	// accepts then passes too, unless it has another mark.
-	InsecureNonce bool
+	// InsecureMarks are those of [AccessTokenMarks] that access tokens of this issuer
+	// have, too, though they are not of the type at+jwt. An ID token whose audience a
+	// route accepts then passes too, unless it has another mark.
+	InsecureMarks []string
 }
 
 // prepared is a copy that its maker cannot change.
 func (l Layout) prepared() Layout {
 	l.ClientID, l.Scope, l.Optional = clonePaths(l.ClientID), clonePaths(l.Scope), slices.Clone(l.Optional)
 	l.Purpose, l.PurposeOfBound = slices.Clone(l.Purpose), slices.Clone(l.PurposeOfBound)
+	l.InsecureMarks = slices.Clone(l.InsecureMarks)
 	if len(l.ClientID) == 0 {
 		l.ClientID = []Path{{"client_id"}}
 	}
@@ -70,6 +72,11 @@ func (l *Layout) check() error {
 			return fmt.Errorf("the claim %q cannot be optional; sub, client_id, jti and iat can", name)
 		}
 	}
+	for _, mark := range l.InsecureMarks {
+		if !slices.Contains(AccessTokenMarks, mark) {
+			return fmt.Errorf("the mark %q is that of no access token; %s can be", mark, strings.Join(AccessTokenMarks, " and "))
+		}
+	}
 	return nil
 }
 
@@ -84,6 +91,11 @@ func (l *Layout) mayLack(name string) bool {
 // logout tokens (RFC 8417 section 2.2), introspection responses (RFC 9701 section 5).
 var marks = []string{"nonce", "at_hash", "c_hash", "s_hash", "events", "token_introspection"}
 
+// AccessTokenMarks are those of ID tokens that some issuers put into access tokens:
+// Keycloak before version 25 the nonce, Dex both. A hash of an authorization code is in
+// no access token.
+var AccessTokenMarks = []string{"nonce", "at_hash"}
+
 // checkPurpose tells other JWTs of the same issuer from its access tokens where
 // their type does not: only at+jwt says what it is (RFC 8725 sections 2.8 and 3.12).
 func (l *Layout) checkPurpose(h jws.Header, claims *Claims) error {
@@ -94,8 +106,8 @@ func (l *Layout) checkPurpose(h jws.Header, claims *Claims) error {
 		return nil
 	}
 	for _, mark := range marks {
-		if _, found := claims.Claim(mark); found && (mark != "nonce" || !l.InsecureNonce) {
-			return Refuse(WrongType, fmt.Errorf("%w: %s is present", errOtherPurpose, mark))
+		if _, found := claims.Claim(mark); found && !slices.Contains(l.InsecureMarks, mark) {
+			return Refuse(WrongType, &markError{mark})
 		}
 	}
 	return nil
@@ -106,5 +118,12 @@ func (l *Layout) checkPurpose(h jws.Header, claims *Claims) error {
 func (l *Layout) isBoundAccessToken(claims *Claims) bool {
 	return len(l.PurposeOfBound) > 0 && claims.Confirmation != nil && claims.Confirmation.Key != "" && claims.obeys(l.PurposeOfBound)
 }
+
+// markError is about a token with a claim that access tokens do not have.
+type markError struct{ mark string }
+
+func (e *markError) Error() string { return fmt.Sprintf("%v: %s is present", errOtherPurpose, e.mark) }
+
+func (*markError) Unwrap() error { return errOtherPurpose }
 
 var errOtherPurpose = errors.New("not an access token")

@@ -3,6 +3,7 @@ package verifier
 import (
 	"context"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -185,47 +186,62 @@ func TestTokensWithoutType(t *testing.T) {
 
 // RFC 8725 sections 2.8 and 3.12, with an issuer that types none of its tokens.
 func TestOtherTokensOfOtherIssuersAreRefused(t *testing.T) {
-	v := foreignVerifier(t, foreign)
-	nonce := foreign
-	nonce.InsecureNonce = true
-	lenient := foreignVerifier(t, nonce)
 	common := object{"iss": issuerA, "aud": "orders-api", "exp": at(time.Hour), "iat": at(0), "sub": "s", "azp": "orders-api"}
+	verifiers := make(map[string]twins)
+	for _, marks := range [][]string{nil, {"nonce"}, {"at_hash"}, {"nonce", "at_hash"}} {
+		layout := foreign
+		layout.InsecureMarks = slices.Clone(marks)
+		verifiers[strings.Join(marks, " ")] = foreignVerifier(t, layout)
+		clear(layout.InsecureMarks) // the issuer has its own copy
+	}
+	const always = ""
 	for name, row := range map[string]struct {
-		more    object
-		lenient bool // is accepted with InsecureNonce
+		more object
+		with []string // the InsecureMarks with which it is accepted
 	}{
-		"ID token":                      {object{"nonce": "n", "auth_time": at(0)}, true},
-		"ID token without nonce":        {object{"at_hash": "h"}, false},
-		"ID token with all":             {object{"nonce": "n", "at_hash": "h"}, false},
-		"ID token of a code":            {object{"c_hash": "h"}, false},
-		"ID token of FAPI":              {object{"s_hash": "h"}, false},
-		"nonce of null":                 {object{"nonce": nil}, true},
-		"logout token":                  {object{"events": object{"http://schemas.openid.net/event/backchannel-logout": object{}}, "sid": "x"}, false},
-		"security event":                {object{"events": object{}}, false},
-		"introspection response":        {object{"token_introspection": object{"active": true}}, false},
-		"no mark, so an access token":   {nil, true},
-		"marks of another case, nested": {object{"Nonce": "n", "x": object{"at_hash": "h"}}, true},
+		"ID token":                        {object{"nonce": "n", "auth_time": at(0)}, []string{"nonce", "nonce at_hash"}},
+		"ID token without nonce":          {object{"at_hash": "h"}, []string{"at_hash", "nonce at_hash"}},
+		"ID token with all":               {object{"nonce": "n", "at_hash": "h"}, []string{"nonce at_hash"}},
+		"ID token of a code":              {object{"c_hash": "h"}, nil},
+		"ID token of a code, with all":    {object{"nonce": "n", "at_hash": "h", "c_hash": "h"}, nil},
+		"ID token of FAPI":                {object{"s_hash": "h"}, nil},
+		"nonce of null":                   {object{"nonce": nil}, []string{"nonce", "nonce at_hash"}},
+		"logout token":                    {object{"events": object{"http://schemas.openid.net/event/backchannel-logout": object{}}, "sid": "x"}, nil},
+		"security event":                  {object{"events": object{}}, nil},
+		"introspection response":          {object{"token_introspection": object{"active": true}}, nil},
+		"no mark, so an access token":     {nil, []string{always, "nonce", "at_hash", "nonce at_hash"}},
+		"marks of another case, nested":   {object{"Nonce": "n", "x": object{"at_hash": "h"}}, []string{always, "nonce", "at_hash", "nonce at_hash"}},
+		"a logout token with all of them": {object{"nonce": "n", "at_hash": "h", "events": object{}}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			payload := edit(common, row.more)
-			for _, token := range []string{untyped(payload), typed("JWT", payload)} {
-				_, err := v.Verify(context.Background(), token)
-				if strings.Contains(name, "mark") {
-					if err != nil {
-						t.Error(err)
+			for marks, v := range verifiers {
+				for _, token := range []string{untyped(payload), typed("JWT", payload)} {
+					_, err := v.Verify(context.Background(), token)
+					if !slices.Contains(row.with, marks) {
+						wantRefusal(t, err, WrongType, token)
+					} else if err != nil {
+						t.Errorf("with %q: %v", marks, err)
 					}
-				} else {
-					wantRefusal(t, err, WrongType, token)
 				}
-				if _, err := lenient.Verify(context.Background(), token); row.lenient != (err == nil) {
-					t.Errorf("with InsecureNonce: %v", err)
+				// The type says what it is, and only the issuer can have written it.
+				if _, err := v.Verify(context.Background(), typed("at+jwt", payload)); err != nil {
+					t.Error(err)
 				}
-			}
-			// The type says what it is, and only the issuer can have written it.
-			if _, err := v.Verify(context.Background(), typed("at+jwt", payload)); err != nil {
-				t.Error(err)
 			}
 		})
+	}
+}
+
+// Only what some issuers have in access tokens can be let pass.
+func TestMarksThatNoAccessTokenHas(t *testing.T) {
+	for _, mark := range []string{"c_hash", "s_hash", "events", "token_introspection", "typ", ""} {
+		layout := foreign
+		layout.InsecureMarks = []string{"nonce", mark}
+		_, err := NewIssuer(Options{URL: issuerA, Algorithms: []string{"ES256"}, Claims: layout, Keys: keySet{}})
+		if err == nil || !strings.Contains(err.Error(), "nonce and at_hash can be") {
+			t.Errorf("%q: %v", mark, err)
+		}
 	}
 }
 
