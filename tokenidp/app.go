@@ -49,10 +49,9 @@ type App struct {
 	logger  *zap.Logger
 	metrics *metrics
 
-	state          *standingState
-	stateModule    stateModule
-	standingStates []string // to be given back
-	bounded        *storage.Bounded
+	state       *sharedState
+	stateModule stateModule
+	bounded     *storage.Bounded
 
 	// What handlers of this configuration are there, for each other.
 	routes    []*Verify
@@ -61,7 +60,8 @@ type App struct {
 	ctx     context.Context // ends with this configuration
 	stop    context.CancelFunc
 	running *sync.WaitGroup
-	leave   []func() // takes back what Start did for later configurations
+	leave   []func()       // takes back what Start did for later configurations
+	release []func() error // gives back what was carried over
 }
 
 // CaddyModule returns the Caddy module information.
@@ -156,7 +156,7 @@ func (a *App) Start() error {
 	a.keepState()
 	for _, iss := range a.Issuers {
 		iss.announce()
-		a.leave = append(a.leave, iss.keep())
+		a.leave = append(a.leave, iss.serve()...)
 		a.running.Go(func() { iss.maintainKeys(a.ctx) })
 		if iss.issues {
 			iss.clientKeys.run(a.ctx, a.running) // before its URLs may change
@@ -175,7 +175,7 @@ func (a *App) Start() error {
 	}
 	for _, t := range a.Trusted {
 		t.announce()
-		t.keep()
+		a.leave = append(a.leave, t.serve())
 		a.running.Go(func() { t.keys.Run(a.ctx) })
 	}
 	return nil
@@ -201,18 +201,19 @@ func (a *App) Cleanup() error {
 	}
 	var errs []error
 	for _, iss := range a.Issuers {
-		if iss.standing != nil {
-			_, err := standings.Delete(iss.Issuer)
-			errs = append(errs, err)
+		if iss.release != nil {
+			errs = append(errs, iss.release())
 		}
 	}
 	for _, t := range a.Trusted {
-		if t.standing != nil {
-			_, err := trustedStandings.Delete(t.Issuer)
-			errs = append(errs, err)
+		if t.release != nil {
+			errs = append(errs, t.release())
 		}
 	}
-	return errors.Join(append(errs, a.releaseState()...)...)
+	for _, release := range a.release {
+		errs = append(errs, release())
+	}
+	return errors.Join(errs...)
 }
 
 // issuer finds the issuer that a handler names. The empty name is the only

@@ -39,7 +39,7 @@ func newObserved(t *testing.T) *observed {
 		t.Fatal(err)
 	}
 	iss := &Issuer{
-		Issuer: testIssuer, logger: zap.New(core), metrics: m, standing: new(standing),
+		Issuer: testIssuer, logger: zap.New(core), metrics: m, carried: new(issuerCarryover),
 		bounded: storage.NewBounded(&certmagic.FileStorage{Path: t.TempDir()}),
 	}
 	iss.provisionLastUse()

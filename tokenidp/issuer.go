@@ -104,24 +104,26 @@ type Issuer struct {
 	// Where this issuer is configured, as file:line. Errors begin with it.
 	Source string `json:"source,omitempty"`
 
-	url           *url.URL
-	keys          *signing.Ring
-	verification  *verifier.Issuer
-	lastUse       *lastuse.Record // of the Applications' secrets
-	bounded       *storage.Bounded
-	standing      *standing
-	state         state.State
-	authenticator *oauth.Authenticator            // of clients
-	clientKeys    *clientKeys                     // nil without Applications
-	assertions    *oauth.Assertions               // nil without Applications
-	storage       string                          // tells the storage from another
-	issues        bool                            // a handler of this configuration issues tokens
-	ensured       bool                            // the keys are as configured; for maintainKeysOnce alone
-	library       *live.Library                   // nil without Applications
-	applications  atomic.Pointer[application.Set] // in force; nil without
-	dependents    []dependent
-	metrics       *metrics
-	logger        *zap.Logger
+	url            *url.URL
+	keys           *signing.Ring
+	verification   *verifier.Issuer
+	lastUse        *lastuse.Record  // of the Applications' secrets
+	lastUseStorage *storage.Bounded // in which lastUse is stored; of this configuration or an earlier one
+	bounded        *storage.Bounded
+	carried        *issuerCarryover
+	state          state.State
+	authenticator  *oauth.Authenticator            // of clients
+	clientKeys     *clientKeys                     // nil without Applications
+	assertions     *oauth.Assertions               // nil without Applications
+	storage        string                          // tells the storage from another
+	release        func() error                    // gives back what was carried over
+	issues         bool                            // a handler of this configuration issues tokens
+	ensured        bool                            // the keys are as configured; for maintainKeysOnce alone
+	library        *live.Library                   // nil without Applications
+	applications   atomic.Pointer[application.Set] // in force; nil without
+	dependents     []dependent
+	metrics        *metrics
+	logger         *zap.Logger
 
 	// What is not in order in the background, in words; nil or empty: nothing.
 	keysProblem    atomic.Pointer[string]
@@ -133,7 +135,7 @@ func (iss *Issuer) provision(ctx caddy.Context, bounded *storage.Bounded, replay
 	if err := iss.check(); err != nil {
 		return err
 	}
-	if err := iss.stand(); err != nil {
+	if err := iss.carryOver(); err != nil {
 		return err
 	}
 	if err := iss.loadApplications(); err != nil {
@@ -252,7 +254,7 @@ func (iss *Issuer) provisionAuthenticator(ctx context.Context, replay oauth.Repl
 	if iss.InsecureAssertionAudience {
 		iss.assertions.InsecureAudiences = []string{iss.Issuer + "/token"}
 	}
-	iss.authenticator = iss.standing.authenticator.With(iss.assertions)
+	iss.authenticator = iss.carried.authenticator.With(iss.assertions)
 }
 
 // policy is what token requests are held to.

@@ -36,8 +36,8 @@ func (iss *Issuer) loadApplications() error {
 	if err != nil {
 		return fmt.Errorf("loading applications: %w", err)
 	}
-	if before := iss.standing.applications.Load(); before != nil {
-		set.Remember(before)
+	if before := iss.carried.serving.latest(); before != nil && before.applications.Load() != nil {
+		set.Remember(before.applications.Load())
 	}
 	iss.warn(set)
 	iss.applications.Store(set)
@@ -115,7 +115,6 @@ func (iss *Issuer) adopt(set *application.Set) {
 		d.adopt(set)
 	}
 	iss.applications.Store(set)
-	iss.standing.applications.Store(set)
 	iss.lastUse.Observe(declaredSecrets(set))
 }
 

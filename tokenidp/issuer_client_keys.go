@@ -3,7 +3,6 @@ package tokenidp
 import (
 	"context"
 	"errors"
-	"maps"
 	"path"
 	"sync"
 	"sync/atomic"
@@ -102,7 +101,7 @@ func (k *clientKeys) open(published application.PublishedKeys) *clientKeySource 
 	if offlineFrom(k.ctx) != nil {
 		o.Transport = noNetwork{}
 	}
-	if before := iss.standing.keysOf(published); before != nil && (iss.InsecurePrivateJWKSURI || !before.private) {
+	if before := k.before(published); before != nil && (iss.InsecurePrivateJWKSURI || !before.private) {
 		o.Predecessor = before.Source
 	}
 	source, err := jwks.New(o)
@@ -111,6 +110,15 @@ func (k *clientKeys) open(published application.PublishedKeys) *clientKeySource 
 		return nil
 	}
 	return &clientKeySource{Source: source, logger: logger, private: iss.InsecurePrivateJWKSURI}
+}
+
+// before is the source for the same keys of the configuration that serves, or nil.
+func (k *clientKeys) before(published application.PublishedKeys) *clientKeySource {
+	serving := k.issuer.carried.serving.latest()
+	if serving == nil || serving.clientKeys == nil {
+		return nil
+	}
+	return (*serving.clientKeys.sources.Load())[published]
 }
 
 // folder is another one where private addresses are allowed: what comes from there is
@@ -170,8 +178,6 @@ func (k *clientKeys) runAll() {
 			k.running.Go(func() { k.keep(ctx, source) })
 		}
 	}
-	kept := maps.Clone(*sources)
-	k.issuer.standing.clientKeys.Store(&kept)
 }
 
 // keep reads what is stored of a source, where that was left, and keeps it fresh.

@@ -215,6 +215,7 @@ func TestClientKeysAreTakenOverWithThePermissionToFetchThem(t *testing.T) {
 				o.clientKeys.follow(set)
 				o.clientKeys.load()
 				o.clientKeys.run(ctx, &running)
+				defer o.carried.serving.enter(o.Issuer)()
 				before, _ := s.read()
 
 				o.InsecurePrivateJWKSURI = row.after

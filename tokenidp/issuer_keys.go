@@ -57,7 +57,7 @@ func (iss *Issuer) provisionKeys(bounded *storage.Bounded) error {
 	iss.storage = bounded.String()
 	o := signing.Options{
 		RotateEvery: time.Duration(iss.Rotate),
-		Predecessor: iss.standing.predecessor(iss.storage),
+		Predecessor: iss.predecessorKeys(),
 		Outside:     iss.outside(),
 		Logger:      iss.logger,
 	}
@@ -74,6 +74,15 @@ func (iss *Issuer) provisionKeys(bounded *storage.Bounded) error {
 		}
 	}
 	iss.keys = signing.NewRingWith(bounded, iss.Issuer, iss.SigningAlgorithm, o)
+	return nil
+}
+
+// predecessorKeys are the keys of the configuration that serves, if it has the same
+// storage, or else nil.
+func (iss *Issuer) predecessorKeys() *signing.Ring {
+	if before := iss.carried.serving.latest(); before != nil && before.storage == iss.storage {
+		return before.keys
+	}
 	return nil
 }
 

@@ -24,26 +24,19 @@ const (
 	noticeInterval = 24 * time.Hour
 )
 
-// storedRecord is when secrets were last used, and the storage that says so.
-type storedRecord struct {
-	record  *lastuse.Record
-	bounded *storage.Bounded // that of the record
-	storage string
-}
-
 // provisionLastUse goes on with the record of the configuration before, if that
 // had the same storage.
 func (iss *Issuer) provisionLastUse() {
-	before := iss.standing.lastUse.Load()
+	before := iss.carried.serving.latest()
 	if before != nil && before.storage == iss.storage {
-		iss.lastUse = before.record
+		iss.lastUse, iss.lastUseStorage = before.lastUse, before.lastUseStorage
 		return
 	}
 	o := lastuse.Options{Logger: iss.logger}
 	if before != nil {
-		o.Predecessor = before.record
+		o.Predecessor = before.lastUse
 	}
-	iss.lastUse = lastuse.New(iss.bounded, path.Join(storage.Folder(iss.Issuer), "last_use"), o)
+	iss.lastUse, iss.lastUseStorage = lastuse.New(iss.bounded, path.Join(storage.Folder(iss.Issuer), "last_use"), o), iss.bounded
 }
 
 // keepSecrets writes down in the background which secrets were used, and tells of

@@ -32,16 +32,17 @@ type stateModule interface {
 	announce(logger *zap.Logger)
 }
 
-// standingState is the state of the configurations that say the same of it.
-type standingState struct {
+// sharedState is the state of the configurations that say the same of it. It is carried
+// over a reload.
+type sharedState struct {
 	state.State
-	node    *state.Node
+	node    *state.Node // what this process knows, whatever the state
 	bounded *storage.Bounded
 	ended   atomic.Bool
 }
 
 // Revoke is the state's. A request may outlive its configuration, and the state.
-func (s *standingState) Revoke(ctx context.Context, revocations ...state.Revocation) error {
+func (s *sharedState) Revoke(ctx context.Context, revocations ...state.Revocation) error {
 	err := s.State.Revoke(ctx, revocations...)
 	if s.ended.Load() {
 		s.node.Released()
@@ -49,8 +50,8 @@ func (s *standingState) Revoke(ctx context.Context, revocations ...state.Revocat
 	return err
 }
 
-// Destruct closes what the state holds open.
-func (s *standingState) Destruct() error {
+// Close closes what the state holds open.
+func (s *sharedState) Close() error {
 	s.ended.Store(true)
 	s.node.Released()
 	if closer, ok := s.State.(io.Closer); ok {
@@ -59,41 +60,26 @@ func (s *standingState) Destruct() error {
 	return nil
 }
 
-// standingNode is what this process knows, whatever the state. It is kept as long
-// as there is any configuration.
-type standingNode struct{ *state.Node }
-
-// Destruct has nothing to release.
-func (standingNode) Destruct() error { return nil }
-
-// standingStates are those of any configuration that is loaded, by identity; the
-// node is the one without.
-var standingStates = caddy.NewUsagePool()
-
 // provisionState finds the state of the configuration before, or makes it.
 func (a *App) provisionState(ctx caddy.Context, bounded *storage.Bounded) error {
 	module, err := a.loadState(ctx)
 	if err != nil {
 		return err
 	}
-	node, _, err := standingStates.LoadOrNew("", func() (caddy.Destructor, error) {
-		return standingNode{state.NewNode(state.Options{})}, nil
+	node, release, err := carry("", func() (*state.Node, error) { return state.NewNode(state.Options{}), nil })
+	if err != nil {
+		return err
+	}
+	a.release = append(a.release, release)
+	shared, release, err := carry(module.identity(bounded), func() (*sharedState, error) {
+		s, err := module.open(node, bounded, a.logger.Named("state"))
+		return &sharedState{State: s, node: node, bounded: bounded}, err
 	})
 	if err != nil {
 		return err
 	}
-	a.standingStates = append(a.standingStates, "")
-	identity := module.identity(bounded)
-	standing, _, err := standingStates.LoadOrNew(identity, func() (caddy.Destructor, error) {
-		known := node.(standingNode).Node
-		s, err := module.open(known, bounded, a.logger.Named("state"))
-		return &standingState{State: s, node: known, bounded: bounded}, err
-	})
-	if err != nil {
-		return err
-	}
-	a.standingStates = append(a.standingStates, identity)
-	a.stateModule, a.state, a.bounded = module, standing.(*standingState), bounded
+	a.release = append(a.release, release)
+	a.stateModule, a.state, a.bounded = module, shared, bounded
 	if !module.reads() {
 		return nil
 	}
@@ -145,15 +131,6 @@ func (a *App) awaitState() {
 
 // stateAwaited bounds the wait for a state that is not read before the start.
 const stateAwaited = 2 * time.Second
-
-// releaseState gives back what provisionState took.
-func (a *App) releaseState() (errs []error) {
-	for _, identity := range a.standingStates {
-		_, err := standingStates.Delete(identity)
-		errs = append(errs, err)
-	}
-	return errs
-}
 
 // notRevoked refuses a verified token that was taken back, for every request anew:
 // a token that is remembered may have been taken back since. Where nobody knows which

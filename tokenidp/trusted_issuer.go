@@ -98,7 +98,8 @@ type TrustedIssuer struct {
 
 	keys         *jwks.Source
 	kind         *preset
-	standing     *trustedStanding
+	serving      *succession[jwks.Source] // carried over a reload, so that none loses keys while the issuer is down
+	release      func() error             // gives that back
 	state        state.State
 	verification *verifier.Issuer
 	rules        []verifier.ClaimRule

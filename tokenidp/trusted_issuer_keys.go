@@ -9,10 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"sync/atomic"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
@@ -20,30 +18,16 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
 
-// trustedStanding is what is kept of a trusted issuer when the configuration is
-// reloaded: its keys, so that a reload while it is down loses none.
-type trustedStanding struct {
-	keys atomic.Pointer[jwks.Source]
-}
-
-// trustedStandings are those of the trusted issuers in any configuration that is
-// loaded.
-var trustedStandings = caddy.NewUsagePool()
-
-// Destruct has nothing to release.
-func (*trustedStanding) Destruct() error { return nil }
-
-func (t *TrustedIssuer) provisionKeys(ctx context.Context, bounded *storage.Bounded) error {
-	value, _, err := trustedStandings.LoadOrNew(t.Issuer, func() (caddy.Destructor, error) { return new(trustedStanding), nil })
+func (t *TrustedIssuer) provisionKeys(ctx context.Context, bounded *storage.Bounded) (err error) {
+	t.serving, t.release, err = carry(t.Issuer, func() (*succession[jwks.Source], error) { return new(succession[jwks.Source]), nil })
 	if err != nil {
 		return err
 	}
-	t.standing = value.(*trustedStanding)
 	o := jwks.Options{
 		Issuer: t.Issuer, JWKSURL: t.JWKSURL, File: t.JWKSFile, Algorithms: t.Algorithms,
 		Storage: bounded, Folder: path.Join(storage.Folder(t.Issuer), "jwks"),
 		InsecureHTTP: t.InsecureHTTP, MaxStale: time.Duration(t.MaxStale),
-		Predecessor: t.standing.keys.Load(), Logger: t.logger,
+		Predecessor: t.serving.latest(), Logger: t.logger,
 	}
 	if o.Transport, err = t.transport(); err != nil {
 		return err
@@ -66,8 +50,9 @@ func (t *TrustedIssuer) provisionKeys(ctx context.Context, bounded *storage.Boun
 	return nil
 }
 
-// keep puts the issuer's keys in force for the configurations after this one.
-func (t *TrustedIssuer) keep() { t.standing.keys.Store(t.keys) }
+// serve lets the configurations after this one go on with the keys of this one. Call
+// leave when this configuration ends.
+func (t *TrustedIssuer) serve() (leave func()) { return t.serving.enter(t.keys) }
 
 // transport fetches the keys. It is nil for the usual one.
 func (t *TrustedIssuer) transport() (http.RoundTripper, error) {

@@ -85,7 +85,8 @@ type Verify struct {
 	verifier *verifier.Verifier
 	rules    map[string]rule // by issuer URL
 	origins  []dpop.Origin
-	tally    *tally // of a route that reports only
+	tally    *tally       // of a route that reports only
+	release  func() error // gives the tally back
 	app      *App
 	metrics  *metrics
 	logger   *zap.Logger
@@ -133,7 +134,8 @@ func (v *Verify) provision(ctx caddy.Context) error {
 		return err
 	}
 	if v.ReportOnly {
-		if v.tally, err = tallyOf(v.Source); err != nil {
+		v.tally, v.release, err = carry(v.Source, func() (*tally, error) { return newTally(), nil })
+		if err != nil {
 			return err
 		}
 	}
@@ -305,11 +307,10 @@ func (v *Verify) judge(claims *verifier.Claims, r *http.Request) error {
 
 // Cleanup gives back what outlives a reload.
 func (v *Verify) Cleanup() error {
-	if v.tally == nil {
+	if v.release == nil {
 		return nil
 	}
-	_, err := tallies.Delete(v.Source)
-	return err
+	return v.release()
 }
 
 // Interface guards

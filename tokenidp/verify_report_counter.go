@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
@@ -44,22 +42,7 @@ type sighting struct {
 	method, path, clientIP string
 }
 
-// tallies are those of the routes in any configuration that is loaded, by the
-// place where the route is configured.
-var tallies = caddy.NewUsagePool()
-
-// Destruct has nothing to release.
-func (*tally) Destruct() error { return nil }
-
-func tallyOf(source string) (*tally, error) {
-	value, _, err := tallies.LoadOrNew(source, func() (caddy.Destructor, error) {
-		return &tally{since: time.Now(), groups: make(map[group]*count)}, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return value.(*tally), nil
-}
+func newTally() *tally { return &tally{since: time.Now(), groups: make(map[group]*count)} }
 
 func (t *tally) allowed() {
 	t.mu.Lock()

@@ -3,14 +3,13 @@ package tokenidp
 import (
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
 // What a route remembers is bounded, whoever calls.
 func TestTallyIsBounded(t *testing.T) {
-	y := &tally{since: time.Now(), groups: make(map[group]*count)}
+	y := newTally()
 	for i := range 3 * mostGroups {
 		y.refused(sighting{clientID: fmt.Sprint(i), reason: verifier.MissingScope})
 	}

@@ -1,0 +1,76 @@
+package tokenidp
+
+import (
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// carryovers are the values that outlive a reload of the configuration, by
+// [carryoverKey]. Each is dropped with the last configuration that holds it.
+var carryovers = caddy.NewUsagePool()
+
+// carryoverKey is of another type for each T: values of two kinds never share a name.
+type carryoverKey[T any] struct{ name string }
+
+// carryover is a value that outlives a reload.
+type carryover[T any] struct{ value T }
+
+// carry returns the value that the loaded configurations have under the name. If none
+// has it yet, it calls construct. release gives the value back; the last one to do so
+// closes it, if it is an [io.Closer]. After an error there is nothing to release.
+func carry[T any](name string, construct func() (T, error)) (value T, release func() error, err error) {
+	key := carryoverKey[T]{name}
+	loaded, _, err := carryovers.LoadOrNew(key, func() (caddy.Destructor, error) {
+		value, err := construct()
+		return carryover[T]{value}, err
+	})
+	if err != nil {
+		return value, nil, err
+	}
+	release = func() error {
+		_, err := carryovers.Delete(key)
+		return err
+	}
+	return loaded.(carryover[T]).value, release, nil
+}
+
+// Destruct closes the value. Caddy calls it once nobody holds it.
+func (c carryover[T]) Destruct() error {
+	if closer, ok := any(c.value).(io.Closer); ok {
+		return closer.Close()
+	}
+	return nil
+}
+
+// succession holds what each running configuration has of one thing, the newest last.
+// During a reload there are two. A configuration that is loaded and never starts is
+// not among them, and one that fails to start leaves the one before as it was.
+type succession[T any] struct {
+	mu      sync.Mutex
+	running []*T
+}
+
+// enter adds the value of a configuration that starts. Call leave when it ends.
+func (s *succession[T]) enter(value *T) (leave func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = append(s.running, value)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.running = slices.DeleteFunc(s.running, func(other *T) bool { return other == value })
+	}
+}
+
+// latest returns the value of the configuration that started last, or nil.
+func (s *succession[T]) latest() *T {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.running) == 0 {
+		return nil
+	}
+	return s.running[len(s.running)-1]
+}
