@@ -9,6 +9,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -51,8 +52,8 @@ type Demands struct {
 	// request.path. Placeholders are not expanded.
 	Expressions []string `json:"expressions,omitempty"`
 
-	claims      []verifier.ClaimRule
-	present     []verifier.Path
+	claims      []claimrule.Rule
+	present     []claimrule.Path
 	expressions []*verifier.Expression
 }
 
@@ -107,25 +108,25 @@ type ClaimRule struct {
 	Values []string `json:"values"`
 }
 
-func claimRules(rules []ClaimRule) ([]verifier.ClaimRule, error) {
-	compiled := make([]verifier.ClaimRule, 0, len(rules))
+func claimRules(rules []ClaimRule) ([]claimrule.Rule, error) {
+	compiled := make([]claimrule.Rule, 0, len(rules))
 	for _, r := range rules {
-		path, err := verifier.ParsePath(r.Claim)
+		path, err := claimrule.ParsePath(r.Claim)
 		if err != nil {
 			return nil, err
 		}
 		if len(r.Values) == 0 {
 			return nil, fmt.Errorf("the claim %s has no value that is accepted; write: claim %s <value>", r.Claim, r.Claim)
 		}
-		compiled = append(compiled, verifier.ClaimRule{Path: path, Values: r.Values})
+		compiled = append(compiled, claimrule.Rule{Path: path, Values: r.Values})
 	}
 	return compiled, nil
 }
 
-func claimPaths(names []string) ([]verifier.Path, error) {
-	paths := make([]verifier.Path, 0, len(names))
+func claimPaths(names []string) ([]claimrule.Path, error) {
+	paths := make([]claimrule.Path, 0, len(names))
 	for _, name := range names {
-		path, err := verifier.ParsePath(name)
+		path, err := claimrule.ParsePath(name)
 		if err != nil {
 			return nil, err
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jwks"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
@@ -102,7 +103,7 @@ type TrustedIssuer struct {
 	release      func() error             // gives that back
 	state        state.State
 	verification *verifier.Issuer
-	rules        []verifier.ClaimRule
+	rules        []claimrule.Rule
 	logger       *zap.Logger
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
@@ -17,9 +18,9 @@ type preset struct {
 	options TrustedIssuer
 	// purpose tells its access tokens from its other JWTs, where their type does
 	// not.
-	purpose []verifier.ClaimRule
+	purpose []claimrule.Rule
 	// purposeOfBound tells those that are bound to the key of a proof.
-	purposeOfBound []verifier.ClaimRule
+	purposeOfBound []claimrule.Rule
 	// open says who gets a token there for an audience of his own choice. The
 	// audience then keeps nobody out: a claim of whose must, or a scope if
 	// scopesTell.
@@ -60,8 +61,8 @@ var presets = map[string]*preset{
 		options: TrustedIssuer{
 			Types: []string{"at+jwt", "jwt"}, ClientIDClaims: []string{"client_id", "azp"}, ScopeClaims: []string{"scope"},
 		},
-		purpose:        []verifier.ClaimRule{{Path: verifier.Path{"typ"}, Values: []string{"Bearer"}}},
-		purposeOfBound: []verifier.ClaimRule{{Path: verifier.Path{"typ"}, Values: []string{"DPoP"}}},
+		purpose:        []claimrule.Rule{{Path: claimrule.Path{"typ"}, Values: []string{"Bearer"}}},
+		purposeOfBound: []claimrule.Rule{{Path: claimrule.Path{"typ"}, Values: []string{"DPoP"}}},
 		everybodys:     "account",
 	},
 	// Scope has what was asked for and is allowed; the claim permissions, where it
@@ -165,15 +166,15 @@ func (p *preset) checkRequirement(r *verifier.Requirement) error {
 	return fmt.Errorf("%s (claims that tell: %s)", p.open, strings.Join(p.whose, ", "))
 }
 
-func (p *preset) tells(rule verifier.ClaimRule) bool {
-	pins := func(pattern *verifier.Pattern) bool {
+func (p *preset) tells(rule claimrule.Rule) bool {
+	pins := func(pattern *claimrule.Pattern) bool {
 		return p.subject != nil && p.subject.MatchString(pattern.String())
 	}
-	if slices.Equal(rule.Path, verifier.Path{"sub"}) && slices.ContainsFunc(rule.Patterns, func(pattern *verifier.Pattern) bool { return !pins(pattern) }) {
+	if slices.Equal(rule.Path, claimrule.Path{"sub"}) && slices.ContainsFunc(rule.Patterns, func(pattern *claimrule.Pattern) bool { return !pins(pattern) }) {
 		return false
 	}
 	return slices.ContainsFunc(p.whose, func(name string) bool {
-		path, err := verifier.ParsePath(name)
+		path, err := claimrule.ParsePath(name)
 		return err == nil && slices.Equal(path, rule.Path)
 	})
 }

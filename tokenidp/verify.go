@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
@@ -167,7 +168,7 @@ func (v *Verify) warnOfUnknownClaims(issuers []tokenIssuer) {
 		known = append(known, set.ClaimNames()...)
 	}
 	for _, h := range v.ClaimHeaders {
-		path, err := verifier.ParsePath(h.Claim)
+		path, err := claimrule.ParsePath(h.Claim)
 		if h.Claim != allClaims && err == nil && !slices.Contains(known, path[0]) {
 			v.logger.Warn("no token issued here has the claim of this claim_header, so it will never be set",
 				zap.String("header", h.Header), zap.String("claim", h.Claim), zap.Strings("claims", known), zap.String("source", v.Source))

@@ -12,6 +12,7 @@ import (
 	"github.com/go-jose/go-jose/v4/json"
 	"golang.org/x/net/http/httpguts"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -41,7 +42,7 @@ var reservedHeaders = []string{
 type claimHeader struct {
 	name  string // in the spelling of http.Header
 	claim string
-	path  verifier.Path
+	path  claimrule.Path
 }
 
 func claimHeaders(headers []ClaimHeader) ([]claimHeader, error) {
@@ -58,7 +59,7 @@ func claimHeaders(headers []ClaimHeader) ([]claimHeader, error) {
 		case named(headers[:i], h.Header):
 			return nil, fmt.Errorf("claim_header: %s is set twice", name)
 		}
-		path, err := verifier.ParsePath(h.Claim)
+		path, err := claimrule.ParsePath(h.Claim)
 		if err != nil {
 			return nil, fmt.Errorf("claim_header: %s: %w", name, err)
 		}

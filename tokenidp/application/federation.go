@@ -3,7 +3,7 @@ package application
 import (
 	"slices"
 
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 )
 
 // Federation is a workload that an issuer elsewhere vouches for: a pod, a pipeline.
@@ -16,7 +16,7 @@ type Federation struct {
 	Audience string
 	// Claims tell which of the issuer's tokens are the workload's: all of them must
 	// hold. There is at least one.
-	Claims []verifier.ClaimRule
+	Claims []claimrule.Rule
 	// Source is the "file:line" of its definition.
 	Source string
 }

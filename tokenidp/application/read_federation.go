@@ -7,7 +7,7 @@ import (
 
 	"gopkg.in/yaml.v3"
 
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 )
 
 const (
@@ -69,8 +69,8 @@ func (m *mapping) federation() *Federation {
 }
 
 // subjectRule reads what sub must be.
-func (m *mapping) subjectRule() (rules []verifier.ClaimRule) {
-	subject := verifier.Path{"sub"}
+func (m *mapping) subjectRule() (rules []claimrule.Rule) {
+	subject := claimrule.Path{"sub"}
 	if value, at := m.text("subject"); at != nil {
 		if !isClaimValue(value) {
 			m.failField(at, "subject", "must be 1 to %d printable characters", longestClaim)
@@ -78,15 +78,15 @@ func (m *mapping) subjectRule() (rules []verifier.ClaimRule) {
 		if strings.Contains(value, "*") {
 			m.failField(at, "subject", "has a *, which would stand for itself; write it as subject_pattern")
 		}
-		rules = append(rules, verifier.ClaimRule{Path: subject, Values: []string{value}})
+		rules = append(rules, claimrule.Rule{Path: subject, Values: []string{value}})
 	}
 	if pattern := m.pattern(m.fields["subject_pattern"], "subject_pattern"); pattern != nil {
-		rules = append(rules, verifier.ClaimRule{Path: subject, Patterns: []*verifier.Pattern{pattern}})
+		rules = append(rules, claimrule.Rule{Path: subject, Patterns: []*claimrule.Pattern{pattern}})
 	}
 	return rules
 }
 
-func (m *mapping) claimRules() (rules []verifier.ClaimRule) {
+func (m *mapping) claimRules() (rules []claimrule.Rule) {
 	entries := m.entries("claims")
 	if n := m.fields["claims"]; n != nil && n.Kind == yaml.MappingNode && len(n.Content) == 0 {
 		m.failField(n, "claims", "is empty")
@@ -112,23 +112,23 @@ func (m *mapping) claimRules() (rules []verifier.ClaimRule) {
 		if len(nodes) == 0 {
 			m.failField(e.value, "claims", "%s has no value that is accepted", quoted(e.name))
 		}
-		rules = append(rules, verifier.ClaimRule{Path: path, Values: values})
+		rules = append(rules, claimrule.Rule{Path: path, Values: values})
 	}
 	return rules
 }
 
-func (m *mapping) patternRules() (rules []verifier.ClaimRule) {
+func (m *mapping) patternRules() (rules []claimrule.Rule) {
 	for _, e := range m.entries("claims_pattern") {
 		path := m.path(e, "claims_pattern")
 		if pattern := m.pattern(e.value, "claims_pattern"); pattern != nil {
-			rules = append(rules, verifier.ClaimRule{Path: path, Patterns: []*verifier.Pattern{pattern}})
+			rules = append(rules, claimrule.Rule{Path: path, Patterns: []*claimrule.Pattern{pattern}})
 		}
 	}
 	return rules
 }
 
-func (m *mapping) path(e entry, field string) verifier.Path {
-	path, err := verifier.ParsePath(e.name)
+func (m *mapping) path(e entry, field string) claimrule.Path {
+	path, err := claimrule.ParsePath(e.name)
 	switch {
 	case err != nil:
 		m.failField(e.key, field, "%v", err)
@@ -142,7 +142,7 @@ func (m *mapping) path(e entry, field string) verifier.Path {
 // not its subject from others. What iss and aud must be has fields of its own.
 var everybodysClaims = []string{"iss", "aud", "exp", "nbf", "iat", "jti"}
 
-func (m *mapping) pattern(n *yaml.Node, field string) *verifier.Pattern {
+func (m *mapping) pattern(n *yaml.Node, field string) *claimrule.Pattern {
 	if n == nil || !m.plain(n, field) || !m.isText(n, field) {
 		return nil
 	}
@@ -150,7 +150,7 @@ func (m *mapping) pattern(n *yaml.Node, field string) *verifier.Pattern {
 		m.failField(n, field, "must be 1 to %d printable characters", longestClaim)
 		return nil
 	}
-	pattern, err := verifier.NewPattern(n.Value)
+	pattern, err := claimrule.ParsePattern(n.Value)
 	if err != nil {
 		m.failField(n, field, "%v", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -16,7 +17,7 @@ import (
 type TrustedIssuer struct {
 	Verifier *verifier.Verifier
 	// Claims are what every token of it must have.
-	Claims []verifier.ClaimRule
+	Claims []claimrule.Rule
 	// EverybodysAudience is one that all its tokens have, besides the one that they are
 	// for, or "": the issuer's own.
 	EverybodysAudience string

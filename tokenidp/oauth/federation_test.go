@@ -12,6 +12,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
@@ -50,11 +51,11 @@ applications:
 	}
 	a, c := newTestAuthenticator()
 	trusted := make(map[string]TrustedIssuer)
-	for issuer, rules := range map[string][]verifier.ClaimRule{cluster: nil, pipeline: {{Path: verifier.Path{"repository_owner_id"}, Values: []string{"65"}}}} {
+	for issuer, rules := range map[string][]claimrule.Rule{cluster: nil, pipeline: {{Path: claimrule.Path{"repository_owner_id"}, Values: []string{"65"}}}} {
 		iss := must(verifier.NewIssuer(verifier.Options{
 			URL: issuer, Algorithms: []string{"ES256"}, Types: []string{"", "jwt"},
 			Keys:   publishedKeys{"k": must(jws.NewKey("k", "ES256", ecKey().Public()))},
-			Claims: verifier.Layout{ClientID: []verifier.Path{{"sub"}}, Optional: []string{"sub", "jti", "iat"}},
+			Claims: verifier.Layout{ClientID: []claimrule.Path{{"sub"}}, Optional: []string{"sub", "jti", "iat"}},
 		}))
 		everybodys := map[string]string{cluster: "account"}[issuer]
 		trusted[issuer] = TrustedIssuer{Verifier: must(verifier.New(a.now, iss)), Claims: rules, EverybodysAudience: everybodys}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
@@ -58,7 +59,7 @@ const everybody = `
 func TestAccess(t *testing.T) {
 	i := issuer(t, everybody)
 	orders, stock := []string{"orders-api"}, []string{"https://stock.example.com"}
-	gold := []verifier.ClaimRule{{Path: verifier.Path{"tier"}, Values: []string{"gold"}}}
+	gold := []claimrule.Rule{{Path: claimrule.Path{"tier"}, Values: []string{"gold"}}}
 	expression, err := verifier.NewExpression("request.method == 'GET'")
 	if err != nil {
 		t.Fatal(err)
@@ -67,8 +68,8 @@ func TestAccess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	alone := []verifier.ClaimRule{{Path: verifier.Path{"scope"}, Values: []string{"orders.read"}}}
-	together := []verifier.ClaimRule{{Path: verifier.Path{"scope"}, Values: []string{"orders.read orders.write"}}}
+	alone := []claimrule.Rule{{Path: claimrule.Path{"scope"}, Values: []string{"orders.read"}}}
+	together := []claimrule.Rule{{Path: claimrule.Path{"scope"}, Values: []string{"orders.read orders.write"}}}
 	read := verifier.Requirement{Audiences: orders, Scopes: []string{"orders.read"}}
 	with := func(change func(*verifier.Requirement)) *verifier.Requirement {
 		r := read
@@ -94,7 +95,7 @@ func TestAccess(t *testing.T) {
 		{"expired", "expired", &read, "expired_secret"},
 		{"its claim", "gold", with(func(r *verifier.Requirement) { r.Claims = gold }), "orders.read"},
 		{"a claim that it lacks", "reader", with(func(r *verifier.Requirement) { r.Claims = gold }), "claim_not_accepted"},
-		{"a claim that must be there", "reader", with(func(r *verifier.Requirement) { r.Present = []verifier.Path{{"tier"}} }), "claim_required"},
+		{"a claim that must be there", "reader", with(func(r *verifier.Requirement) { r.Present = []claimrule.Path{{"tier"}} }), "claim_required"},
 		{"a token that lives too long", "reader", with(func(r *verifier.Requirement) { r.MaxLifetime = 10 * time.Minute }), "lives_too_long"},
 		{"one that does not", "gold", with(func(r *verifier.Requirement) { r.MaxLifetime = 10 * time.Minute }), "orders.read"},
 		{"a fresh token", "reader", with(func(r *verifier.Requirement) { r.MaxAge = time.Minute }), "orders.read, with a token not older than 1m0s"},
@@ -158,7 +159,7 @@ func TestAccessIsWhatATokenComesTo(t *testing.T) {
 			r.Alternatives = append(r.Alternatives, verifier.Alternative{Scope: scope, Audience: audience[scope[:1]]})
 		}
 		if exactly := some(scopes); random.IntN(4) == 0 && len(exactly) == 1 {
-			r.Claims = []verifier.ClaimRule{{Path: verifier.Path{"scope"}, Values: exactly}}
+			r.Claims = []claimrule.Rule{{Path: claimrule.Path{"scope"}, Values: exactly}}
 		}
 		for _, a := range i.Applications.Applications() {
 			access := i.Access(a, r, noon)

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 )
 
 var errNoIssuedAt = errors.New("iat is missing, so nobody knows the age")
@@ -38,7 +40,7 @@ func (c *Claims) younger(reason Reason, cause string, at time.Time, most time.Du
 
 // checkPresent asks that each claim is there. null stands for a claim that the
 // issuer left out (RFC 7519 has no meaning for it), so it is none.
-func (c *Claims) checkPresent(paths []Path) error {
+func (c *Claims) checkPresent(paths []claimrule.Path) error {
 	for _, path := range paths {
 		if value, found := c.At(path); !found || value == nil {
 			return Refuse(ClaimRequired, fmt.Errorf("the claim %s is missing or null", path))

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
@@ -29,7 +30,7 @@ func TestAuthorizeByAge(t *testing.T) {
 		"lives longer":            {token, Requirement{MaxLifetime: 30*time.Minute - 1}, LivesTooLong},
 		"no iat, max_lifetime":    {undated, Requirement{MaxLifetime: math.MaxInt64}, LivesTooLong},
 		"young, but lives longer": {token, Requirement{MaxAge: time.Hour, MaxLifetime: time.Minute}, LivesTooLong},
-		"age before claims":       {token, Requirement{MaxAge: 1, Present: []Path{{"x"}}, Scopes: []string{"x"}}, TooOld},
+		"age before claims":       {token, Requirement{MaxAge: 1, Present: []claimrule.Path{{"x"}}, Scopes: []string{"x"}}, TooOld},
 		"audience before age":     {&Claims{}, Requirement{MaxAge: 1}, WrongAudience},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -54,19 +55,19 @@ func TestAuthorizeByPresence(t *testing.T) {
 		"realm": map[string]any{"roles": []any{"x"}, "null": nil},
 	})}
 	for name, row := range map[string]struct {
-		paths  []Path
+		paths  []claimrule.Path
 		reason Reason
 	}{
-		"there":             {[]Path{{"tenant"}}, ""},
-		"every one":         {[]Path{{"empty"}, {"no"}, {"zero"}, {"none"}, {"realm", "roles"}}, ""},
-		"missing":           {[]Path{{"owner"}}, ClaimRequired},
-		"one of two":        {[]Path{{"tenant"}, {"owner"}}, ClaimRequired},
-		"another case":      {[]Path{{"Tenant"}}, ClaimRequired},
-		"null":              {[]Path{{"null"}}, ClaimRequired},
-		"null, nested":      {[]Path{{"realm", "null"}}, ClaimRequired},
-		"missing in it":     {[]Path{{"realm", "groups"}}, ClaimRequired},
-		"within a string":   {[]Path{{"tenant", "x"}}, ClaimRequired},
-		"no path":           {[]Path{nil}, ClaimRequired},
+		"there":             {[]claimrule.Path{{"tenant"}}, ""},
+		"every one":         {[]claimrule.Path{{"empty"}, {"no"}, {"zero"}, {"none"}, {"realm", "roles"}}, ""},
+		"missing":           {[]claimrule.Path{{"owner"}}, ClaimRequired},
+		"one of two":        {[]claimrule.Path{{"tenant"}, {"owner"}}, ClaimRequired},
+		"another case":      {[]claimrule.Path{{"Tenant"}}, ClaimRequired},
+		"null":              {[]claimrule.Path{{"null"}}, ClaimRequired},
+		"null, nested":      {[]claimrule.Path{{"realm", "null"}}, ClaimRequired},
+		"missing in it":     {[]claimrule.Path{{"realm", "groups"}}, ClaimRequired},
+		"within a string":   {[]claimrule.Path{{"tenant", "x"}}, ClaimRequired},
+		"no path":           {[]claimrule.Path{nil}, ClaimRequired},
 		"nothing asked for": {nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

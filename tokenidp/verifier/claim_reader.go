@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
@@ -34,8 +35,8 @@ func (r *claimReader) claim(name string) (value any, found bool) {
 
 // at is not found where an object on the way lacks the next name. What stands on
 // the way and is no object is mistyped.
-func (r *claimReader) at(path Path) (value any, found bool) {
-	value, found, sound := path.in(r.all)
+func (r *claimReader) at(path claimrule.Path) (value any, found bool) {
+	value, found, sound := path.In(r.all)
 	if !sound {
 		r.fail(MalformedClaims, fmt.Errorf("what is around %s is not an object", path))
 	}
@@ -130,7 +131,7 @@ func (r *claimReader) scopeText(scope []string) string {
 }
 
 // scopeAt takes the forms that other issuers have for scope.
-func (r *claimReader) scopeAt(path Path, value any) []string {
+func (r *claimReader) scopeAt(path claimrule.Path, value any) []string {
 	if value == "" { // some issuers' spelling of no scope
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
@@ -44,11 +45,11 @@ func (c *Claims) All() map[string]any { return c.all.members() }
 
 // At is the claim at that path, as [Claims.Claim] gives it. Once the claims of the token
 // are decoded, it allocates nothing.
-func (c *Claims) At(path Path) (any, bool) {
+func (c *Claims) At(path claimrule.Path) (any, bool) {
 	if c == nil {
 		return nil, false
 	}
-	value, found, _ := path.in(c.All())
+	value, found, _ := path.In(c.All())
 	return value, found
 }
 

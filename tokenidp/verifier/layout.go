@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
@@ -17,24 +18,24 @@ type Layout struct {
 	// ClientID lists where the client's id may stand: the first that is present is
 	// it. Default: client_id. Others: azp, appid, or sub where the issuer's clients
 	// cannot choose one that a user has (RFC 9700 section 4.15).
-	ClientID []Path
+	ClientID []claimrule.Path
 
 	// Scope lists what counts as scope, all of it together: strings of scope-tokens
 	// with one space between them (RFC 6749 section 3.3), or arrays of scope-tokens.
 	// An empty string or array is no scope. Default: scope, which must be a string
 	// and not be empty.
-	Scope []Path
+	Scope []claimrule.Path
 
 	// Optional lists which of sub, client_id, jti and iat a token may lack.
 	Optional []string
 
 	// Purpose is what claims an access token of this issuer has, whatever its type,
 	// and its other JWTs have not.
-	Purpose []ClaimRule
+	Purpose []claimrule.Rule
 
 	// PurposeOfBound is what an access token that is bound to the key of a proof
 	// (RFC 9449 section 6.1) may have instead.
-	PurposeOfBound []ClaimRule
+	PurposeOfBound []claimrule.Rule
 
 	// InsecureMarks are those of [AccessTokenMarks] that access tokens of this issuer
 	// have, too, though they are not of the type at+jwt. An ID token whose audience a
@@ -48,12 +49,12 @@ func (l Layout) prepared() Layout {
 	l.Purpose, l.PurposeOfBound = slices.Clone(l.Purpose), slices.Clone(l.PurposeOfBound)
 	l.InsecureMarks = slices.Clone(l.InsecureMarks)
 	if len(l.ClientID) == 0 {
-		l.ClientID = []Path{{"client_id"}}
+		l.ClientID = []claimrule.Path{{"client_id"}}
 	}
 	return l
 }
 
-func clonePaths(paths []Path) []Path {
+func clonePaths(paths []claimrule.Path) []claimrule.Path {
 	paths = slices.Clone(paths)
 	for i, path := range paths {
 		paths[i] = slices.Clone(path)
@@ -99,8 +100,8 @@ var AccessTokenMarks = []string{"nonce", "at_hash"}
 // checkPurpose tells other JWTs of the same issuer from its access tokens where
 // their type does not: only at+jwt says what it is (RFC 8725 sections 2.8 and 3.12).
 func (l *Layout) checkPurpose(h jws.Header, claims *Claims) error {
-	if !claims.obeys(l.Purpose) && !l.isBoundAccessToken(claims) {
-		return Refuse(WrongType, fmt.Errorf("%w: %w", errOtherPurpose, claims.disobeyed(l.Purpose)))
+	if err := claims.checkRules(l.Purpose); err != nil && !l.isBoundAccessToken(claims) {
+		return Refuse(WrongType, fmt.Errorf("%w: %w", errOtherPurpose, err))
 	}
 	if isType(h, "at+jwt") {
 		return nil
@@ -116,7 +117,7 @@ func (l *Layout) checkPurpose(h jws.Header, claims *Claims) error {
 // isBoundAccessToken reports whether the claims are those of an access token that the
 // issuer marks as bound, and that is bound.
 func (l *Layout) isBoundAccessToken(claims *Claims) bool {
-	return len(l.PurposeOfBound) > 0 && claims.Confirmation != nil && claims.Confirmation.Key != "" && claims.obeys(l.PurposeOfBound)
+	return len(l.PurposeOfBound) > 0 && claims.Confirmation != nil && claims.Confirmation.Key != "" && claims.checkRules(l.PurposeOfBound) == nil
 }
 
 // markError is about a token with a claim that access tokens do not have.

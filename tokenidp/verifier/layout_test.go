@@ -8,13 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
 // foreign is the layout of an issuer that follows RFC 7519 only.
 var foreign = Layout{
-	ClientID: []Path{{"client_id"}, {"azp"}, {"appid"}, {"sub"}},
-	Scope: []Path{
+	ClientID: []claimrule.Path{{"client_id"}, {"azp"}, {"appid"}, {"sub"}},
+	Scope: []claimrule.Path{
 		{"scope"}, {"scp"}, {"roles"}, {"realm_access", "roles"}, {"resource_access", "orders-api", "roles"},
 		{"https://example.com/roles"},
 	},
@@ -149,7 +150,7 @@ func TestOptionalClaims(t *testing.T) {
 
 // A name may hold dots, and is no path; a path is no name.
 func TestPathsAreNotNames(t *testing.T) {
-	layout := Layout{ClientID: []Path{{"a", "b"}}, Scope: []Path{{"x.y"}}, Optional: []string{"client_id"}}
+	layout := Layout{ClientID: []claimrule.Path{{"a", "b"}}, Scope: []claimrule.Path{{"x.y"}}, Optional: []string{"client_id"}}
 	got, err := foreignVerifier(t, layout).Verify(context.Background(), signed(claims(object{
 		"a.b": "wrong", "x": object{"y": "wrong"}, "x.y": "right", "a": object{"B": "wrong"},
 	})))
@@ -248,9 +249,9 @@ func TestMarksThatNoAccessTokenHas(t *testing.T) {
 // An issuer may have a mark of its own, which says more than the type.
 func TestPurposeOfTokensOfOtherIssuers(t *testing.T) {
 	marked := foreign
-	marked.Purpose = []ClaimRule{{Path: Path{"typ"}, Values: []string{"Bearer"}}}
+	marked.Purpose = []claimrule.Rule{{Path: claimrule.Path{"typ"}, Values: []string{"Bearer"}}}
 	v := foreignVerifier(t, marked)
-	marked.Purpose[0] = ClaimRule{} // the issuer has its own copy
+	marked.Purpose[0] = claimrule.Rule{} // the issuer has its own copy
 	for name, row := range map[string]struct {
 		mark any
 		good bool
@@ -276,10 +277,10 @@ func TestPurposeOfTokensOfOtherIssuers(t *testing.T) {
 // nothing on a token that is not bound to a key.
 func TestPurposeOfBoundTokens(t *testing.T) {
 	marked := foreign
-	marked.Purpose = []ClaimRule{{Path: Path{"typ"}, Values: []string{"Bearer"}}}
-	marked.PurposeOfBound = []ClaimRule{{Path: Path{"typ"}, Values: []string{"DPoP"}}}
+	marked.Purpose = []claimrule.Rule{{Path: claimrule.Path{"typ"}, Values: []string{"Bearer"}}}
+	marked.PurposeOfBound = []claimrule.Rule{{Path: claimrule.Path{"typ"}, Values: []string{"DPoP"}}}
 	v := foreignVerifier(t, marked)
-	marked.PurposeOfBound[0] = ClaimRule{} // the issuer has its own copy
+	marked.PurposeOfBound[0] = claimrule.Rule{} // the issuer has its own copy
 	thumbprint := strings.Repeat("A", 43)
 	for name, row := range map[string]struct {
 		typ, cnf any
@@ -306,7 +307,7 @@ func TestPurposeOfBoundTokens(t *testing.T) {
 	}
 	// What bound tokens have is asked of no others, unless the issuer marks them.
 	free := foreign
-	free.PurposeOfBound = []ClaimRule{{Path: Path{"typ"}, Values: []string{"DPoP"}}}
+	free.PurposeOfBound = []claimrule.Rule{{Path: claimrule.Path{"typ"}, Values: []string{"DPoP"}}}
 	if _, err := foreignVerifier(t, free).Verify(context.Background(), bare(nil)); err != nil {
 		t.Error(err)
 	}
@@ -319,31 +320,31 @@ func TestClaimAtAPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, row := range map[string]struct {
-		path  Path
+		path  claimrule.Path
 		want  any
 		found bool
 	}{
-		"of one name":       {Path{"sub"}, "orders-worker", true},
-		"of three":          {Path{"a", "b", "c"}, strictjson.Number("7"), true},
-		"to null":           {Path{"a", "b", "n"}, nil, true},
-		"with a dot":        {Path{"a.b"}, "dotted", true},
+		"of one name":       {claimrule.Path{"sub"}, "orders-worker", true},
+		"of three":          {claimrule.Path{"a", "b", "c"}, strictjson.Number("7"), true},
+		"to null":           {claimrule.Path{"a", "b", "n"}, nil, true},
+		"with a dot":        {claimrule.Path{"a.b"}, "dotted", true},
 		"empty":             {nil, nil, false},
-		"absent":            {Path{"x"}, nil, false},
-		"absent below":      {Path{"a", "x"}, nil, false},
-		"below a string":    {Path{"s", "x"}, nil, false},
-		"below null":        {Path{"a", "b", "n", "x"}, nil, false},
-		"of an empty name":  {Path{"a", ""}, nil, false},
-		"in another case":   {Path{"a", "B"}, nil, false},
-		"below what is not": {Path{"x", "y"}, nil, false},
+		"absent":            {claimrule.Path{"x"}, nil, false},
+		"absent below":      {claimrule.Path{"a", "x"}, nil, false},
+		"below a string":    {claimrule.Path{"s", "x"}, nil, false},
+		"below null":        {claimrule.Path{"a", "b", "n", "x"}, nil, false},
+		"of an empty name":  {claimrule.Path{"a", ""}, nil, false},
+		"in another case":   {claimrule.Path{"a", "B"}, nil, false},
+		"below what is not": {claimrule.Path{"x", "y"}, nil, false},
 	} {
 		if value, found := got.At(row.path); found != row.found || !reflect.DeepEqual(value, row.want) {
 			t.Errorf("%s: %#v, %v", name, value, found)
 		}
 	}
-	if value, found := (*Claims)(nil).At(Path{"sub"}); found || value != nil {
+	if value, found := (*Claims)(nil).At(claimrule.Path{"sub"}); found || value != nil {
 		t.Errorf("no claims have %#v", value)
 	}
-	paths := []Path{{"a", "b", "c"}, {"s", "x"}, {"x"}}
+	paths := []claimrule.Path{{"a", "b", "c"}, {"s", "x"}, {"x"}}
 	if allocs := testing.AllocsPerRun(100, func() {
 		for _, path := range paths {
 			got.At(path)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
@@ -25,8 +26,8 @@ func TestMismatchTellsWhatWasFoundAndExpected(t *testing.T) {
 		"scope":           {c.Authorize(&Requirement{Audiences: c.Audience, Scopes: []string{"x", "y"}}, clock, nil), MissingScope, `scope is "stock.read"`, "x and y"},
 		"any scope":       {c.Authorize(&Requirement{Alternatives: either}, clock, nil), MissingScope, `scope is "stock.read"`, "stock.write or stock.admin"},
 		"both":            {c.Authorize(&Requirement{Scopes: []string{"x"}, Alternatives: either}, clock, nil), MissingScope, `scope is "stock.read"`, "x, and stock.write or stock.admin"},
-		"claim":           {c.Authorize(&Requirement{Audiences: c.Audience, Claims: []ClaimRule{{Path: Path{"tier"}, Values: []string{"gold"}}}}, clock, nil), ClaimNotAccepted, `the claim tier is "free"`, `["gold"]`},
-		"no claim":        {c.Authorize(&Requirement{Audiences: c.Audience, Claims: []ClaimRule{{Path: Path{"x"}, Values: []string{"gold"}}}}, clock, nil), ClaimNotAccepted, "the claim x is missing", `["gold"]`},
+		"claim":           {c.Authorize(&Requirement{Audiences: c.Audience, Claims: []claimrule.Rule{{Path: claimrule.Path{"tier"}, Values: []string{"gold"}}}}, clock, nil), ClaimNotAccepted, `the claim tier is "free"`, `["gold"]`},
+		"no claim":        {c.Authorize(&Requirement{Audiences: c.Audience, Claims: []claimrule.Rule{{Path: claimrule.Path{"x"}, Values: []string{"gold"}}}}, clock, nil), ClaimNotAccepted, "the claim x is missing", `["gold"]`},
 		"expired":         {(&Claims{ExpiresAt: at.Add(-time.Hour)}).checkTimes(at, 30*time.Second), Expired, "exp is 2026-11-23T06:00:00Z", "after 2026-11-23T06:59:30Z"},
 		"not yet":         {(&Claims{ExpiresAt: at.Add(time.Hour), notBefore: at.Add(time.Minute)}).checkTimes(at, 30*time.Second), NotYetValid, "nbf is 2026-11-23T07:01:00Z", "up to 2026-11-23T07:00:30Z"},
 		"from the future": {(&Claims{ExpiresAt: at.Add(time.Hour), IssuedAt: at.Add(2 * time.Minute)}).checkTimes(at, 0), IssuedInFuture, "iat is 2026-11-23T07:02:00Z", "up to 2026-11-23T07:01:00Z"},

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
@@ -122,7 +123,7 @@ func TestIssuersRememberForThemselves(t *testing.T) {
 	options := Options{URL: issuerA, Algorithms: []string{"ES256"}, Keys: keySet{ecKID: publicKey(t, ecKID, "ES256", private().ecA.Public())}}
 	token := compact(header(object{"typ": "JWT"}), claims(object{clientID: removed{}, "azp": "orders-worker", "nbf": at(20 * time.Second)}), byEC(private().ecA))
 	lenient := options
-	lenient.Types, lenient.Claims, lenient.Leeway = []string{"jwt"}, Layout{ClientID: []Path{{clientID}, {"azp"}}}, MaxLeeway
+	lenient.Types, lenient.Claims, lenient.Leeway = []string{"jwt"}, Layout{ClientID: []claimrule.Path{{clientID}, {"azp"}}}, MaxLeeway
 	for name, row := range map[string]struct {
 		change func(*Options)
 		reason Reason

@@ -7,17 +7,19 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 )
 
 // Requirement is what one route asks of a token. It is judged for every request
 // anew; nothing of it may be remembered with the token.
 type Requirement struct {
-	Audiences    []string      // one of them must be in aud; may be empty only beside Alternatives
-	Scopes       []string      // all of them must be held
-	Alternatives []Alternative // when there are any: one of them must hold
-	Claims       []ClaimRule   // all of them must hold
-	Present      []Path        // claims that must be there, with any value but null
-	Expressions  []*Expression // all of them must be true
+	Audiences    []string         // one of them must be in aud; may be empty only beside Alternatives
+	Scopes       []string         // all of them must be held
+	Alternatives []Alternative    // when there are any: one of them must hold
+	Claims       []claimrule.Rule // all of them must hold
+	Present      []claimrule.Path // claims that must be there, with any value but null
+	Expressions  []*Expression    // all of them must be true
 
 	SenderConstrained []string // the token is bound by one of these [Means]; when empty, it need not be
 
@@ -55,13 +57,27 @@ func (c *Claims) Authorize(r *Requirement, now func() time.Time, request *http.R
 	if err := c.checkPresent(r.Present); err != nil {
 		return err
 	}
-	switch {
-	case !c.obeys(r.Claims):
-		return Refuse(ClaimNotAccepted, c.disobeyed(r.Claims))
-	case !c.holds(r):
+	if err := c.checkRules(r.Claims); err != nil {
+		return Refuse(ClaimNotAccepted, err)
+	}
+	if !c.holds(r) {
 		return c.missingScope(r)
 	}
 	return c.express(r.Expressions, request)
+}
+
+// checkRules returns nil, or the [Mismatch] of the first rule that the claims break.
+func (c *Claims) checkRules(rules []claimrule.Rule) error {
+	for i := range rules {
+		r := &rules[i]
+		switch value, found := c.At(r.Path); {
+		case !found:
+			return &Mismatch{fmt.Sprintf("the claim %s is missing", r.Path), fmt.Sprintf("%.200q", r.Accepted())}
+		case !r.Accepts(value):
+			return &Mismatch{fmt.Sprintf("the claim %s is %.200q", r.Path, fmt.Sprint(value)), fmt.Sprintf("%.200q", r.Accepted())}
+		}
+	}
+	return nil
 }
 
 func (c *Claims) wrongAudience(r *Requirement) *Refusal {

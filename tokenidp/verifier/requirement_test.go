@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
@@ -106,30 +107,30 @@ func TestAuthorizeByClaims(t *testing.T) {
 		"kubernetes.io": map[string]any{"namespace": "shop"},
 	})}
 	for name, row := range map[string]struct {
-		rule ClaimRule
+		rule claimrule.Rule
 		ok   bool
 	}{
-		"equal":             {ClaimRule{Path: Path{"repository"}, Values: []string{"my-org/my-repo"}}, true},
-		"one of several":    {ClaimRule{Path: Path{"repository"}, Values: []string{"other", "my-org/my-repo"}}, true},
-		"another":           {ClaimRule{Path: Path{"repository"}, Values: []string{"my-org/other"}}, false},
-		"a part":            {ClaimRule{Path: Path{"repository"}, Values: []string{"my-org"}}, false},
-		"another case":      {ClaimRule{Path: Path{"repository"}, Values: []string{"My-Org/my-repo"}}, false},
-		"missing":           {ClaimRule{Path: Path{"owner"}, Values: []string{""}}, false},
-		"number":            {ClaimRule{Path: Path{"run"}, Values: []string{"7"}}, true},
-		"number, otherwise": {ClaimRule{Path: Path{"run"}, Values: []string{"7.0"}}, false},
-		"boolean":           {ClaimRule{Path: Path{"prod"}, Values: []string{"true"}}, true},
-		"null":              {ClaimRule{Path: Path{"nothing"}, Values: []string{"", "null", "<nil>"}}, false},
-		"in a list":         {ClaimRule{Path: Path{"groups"}, Values: []string{"staff"}}, true},
-		"not in the list":   {ClaimRule{Path: Path{"groups"}, Values: []string{"admins"}}, false},
-		"an empty list":     {ClaimRule{Path: Path{"none"}, Values: []string{""}}, false},
-		"nested":            {ClaimRule{Path: Path{"kubernetes.io", "namespace"}, Values: []string{"shop"}}, true},
-		"an object":         {ClaimRule{Path: Path{"kubernetes.io"}, Values: []string{"map[namespace:shop]"}}, false},
-		"no values":         {ClaimRule{Path: Path{"repository"}}, false},
-		"no path":           {ClaimRule{Values: []string{""}}, false},
+		"equal":             {claimrule.Rule{Path: claimrule.Path{"repository"}, Values: []string{"my-org/my-repo"}}, true},
+		"one of several":    {claimrule.Rule{Path: claimrule.Path{"repository"}, Values: []string{"other", "my-org/my-repo"}}, true},
+		"another":           {claimrule.Rule{Path: claimrule.Path{"repository"}, Values: []string{"my-org/other"}}, false},
+		"a part":            {claimrule.Rule{Path: claimrule.Path{"repository"}, Values: []string{"my-org"}}, false},
+		"another case":      {claimrule.Rule{Path: claimrule.Path{"repository"}, Values: []string{"My-Org/my-repo"}}, false},
+		"missing":           {claimrule.Rule{Path: claimrule.Path{"owner"}, Values: []string{""}}, false},
+		"number":            {claimrule.Rule{Path: claimrule.Path{"run"}, Values: []string{"7"}}, true},
+		"number, otherwise": {claimrule.Rule{Path: claimrule.Path{"run"}, Values: []string{"7.0"}}, false},
+		"boolean":           {claimrule.Rule{Path: claimrule.Path{"prod"}, Values: []string{"true"}}, true},
+		"null":              {claimrule.Rule{Path: claimrule.Path{"nothing"}, Values: []string{"", "null", "<nil>"}}, false},
+		"in a list":         {claimrule.Rule{Path: claimrule.Path{"groups"}, Values: []string{"staff"}}, true},
+		"not in the list":   {claimrule.Rule{Path: claimrule.Path{"groups"}, Values: []string{"admins"}}, false},
+		"an empty list":     {claimrule.Rule{Path: claimrule.Path{"none"}, Values: []string{""}}, false},
+		"nested":            {claimrule.Rule{Path: claimrule.Path{"kubernetes.io", "namespace"}, Values: []string{"shop"}}, true},
+		"an object":         {claimrule.Rule{Path: claimrule.Path{"kubernetes.io"}, Values: []string{"map[namespace:shop]"}}, false},
+		"no values":         {claimrule.Rule{Path: claimrule.Path{"repository"}}, false},
+		"no path":           {claimrule.Rule{Values: []string{""}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			always := ClaimRule{Path: Path{"prod"}, Values: []string{"true"}}
-			err := c.Authorize(&Requirement{Audiences: []string{"orders-api"}, Claims: []ClaimRule{always, row.rule}}, clock, nil)
+			always := claimrule.Rule{Path: claimrule.Path{"prod"}, Values: []string{"true"}}
+			err := c.Authorize(&Requirement{Audiences: []string{"orders-api"}, Claims: []claimrule.Rule{always, row.rule}}, clock, nil)
 			if row.ok {
 				if err != nil {
 					t.Error(err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
@@ -188,8 +189,8 @@ func TestNewIssuerRefusesUnsoundOptions(t *testing.T) {
 		"optional exp":        func(o *Options) { o.Claims.Optional = []string{"exp"} },
 		"optional iss":        func(o *Options) { o.Claims.Optional = []string{"sub", "iss"} },
 		"optional aud":        func(o *Options) { o.Claims.Optional = []string{"aud"} },
-		"path to nothing":     func(o *Options) { o.Claims.Scope = []Path{{"scp"}, {}} },
-		"path without a name": func(o *Options) { o.Claims.ClientID = []Path{{"a", ""}} },
+		"path to nothing":     func(o *Options) { o.Claims.Scope = []claimrule.Path{{"scp"}, {}} },
+		"path without a name": func(o *Options) { o.Claims.ClientID = []claimrule.Path{{"a", ""}} },
 	} {
 		o := sound
 		change(&o)
@@ -230,7 +231,7 @@ func TestNewIssuerKeepsItsOwnCopyOfTheOptions(t *testing.T) {
 	o := Options{
 		URL: issuerA, Algorithms: []string{"ES256"}, Types: []string{"at+jwt"},
 		Keys:   keySet{ecKID: publicKey(t, ecKID, "ES256", private().ecA.Public())},
-		Claims: Layout{ClientID: []Path{{"client_id"}}, Scope: []Path{{"scope"}}, Optional: []string{"sub"}},
+		Claims: Layout{ClientID: []claimrule.Path{{"client_id"}}, Scope: []claimrule.Path{{"scope"}}, Optional: []string{"sub"}},
 	}
 	v := newTwins(t, clock, o)
 	o.Algorithms[0], o.Types[0] = "RS256", "jwt"

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 )
 
 // remembered fills a cache as Verify does, with all claims decoded, and returns what the
@@ -20,7 +22,7 @@ func remembered(t *testing.T, c *cache, tokens int, payload func(i int) string) 
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.claims, err = parseClaims(&e.all, &Layout{ClientID: []Path{{"client_id"}}}); err != nil {
+		if e.claims, err = parseClaims(&e.all, &Layout{ClientID: []claimrule.Path{{"client_id"}}}); err != nil {
 			t.Fatal(err)
 		}
 		e.claims.KeyID = strings.Clone(ecKID)

@@ -1,4 +1,4 @@
-package verifier
+package claimrule
 
 import (
 	"strings"
@@ -35,7 +35,7 @@ func TestPatternFits(t *testing.T) {
 		{"a:*-*", "a:b-c", true},
 		{"a:*", "a:" + strings.Repeat("é", 1000), true},
 	} {
-		p, err := NewPattern(row.pattern)
+		p, err := ParsePattern(row.pattern)
 		if row.pattern == "a:(b|c).+*" {
 			if err == nil {
 				t.Errorf("%s is a pattern", row.pattern)
@@ -62,25 +62,25 @@ func TestPatternsThatAreTooWide(t *testing.T) {
 		"repo:shop/**":    "has ** in it",
 		"repo:shop/a:**b": "has ** in it",
 	} {
-		if _, err := NewPattern(pattern); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := ParsePattern(pattern); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %s", pattern, err, want)
 		}
 	}
 }
 
 // A rule with a pattern takes what fits it, text alone.
-func TestClaimRuleWithPattern(t *testing.T) {
-	p, err := NewPattern("repo:shop/*")
+func TestRuleWithPattern(t *testing.T) {
+	p, err := ParsePattern("repo:shop/*")
 	if err != nil {
 		t.Fatal(err)
 	}
-	rule := ClaimRule{Path: Path{"sub"}, Values: []string{"exact"}, Patterns: []*Pattern{p}}
+	rule := Rule{Path: Path{"sub"}, Values: []string{"exact"}, Patterns: []*Pattern{p}}
 	for value, want := range map[any]bool{"repo:shop/a": true, "exact": true, "repo:other/a": false, true: false, nil: false} {
-		if rule.accepts(value) != want {
+		if rule.Accepts(value) != want {
 			t.Errorf("%v: %v", value, !want)
 		}
 	}
-	if !rule.accepts([]any{"x", "repo:shop/a"}) || rule.String() != `sub=["exact" "repo:shop/*"]` {
+	if !rule.Accepts([]any{"x", "repo:shop/a"}) || rule.String() != `sub=["exact" "repo:shop/*"]` {
 		t.Error(rule.String())
 	}
 }
@@ -91,7 +91,7 @@ func FuzzPattern(f *testing.F) {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, pattern, text string) {
-		p, err := NewPattern(pattern)
+		p, err := ParsePattern(pattern)
 		if err != nil || !p.Match(text) {
 			return
 		}

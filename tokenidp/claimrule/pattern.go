@@ -1,4 +1,4 @@
-package verifier
+package claimrule
 
 import (
 	"errors"
@@ -15,9 +15,10 @@ type Pattern struct {
 	regexp *regexp.Regexp
 }
 
-// NewPattern refuses a pattern that fits more than its writer will think: it begins
-// with at least one whole segment, which ends in a colon or a slash.
-func NewPattern(text string) (*Pattern, error) {
+// ParsePattern reads a pattern. It returns an error for one that fits more than its
+// writer will think: a pattern begins with at least one whole segment, which ends in a
+// colon or a slash. The error goes on where a sentence that names the pattern has begun.
+func ParsePattern(text string) (*Pattern, error) {
 	fixed, _, found := strings.Cut(text, "*")
 	switch {
 	case !found:
@@ -41,7 +42,9 @@ func NewPattern(text string) (*Pattern, error) {
 	return &Pattern{text, compiled}, err
 }
 
+// String returns the pattern as it was written.
 func (p *Pattern) String() string { return p.text }
 
-// Match looks at all of the text. It takes time in proportion to its length.
+// Match reports whether the whole of the text fits. It takes time in proportion to the
+// text's length.
 func (p *Pattern) Match(s string) bool { return p.regexp.MatchString(s) }

@@ -1,4 +1,6 @@
-package verifier
+// Package claimrule has rules over the claims of a token: where a claim stands, and what
+// it must be.
+package claimrule
 
 import (
 	"errors"
@@ -17,8 +19,9 @@ type Path []string
 // String is for people: names with dots in them make it ambiguous.
 func (p Path) String() string { return strings.Join(p, ".") }
 
-// in walks down an object. It is not sound if something on the way is no object.
-func (p Path) in(object map[string]any) (value any, found, sound bool) {
+// In returns the claim at the path in a decoded object. It is not sound if something
+// on the way is no object. It allocates nothing.
+func (p Path) In(object map[string]any) (value any, found, sound bool) {
 	for i, name := range p {
 		if value, found = object[name]; !found || i == len(p)-1 {
 			return value, found, true
@@ -30,7 +33,8 @@ func (p Path) in(object map[string]any) (value any, found, sound bool) {
 	return nil, false, true
 }
 
-// ParsePath reads a claim's name, or a JSON Pointer (RFC 6901 section 3).
+// ParsePath reads a claim's name, or a JSON Pointer (RFC 6901 section 3), which begins
+// with a slash. Errors name the claim.
 func ParsePath(name string) (Path, error) {
 	pointer, nested := strings.CutPrefix(name, "/")
 	if !nested {
