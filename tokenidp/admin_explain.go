@@ -72,7 +72,8 @@ func (a *App) explain(ctx context.Context, token string) (*adminapi.Explanation,
 	if err == nil {
 		err = notRevoked(a.state, claims)
 	}
-	e := &adminapi.Explanation{Token: ReadStatement(token), Verdict: newVerdict(err), Routes: []adminapi.RouteExplanation{}}
+	e := &adminapi.Explanation{Token: ReadStatement(token), Routes: []adminapi.RouteExplanation{}}
+	e.Verdict = a.verdict(err, e.Token.Issuer)
 	for _, v := range a.routes {
 		e.Routes = append(e.Routes, v.explain(ctx, token, e.Token.Issuer))
 	}
@@ -101,7 +102,7 @@ func verifyGiven(ctx context.Context, by *verifier.Verifier, token string) (*ver
 }
 
 func (v *Verify) explain(ctx context.Context, token, issuer string) adminapi.RouteExplanation {
-	e := adminapi.RouteExplanation{Source: v.Source, Verdict: newVerdict(v.wouldRefuse(ctx, token))}
+	e := adminapi.RouteExplanation{Source: v.Source, Verdict: v.app.verdict(v.wouldRefuse(ctx, token), issuer)}
 	for id := range v.rules {
 		e.Issuers = append(e.Issuers, id)
 	}
@@ -128,7 +129,9 @@ func (v *Verify) wouldRefuse(ctx context.Context, token string) error {
 	return err
 }
 
-func newVerdict(err error) adminapi.Verdict {
+// verdict says what a refusal of a token means, and what to change. Whose the token says
+// that it is decides where: a trusted issuer has no Applications here.
+func (a *App) verdict(err error, issuer string) adminapi.Verdict {
 	if err == nil {
 		return adminapi.Verdict{Passes: true}
 	}
@@ -137,6 +140,9 @@ func newVerdict(err error) adminapi.Verdict {
 		return adminapi.Verdict{Status: http.StatusInternalServerError, Reason: "internal_error", Found: loggable(err.Error())}
 	}
 	advice := verifier.Advise(refusal.Reason)
+	if slices.ContainsFunc(a.Trusted, func(t *TrustedIssuer) bool { return t.Issuer == issuer }) {
+		advice = verifier.AdviseTrusted(refusal)
+	}
 	e := adminapi.Verdict{Status: refusal.Status, Reason: string(refusal.Reason), Expected: advice.Expected, Change: advice.Change}
 	if cause := refusal.Unwrap(); cause != nil {
 		e.Found = loggable(cause.Error())
