@@ -24,7 +24,7 @@ import (
 //	    expression            <cel>
 //	    policy                <name>...
 //	    realm                 <realm>
-//	    claim_header          <header> <claim>
+//	    claim_header          <header> <claim> [json]
 //	    dpop_origin           <origin>...
 //	    forward_authorization
 //	    allow_preflight
@@ -106,9 +106,13 @@ func parseOrigins(d *caddyfile.Dispenser) ([]string, error) {
 
 func parseClaimHeader(h httpcaddyfile.Helper, v *tokenidp.Verify) error {
 	args := h.RemainingArgs()
-	if len(args) != 2 || slices.Contains(args, "") {
-		return usage(h.Dispenser, "claim_header <header> <claim>, as in: claim_header X-Client-Id client_id")
+	if len(args) < 2 || len(args) > 3 || slices.Contains(args, "") || len(args) == 3 && args[2] != "json" {
+		return usage(h.Dispenser, "claim_header <header> <claim> [json], as in: claim_header X-Client-Id client_id")
 	}
-	v.ClaimHeaders = append(v.ClaimHeaders, tokenidp.ClaimHeader{Header: args[0], Claim: args[1]})
+	header := tokenidp.ClaimHeader{Header: args[0], Claim: args[1]}
+	if len(args) == 3 {
+		header.Format = args[2]
+	}
+	v.ClaimHeaders = append(v.ClaimHeaders, header)
 	return nil
 }

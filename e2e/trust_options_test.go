@@ -3,6 +3,7 @@ package e2e
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -112,6 +113,44 @@ func TestClaimsOfATrustedIssuer(t *testing.T) {
 	})
 	if line := api.entries("request refused"); len(line) == 0 || !strings.Contains(api.logged(), "the claim tenant is") {
 		t.Error("the log does not name the claim")
+	}
+}
+
+// As JSON, a header carries what it cannot as text.
+func TestClaimHeadersAsJSON(t *testing.T) {
+	t.Parallel()
+	f := newForeign(t, "")
+	f.publishKeys(jwkOf(attackerKey(), "k", nil))
+	const headers = "{header.X-Claim}"
+	verify := func(path, claim string) string {
+		return "\n\thandle " + path + " {\n\t\tverify {\n\t\t\tclaim_header X-Claim " + claim + "\n\t\t}\n\t\trespond `" + headers + "`\n\t}"
+	}
+	api := startTrusting(t, newPorts(t), t.TempDir(), trustingOptions(f.trust("audience orders-api"))+trustedSite(
+		verify("/text", "groups")+verify("/json", "groups json")+verify("/scope", "scope json")+verify("/client", "client_id json")+verify("/all", "* json")))
+	token := func(groups any) string { return f.forger(attackerKey(), "k").claiming(members{"groups": groups}) }
+	api.checkVerdicts(t, map[string]verdict{
+		"as text":                 {"/text", token([]string{"staff", "admin"}), 200, "staff admin"},
+		"a space, as text":        {"/text", token([]string{"Domain Users"}), 401, "malformed_claims"},
+		"a line, as text":         {"/text", token("a\nb"), 401, "malformed_claims"},
+		"a space":                 {"/json", token([]string{"Domain Users"}), 200, `["Domain Users"]`},
+		"a line":                  {"/json", token("a\r\nX-Claim: b"), 200, `"a\r\nX-Claim: b"`},
+		"other letters":           {"/json", token([]string{"Zürich", ""}), 200, `["Z\u00fcrich",""]`},
+		"an object":               {"/json", token(members{"a": []int{1}}), 200, `{"a":[1]}`},
+		"null":                    {"/json", token(nil), 200, "null"},
+		"the scope is a list":     {"/scope", token(nil), 200, `["orders.read","orders.write"]`},
+		"the client is text":      {"/client", token(nil), 200, `"orders-worker"`},
+		"no such claim, no value": {"/json", f.forger(attackerKey(), "k").good(), 200, ""},
+	})
+	var all struct {
+		Groups []string `json:"groups"`
+		Issuer string   `json:"iss"`
+	}
+	a := api.get("https://localhost:5003/all", token([]string{"Domain Users"}))
+	if err := json.Unmarshal([]byte(a.body), &all); err != nil || len(all.Groups) != 1 || all.Issuer != f.issuer {
+		t.Errorf("%v: %s", err, a.body)
+	}
+	if !strings.Contains(api.logged(), "write: claim_header X-Claim groups json") {
+		t.Error("the log does not say what to write instead")
 	}
 }
 

@@ -26,7 +26,15 @@ type ClaimHeader struct {
 	// JSON in base64url. Lists are joined with spaces. A token without the claim
 	// sets no header.
 	Claim string `json:"claim"`
+
+	// How the claim is written: "json" is its JSON in ASCII, which has a form for every
+	// value. As text, a list with an element that has a space in it refuses the request.
+	// Default: as text.
+	Format string `json:"format,omitempty"`
 }
+
+// jsonFormat is the one Format.
+const jsonFormat = "json"
 
 // allClaims stands for all of them.
 const allClaims = "*"
@@ -43,6 +51,7 @@ type claimHeader struct {
 	name  string // in the spelling of http.Header
 	claim string
 	path  claimrule.Path
+	json  bool
 }
 
 func claimHeaders(headers []ClaimHeader) ([]claimHeader, error) {
@@ -58,12 +67,14 @@ func claimHeaders(headers []ClaimHeader) ([]claimHeader, error) {
 			return nil, fmt.Errorf("claim_header: %s carries no claim; write: claim_header %s client_id", name, name)
 		case named(headers[:i], h.Header):
 			return nil, fmt.Errorf("claim_header: %s is set twice", name)
+		case h.Format != "" && h.Format != jsonFormat:
+			return nil, fmt.Errorf("claim_header: %s has the unknown format %q; known: %s", name, h.Format, jsonFormat)
 		}
 		path, err := claimrule.ParsePath(h.Claim)
 		if err != nil {
 			return nil, fmt.Errorf("claim_header: %s: %w", name, err)
 		}
-		compiled = append(compiled, claimHeader{name, h.Claim, path})
+		compiled = append(compiled, claimHeader{name, h.Claim, path, h.Format == jsonFormat})
 	}
 	return compiled, nil
 }
@@ -176,7 +187,7 @@ func (v *Verify) claimHeaders(claims *verifier.Claims) ([]setHeader, error) {
 		h := &v.headers[i]
 		text, found, safe := h.text(claims)
 		if !safe || !httpguts.ValidHeaderFieldValue(text) {
-			return nil, verifier.Refuse(verifier.MalformedClaims, fmt.Errorf("claim %s has no form that is safe in a header", h.claim))
+			return nil, verifier.Refuse(verifier.MalformedClaims, h.unsafe(claims))
 		}
 		if found {
 			set = append(set, setHeader{h.name, text})
@@ -185,9 +196,21 @@ func (v *Verify) claimHeaders(claims *verifier.Claims) ([]setHeader, error) {
 	return set, nil
 }
 
+// unsafe says why the claim is in no header, and what to write instead.
+func (h *claimHeader) unsafe(claims *verifier.Claims) error {
+	why := "has no form that is safe in a header as text"
+	if claim, _ := claims.At(h.path); joinsAmbiguously(claim) {
+		why = "is a list with an element that is empty or has a space in it, which reads as another list when it is joined with spaces"
+	}
+	return fmt.Errorf("claim %s %s; write: claim_header %s %s %s", h.claim, why, h.name, h.claim, jsonFormat)
+}
+
 // text is the claim as an upstream is told it: the client and the scopes are those
 // that were judged, wherever the issuer has them in its tokens.
 func (h *claimHeader) text(claims *verifier.Claims) (text string, found, safe bool) {
+	if h.json {
+		return h.jsonText(claims)
+	}
 	switch h.claim {
 	case "client_id":
 		return claims.ClientID, claims.ClientID != "", true

@@ -1,6 +1,11 @@
 package tokenidp
 
-import "testing"
+import (
+	"encoding/json"
+	"testing"
+
+	"golang.org/x/net/http/httpguts"
+)
 
 // A list whose elements could be read as others once they are joined is in no
 // header.
@@ -20,6 +25,20 @@ func TestListsThatJoinAmbiguously(t *testing.T) {
 	} {
 		if got := joinsAmbiguously(row.claim); got != row.want {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// What is escaped is the same JSON, and safe in a header.
+func TestJSONInASCII(t *testing.T) {
+	for value, want := range map[string]string{
+		"Domain Users": `"Domain Users"`, "": `""`, `a"\`: `"a\"\\"`, "Zürich": `"Z\u00fcrich"`, "🔑\x7f": `"\ud83d\udd11\u007f"`, "\r\nX: y": `"\r\nX: y"`,
+	} {
+		text, ok := jsonText(value)
+		text = asciiJSON(text)
+		var back string
+		if err := json.Unmarshal([]byte(text), &back); !ok || err != nil || text != want || back != value || !httpguts.ValidHeaderFieldValue(text) {
+			t.Errorf("%q: %s, %v", value, text, err)
 		}
 	}
 }
