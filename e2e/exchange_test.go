@@ -167,6 +167,26 @@ func TestStandardClients(t *testing.T) {
 	}
 }
 
+// People and clients that look for a sign-in are told that there is none, and are sent
+// nowhere.
+func TestAuthorizationEndpoint(t *testing.T) {
+	t.Parallel()
+	c := startExample(t)
+	var metadata struct {
+		AuthorizationEndpoint string `json:"authorization_endpoint"`
+	}
+	discover(t, c.client(), c.url("https://localhost:5001/.well-known/openid-configuration"), &metadata)
+	query := "?response_type=code&client_id=orders-worker&redirect_uri=https%3A%2F%2Fevil.example.com%2F&state=zzzz"
+	for accept, says := range map[string]string{"text/html,*/*": "Nobody signs in here", "application/json": `"error":"unauthorized_client"`} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			a := c.do(method, metadata.AuthorizationEndpoint+query, "", "Accept: "+accept)
+			if a.StatusCode != http.StatusBadRequest || !strings.Contains(a.body, says) || a.Header.Get("Location") != "" || strings.Contains(a.body, "evil") {
+				t.Errorf("%s, %s: %d %v %s", method, accept, a.StatusCode, a.Header, a.body)
+			}
+		}
+	}
+}
+
 func checkClient(t *testing.T, ctx context.Context, c *caddy, provider *oidc.Provider, config *clientcredentials.Config) {
 	t.Helper()
 	token, err := config.Token(ctx)

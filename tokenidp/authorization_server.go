@@ -26,8 +26,9 @@ func init() {
 }
 
 // AuthorizationServer serves the endpoints of one issuer: `/token`, `/introspect`,
-// `/revoke`, `/.well-known/jwks.json`, `/.well-known/oauth-authorization-server` and
-// `/.well-known/openid-configuration`. Any other path goes to the next handler.
+// `/revoke`, `/authorize`, which tells people that there are no users, and below
+// `/.well-known/` `jwks.json`, `oauth-authorization-server` and `openid-configuration`.
+// Any other path goes to the next handler.
 // Paths are judged as the client sent them, before any rewrite.
 type AuthorizationServer struct {
 	// The URL of the issuer to serve. Needed only where several are configured.
@@ -78,6 +79,8 @@ func (s *AuthorizationServer) ServeHTTP(w http.ResponseWriter, r *http.Request, 
 	switch originalPath(r) {
 	case s.endpoints.Token:
 		return s.serveToken(w, r)
+	case s.endpoints.Authorization:
+		return oauth.WriteAuthorization(w, r, s.issuer.Issuer)
 	case s.endpoints.Introspection:
 		return s.serveIntrospection(w, r)
 	case s.endpoints.Revocation:

@@ -14,6 +14,7 @@ import (
 // host and path.
 type Endpoints struct {
 	Token                       string
+	Authorization               string
 	Introspection               string
 	Revocation                  string
 	JWKS                        string
@@ -26,6 +27,7 @@ func NewEndpoints(issuer *url.URL) Endpoints {
 	base := strings.TrimSuffix(issuer.Path, "/")
 	return Endpoints{
 		Token:                       base + "/token",
+		Authorization:               base + "/authorize",
 		Introspection:               base + "/introspect",
 		Revocation:                  base + "/revoke",
 		JWKS:                        base + "/.well-known/jwks.json",
@@ -43,11 +45,15 @@ func Metadata(issuer *url.URL, scopes, signingAlgorithms []string) ([]byte, erro
 		return (&url.URL{Scheme: issuer.Scheme, Host: issuer.Host, Path: path}).String()
 	}
 	return json.Marshal(struct {
-		Issuer         string   `json:"issuer"`
-		TokenEndpoint  string   `json:"token_endpoint"`
-		JWKSURI        string   `json:"jwks_uri"`
-		Scopes         []string `json:"scopes_supported,omitempty"`
-		ResponseTypes  []string `json:"response_types_supported"`
+		Issuer        string   `json:"issuer"`
+		TokenEndpoint string   `json:"token_endpoint"`
+		JWKSURI       string   `json:"jwks_uri"`
+		Scopes        []string `json:"scopes_supported,omitempty"`
+
+		AuthorizationEndpoint string   `json:"authorization_endpoint"`
+		ResponseTypes         []string `json:"response_types_supported"`
+		CodeChallengeMethods  []string `json:"code_challenge_methods_supported"`
+
 		GrantTypes     []string `json:"grant_types_supported"`
 		AuthMethods    []Method `json:"token_endpoint_auth_methods_supported"`
 		AuthAlgorithms []string `json:"token_endpoint_auth_signing_alg_values_supported"`
@@ -69,9 +75,16 @@ func Metadata(issuer *url.URL, scopes, signingAlgorithms []string) ([]byte, erro
 		TokenEndpoint: at(endpoints.Token),
 		JWKSURI:       at(endpoints.JWKS),
 		Scopes:        scopes,
-		ResponseTypes: []string{}, // there is no authorization endpoint
-		GrantTypes:    []string{ClientCredentials},
-		AuthMethods:   Methods,
+
+		// OpenID Connect Discovery section 3 requires the first two, and MCP clients
+		// refuse metadata without one or the other, also for client credentials. That no
+		// client gets a code says grant_types_supported, and the endpoint itself.
+		AuthorizationEndpoint: at(endpoints.Authorization),
+		ResponseTypes:         []string{"code"},
+		CodeChallengeMethods:  []string{"S256"},
+
+		GrantTypes:  []string{ClientCredentials},
+		AuthMethods: Methods,
 		// Of assertions (RFC 8414 section 2): neither none nor anything symmetric.
 		AuthAlgorithms: jws.Algorithms,
 

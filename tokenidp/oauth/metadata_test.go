@@ -10,7 +10,7 @@ import (
 func TestMetadataIsExact(t *testing.T) {
 	const methods = `["private_key_jwt","tls_client_auth","self_signed_tls_client_auth","client_secret_basic","client_secret_post"]`
 	const algorithms = `["RS256","RS384","RS512","PS256","PS384","PS512","ES256","ES384","ES512","EdDSA"]`
-	const rest = `"response_types_supported":[],"grant_types_supported":["client_credentials"],` +
+	const rest = `"authorization_endpoint":"%[1]s/authorize","response_types_supported":["code"],"code_challenge_methods_supported":["S256"],"grant_types_supported":["client_credentials"],` +
 		`"token_endpoint_auth_methods_supported":` + methods + `,"token_endpoint_auth_signing_alg_values_supported":` + algorithms +
 		`,"revocation_endpoint":"%[1]s/revoke","revocation_endpoint_auth_methods_supported":` + methods +
 		`,"revocation_endpoint_auth_signing_alg_values_supported":` + algorithms +
@@ -52,14 +52,14 @@ func TestMetadataIsExact(t *testing.T) {
 func TestEndpoints(t *testing.T) {
 	for issuer, want := range map[string]Endpoints{
 		"https://idp.example.com": {
-			"/token", "/introspect", "/revoke", "/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration",
+			"/token", "/authorize", "/introspect", "/revoke", "/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration",
 		},
 		"https://example.com/idp/one": {
-			"/idp/one/token", "/idp/one/introspect", "/idp/one/revoke", "/idp/one/.well-known/jwks.json",
+			"/idp/one/token", "/idp/one/authorize", "/idp/one/introspect", "/idp/one/revoke", "/idp/one/.well-known/jwks.json",
 			"/.well-known/oauth-authorization-server/idp/one", "/idp/one/.well-known/openid-configuration",
 		},
 		"https://example.com/a%20b": { // paths as net/http has them, decoded
-			"/a b/token", "/a b/introspect", "/a b/revoke", "/a b/.well-known/jwks.json", "/.well-known/oauth-authorization-server/a b", "/a b/.well-known/openid-configuration",
+			"/a b/token", "/a b/authorize", "/a b/introspect", "/a b/revoke", "/a b/.well-known/jwks.json", "/.well-known/oauth-authorization-server/a b", "/a b/.well-known/openid-configuration",
 		},
 	} {
 		if got := NewEndpoints(must(url.Parse(issuer))); got != want {

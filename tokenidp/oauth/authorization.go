@@ -1,0 +1,47 @@
+package oauth
+
+import (
+	_ "embed"
+	"html/template"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// noUsers says at the authorization endpoint why nobody gets anything there.
+const noUsers = "this issuer has no users: a client asks the token endpoint, with grant_type=client_credentials"
+
+var (
+	//go:embed authorization.html
+	noUsersText string
+	noUsersPage = template.Must(template.New("authorization").Parse(noUsersText))
+)
+
+// authorizationMethods are those of RFC 6749 section 3.1.
+var authorizationMethods = []string{http.MethodGet, http.MethodHead, http.MethodPost}
+
+// WriteAuthorization is the authorization endpoint (RFC 6749 section 3.1) of an issuer
+// that has no users. Clients and OpenID Connect Discovery want one in the metadata, and
+// a client that is made for people leads them here: a browser gets a page, anybody else
+// an OAuth error. Nobody is sent elsewhere, since no client has a redirect URI (section
+// 4.1.2.1), and nothing of the request is read or repeated.
+func WriteAuthorization(w http.ResponseWriter, r *http.Request, issuer string) error {
+	if !slices.Contains(authorizationMethods, r.Method) {
+		return WriteError(w, Form, &Error{
+			Status: http.StatusMethodNotAllowed, Code: CodeInvalidRequest, Description: "this endpoint takes GET and POST",
+			Allow: strings.Join(authorizationMethods, ", "), Reason: ReasonMethod,
+		})
+	}
+	w.Header().Set("Vary", "Accept")
+	if !strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html") {
+		return WriteError(w, Form, &Error{Status: http.StatusBadRequest, Code: CodeUnauthorizedClient, Description: noUsers})
+	}
+	var page strings.Builder
+	if err := noUsersPage.Execute(&page, struct{ Issuer string }{issuer}); err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+	h.Set("Referrer-Policy", "no-referrer") // the URL may have a state in it
+	return write(w, http.StatusBadRequest, "text/html; charset=utf-8", []byte(page.String()))
+}
