@@ -145,6 +145,7 @@ func TestDPoPRefusals(t *testing.T) {
 	free := g.token("reader", "orders.read")
 	const (
 		badProof  = `, error="invalid_dpop_proof", error_description="The DPoP proof is missing, or not valid for this request"`
+		scope     = `, scope="orders.read"`
 		badScheme = `, error="invalid_token", error_description="The access token does not belong to this authentication scheme"`
 	)
 	bearerRealm, dpopRealm := `Bearer realm="`+g.url("https://localhost:5001")+`"`, `DPoP realm="`+g.url("https://localhost:5001")+`"`+algs
@@ -159,10 +160,10 @@ func TestDPoPRefusals(t *testing.T) {
 		challenges []string
 	}{
 		"bound, as Bearer": {"/orders/1", func(path string) []string { return []string{bearer(token), "Dpop: " + right(path)} }, "wrong_authorization_scheme",
-			[]string{bearerRealm + badScheme, dpopRealm}},
+			[]string{bearerRealm + badScheme + scope, dpopRealm + scope}},
 		"free, as DPoP": {"/orders/2", func(path string) []string {
 			return []string{"Authorization: DPoP " + free, "Dpop: " + p.proof("GET", g.url("https://localhost:5001"+path), free, nil)}
-		}, "wrong_authorization_scheme", []string{dpopRealm + badScheme, bearerRealm}},
+		}, "wrong_authorization_scheme", []string{dpopRealm + badScheme + scope, bearerRealm + scope}},
 		"no proof":     {"/orders/3", func(string) []string { return nil }, "no_dpop_proof", nil},
 		"two proofs":   {"/orders/4", func(path string) []string { return []string{"Dpop: " + right(path), "Dpop: " + right(path)} }, "several_dpop_proofs", nil},
 		"two in one":   {"/orders/5", func(path string) []string { return []string{"Dpop: " + right(path) + ", " + right(path)} }, "malformed_dpop_proof", nil},
@@ -260,6 +261,9 @@ func TestSenderConstrainedRoutes(t *testing.T) {
 	for path, want := range map[string][]string{
 		"/any": {bearerRealm, dpopRealm}, "/dpop": {dpopRealm}, "/mtls": {bearerRealm}, "/elsewhere": {bearerRealm},
 	} {
+		for i := range want {
+			want[i] += `, scope="orders.read"`
+		}
 		if a := g.ask(t, "GET", path+"/nobody", ""); a.StatusCode != 401 || !slices.Equal(a.Header.Values("WWW-Authenticate"), want) {
 			t.Errorf("%s: %d %q, want %q", path, a.StatusCode, a.Header.Values("WWW-Authenticate"), want)
 		}

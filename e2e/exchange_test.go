@@ -109,7 +109,7 @@ func checkOrders(t *testing.T, c *caddy, token string) {
 		body, challenge     string
 	}{
 		{"with the token", http.MethodPost, token, 200, "Hello orders-worker, you may orders.read orders.write\n", ""},
-		{"without a token", http.MethodGet, "", 401, "", realm},
+		{"without a token", http.MethodGet, "", 401, "", realm + `, scope="orders.read"`},
 		{"with a token that lacks the scope", http.MethodPost, c.token("orders-worker", "orders.read"), 403, "",
 			realm + `, error="insufficient_scope", error_description="The access token lacks a scope that this resource requires", scope="orders.write"`},
 	} {

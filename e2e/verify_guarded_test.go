@@ -8,7 +8,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -116,8 +118,11 @@ func (g *guarded) checkRefused(t *testing.T, a *answer, path, reason, scope stri
 		want.status = http.StatusUnauthorized
 		want.challenge = `, error="invalid_token", error_description="The access token is malformed or not accepted here"`
 	}
+	line := g.refusalAt(path)
 	if scope != "" {
 		want.challenge += `"` + scope + `"`
+	} else if asked := g.scopesAt(line["source"]); want.status == http.StatusUnauthorized && asked != "" {
+		want.challenge += `, scope="` + asked + `"` // those of the route, for who gets a token
 	}
 	challenge := `Bearer realm="` + g.url("https://localhost:5001") + `"` + want.challenge
 	if got := a.Header.Values("WWW-Authenticate"); a.StatusCode != want.status || !slices.Equal(got, []string{challenge}) {
@@ -129,9 +134,45 @@ func (g *guarded) checkRefused(t *testing.T, a *answer, path, reason, scope stri
 	if seen := g.api.take(); len(seen) > 0 {
 		t.Errorf("the API was reached: %+v", seen)
 	}
-	if line := g.refusalAt(path); line["reason"] != reason || line["status"] != float64(want.status) {
+	if line["reason"] != reason || line["status"] != float64(want.status) {
 		t.Errorf("logged %v, want reason %s", line, reason)
 	}
+}
+
+// scopesAt reads from the Caddyfile what the verify of a source asks for.
+func (g *guarded) scopesAt(source any) string {
+	g.t.Helper()
+	_, number, _ := strings.Cut(fmt.Sprint(source), ":")
+	at, err := strconv.Atoi(number)
+	lines := strings.Split(read(g.t, filepath.Join(g.dir, "Caddyfile")), "\n")
+	if err != nil || at > len(lines) || !strings.HasPrefix(strings.TrimSpace(lines[at-1]), "verify") {
+		g.t.Fatalf("no verify at %v", source)
+	}
+	scopes := func(words []string) []string {
+		return slices.DeleteFunc(slices.Clone(words), func(word string) bool { return strings.ContainsAny(word, "@/*{") })
+	}
+	var all []string
+	for i, line := range lines[at-1:] {
+		words := strings.Fields(line)
+		switch {
+		case i == 0 || len(words) > 1 && words[0] == "any_scope":
+			all = append(all, scopes(words[1:])...)
+		case len(words) > 1 && words[0] == "policy":
+			for _, line := range lines {
+				if policy := strings.Fields(line); len(policy) > 1 && policy[0] == "policy" && slices.Contains(words, policy[1]) && strings.HasSuffix(line, "{") {
+					all = append(all, scopes(policy[2:])...)
+				}
+			}
+		}
+		if i == 0 && !strings.HasSuffix(line, "{") || strings.TrimSpace(line) == "}" {
+			break
+		}
+	}
+	// Of alternatives, a token can have those of one API.
+	return strings.Join(slices.DeleteFunc(all, func(scope string) bool {
+		of := func(scope string) string { api, _, _ := strings.Cut(scope, "."); return api }
+		return of(scope) != of(all[0])
+	}), " ")
 }
 
 // refusalAt is the log line of the request for the path, which only one

@@ -55,7 +55,7 @@ func (p *ProtectedResource) provision(ctx caddy.Context) (err error) {
 		return err
 	}
 	if len(p.app.Trusted) == 0 { // else its audience may be known to them alone
-		if err := p.app.dependOnAudience(p.Source, p.Resource); err != nil {
+		if err := p.app.dependOnResource(p.Source, p.resource); err != nil {
 			return err
 		}
 	}
@@ -63,19 +63,19 @@ func (p *ProtectedResource) provision(ctx caddy.Context) (err error) {
 	return nil
 }
 
-// dependOnAudience keeps the API resource with the issuers that have it. It is an
+// dependOnResource keeps the API resource with the issuers that have it. It is an
 // error if none has.
-func (a *App) dependOnAudience(source, audience string) error {
+func (a *App) dependOnResource(source string, resource *verifier.Resource) error {
 	return a.dependOnOne(dependent{
 		source: source,
 		check: func(set *application.Set) error {
 			if set == nil {
 				return nil // declared elsewhere
 			}
-			if err := knownAudience(set, audience); err != nil {
-				return fmt.Errorf("%w; in applications.yaml, give the API resource: resource: %s", err, audience)
+			if slices.ContainsFunc(set.Resources(), func(known *application.Resource) bool { return resource.Is(known.Audience()) }) {
+				return nil
 			}
-			return nil
+			return fmt.Errorf("%w; in applications.yaml, give the API resource: resource: %s", unknownAudience(set, resource.Identifier), resource.Identifier)
 		},
 		adopt: func(*application.Set) {},
 	})
@@ -85,21 +85,22 @@ func (p *ProtectedResource) ServeHTTP(w http.ResponseWriter, r *http.Request, ne
 	if originalPath(r) != p.resource.MetadataPath {
 		return next.ServeHTTP(w, r)
 	}
-	document, err := p.resource.Metadata(p.app.askedFor(p.Resource))
+	document, err := p.resource.Metadata(p.app.askedFor(p.resource))
 	if err != nil {
 		return caddyhttp.Error(http.StatusInternalServerError, err)
 	}
 	return serveDocument(w, r, "application/json", "", document)
 }
 
-// askedFor is what the routes that accept tokens for the audience ask of them.
-func (a *App) askedFor(audience string) verifier.ResourceRules {
+// askedFor is what the routes that accept tokens for the resource ask of them.
+func (a *App) askedFor(resource *verifier.Resource) verifier.ResourceRules {
 	issuers, scopes := make(map[string]bool), make(map[string]bool)
 	rules := verifier.ResourceRules{DPoPRequired: true}
 	for _, v := range a.routes {
 		for issuer, rule := range v.rules {
 			asked := rule.requires()
-			if asked == nil || !asked.Accepts(audience) {
+			audience, accepted := resource.AudienceOf(asked)
+			if !accepted {
 				continue
 			}
 			issuers[issuer] = true

@@ -2,6 +2,7 @@ package tokenidp
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -89,15 +90,22 @@ func (v *Verify) challenges(r *http.Request, claims *verifier.Claims, refusal *v
 	}
 	dpopOnly := slices.Equal(v.SenderConstrained, []string{verifier.ByDPoP})
 	offersBoth := slices.Contains(v.SenderConstrained, verifier.ByDPoP) && !dpopOnly
+	metadataURL, scope := v.howToGetAToken(r)
+	challenge := func(refusal verifier.Refusal, scheme verifier.Scheme) string {
+		if refusal.AsksForAToken() {
+			refusal.Scope = scope
+		}
+		return refusal.Challenge(scheme, v.Realm, metadataURL)
+	}
 	bare := verifier.Refuse(verifier.NoToken, nil)
 	switch {
 	case refusal.Reason == verifier.NoToken && dpopOnly:
-		return []string{refusal.Challenge(other, v.Realm, v.metadataURL())}
+		return []string{challenge(*refusal, other)}
 	case refusal.Reason == verifier.NoToken && offersBoth, refusal.Reason == verifier.WrongScheme,
 		refusal.Reason == verifier.NotSenderConstrained && slices.Contains(v.SenderConstrained, verifier.ByDPoP):
-		return []string{refusal.Challenge(used, v.Realm, v.metadataURL()), bare.Challenge(other, v.Realm, v.metadataURL())}
+		return []string{challenge(*refusal, used), challenge(*bare, other)}
 	}
-	return []string{refusal.Challenge(used, v.Realm, v.metadataURL())}
+	return []string{challenge(*refusal, used)}
 }
 
 // setRefused sets the placeholder that error routes can tell the reason by.
@@ -107,14 +115,26 @@ func setRefused(r *http.Request, refusal *verifier.Refusal) {
 	}
 }
 
-// metadataURL is where the API of the route describes itself, or "".
-func (v *Verify) metadataURL() string {
-	for audience, resource := range v.app.resources {
-		for _, rule := range v.rules {
-			if asked := rule.requires(); asked != nil && asked.Accepts(audience) {
-				return resource.MetadataURL
+// howToGetAToken is where the API of the route describes itself, or "", and the scopes
+// that a token for it needs here. Where the route accepts tokens for several APIs, it is
+// the one that the request is for.
+func (v *Verify) howToGetAToken(r *http.Request) (metadataURL string, scope []string) {
+	most := -1
+	for _, issuer := range slices.Sorted(maps.Keys(v.rules)) {
+		required := v.rules[issuer].requires()
+		if required == nil {
+			continue
+		}
+		if accepted := required.AcceptedAudiences(); scope == nil && len(accepted) > 0 {
+			scope = required.ScopesFor(accepted[0])
+		}
+		for _, identifier := range slices.Sorted(maps.Keys(v.app.resources)) {
+			resource := v.app.resources[identifier]
+			audience, accepted := resource.AudienceOf(required)
+			if covered := resource.Covers(r.Host, originalPath(r)); accepted && (metadataURL == "" || covered > most) {
+				metadataURL, scope, most = resource.MetadataURL, required.ScopesFor(audience), covered
 			}
 		}
 	}
-	return ""
+	return metadataURL, scope
 }

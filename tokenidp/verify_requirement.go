@@ -108,11 +108,15 @@ func unknownScope(set *application.Set, scope string) error {
 }
 
 func knownAudience(set *application.Set, audience string) error {
+	if slices.ContainsFunc(set.Resources(), func(resource *application.Resource) bool { return resource.Audience() == audience }) {
+		return nil
+	}
+	return unknownAudience(set, audience)
+}
+
+func unknownAudience(set *application.Set, audience string) error {
 	var names []string
 	for _, resource := range set.Resources() {
-		if resource.Audience() == audience {
-			return nil
-		}
 		names = append(names, resource.Audience())
 	}
 	return fmt.Errorf("unknown audience %q; known: %s", audience, shortened(names))

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 // Why a grant was refused. The text that Grant wraps around them names scopes
@@ -103,11 +105,11 @@ func (s *Set) ownerOf(a *Application, scopes []string) (*Resource, error) {
 	return owner, nil
 }
 
-// checkResource compares exact bytes, as RFC 8707 section 2 leaves no room for
-// normalising. An identifier that was loaded is an absolute URI without
-// fragment, so a parameter that is not cannot be found.
+// checkResource compares exact bytes, but for the slash of an empty path, which clients
+// add to URLs. An identifier that was loaded is an absolute URI without fragment, so a
+// parameter that is not cannot be found (RFC 8707 section 2).
 func (s *Set) checkResource(a *Application, owner *Resource, resource string) error {
-	named := s.byAudience[resource]
+	named := s.byAudience[weburl.WithPath(resource)]
 	switch {
 	case named == nil || !s.hasScopeOf(a, named):
 		return fmt.Errorf("%w: application %q has no scope of %s", ErrUnknownResource, a.ClientID, quoted(resource))

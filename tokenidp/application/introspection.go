@@ -1,6 +1,10 @@
 package application
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
+)
 
 // MayIntrospect tells whether the Application may ask about a token for these
 // audiences (RFC 7662): it may ask about any, or about those of a Resource that names
@@ -10,7 +14,7 @@ func (s *Set) MayIntrospect(a *Application, audience []string) bool {
 		return true
 	}
 	for _, name := range audience {
-		r := s.byAudience[name]
+		r := s.byAudience[weburl.WithPath(name)]
 		if r != nil && r.Audience() == name && slices.Contains(r.Introspection, a.ClientID) {
 			return true
 		}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 // MaxFileSize is the most that a file of Applications may have, in bytes. It holds
@@ -159,13 +161,21 @@ func (l *loader) document(data []byte) {
 // define reports a name of which the file has two, with both places. A name that
 // another file has too is found by union.
 func (l *loader) define(at position, what, kind, name string) bool {
-	key := kind + " " + name
+	key := definitionKey(kind, name)
 	if first, ok := l.defined[key]; ok {
 		l.errors.add(at, alreadyDefined, what, kind, name, first)
 		return false
 	}
 	l.defined[key] = at
 	return true
+}
+
+// definitionKey is one for all spellings of a name by which it is found.
+func definitionKey(kind, name string) string {
+	if kind == "resource" {
+		name = weburl.WithPath(name)
+	}
+	return kind + " " + name
 }
 
 const alreadyDefined = "%s: %s %q is already defined at %s"

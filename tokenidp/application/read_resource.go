@@ -7,6 +7,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 const (
@@ -39,7 +40,7 @@ func (l *loader) resource(n *yaml.Node, index int) {
 	if r.Identifier, at = m.text("resource"); at != nil {
 		if problem := checkIdentifier(r.Identifier); problem != "" {
 			m.failField(at, "resource", "%s", problem)
-		} else if r.Identifier != r.Name {
+		} else if weburl.WithPath(r.Identifier) != weburl.WithPath(r.Name) {
 			l.own(m.at(at), m.what, "resource", r.Identifier)
 		}
 	}

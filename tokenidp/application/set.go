@@ -14,7 +14,7 @@ type Set struct {
 	sorted      func() []*Application
 	resources   []*Resource
 	byScope     map[string]*Resource
-	byAudience  map[string]*Resource // names and identifiers
+	byAudience  map[string]*Resource // names and identifiers, [weburl.WithPath]
 	warnings    []string
 	hashingTime time.Duration
 

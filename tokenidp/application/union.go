@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 // Part is what a Set takes from one file: a version of it, and the client_ids of the
@@ -39,7 +40,7 @@ func Union(parts []Part) (*Set, error) {
 		s.documents = append(s.documents, p.Document)
 		s.hashingTime = min(max(s.hashingTime, p.hashingTime), mostHashingTime)
 		for _, d := range p.definitions {
-			key := d.kind + " " + d.name
+			key := definitionKey(d.kind, d.name)
 			if first, ok := defined[key]; ok {
 				errs[i].add(d.at, alreadyDefined, d.what, d.kind, d.name, first)
 			} else {
@@ -64,9 +65,9 @@ func Union(parts []Part) (*Set, error) {
 func (s *Set) addResources(p Part) {
 	for _, r := range p.resources {
 		s.resources = append(s.resources, r)
-		s.byAudience[r.Name] = r
+		s.byAudience[weburl.WithPath(r.Name)] = r
 		if r.Identifier != "" {
-			s.byAudience[r.Identifier] = r
+			s.byAudience[weburl.WithPath(r.Identifier)] = r
 		}
 		for _, scope := range r.Scopes {
 			s.byScope[scope.Name] = r

@@ -62,7 +62,8 @@ func TestScopes(t *testing.T) {
 		{"unknown resource", "worker", "orders.read", "nothing", "", "", ReasonUnknownResource},
 		{"resource without a granted scope", "worker", "orders.read", "stock-api", "", "", ReasonUnknownResource},
 		{"identifier of other case", "worker", "billing.read", "https://Billing.example.com", "", "", ReasonUnknownResource},
-		{"identifier with a slash", "worker", "billing.read", "https://billing.example.com/", "", "", ReasonUnknownResource},
+		{"identifier with its empty path", "worker", "billing.read", "https://billing.example.com/", "billing.read", "https://billing.example.com", ""},
+		{"identifier with a path", "worker", "billing.read", "https://billing.example.com/x", "", "", ReasonUnknownResource},
 		{"two resources at once", "worker", "orders.read billing.read", "", "", "", ReasonSeveralResources},
 	} {
 		t.Run(row.name, func(t *testing.T) {

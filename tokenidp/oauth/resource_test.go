@@ -52,7 +52,10 @@ func TestResourceIsAnAbsoluteURIOrAName(t *testing.T) {
 		want           Reason
 	}{
 		{"the URI", billing, ""},
+		{"the URI with its empty path", billing + "/", ""},
 		{"the name of the resource with the URI", "billing-api", ""},
+		{"the name with a slash", "billing-api/", ReasonUnknownResource},
+		{"two slashes", billing + "//", ReasonUnknownResource},
 		{"a path", "/billing", ReasonUnknownResource},
 		{"no scheme", "billing.example.com", ReasonUnknownResource},
 		{"relative to a scheme", "//billing.example.com", ReasonUnknownResource},

@@ -144,7 +144,7 @@ type Refusal struct {
 	Code        string   // error code of RFC 6750 section 3.1, empty for a bare challenge
 	Description string   // for the caller: fixed text, safe in a quoted-string
 	Reason      Reason   // for the operator: logs and metrics
-	Scope       []string // of insufficient_scope: the scopes that would do
+	Scope       []string // of insufficient_scope: the scopes that would do; else those that a token needs
 	cause       error
 }
 
@@ -168,6 +168,12 @@ func (r *Refusal) Error() string {
 
 // Unwrap returns the private cause, or nil.
 func (r *Refusal) Unwrap() error { return r.cause }
+
+// AsksForAToken reports whether the caller needs an access token, or another one: its
+// challenge can say which scopes that needs. Where only a proof is wrong, it does not.
+func (r *Refusal) AsksForAToken() bool {
+	return r.Status == http.StatusUnauthorized && (r.Code == "" || r.Code == badToken.code)
+}
 
 // Challenge is the value of a WWW-Authenticate header (RFC 6750 section 3, RFC 9449
 // section 7.1), with the URL of the resource's metadata, if any (RFC 9728 section 5.1).

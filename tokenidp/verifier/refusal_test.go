@@ -95,3 +95,15 @@ func TestRefusalKeepsItsCauseForTheLog(t *testing.T) {
 		t.Errorf("%v", r)
 	}
 }
+
+// Only where a token is missing or no good can another one help.
+func TestWhichRefusalsAskForAToken(t *testing.T) {
+	for reason, want := range map[Reason]bool{
+		NoToken: true, Expired: true, BadSignature: true, WrongAudience: true, WrongScheme: true, NotSenderConstrained: true,
+		NoProof: false, ReplayedProof: false, MalformedAuthorization: false, MissingScope: false, ClaimRequired: false, KeysUnavailable: false, StateUnavailable: false,
+	} {
+		if got := Refuse(reason, nil).AsksForAToken(); got != want {
+			t.Errorf("%s: %v", reason, got)
+		}
+	}
+}

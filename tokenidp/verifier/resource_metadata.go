@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 // wellKnownResource is where a resource's metadata are, between its host and its
@@ -26,7 +27,7 @@ type Resource struct {
 
 // NewResource checks a resource identifier (RFC 9728 section 1.2): an https URL,
 // or one of http on the loopback interface, without a fragment; and, own, without
-// a query, a user, or a slash at its end.
+// a query, a user, or a slash at the end of a path.
 func NewResource(identifier string) (*Resource, error) {
 	u, err := url.Parse(identifier)
 	switch {
@@ -36,13 +37,50 @@ func NewResource(identifier string) (*Resource, error) {
 		return nil, fmt.Errorf("resource %q must be https", identifier)
 	case strings.ContainsAny(identifier, "?#"):
 		return nil, fmt.Errorf("resource %q must have no query and no fragment", identifier)
-	case strings.HasSuffix(identifier, "/"):
+	case strings.HasSuffix(identifier, "/") && u.Path != "/":
 		return nil, fmt.Errorf("resource %q must not end in a slash; write %s", identifier, strings.TrimRight(identifier, "/"))
 	case u.String() != identifier || u.RawPath != "":
 		return nil, errors.New("a resource must be written in its plain form, with no encoded path")
 	}
-	at := url.URL{Scheme: u.Scheme, Host: u.Host, Path: wellKnownResource + u.Path}
+	at := url.URL{Scheme: u.Scheme, Host: u.Host, Path: wellKnownResource + strings.TrimSuffix(u.Path, "/")}
 	return &Resource{Identifier: identifier, MetadataURL: at.String(), MetadataPath: at.Path}, nil
+}
+
+// Is reports whether the audience is this resource. The slash of an empty path makes no
+// difference here: what a token must have is for [Requirement] to say.
+func (r *Resource) Is(audience string) bool {
+	return weburl.WithPath(audience) == weburl.WithPath(r.Identifier)
+}
+
+// AudienceOf returns the audience by which a requirement accepts tokens for the
+// resource, and false if it accepts none.
+func (r *Resource) AudienceOf(required *Requirement) (audience string, found bool) {
+	if required == nil {
+		return "", false
+	}
+	for _, accepted := range required.AcceptedAudiences() {
+		if r.Is(accepted) {
+			return accepted, true
+		}
+	}
+	return "", false
+}
+
+// Covers returns how many bytes of the path of a request to the host the resource's own
+// path covers, segment by segment, and -1 if the request is not below it. Of several
+// resources, that with the most is the one that a client means. Case is ignored, as
+// Caddy's matchers do. It is no decision on the request.
+func (r *Resource) Covers(host, path string) int {
+	_, rest, _ := strings.Cut(r.MetadataURL, "://")
+	own := strings.TrimPrefix(r.MetadataPath, wellKnownResource)
+	authority := rest[:strings.IndexByte(rest, '/')]
+	if !strings.EqualFold(authority, host) || len(path) < len(own) || !strings.EqualFold(path[:len(own)], own) {
+		return -1
+	}
+	if len(path) > len(own) && path[len(own)] != '/' {
+		return -1
+	}
+	return len(own)
 }
 
 // ResourceRules are what the routes of a resource ask of its tokens, all together.

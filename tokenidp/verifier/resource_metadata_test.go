@@ -12,7 +12,9 @@ func TestResourceIdentifiers(t *testing.T) {
 		"https://api.example.com/orders":  "https://api.example.com/.well-known/oauth-protected-resource/orders",
 		"http://localhost:5001/x/y":       "http://localhost:5001/.well-known/oauth-protected-resource/x/y",
 		"http://api.example.com":          "!must be https",
-		"https://api.example.com/":        "!must not end in a slash",
+		"https://api.example.com/":        "https://api.example.com/.well-known/oauth-protected-resource",
+		"https://api.example.com/orders/": "!must not end in a slash",
+		"https://api.example.com//":       "!must not end in a slash",
 		"https://api.example.com?x":       "!no query",
 		"https://api.example.com#x":       "!no fragment",
 		"https://user@api.example.com":    "!must be an https URL",
@@ -57,6 +59,60 @@ func TestResourceMetadata(t *testing.T) {
 		document, err := r.Metadata(row.rules)
 		if want := `{"resource":"https://api.example.com",` + row.want; err != nil || string(document) != want {
 			t.Errorf("%s, %v; want %s", document, err, want)
+		}
+	}
+}
+
+// RFC 3986 section 6.2.3, and nothing beyond it. What a token must have stays as it is.
+func TestResourceOfAnAudience(t *testing.T) {
+	for identifier, row := range map[string]struct{ same, others []string }{
+		"https://api.example.com":        {[]string{"https://api.example.com", "https://api.example.com/"}, []string{"https://api.example.com//", "https://API.example.com", "https://api.example.com:443", "http://api.example.com", "api.example.com", ""}},
+		"https://api.example.com/":       {[]string{"https://api.example.com", "https://api.example.com/"}, []string{"https://api.example.com/orders"}},
+		"https://api.example.com/orders": {[]string{"https://api.example.com/orders"}, []string{"https://api.example.com/orders/", "https://api.example.com"}},
+	} {
+		r, err := NewResource(identifier)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, audience := range row.same {
+			if got, found := r.AudienceOf(&Requirement{Audiences: []string{"other", audience}}); !r.Is(audience) || !found || got != audience {
+				t.Errorf("%s is not %s", identifier, audience)
+			}
+		}
+		for _, audience := range row.others {
+			if got, found := r.AudienceOf(&Requirement{Audiences: []string{audience}}); r.Is(audience) || found || got != "" {
+				t.Errorf("%s is %s", identifier, audience)
+			}
+		}
+		if _, found := r.AudienceOf(nil); found {
+			t.Error("what accepts nothing accepts it")
+		}
+	}
+}
+
+func TestResourceThatCoversARequest(t *testing.T) {
+	for _, row := range []struct {
+		identifier, host, path string
+		want                   int
+	}{
+		{"https://api.example.com", "api.example.com", "/", 0},
+		{"https://api.example.com/", "api.example.com", "/orders", 0},
+		{"https://api.example.com", "API.example.com", "/orders", 0},
+		{"https://api.example.com/orders", "api.example.com", "/orders", 7},
+		{"https://api.example.com/orders", "api.example.com", "/Orders/7", 7},
+		{"https://api.example.com/orders", "api.example.com", "/orders2", -1},
+		{"https://api.example.com/orders", "api.example.com", "/order", -1},
+		{"https://api.example.com/orders", "api.example.com", "", -1},
+		{"https://api.example.com/orders", "other.example.com", "/orders", -1},
+		{"https://api.example.com:8443", "api.example.com", "/", -1},
+		{"http://localhost:5001/a/b", "localhost:5001", "/a/b/", 4},
+	} {
+		r, err := NewResource(row.identifier)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Covers(row.host, row.path); got != row.want {
+			t.Errorf("%+v: %d", row, got)
 		}
 	}
 }
