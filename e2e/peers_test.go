@@ -34,9 +34,16 @@ func startOIDCProvider(t *testing.T) (issuer, ca string) {
 	dir, port := t.TempDir(), freePort(t)
 	ca = filepath.Join(dir, "cert.pem")
 	writeCertificate(t, filepath.Join(dir, "key.pem"), ca)
-	cmd := exec.CommandContext(t.Context(), "node", "oidc-provider.mjs")
+	startPeer(t, "oidc-provider.mjs", "PORT="+port, "KEY="+filepath.Join(dir, "key.pem"), "CERT="+ca)
+	return "https://127.0.0.1:" + port, ca
+}
+
+// startPeer runs a script of testdata/peers until the test ends, once it is ready.
+func startPeer(t *testing.T, script string, env ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "node", script)
 	cmd.Dir = peersFolder(t)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "PORT=" + port, "KEY=" + filepath.Join(dir, "key.pem"), "CERT=" + ca}
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH")}, env...)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -54,9 +61,8 @@ func startOIDCProvider(t *testing.T) (issuer, ca string) {
 		_ = cmd.Wait()
 	})
 	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "ready\n" {
-		t.Fatalf("oidc-provider says %q, %v", line, err)
+		t.Fatalf("%s says %q, %v", script, line, err)
 	}
-	return "https://127.0.0.1:" + port, ca
 }
 
 // writeCertificate writes the key and the certificate that httptest's servers have.
