@@ -59,7 +59,7 @@ func startWithKey(t *testing.T, p *ports, declaration string) *caddy {
 // What keypair prints is pasted as it is, and token authenticates with what it wrote.
 func TestTokenCommandWithAKey(t *testing.T) {
 	t.Parallel()
-	for _, algorithm := range []string{"ES256", "PS256", "RS256", "EdDSA"} {
+	for _, algorithm := range []string{"ES256", "PS256", "RS256", "EdDSA", "Ed25519"} {
 		t.Run(algorithm, func(t *testing.T) {
 			t.Parallel()
 			p := newPorts(t)

@@ -117,7 +117,7 @@ func TestValidateAcceptsTrust(t *testing.T) {
 		"entra with an application":           {entraIssuer, "preset entra\naudience a\nclaim azp x", "verify"},
 		"entra, version 1":                    {"https://sts.windows.net/" + tenant + "/", "preset entra\naudience a", "verify a"},
 		"entra for customers":                 {"https://" + tenant + ".ciamlogin.com/" + tenant + "/v2.0", "preset entra\naudience a", "verify a"},
-		"every option":                        {"https://login.example.com", "jwks_url https://login.example.com/keys\nbearer_token_file token\naudience a b\nalgorithms RS256 EdDSA\ntypes at+jwt jwt none\nclient_id_claims azp /a/b\nscope_claims scope /a~1b/c\nclaim a b c\nclaim /d/e f\nleeway 1m\nmax_stale 5m\ninsecure_http\ninsecure_id_token_marks nonce at_hash\ninsecure_nonce", "verify"},
+		"every option":                        {"https://login.example.com", "jwks_url https://login.example.com/keys\nbearer_token_file token\naudience a b\nalgorithms RS256 EdDSA Ed25519\ntypes at+jwt jwt none\nclient_id_claims azp /a/b\nscope_claims scope /a~1b/c\nclaim a b c\nclaim /d/e f\nleeway 1m\nmax_stale 5m\ninsecure_http\ninsecure_id_token_marks nonce at_hash\ninsecure_nonce", "verify"},
 		"gitlab.com with a claim":             {"https://gitlab.com", "audience a\nclaim project_path o/r", "verify"},
 		"Google with a claim":                 {"https://accounts.google.com", "audience a", "verify {\nclaim sub 1\n}"},
 		"trusted by nobody":                   {"https://login.example.com", "", "respond fine"},

@@ -128,6 +128,7 @@ var caddyfileMistakes = []mistake{
 
 	inIssuer("unknown algorithm", "signing_algorithm HS256", `unknown signing_algorithm "HS256"`, "known: RS256"),
 	inIssuer("algorithm in the wrong case", "signing_algorithm es256", `unknown signing_algorithm "es256"`, "ES256"),
+	inIssuer("algorithm in the words of RFC 9864", "signing_algorithm Ed25519", "signing_algorithm Ed25519: write EdDSA"),
 	inIssuer("algorithm none", "signing_algorithm none", `unknown signing_algorithm "none"`),
 	inIssuer("token_lifetime too long", "token_lifetime 25h", "token_lifetime 25h0m0s", "from 1s to 24h"),
 	inIssuer("token_lifetime too short", "token_lifetime 10ms", "must be whole seconds, from 1s"),

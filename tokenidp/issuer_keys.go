@@ -27,6 +27,8 @@ func (iss *Issuer) checkKeys() error {
 	}
 	d := time.Duration(iss.Rotate)
 	switch {
+	case iss.SigningAlgorithm != "" && !jws.Supported(iss.SigningAlgorithm) && jws.Supported(jws.Canonical(iss.SigningAlgorithm)):
+		return fmt.Errorf("signing_algorithm %s: write %s, which is the name that the tokens have; more verifiers know it", iss.SigningAlgorithm, jws.Canonical(iss.SigningAlgorithm))
 	case iss.SigningAlgorithm != "" && !slices.Contains(jws.Algorithms, iss.SigningAlgorithm):
 		return fmt.Errorf("unknown signing_algorithm %q; known: %s", iss.SigningAlgorithm, strings.Join(jws.Algorithms, ", "))
 	case d > 0 && d < signing.MinRotateEvery:

@@ -170,7 +170,7 @@ func (t *TrustedIssuer) check() error {
 		return errors.New("ca_file, bearer_token_file and insecure_http have no effect with jwks_file: nothing is fetched; remove them")
 	}
 	for _, alg := range t.Algorithms {
-		if !jws.Supported(alg) {
+		if !jws.Supported(jws.Canonical(alg)) {
 			return fmt.Errorf("unknown algorithm %q; known: %s", alg, strings.Join(jws.Algorithms, ", "))
 		}
 	}

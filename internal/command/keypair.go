@@ -19,6 +19,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/client"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 )
 
@@ -73,7 +74,7 @@ type sampleAssertion struct {
 }
 
 func cmdKeypair(fl caddycmd.Flags) (int, error) {
-	algorithm := fl.String("alg")
+	algorithm := jws.Canonical(fl.String("alg"))
 	if !slices.Contains(keypairAlgorithms, algorithm) {
 		return exit(fmt.Errorf("--alg %q is not one of %s", algorithm, strings.Join(keypairAlgorithms, ", ")))
 	}

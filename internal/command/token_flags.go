@@ -146,7 +146,7 @@ func readPEM(path string) ([]byte, error) {
 }
 
 func readKey(path, algorithm string) (*client.Key, error) {
-	if algorithm != "" && !jws.Supported(algorithm) {
+	if algorithm != "" && !jws.Supported(jws.Canonical(algorithm)) {
 		return nil, fmt.Errorf("the algorithm %q is not one of %s", algorithm, strings.Join(jws.Algorithms, ", "))
 	}
 	text, err := readPEM(path)

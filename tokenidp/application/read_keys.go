@@ -64,11 +64,11 @@ func (m *mapping) signingAlgorithms() []string {
 	switch {
 	case at == nil:
 		return jws.Algorithms
-	case !jws.Supported(value):
+	case !jws.Supported(jws.Canonical(value)):
 		m.failField(at, "token_endpoint_auth_signing_alg", "is the unknown %s; %s", quoted(value), knownField(value, jws.Algorithms))
 		return jws.Algorithms
 	}
-	return []string{value}
+	return []string{jws.Canonical(value)}
 }
 
 // inlineKeys reads

@@ -42,7 +42,7 @@ type Options struct {
 	// keys, or not the issuer's answer at all, and the last good set serves on until
 	// it is too old.
 	MayBeEmpty bool
-	// Algorithms are the accepted ones, of [jws.Algorithms]. A key that names
+	// Algorithms are the accepted ones, of [jws.Names]. A key that names
 	// none gets the first of them that fits it.
 	Algorithms []string
 
@@ -115,7 +115,7 @@ func (o Options) check() error {
 		return fmt.Errorf("issuer %s: its keys need a folder of their own in the storage", o.Issuer)
 	}
 	for _, alg := range o.Algorithms {
-		if !jws.Supported(alg) {
+		if !jws.Supported(jws.Canonical(alg)) {
 			return fmt.Errorf("issuer %s: algorithm %q is not supported", o.Issuer, alg)
 		}
 	}

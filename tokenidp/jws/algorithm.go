@@ -3,6 +3,7 @@ package jws
 import (
 	"crypto"
 	"crypto/elliptic"
+	"slices"
 )
 
 // Algorithms lists the supported signature algorithms (RFC 7518 section 3.1,
@@ -15,7 +16,11 @@ var Algorithms = []string{
 	"EdDSA",
 }
 
-// Supported tells whether alg is one of [Algorithms], byte for byte.
+// Names lists all names under which they are accepted: Ed25519 (RFC 9864 section 2.2) is
+// another one for EdDSA.
+var Names = append(slices.Clone(Algorithms), "Ed25519")
+
+// Supported reports whether alg is one of [Algorithms], byte for byte.
 func Supported(alg string) bool {
 	_, ok := algorithms[alg]
 	return ok
@@ -49,9 +54,10 @@ var algorithms = map[string]algorithm{
 	"EdDSA": {family: edwards},
 }
 
-// normalise maps the fully specified name of RFC 9864 to the one used here. The
-// key is what makes them one: no other Edwards curve passes the gate.
-func normalise(alg string) string {
+// Canonical returns the one of [Algorithms] that one of [Names] stands for, and any other
+// text as it is. The key is what makes EdDSA and Ed25519 one: no other Edwards curve
+// passes the gate.
+func Canonical(alg string) string {
 	if alg == "Ed25519" {
 		return "EdDSA"
 	}

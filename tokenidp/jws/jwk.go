@@ -73,7 +73,7 @@ func keyParameters(jwk map[string]any) (id, alg string, err error) {
 // chooseAlgorithm keeps a key to one algorithm (RFC 8725 section 3.1): the one it
 // names, or else the first that its type and curve fit.
 func chooseAlgorithm(accepted []string, alg string, public crypto.PublicKey) (string, error) {
-	named := func(candidate string) bool { return normalise(candidate) == normalise(alg) }
+	named := func(candidate string) bool { return Canonical(candidate) == Canonical(alg) }
 	fitting := func(candidate string) bool { return fits(candidate, public) }
 	switch {
 	case alg != "" && (len(accepted) == 0 || slices.ContainsFunc(accepted, named)):

@@ -151,7 +151,7 @@ func refuseExtensions(members map[string]any) error {
 
 func readHeader(members map[string]any) (h Header, err error) {
 	alg, ok := members["alg"].(string)
-	if h.Algorithm = normalise(alg); !ok || !Supported(h.Algorithm) {
+	if h.Algorithm = Canonical(alg); !ok || !Supported(h.Algorithm) {
 		return h, ErrAlgorithm
 	}
 	_, h.HasKeyID = members["kid"]

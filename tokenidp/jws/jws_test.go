@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -110,6 +111,23 @@ func TestEveryAlgorithmVerifiesWhatAnotherLibrarySigned(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// Whatever has a name is one of the algorithms.
+func TestNamesOfAlgorithms(t *testing.T) {
+	for _, name := range Names {
+		if !Supported(Canonical(name)) || Supported(name) != slices.Contains(Algorithms, name) {
+			t.Errorf("%s is %s", name, Canonical(name))
+		}
+	}
+	for _, name := range []string{"", "none", "HS256", "ed25519", "Ed448", "ESP256", "EDDSA"} {
+		if Supported(Canonical(name)) {
+			t.Errorf("%s is %s", name, Canonical(name))
+		}
+	}
+	if private, err := GeneratePrivate("Ed25519"); err != nil || AlgorithmOf(private.Public()) != "EdDSA" {
+		t.Error(err)
 	}
 }
 

@@ -40,7 +40,7 @@ type Key struct {
 // exponent from 3 to 2^31-1, EC points are on their curve, Ed25519 keys have 32
 // bytes. Errors are [ErrKey].
 func NewKey(id, algorithm string, public crypto.PublicKey) (*Key, error) {
-	k := &Key{ID: id, Algorithm: normalise(algorithm), Public: public}
+	k := &Key{ID: id, Algorithm: Canonical(algorithm), Public: public}
 	a, ok := algorithms[k.Algorithm]
 	if !ok {
 		return nil, fmt.Errorf("%w: algorithm %q is not supported", ErrKey, algorithm)
@@ -77,7 +77,7 @@ func (a algorithm) accepts(public crypto.PublicKey) error {
 
 // fits looks at type and curve alone, not at whether the key is a good one.
 func fits(alg string, public crypto.PublicKey) bool {
-	a, known := algorithms[normalise(alg)]
+	a, known := algorithms[Canonical(alg)]
 	return known && !errors.Is(a.accepts(public), errUnfit)
 }
 

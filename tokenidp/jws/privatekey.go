@@ -18,9 +18,9 @@ import (
 // 2048). A larger one costs three times the processor time per signature.
 const rsaBits = 2048
 
-// GeneratePrivate makes a private key for one of [Algorithms].
+// GeneratePrivate makes a private key for one of [Names].
 func GeneratePrivate(algorithm string) (crypto.Signer, error) {
-	a, ok := algorithms[algorithm]
+	a, ok := algorithms[Canonical(algorithm)]
 	switch {
 	case !ok:
 		return nil, fmt.Errorf("unknown algorithm %q; known: %s", algorithm, strings.Join(Algorithms, ", "))

@@ -86,14 +86,14 @@ func Metadata(issuer *url.URL, scopes, signingAlgorithms []string) ([]byte, erro
 		GrantTypes:  []string{ClientCredentials},
 		AuthMethods: Methods,
 		// Of assertions (RFC 8414 section 2): neither none nor anything symmetric.
-		AuthAlgorithms: jws.Algorithms,
+		AuthAlgorithms: jws.Names,
 
 		RevocationEndpoint:      at(endpoints.Revocation),
 		RevocationMethods:       Methods, // clients authenticate in one way, wherever they do
-		RevocationAlgorithms:    jws.Algorithms,
+		RevocationAlgorithms:    jws.Names,
 		IntrospectionEndpoint:   at(endpoints.Introspection),
 		IntrospectionMethods:    Methods,
-		IntrospectionAlgorithms: jws.Algorithms,
+		IntrospectionAlgorithms: jws.Names,
 		IntrospectionSigning:    signingAlgorithms,
 
 		// No id token is issued; OpenID clients read from these two how the

@@ -9,7 +9,7 @@ import (
 // RFC 8414 sections 2 and 3.
 func TestMetadataIsExact(t *testing.T) {
 	const methods = `["private_key_jwt","tls_client_auth","self_signed_tls_client_auth","client_secret_basic","client_secret_post"]`
-	const algorithms = `["RS256","RS384","RS512","PS256","PS384","PS512","ES256","ES384","ES512","EdDSA"]`
+	const algorithms = `["RS256","RS384","RS512","PS256","PS384","PS512","ES256","ES384","ES512","EdDSA","Ed25519"]`
 	const rest = `"authorization_endpoint":"%[1]s/authorize","response_types_supported":["code"],"code_challenge_methods_supported":["S256"],"grant_types_supported":["client_credentials"],` +
 		`"token_endpoint_auth_methods_supported":` + methods + `,"token_endpoint_auth_signing_alg_values_supported":` + algorithms +
 		`,"revocation_endpoint":"%[1]s/revoke","revocation_endpoint_auth_methods_supported":` + methods +

@@ -96,7 +96,7 @@ func privateKey(jwk jose.JSONWebKey, algorithm string) (*Key, error) {
 	if key, isRSA := private.(*rsa.PrivateKey); isRSA {
 		key.Precompute()
 	}
-	algorithm = cmp.Or(jwk.Algorithm, algorithm, jws.AlgorithmOf(private.Public()), DefaultAlgorithm)
+	algorithm = cmp.Or(jws.Canonical(jwk.Algorithm), algorithm, jws.AlgorithmOf(private.Public()), DefaultAlgorithm)
 	if jwk.KeyID == "" {
 		public, err := jws.NewKey("", algorithm, private.Public())
 		if err != nil {

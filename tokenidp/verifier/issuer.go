@@ -32,7 +32,7 @@ const (
 // Options are how the access tokens of one authorization server are verified.
 type Options struct {
 	URL        string        // compared with iss byte for byte
-	Algorithms []string      // accepted alg, of [jws.Algorithms]
+	Algorithms []string      // accepted alg, of [jws.Names]
 	Types      []string      // accepted typ: "at+jwt" (the default when empty), "jwt", "" for none
 	Leeway     time.Duration // for exp and nbf; 0 means [DefaultLeeway], at most [MaxLeeway]
 	Keys       KeySource
@@ -57,6 +57,9 @@ func NewIssuer(o Options) (*Issuer, error) {
 		return nil, fmt.Errorf("preparing issuer %q: %w", o.URL, err)
 	}
 	o.Algorithms, o.Types, o.Claims = slices.Clone(o.Algorithms), slices.Clone(o.Types), o.Claims.prepared()
+	for i, alg := range o.Algorithms {
+		o.Algorithms[i] = jws.Canonical(alg)
+	}
 	if len(o.Types) == 0 {
 		o.Types = []string{"at+jwt"}
 	}
@@ -81,7 +84,7 @@ func (o *Options) check() error {
 		return fmt.Errorf("leeway %s is not from 0 to %s", o.Leeway, MaxLeeway)
 	}
 	for _, alg := range o.Algorithms {
-		if !jws.Supported(alg) {
+		if !jws.Supported(jws.Canonical(alg)) {
 			return fmt.Errorf("algorithm %q is not supported", alg)
 		}
 	}

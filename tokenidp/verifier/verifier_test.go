@@ -260,3 +260,25 @@ func TestVerifyInParallel(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// RFC 9864 section 2.2: an issuer's tokens may have either name, and so may what is
+// configured.
+func TestEd25519IsEdDSA(t *testing.T) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := jws.NewKey(ecKID, "Ed25519", key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign := func(input []byte) []byte { return ed25519.Sign(key, input) }
+	for _, configured := range []string{"EdDSA", "Ed25519"} {
+		v := newTwins(t, clock, Options{URL: issuerA, Algorithms: []string{configured}, Keys: keySet{ecKID: public}})
+		for _, alg := range []string{"EdDSA", "Ed25519"} {
+			if _, err := v.Verify(context.Background(), compact(header(object{"alg": alg}), claims(nil), sign)); err != nil {
+				t.Errorf("%s, where %s is configured: %v", alg, configured, err)
+			}
+		}
+	}
+}
