@@ -24,14 +24,14 @@ func TestFederation(t *testing.T) {
 	}
 	applications := "resources: [{name: orders-api, scopes: [{name: orders.read}]}]\napplications:\n" +
 		federated("orders-worker", "issuer: '"+cluster.issuer+"', subject: 'system:serviceaccount:shop:orders-worker'") +
-		federated("deployer", "issuer: '"+pipeline.issuer+"', audience: deploy, subject_pattern: 'repo:shop/orders:*', claims: {repository_id: '74'}") +
+		federated("deployer", "issuer: '"+pipeline.issuer+"', audience: deploy, subject_pattern: 'repo:shop@11/orders@74:*', claims: {repository_id: '74'}") +
 		federated("spiffe", "issuer: '"+mesh.issuer+"', subject: 'spiffe://example.com/ns/shop/sa/worker'")
 	c := start(t, federatedCaddyfile(cluster.trust("preset kubernetes"), pipeline.trust("preset github_actions"), mesh.trust("types none jwt")),
 		options{files: map[string]string{"applications.yaml": applications}})
 
 	now := cluster.forger(attackerKey(), "k")
 	pod := members{"iss": cluster.issuer, "sub": "system:serviceaccount:shop:orders-worker", "aud": []string{c.url("https://localhost:5001")}, "iat": now.at(0), "nbf": now.at(0), "exp": now.at(3600e9)}
-	job := members{"iss": pipeline.issuer, "sub": "repo:shop/orders:ref:refs/heads/main", "aud": "deploy", "jti": "j", "iat": now.at(0), "exp": now.at(300e9), "repository_id": "74"}
+	job := members{"iss": pipeline.issuer, "sub": "repo:shop@11/orders@74:ref:refs/heads/main", "aud": "deploy", "jti": "j", "iat": now.at(0), "exp": now.at(300e9), "repository_id": "74"}
 	svid := members{"iss": mesh.issuer, "sub": "spiffe://example.com/ns/shop/sa/worker", "aud": []string{c.url("https://localhost:5001")}, "iat": now.at(0), "exp": now.at(300e9)}
 	sign := func(claims, changes members) string {
 		return now.sign(now.object(members{"alg": "RS256", "kid": "k"}, members{"typ": "JWT"}), now.object(claims, changes))
@@ -49,7 +49,8 @@ func TestFederation(t *testing.T) {
 		{"orders-worker", sign(pod, members{"sub": "system:serviceaccount:shop:other"}), "assertion_wrong_subject"},
 		{"orders-worker", sign(pod, members{"aud": "orders-api"}), "assertion_wrong_audience"},
 		{"orders-worker", sign(job, nil), "assertion_wrong_issuer"},
-		{"deployer", sign(job, members{"sub": "repo:shop/orders-2:ref:refs/heads/main"}), "assertion_wrong_subject"},
+		{"deployer", sign(job, members{"sub": "repo:shop@11/orders@740:ref:refs/heads/main"}), "assertion_wrong_subject"},
+		{"deployer", sign(job, members{"sub": "repo:shop/orders:ref:refs/heads/main"}), "assertion_wrong_subject"},
 		{"spiffe", sign(svid, members{"exp": now.at(-100e9), "iat": now.at(-200e9)}), "assertion_expired"},
 	} {
 		if a := c.assert(row.assertion, "client_id", row.client); a.StatusCode != http.StatusUnauthorized {
@@ -64,7 +65,7 @@ func TestFederation(t *testing.T) {
 	if out, code := c.operate("", "revoke", "--issuer", pipeline.issuer, "--jti", "j"); code != 0 {
 		t.Errorf("exit code %d: %s", code, out)
 	}
-	if a := c.assert(sign(job, nil), "client_id", "deployer"); a.StatusCode != http.StatusUnauthorized || c.refusal(6) != "assertion_revoked" {
+	if a := c.assert(sign(job, nil), "client_id", "deployer"); a.StatusCode != http.StatusUnauthorized || c.refusal(7) != "assertion_revoked" {
 		t.Errorf("revoked: %d %s", a.StatusCode, a.body)
 	}
 	c.asserted(c.assert(sign(job, members{"jti": "k"}), "client_id", "deployer"))

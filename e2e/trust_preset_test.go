@@ -219,13 +219,16 @@ func presets() map[string]preset {
 			key:    members{"x5c": certificate, "x5t": "x5t"},
 			header: members{"typ": "JWT", "x5t": "k"},
 			claims: times(members{
-				"jti": "example-id", "sub": "repo:octo-org/octo-repo:environment:prod", "environment": "prod", "aud": "orders-api", "nbf": now.Unix(),
+				"jti": "example-id", "sub": "repo:octo-org@65/octo-repo@74:environment:prod", "environment": "prod", "aud": "orders-api", "nbf": now.Unix(),
 				"ref": "refs/heads/main", "sha": "example-sha", "repository": "octo-org/octo-repo", "repository_owner": "octo-org", "actor_id": "12",
 				"repository_visibility": "private", "repository_id": "74", "repository_owner_id": "65", "run_id": "1", "run_number": "10", "run_attempt": "2",
 				"runner_environment": "github-hosted", "actor": "octocat", "workflow": "example-workflow", "head_ref": "", "base_ref": "", "event_name": "push",
 				"ref_type": "branch", "ref_protected": "true", "job_workflow_ref": "octo-org/octo-automation/.github/workflows/oidc.yml@refs/heads/main",
 			}),
-			says: "repo:octo-org/octo-repo:environment:prod ",
+			says: "repo:octo-org@65/octo-repo@74:environment:prod ",
+			good: map[string]change{
+				"of a repository from before July 2026": {nil, members{"sub": "repo:octo-org/octo-repo:environment:prod"}, "repo:octo-org/octo-repo:environment:prod "},
+			},
 			refused: map[string]refusedChange{
 				"another repository":         {nil, members{"repository": "octo-org/other"}, 403, "claim_not_accepted"},
 				"another owner":              {nil, members{"repository_owner_id": "66"}, 403, "claim_not_accepted"},

@@ -106,7 +106,7 @@ var presets = map[string]*preset{
 			"sub", "repository", "repository_id", "repository_owner", "repository_owner_id",
 			"enterprise", "enterprise_id", "job_workflow_ref",
 		},
-		// repo:<owner>/<repository>:…
+		// repo:<owner>@<id>/<repository>@<id>:… and, before July 2026, without the ids
 		subject: regexp.MustCompile(`^repo:[^:/*]+/`),
 	},
 }

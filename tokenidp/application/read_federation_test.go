@@ -49,7 +49,7 @@ func TestFederationErrors(t *testing.T) {
 		{"subject that is a pattern", "[{issuer: 'https://k.example.com', subject: 'repo:*'}]", "a.yaml:5: " + entry + "subject has a *, which would stand for itself; write it as subject_pattern"},
 		{"claim that is a pattern", "[{issuer: 'https://k.example.com', claims: {ref: 'refs/*'}}]", "a.yaml:5: " + entry + `claims "ref" has a *, which would stand for itself; write it in claims_pattern`},
 		{"subject and pattern", "[{issuer: 'https://k.example.com', subject: a, subject_pattern: 'a:*'}]", "a.yaml:5: " + entry + "has both subject and subject_pattern; keep one"},
-		{"everybody", "[{issuer: 'https://k.example.com', subject_pattern: '*'}]", "a.yaml:5: " + entry + "subject_pattern begins with *, which fits everybody's; begin with what is fixed, as in repo:my-org/my-repo:*"},
+		{"everybody", "[{issuer: 'https://k.example.com', subject_pattern: '*'}]", "a.yaml:5: " + entry + "subject_pattern begins with *, which fits everybody's; begin with what is fixed, as in repo:my-org@11/my-repo@74:*"},
 		{"half a segment", "[{issuer: 'https://k.example.com', subject_pattern: 'repo:shop*'}]", "a.yaml:5: " + entry + "subject_pattern has a * that is not at the beginning of a segment, so that my-org* would fit my-org-of-somebody-else; put it behind a colon or a slash"},
 		{"pattern without asterisk", "[{issuer: 'https://k.example.com', subject_pattern: a}]", "a.yaml:5: " + entry + "subject_pattern has no *; write the value without a pattern"},
 		{"number", "[{issuer: 'https://k.example.com', claims: {project_id: 12}}]", "a.yaml:5: " + entry + `claims must be a string; quote it: "12"`},

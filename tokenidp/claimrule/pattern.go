@@ -9,7 +9,7 @@ import (
 // Pattern is what a claim has to look like. In it, an asterisk stands for one or
 // more characters: at the very end for any, anywhere else for any but a colon and a
 // slash, so that it never reaches into the next segment of a subject such as
-// repo:shop/orders:ref:refs/heads/main. Everything else stands for itself.
+// repo:shop@11/orders@74:ref:refs/heads/main. Everything else stands for itself.
 type Pattern struct {
 	text   string
 	regexp *regexp.Regexp
@@ -24,7 +24,7 @@ func ParsePattern(text string) (*Pattern, error) {
 	case !found:
 		return nil, errors.New("has no *; write the value without a pattern")
 	case fixed == "":
-		return nil, errors.New("begins with *, which fits everybody's; begin with what is fixed, as in repo:my-org/my-repo:*")
+		return nil, errors.New("begins with *, which fits everybody's; begin with what is fixed, as in repo:my-org@11/my-repo@74:*")
 	case !strings.HasSuffix(fixed, ":") && !strings.HasSuffix(fixed, "/"):
 		return nil, errors.New("has a * that is not at the beginning of a segment, so that my-org* would fit my-org-of-somebody-else; put it behind a colon or a slash")
 	case strings.Contains(text, "**"):

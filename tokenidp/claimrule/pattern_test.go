@@ -10,6 +10,11 @@ func TestPatternFits(t *testing.T) {
 		pattern, text string
 		want          bool
 	}{
+		{"repo:shop@11/orders@74:*", "repo:shop@11/orders@74:ref:refs/heads/main", true},
+		{"repo:shop@11/*:ref:refs/heads/main", "repo:shop@11/orders@74:ref:refs/heads/main", true},
+		{"repo:shop@11/orders@74:*", "repo:shop@11/orders@740:ref:refs/heads/main", false},
+		{"repo:shop@11/orders@74:*", "repo:shop/orders:ref:refs/heads/main", false},
+		{"repo:shop/orders:*", "repo:shop@11/orders@74:ref:refs/heads/main", false},
 		{"repo:shop/orders:*", "repo:shop/orders:ref:refs/heads/main", true},
 		{"repo:shop/orders:*", "repo:shop/orders:pull_request", true},
 		{"repo:shop/orders:*", "repo:shop/orders:", false},

@@ -36,7 +36,7 @@ applications:
       - {issuer: ` + cluster + `, subject: "system:serviceaccount:shop:batch", claims: {/kubernetes.io/namespace: shop}}
   - client_id: deployer
     scopes: [orders.read]
-    federated: [{issuer: ` + pipeline + `, audience: deploy, subject_pattern: "repo:shop/orders:*", claims: {repository_id: "74"}, claims_pattern: {ref: "refs/heads/*"}}]
+    federated: [{issuer: ` + pipeline + `, audience: deploy, subject_pattern: "repo:shop@11/orders@74:*", claims: {repository_id: "74"}, claims_pattern: {ref: "refs/heads/*"}}]
   - client_id: stranger
     scopes: [orders.read]
     federated: [{issuer: https://nobody.example.com, subject: a}]
@@ -51,7 +51,7 @@ applications:
 	}
 	a, c := newTestAuthenticator()
 	trusted := make(map[string]TrustedIssuer)
-	for issuer, rules := range map[string][]claimrule.Rule{cluster: nil, pipeline: {{Path: claimrule.Path{"repository_owner_id"}, Values: []string{"65"}}}} {
+	for issuer, rules := range map[string][]claimrule.Rule{cluster: nil, pipeline: {{Path: claimrule.Path{"repository_owner_id"}, Values: []string{"11"}}}} {
 		iss := must(verifier.NewIssuer(verifier.Options{
 			URL: issuer, Algorithms: []string{"ES256"}, Types: []string{"", "jwt"},
 			Keys:   publishedKeys{"k": must(jws.NewKey("k", "ES256", ecKey().Public()))},
@@ -74,8 +74,8 @@ func podToken(now time.Time) members {
 // jobToken is shaped as GitHub Actions makes them.
 func jobToken(now time.Time) members {
 	return members{
-		"iss": pipeline, "sub": "repo:shop/orders:ref:refs/heads/main", "aud": "deploy", "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "jti": "j",
-		"repository_id": "74", "repository_owner_id": "65", "ref": "refs/heads/main",
+		"iss": pipeline, "sub": "repo:shop@11/orders@74:ref:refs/heads/main", "aud": "deploy", "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "jti": "j",
+		"repository_id": "74", "repository_owner_id": "11", "ref": "refs/heads/main",
 	}
 }
 
@@ -93,8 +93,8 @@ func TestFederatedClients(t *testing.T) {
 		{"another pod, by another entry", "worker", podToken, members{"sub": "system:serviceaccount:shop:batch"}, "system:serviceaccount:shop:batch"},
 		{"a list of our audience alone, twice", "worker", podToken, members{"aud": []string{idp, idp}}, "system:serviceaccount:shop:worker"},
 		{"an audience that all tokens of the issuer have, too", "worker", podToken, members{"aud": []string{"account", idp}}, "system:serviceaccount:shop:worker"},
-		{"job", "deployer", jobToken, nil, "repo:shop/orders:ref:refs/heads/main"},
-		{"job of another branch", "deployer", jobToken, members{"sub": "repo:shop/orders:environment:prod", "ref": "refs/heads/fix"}, "repo:shop/orders:environment:prod"},
+		{"job", "deployer", jobToken, nil, "repo:shop@11/orders@74:ref:refs/heads/main"},
+		{"job of another branch", "deployer", jobToken, members{"sub": "repo:shop@11/orders@74:environment:prod", "ref": "refs/heads/fix"}, "repo:shop@11/orders@74:environment:prod"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			token := assert(t, ecKey(), "ES256", members{"kid": "k"}, row.token(e.clock.now).with(row.changes))
@@ -134,7 +134,9 @@ func TestFederatedRefusals(t *testing.T) {
 		{"everybody's audience at another issuer", "deployer", jobToken(now).with(members{"aud": []string{"account", "deploy"}}), header, key, ReasonAssertionWrongAudience},
 		{"no audience", "worker", podToken(now).with(members{"aud": nil}), header, key, ReasonAssertionMalformed},
 		{"our URL where another audience is declared", "deployer", jobToken(now).with(members{"aud": idp}), header, key, ReasonAssertionWrongAudience},
-		{"pattern that does not fit", "deployer", jobToken(now).with(members{"sub": "repo:shop/orders-2:ref:refs/heads/main"}), header, key, ReasonAssertionWrongSubject},
+		{"pattern that does not fit", "deployer", jobToken(now).with(members{"sub": "repo:shop@11/orders@740:ref:refs/heads/main"}), header, key, ReasonAssertionWrongSubject},
+		{"the name of the repository, of another owner", "deployer", jobToken(now).with(members{"sub": "repo:shop@12/orders@74:ref:refs/heads/main"}), header, key, ReasonAssertionWrongSubject},
+		{"the form without ids", "deployer", jobToken(now).with(members{"sub": "repo:shop/orders:ref:refs/heads/main"}), header, key, ReasonAssertionWrongSubject},
 		{"claim of another value", "deployer", jobToken(now).with(members{"repository_id": "75"}), header, key, ReasonAssertionWrongSubject},
 		{"claim that is not there", "deployer", jobToken(now).with(members{"repository_id": nil}), header, key, ReasonAssertionWrongSubject},
 		{"claim that its pattern does not fit", "deployer", jobToken(now).with(members{"ref": "refs/pull/1/merge"}), header, key, ReasonAssertionWrongSubject},
