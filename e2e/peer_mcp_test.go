@@ -16,9 +16,13 @@ import (
 // it prints.
 func (c *caddy) runPeer(t *testing.T, script string, into any, env ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "node", script)
+	c.readPeer(t, exec.CommandContext(t.Context(), "node", script), into, env...)
+}
+
+func (c *caddy) readPeer(t *testing.T, cmd *exec.Cmd, into any, env ...string) {
+	t.Helper()
 	cmd.Dir = peersFolder(t)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "NODE_EXTRA_CA_CERTS=" + rootOf(c.home)}, env...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "NODE_EXTRA_CA_CERTS=" + rootOf(c.home), "SSL_CERT_FILE=" + rootOf(c.home)}, env...)
 	cmd.Stderr = os.Stderr
 	output, err := cmd.Output()
 	if err != nil {
@@ -132,6 +136,30 @@ func TestPeerMCPWithAKey(t *testing.T) {
 			if said.Error != "" || said.Text != "you are key-"+key+", with no token" {
 				t.Errorf("%s, %s: %+v", sdk, alg, said)
 			}
+		}
+	}
+}
+
+// The Go SDK asks for the scope of the challenge, and for PKCE in the metadata.
+func TestPeerMCPInGo(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "mcp-go")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
+	build.Dir = filepath.Join(peersFolder(t), "mcp-go")
+	if output, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	caddyfile, applications := readmeMCP(t)
+	applications = strings.Replace(applications, "    default_scopes:", "    # default_scopes:", 1)
+	atTheRoot := strings.NewReplacer("https://localhost:5001/orders", "https://localhost:5001", "handle /orders*", "handle")
+	for path, c := range map[string]*caddy{
+		"/orders": startMCP(t, caddyfile, applications),
+		"":        startMCP(t, atTheRoot.Replace(caddyfile), atTheRoot.Replace(applications)),
+	} {
+		var said mcpSaid
+		c.readPeer(t, exec.CommandContext(t.Context(), program), &said, "URL="+c.url("https://localhost:5001"+path), "ISSUER="+c.url("https://localhost:5001"),
+			"CLIENT_ID=orders-worker", "SECRET=replace-with-real-secret")
+		if said.Error != "" || said.Text != "you are orders-worker, with no token" || !slices.Equal(said.Tools, []string{"whoami"}) {
+			t.Errorf("%s: %+v", path, said)
 		}
 	}
 }
