@@ -17,7 +17,7 @@ import (
 var (
 	// ErrNoScope: no scope was asked for and the Application has no default (RFC 6749 section 3.3).
 	ErrNoScope = errors.New("no scope requested")
-	// ErrMalformedScope: the parameter is not scope-token *( SP scope-token ).
+	// ErrMalformedScope: the parameter is not scope-tokens with spaces between them.
 	ErrMalformedScope = errors.New("malformed scope")
 	// ErrScopeNotGranted: the Application may not have a scope, or nobody may.
 	ErrScopeNotGranted = errors.New("scope not granted")
@@ -76,16 +76,22 @@ func (a *Application) requestedScopes(requested string) ([]string, error) {
 	var scopes []string
 	seen := make(map[string]bool)
 	for scope := range strings.SplitSeq(requested, " ") {
-		if !isScopeToken(scope) {
-			return nil, fmt.Errorf("%w: want scope-token *( SP scope-token )", ErrMalformedScope)
-		}
-		if !seen[scope] {
+		switch {
+		case scope == "": // one space more says nothing
+		case !isScopeToken(scope):
+			return nil, errMalformedScope
+		case !seen[scope]:
 			seen[scope] = true
 			scopes = append(scopes, scope)
 		}
 	}
+	if len(scopes) == 0 {
+		return nil, errMalformedScope
+	}
 	return scopes, nil
 }
+
+var errMalformedScope = fmt.Errorf("%w: want scope-token *( SP scope-token )", ErrMalformedScope)
 
 // ownerOf judges every scope before it compares owners, so that a scope of
 // somebody else's resource is "not granted" and says nothing about its owner.

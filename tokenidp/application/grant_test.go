@@ -45,10 +45,12 @@ func TestGrant(t *testing.T) {
 		{"omitted: the default", "both", "", nil, "orders.write orders.read", "orders-api", nil},
 		{"omitted, no default", "plain", "", nil, "", "", ErrNoScope},
 
+		{"two spaces", "both", "orders.read  orders.write", nil, "orders.read orders.write", "orders-api", nil},
+		{"a space in front", "both", " orders.read", nil, "orders.read", "orders-api", nil},
+		{"a space behind", "both", "orders.read ", nil, "orders.read", "orders-api", nil},
+
 		{"blank", "both", " ", nil, "", "", ErrMalformedScope},
-		{"two spaces", "both", "orders.read  orders.write", nil, "", "", ErrMalformedScope},
-		{"a space in front", "both", " orders.read", nil, "", "", ErrMalformedScope},
-		{"a space behind", "both", "orders.read ", nil, "", "", ErrMalformedScope},
+		{"a space of another width", "both", "orders.read\u2003orders.write", nil, "", "", ErrMalformedScope},
 		{"a tab", "both", "orders.read\torders.write", nil, "", "", ErrMalformedScope},
 		{"a line break", "both", "orders.read\n", nil, "", "", ErrMalformedScope},
 		{"a quote", "both", `orders"read`, nil, "", "", ErrMalformedScope},

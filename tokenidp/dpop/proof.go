@@ -83,7 +83,7 @@ func Check(headers []string, r Request, now time.Time) (*Proof, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	claims, err := readClaims(m.Payload)
+	claims, err := readClaims(m.Payload, r.Token != "")
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
@@ -118,7 +118,8 @@ type claims struct {
 	expires, notBefore    *time.Time
 }
 
-func readClaims(payload string) (*claims, error) {
+// readClaims reads the hash of a token only where one comes with the proof.
+func readClaims(payload string, withToken bool) (*claims, error) {
 	all, err := strictjson.Object(payload)
 	if err != nil {
 		return nil, err
@@ -136,7 +137,7 @@ func readClaims(payload string) (*claims, error) {
 	if c.url, err = NewURL(htu); err != nil {
 		return nil, fmt.Errorf("htu: %w", err)
 	}
-	if _, found := all["ath"]; found {
+	if _, found := all["ath"]; found && withToken {
 		if c.tokenHash, _ = all["ath"].(string); c.tokenHash == "" {
 			return nil, errors.New("ath is not a non-empty string")
 		}

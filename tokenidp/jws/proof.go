@@ -5,21 +5,25 @@ import "fmt"
 // ParseProof is [Parse] for a JWS that brings the key which verifies it (jwk, RFC 7515
 // section 4.1.3): it proves that whoever made it has that key, and nothing else. The
 // key passes the same gate as any other, for the algorithm of the header. Nothing is
-// verified yet.
+// verified yet. A kid names nothing here, and is ignored in both places.
 func ParseProof(proof string) (*Message, *Key, error) {
 	m, encoded, err := split(proof)
 	if err != nil {
 		return nil, nil, err
 	}
-	header, members, err := decodeHeader(encoded)
+	members, err := decodeHeader(encoded)
 	if err != nil {
 		return nil, nil, err
 	}
-	m.Header = header
+	delete(members, "kid")
+	if m.Header, err = readHeader(members); err != nil {
+		return nil, nil, err
+	}
 	jwk, ok := members["jwk"].(map[string]any)
 	if !ok {
 		return nil, nil, fmt.Errorf("%w: jwk is not an object", ErrHeader)
 	}
+	delete(jwk, "kid")
 	key, err := parseKey([]string{m.Header.Algorithm}, jwk)
 	return m, key, err
 }

@@ -36,7 +36,7 @@ func grantError(err error) *Error {
 	case errors.Is(err, application.ErrNoScope):
 		return badRequest(CodeInvalidScope, "no scope was requested, and the client has no default", ReasonNoScope, err)
 	case errors.Is(err, application.ErrMalformedScope):
-		return badRequest(CodeInvalidScope, "the scope is malformed: names separated by one space", ReasonMalformedScope, err)
+		return badRequest(CodeInvalidScope, "the scope is malformed: names separated by spaces", ReasonMalformedScope, err)
 	case errors.Is(err, application.ErrScopeNotGranted):
 		return badRequest(CodeInvalidScope, "a requested scope is not granted to the client", ReasonScopeNotGranted, err)
 	case errors.Is(err, application.ErrScopeOfSeveralResources):

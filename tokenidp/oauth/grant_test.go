@@ -44,9 +44,8 @@ func TestScopes(t *testing.T) {
 		{"placeholder", "worker", "{env.HOME}", "", "", "", ReasonScopeNotGranted},
 		{"percent-encoded twice", "worker", "orders%2Eread", "", "", "", ReasonScopeNotGranted},
 
-		{"two spaces", "worker", "orders.read  orders.write", "", "", "", ReasonMalformedScope},
-		{"space before", "worker", " orders.read", "", "", "", ReasonMalformedScope},
-		{"space after", "worker", "orders.read ", "", "", "", ReasonMalformedScope},
+		{"two spaces", "worker", "orders.read  orders.write", "", "orders.read orders.write", "orders-api", ""},
+		{"space before and after", "worker", " orders.read  ", "", "orders.read", "orders-api", ""},
 		{"a space", "worker", " ", "", "", "", ReasonMalformedScope},
 		{"tab", "worker", "orders.read\torders.write", "", "", "", ReasonMalformedScope},
 		{"line break", "worker", "orders.read\norders.write", "", "", "", ReasonMalformedScope},

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -41,6 +42,7 @@ func parseForm(body []byte) (parameters, error) {
 	if err != nil {
 		return nil, invalidRequest(ReasonMalformedBody, "the body is not well-formed application/x-www-form-urlencoded")
 	}
+	maps.DeleteFunc(values, func(name string, _ []string) bool { return !known[name] })
 	return parameters(values), nil
 }
 

@@ -107,7 +107,7 @@ func TestEmptyIsOmitted(t *testing.T) {
 // RFC 6749 section 3.2: unrecognized parameters are ignored, and a name of
 // other case is another name.
 func TestUnknownParametersAreIgnored(t *testing.T) {
-	request, err := parse(post(formType, minimal+"&foo=bar&SCOPE=x&Scope=y&clientSecret=z&grantType=w&%00=v&sub=u"))
+	request, err := parse(post(formType, minimal+"&foo=bar&SCOPE=x&Scope=y&clientSecret=z&grantType=w&%00=v&sub=u&twice=1&twice=2&scope[]=s&scope%5B%5D=s&latin1=%e9&nul=%00"))
 	wantRefused(t, err, 0, "")
 	if err == nil && (request.Scope != "" || request.Credentials.Secret != "" || request.GrantType != "client_credentials") {
 		t.Errorf("got %+v", request)

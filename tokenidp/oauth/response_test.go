@@ -39,6 +39,8 @@ func TestSuccessIsExact(t *testing.T) {
 			`{"isSuccess":true,"data":{"accessToken":"header.claims.signature","tokenType":"Bearer","expiresIn":3600}}`},
 		{"JSON, default scopes", post(jsonType, fmt.Sprintf(object, "defaulted", "")),
 			`{"isSuccess":true,"data":{"accessToken":"header.claims.signature","tokenType":"Bearer","expiresIn":600,"scope":"orders.write orders.read"}}`},
+		{"JSON, spaces in the scope", post(jsonType, fmt.Sprintf(object, "worker", `,"scope":"orders.read  orders.write"`)),
+			`{"isSuccess":true,"data":{"accessToken":"header.claims.signature","tokenType":"Bearer","expiresIn":3600,"scope":"orders.read orders.write"}}`},
 		{"JSON, repeated scope", post(jsonType, fmt.Sprintf(object, "worker", `,"scope":"orders.read orders.read"`)),
 			`{"isSuccess":true,"data":{"accessToken":"header.claims.signature","tokenType":"Bearer","expiresIn":3600,"scope":"orders.read"}}`},
 	} {

@@ -24,6 +24,7 @@ var (
 	ErrNotObject = errors.New("JSON is not an object")
 	ErrTooDeep   = errors.New("JSON is nested too deeply")
 	ErrTrailing  = errors.New("JSON object is followed by something else")
+	ErrSurrogate = errors.New("JSON has a surrogate without its other half, which is no character")
 	ErrRepeated  = errors.New("JSON object has two members of one name")
 	ErrSyntax    = errors.New("JSON is malformed")
 )
@@ -31,10 +32,9 @@ var (
 // Object decodes exactly one JSON object: valid UTF-8, no byte order mark,
 // member names unique and of exact case at every depth, nothing but white space
 // after it, nesting ≤ [MaxDepth]. Values are string, bool, nil, [Number], []any
-// and map[string]any. A lone surrogate escape such as \ud800 becomes U+FFFD,
-// and names that become equal by it count as repeated. All strings are parts of the
-// text, or of one copy of the bytes: a single one that is to outlive the others is to
-// be cloned.
+// and map[string]any. A surrogate stands beside its other half, or is refused (RFC
+// 7493 section 2.1). All strings are parts of the text, or of one copy of the bytes: a
+// single one that is to outlive the others is to be cloned.
 func Object[Text string | []byte](data Text) (map[string]any, error) {
 	p := parser{text: string(data)}
 	if !utf8.ValidString(p.text) {

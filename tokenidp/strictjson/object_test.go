@@ -48,6 +48,7 @@ func TestObjectRefuses(t *testing.T) {
 		"invalid UTF-8 in a value":      {"{\"a\":\"\xff\"}", ErrNotUTF8},
 		"invalid UTF-8 in a name":       {"{\"\xc0\x80\":1}", ErrNotUTF8},
 		"surrogate encoded as UTF-8":    {"{\"a\":\"\xed\xa0\x80\"}", ErrNotUTF8},
+		"pair encoded as CESU-8":        {"{\"a\":\"\xed\xa0\xbd\xed\xb8\x80\"}", ErrNotUTF8},
 		"truncated UTF-8 at the end":    {"{}\xe2\x82", ErrNotUTF8},
 		"second object":                 {`{"a":1}{"b":2}`, ErrTrailing},
 		"second object on another line": {"{\"a\":1}\n{\"b\":2}", ErrTrailing},
@@ -64,7 +65,7 @@ func TestObjectRefuses(t *testing.T) {
 		"repeated name, escaped":        {`{"a":1,"\u0061":2}`, anyError},
 		"repeated name, nested":         {`{"x":{"y":[{"a":1,"a":2}]}}`, anyError},
 		"repeated name, far apart":      {`{"a":1,"b":{"c":2},"d":[3],"a":4}`, anyError},
-		"names equal as U+FFFD":         {`{"\ud800":1,"\udc00":2}`, anyError},
+		"names equal as U+FFFD":         {`{"\ud800":1,"\udc00":2}`, ErrSurrogate},
 		"33 objects":                    {nested(`{"a":`, `1`, `}`, 33), ErrTooDeep},
 		"32 arrays in an object":        {`{"a":` + nested("[", "", "]", 32) + `}`, ErrTooDeep},
 		"a million arrays, never ended": {`{"a":` + strings.Repeat("[", 1_000_000), ErrTooDeep},
@@ -109,16 +110,22 @@ func TestObjectKeepsNamesApartThatDifferInCase(t *testing.T) {
 	}
 }
 
-// RFC 8259 section 8.2 leaves these open.
-func TestObjectReplacesLoneSurrogates(t *testing.T) {
-	for _, escape := range []string{`\ud800`, `\udfff`, `\udbffx`} {
-		got, err := Object([]byte(`{"a":"` + escape + `"}`))
-		if err != nil || !strings.HasPrefix(got["a"].(string), "\ufffd") {
-			t.Errorf("%s: %q, %v", escape, got["a"], err)
+// RFC 8259 section 8.2 leaves it open what these are; RFC 7493 section 2.1 does not.
+func TestObjectRefusesLoneSurrogates(t *testing.T) {
+	for _, text := range []string{
+		`\ud800`, `\udfff`, `\uDBFF`, `\udbffx`, `x\udc00`, `\udc00\ud800`, `\ud800\ud800`, `\ud83d\ud83d\ude00`, `\ud83d\ude00\ude00`,
+		`\ud800\u0041`, `\ud800\n`, `\ud800\\udc00`, `\ud800\u`, `\ud800 \udc00`, `\ud83d\u+e00`,
+	} {
+		for _, json := range []string{`{"a":"` + text + `"}`, `{"` + text + `":1}`, `{"a":[{"b":"x` + text + `"}]}`} {
+			if got, err := Object([]byte(json)); !errors.Is(err, ErrSurrogate) {
+				t.Errorf("%s: %q, %v", json, got, err)
+			}
 		}
 	}
-	if got, err := Object([]byte(`{"a":"\ud83d\ude00"}`)); err != nil || got["a"] != "😀" {
-		t.Errorf("surrogate pair: %q, %v", got["a"], err)
+	for escaped, want := range map[string]string{`\ud83d\ude00`: "😀", `\uD83D\uDE00x`: "😀x", `\\ud800`: `\ud800`, `\ud7ff\ue000`: "\ud7ff\ue000", `\ufffd`: "\ufffd"} {
+		if got, err := Object([]byte(`{"a":"` + escaped + `"}`)); err != nil || got["a"] != want {
+			t.Errorf("%s: %q, %v", escaped, got["a"], err)
+		}
 	}
 }
 

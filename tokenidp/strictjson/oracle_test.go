@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -16,7 +17,7 @@ import (
 // library's, around which all is checked that it does not.
 func oracle(data []byte) (map[string]any, bool) {
 	start := bytes.TrimLeft(data, " \t\r\n")
-	if !utf8.Valid(data) || len(start) == 0 || start[0] != '{' || deeperThan(data, MaxDepth) {
+	if !utf8.Valid(data) || hasLoneSurrogate(data) || len(start) == 0 || start[0] != '{' || deeperThan(data, MaxDepth) {
 		return nil, false
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -28,6 +29,16 @@ func oracle(data []byte) (map[string]any, bool) {
 	// Not dec.More: it takes a stray closing bracket for the end.
 	_, err := dec.Token()
 	return object, errors.Is(err, io.EOF)
+}
+
+var (
+	escapes       = regexp.MustCompile(`\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\[^u]`)
+	loneSurrogate = regexp.MustCompile(`\\u[dD][89a-fA-F][0-9a-fA-F]{2}`)
+)
+
+// hasLoneSurrogate looks for the escape of one that is none of a pair.
+func hasLoneSurrogate(data []byte) bool {
+	return loneSurrogate.Match(escapes.ReplaceAll(data, nil))
 }
 
 // deeperThan counts brackets outside of strings. On malformed JSON its answer

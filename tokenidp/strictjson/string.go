@@ -1,6 +1,7 @@
 package strictjson
 
 import (
+	"fmt"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -40,9 +41,9 @@ func (p *parser) unescape(decoded []byte) (string, error) {
 			p.at++
 			continue
 		}
-		character, ok := p.escape()
-		if !ok {
-			return "", p.wrong()
+		character, err := p.escape()
+		if err != nil {
+			return "", err
 		}
 		decoded = utf8.AppendRune(decoded, character)
 	}
@@ -50,9 +51,9 @@ func (p *parser) unescape(decoded []byte) (string, error) {
 }
 
 // escape reads one escape, or the two of a surrogate pair.
-func (p *parser) escape() (rune, bool) {
+func (p *parser) escape() (rune, error) {
 	if len(p.text)-p.at < 2 {
-		return 0, false
+		return 0, p.wrong()
 	}
 	c := p.text[p.at+1]
 	if c == 'u' {
@@ -61,41 +62,40 @@ func (p *parser) escape() (rune, bool) {
 	p.at += 2
 	switch c {
 	case '"', '\\', '/':
-		return rune(c), true
+		return rune(c), nil
 	case 'b':
-		return '\b', true
+		return '\b', nil
 	case 'f':
-		return '\f', true
+		return '\f', nil
 	case 'n':
-		return '\n', true
+		return '\n', nil
 	case 'r':
-		return '\r', true
+		return '\r', nil
 	case 't':
-		return '\t', true
+		return '\t', nil
 	}
-	return 0, false
+	return 0, p.wrong()
 }
 
-// unicode reads \uXXXX. What may follow a surrogate that has no other half stays
-// for the next.
-func (p *parser) unicode() (rune, bool) {
+// unicode reads \uXXXX, or the two of a pair. A surrogate without its other half is no
+// character (RFC 7493 section 2.1): some parsers replace it, others keep it, and two
+// different names or values could become one.
+func (p *parser) unicode() (rune, error) {
 	first, ok := p.hex(p.at)
 	if !ok {
-		return 0, false
+		return 0, p.wrong()
 	}
-	p.at += len(`\uXXXX`)
 	if !utf16.IsSurrogate(first) {
-		return first, true
-	}
-	second, ok := p.hex(p.at)
-	if !ok {
-		return utf8.RuneError, true
-	}
-	pair := utf16.DecodeRune(first, second)
-	if pair != utf8.RuneError {
 		p.at += len(`\uXXXX`)
+		return first, nil
 	}
-	return pair, true
+	second, _ := p.hex(p.at + len(`\uXXXX`))
+	pair := utf16.DecodeRune(first, second)
+	if pair == utf8.RuneError {
+		return 0, fmt.Errorf("%w at byte %d", ErrSurrogate, p.at)
+	}
+	p.at += len(`\uXXXX\uXXXX`)
+	return pair, nil
 }
 
 // hex is the number in the \uXXXX that begins there.

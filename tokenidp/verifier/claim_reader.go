@@ -51,6 +51,16 @@ func (r *claimReader) text(name string) string {
 	return r.nonEmpty(name, value)
 }
 
+// unread is a claim that no rule reads where a token may lack it: whatever is no
+// non-empty string says nothing there (RFC 7519 section 4).
+func (r *claimReader) unread(name string) string {
+	if !r.layout.mayLack(name) {
+		return r.text(name)
+	}
+	s, _ := r.all[name].(string)
+	return s
+}
+
 func (r *claimReader) nonEmpty(name string, value any) string {
 	s, _ := value.(string)
 	if s == "" {
@@ -109,8 +119,11 @@ func (r *claimReader) scope() []string {
 		if !found {
 			return nil
 		}
-		s, _ := value.(string)
-		return r.scopeTokens("scope", strings.Split(s, " "))
+		s, ok := value.(string)
+		if !ok {
+			r.fail(MalformedClaims, errors.New("scope is not a string"))
+		}
+		return r.scopeString("scope", s)
 	}
 	var united []string
 	for _, path := range r.layout.Scope {
@@ -124,7 +137,7 @@ func (r *claimReader) scope() []string {
 
 // scopeText joins the scope again, or is the claim as it is where that is the scope.
 func (r *claimReader) scopeText(scope []string) string {
-	if s, ok := r.all["scope"].(string); ok && len(r.layout.Scope) == 0 {
+	if s, ok := r.all["scope"].(string); ok && len(r.layout.Scope) == 0 && strings.Count(s, " ") == len(scope)-1 {
 		return s
 	}
 	return strings.Join(scope, " ")
@@ -132,17 +145,25 @@ func (r *claimReader) scopeText(scope []string) string {
 
 // scopeAt takes the forms that other issuers have for scope.
 func (r *claimReader) scopeAt(path claimrule.Path, value any) []string {
-	if value == "" { // some issuers' spelling of no scope
-		return nil
-	}
 	if s, ok := value.(string); ok {
-		return r.scopeTokens(path.String(), strings.Split(s, " "))
+		return r.scopeString(path.String(), s)
 	}
 	elements, ok := texts(value)
 	if !ok {
 		r.fail(MalformedClaims, fmt.Errorf("%s is neither a string nor an array of strings", path))
 	}
 	return r.scopeTokens(path.String(), elements)
+}
+
+// scopeString takes any number of spaces for one, as some issuers write them, and no
+// other character. A string without a scope-token is some issuers' spelling of no
+// scope.
+func (r *claimReader) scopeString(name, s string) []string {
+	scope := slices.DeleteFunc(strings.Split(s, " "), func(token string) bool { return token == "" })
+	if len(scope) == 0 {
+		return nil
+	}
+	return r.scopeTokens(name, scope)
 }
 
 // scopeTokens refuses anything else than scope-tokens (RFC 6749 section 3.3). One

@@ -69,9 +69,9 @@ func parseClaims(all *claimSet, layout *Layout) (Claims, error) {
 	r := claimReader{all: all.members(), layout: layout}
 	c := Claims{
 		Issuer:       r.text("iss"),
-		Subject:      r.text("sub"),
+		Subject:      r.unread("sub"),
 		ClientID:     r.clientID(),
-		ID:           r.text("jti"),
+		ID:           r.unread("jti"),
 		Audience:     r.audience(),
 		Scope:        r.scope(),
 		IssuedAt:     r.date("iat"),

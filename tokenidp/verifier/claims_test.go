@@ -154,7 +154,7 @@ func TestAudienceForms(t *testing.T) {
 func TestScopeForms(t *testing.T) {
 	rows := make(map[string]attack)
 	for _, scope := range []any{
-		"", " ", " a", "a ", "a  b", "a\tb", "a\nb", "a\u00a0b", `a"b`, `a\b`, "é", "a\x00", "\x7f", "\ufeffa",
+		"a\tb", "a \t b", "a\nb", "a\u00a0b", "a\u2003b", "a,\u3000b", `a"b`, `a\b`, "é", "a\x00", "\x7f", "\ufeffa",
 		nil, 1, true, []string{"orders.read"}, []any{}, object{},
 	} {
 		rows[toJSON(scope)] = attack{signed(claims(object{"scope": scope})), MalformedClaims}

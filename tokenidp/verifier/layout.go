@@ -12,8 +12,9 @@ import (
 
 // Layout is where the tokens of an issuer have their claims. The zero value is RFC
 // 9068, for which iss, sub, client_id, jti, aud, iat and exp are required, and scope
-// is a string. Of every issuer's tokens iss, aud and exp are required. Whatever is
-// present must have its type: a mistyped claim is never taken for an absent one.
+// is a string. Of every issuer's tokens iss, aud and exp are required. Whatever a rule
+// reads must have its type: a mistyped claim is never taken for an absent one. No rule
+// reads sub and jti where they are optional, so that those may be anything.
 type Layout struct {
 	// ClientID lists where the client's id may stand: the first that is present is
 	// it. Default: client_id. Others: azp, appid, or sub where the issuer's clients
@@ -21,9 +22,8 @@ type Layout struct {
 	ClientID []claimrule.Path
 
 	// Scope lists what counts as scope, all of it together: strings of scope-tokens
-	// with one space between them (RFC 6749 section 3.3), or arrays of scope-tokens.
-	// An empty string or array is no scope. Default: scope, which must be a string
-	// and not be empty.
+	// with spaces between them (RFC 6749 section 3.3), or arrays of scope-tokens.
+	// An empty string or array is no scope. Default: scope, which must be a string.
 	Scope []claimrule.Path
 
 	// Optional lists which of sub, client_id, jti and iat a token may lack.

@@ -1,0 +1,74 @@
+package verifier
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
+)
+
+// RFC 7515 section 4, RFC 7519 section 4: what nothing uses is ignored, as these
+// issuers write it.
+func TestWhatDecidesNothingIsIgnored(t *testing.T) {
+	cloudflare := Layout{ClientID: []claimrule.Path{{"common_name"}}, Scope: []claimrule.Path{{"scope"}}, Optional: []string{"sub", "jti", "iat"}}
+	for name, row := range map[string]struct {
+		layout   Layout
+		header   object
+		claims   object
+		clientID string
+		scope    []string
+	}{
+		"Cloudflare Access, a service token": {cloudflare, nil, object{"sub": "", "common_name": "e367826f.access", "type": "app", "iat": at(0)}, "e367826f.access", nil},
+		"ForgeRock AM":                       {foreign, object{"zip": "NONE"}, object{"client_id": "a", "scope": "a b"}, "a", []string{"a", "b"}},
+		"Auth0":                              {foreign, nil, object{"azp": "a", "scope": "read:orders  write:orders"}, "a", []string{"read:orders", "write:orders"}},
+		"space at the ends":                  {foreign, nil, object{"azp": "a", "scope": "  a b   "}, "a", []string{"a", "b"}},
+		"space alone":                        {foreign, nil, object{"azp": "a", "scope": " ", "scp": "  b"}, "a", []string{"b"}},
+		"content type":                       {foreign, object{"cty": "application/json"}, object{"azp": "a"}, "a", nil},
+		"content type of a nested JWT":       {foreign, object{"cty": "JWT"}, object{"azp": "a"}, "a", nil},
+		"mistyped parameters":                {foreign, object{"zip": 1, "cty": nil, "jku": 1, "x5t": []any{}, "nonce": object{}}, object{"azp": "a"}, "a", nil},
+		"client_id, where common_name is it": {cloudflare, nil, object{"client_id": 7, "azp": nil, "common_name": "a"}, "a", nil},
+		"scp, where scope is it":             {cloudflare, nil, object{"scp": object{}, "roles": "x y", "common_name": "a"}, "a", nil},
+		"claims that nobody has registered":  {foreign, nil, object{"azp": "a", "": nil, "ISS": 1, "Exp": "x", "typ": 1, "crit": []string{"x"}, "zip": "DEF"}, "a", nil},
+		"registered ones":                    {foreign, nil, object{"azp": "a", "auth_time": "", "acr": 1, "amr": nil, "sid": object{}, "act": "", "may_act": 1, "txn": nil}, "a", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			token := compact(header(row.header), edit(object{"iss": issuerA, "aud": "orders-api", "exp": at(time.Hour)}, row.claims), byEC(private().ecA))
+			got, err := foreignVerifier(t, row.layout).Verify(t.Context(), token)
+			if err != nil || got.ClientID != row.clientID || !slices.Equal(got.Scope, row.scope) {
+				t.Errorf("%+v, %v", got, err)
+			}
+		})
+	}
+}
+
+// RFC 7519 section 4: a claim that no rule reads is no claim, whatever it holds; one
+// that has a value is kept.
+func TestUnreadClaims(t *testing.T) {
+	v := foreignVerifier(t, foreign)
+	for _, value := range []any{nil, true, false, "", 7, object{}, []any{}, []any{nil}, []string{"x"}} {
+		for _, name := range []string{"sub", "jti"} {
+			got, err := v.Verify(t.Context(), bare(object{"azp": "a", name: value}))
+			if err != nil || got.Subject != "" || got.ID != "" {
+				t.Errorf("%s is %v: %+v, %v", name, value, got, err)
+			}
+		}
+	}
+	if got, err := v.Verify(t.Context(), bare(object{"azp": "a", "sub": "s", "jti": "1"})); err != nil || got.Subject != "s" || got.ID != "1" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// RFC 6749 section 3.3: one space separates, more say no more, and nothing else
+// separates. What is written out has one.
+func TestSpacesInAScope(t *testing.T) {
+	v := newVerifier(t)
+	for scope, want := range map[string]string{
+		"": "", " ": "", "   ": "", " a": "a", "a ": "a", "a  b": "a b", "a b": "a b", "  a   b c  ": "a b c",
+	} {
+		got, err := v.Verify(t.Context(), signed(claims(object{"scope": scope})))
+		if err != nil || got.ScopeText() != want || got.HasScope("") || got.HasScope(" ") {
+			t.Errorf("%q: %+v, %v", scope, got, err)
+		}
+	}
+}
