@@ -51,6 +51,8 @@ var certificate = []string{base64.StdEncoding.EncodeToString([]byte("a certifica
 //   - Auth0: auth0.com/docs/secure/tokens/access-tokens/access-token-profiles
 //   - Dex 2.45: server/tokens/issuer.go, claims.go; server/signer/utils.go; server/grants/clientcredentials.go
 //   - Kubernetes: kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin
+//   - Cloudflare: developers.cloudflare.com/cloudflare-one/identity/authorization-cookie/application-token
+//   - ForgeRock AM 7: backstage.forgerock.com/docs/am/7/oauth2-guide
 //   - GitHub: docs.github.com/actions/reference/security/oidc
 func presets() map[string]preset {
 	now := time.Now()
@@ -148,6 +150,7 @@ func presets() map[string]preset {
 			}),
 			says: "awZfdIir8YFdGZWk read:orders",
 			good: map[string]change{
+				"two spaces":       {nil, members{"scope": "read:orders  write:orders"}, "awZfdIir8YFdGZWk read:orders write:orders"},
 				"RFC 9068 profile": {members{"typ": "at+jwt"}, members{"azp": gone, "gty": gone, "client_id": "awZfdIir8YFdGZWk", "jti": "73Wakrf"}, "awZfdIir8YFdGZWk read:orders"},
 				"of a user": {nil, members{"gty": gone, "sub": "auth0|123456", "scope": "openid read:orders",
 					"aud": []string{"https://orders.example.com", "https://tenant.auth0.com/userinfo"}}, "awZfdIir8YFdGZWk openid read:orders"},
@@ -184,6 +187,27 @@ func presets() map[string]preset {
 				"without groups":           {nil, members{"groups": gone}, 403, "claim_not_accepted"},
 				"another issuer of theirs": {nil, members{"iss": "https://dex.example.com"}, 401, "unknown_issuer"},
 			},
+		},
+		"cloudflare access, a service token": {
+			path: "", options: []string{"audience 32eafc76", "client_id_claims common_name", "types jwt none"}, route: "claim common_name e367826f.access",
+			header: members{},
+			claims: times(members{"type": "app", "aud": "32eafc76", "common_name": "e367826f.access", "sub": ""}),
+			says:   "e367826f.access ",
+			refused: map[string]refusedChange{
+				"of a user":    {nil, members{"common_name": gone, "sub": "7335d417", "email": "a@example.com"}, 401, "missing_claim"},
+				"without name": {nil, members{"common_name": ""}, 401, "malformed_claims"},
+				"another":      {nil, members{"common_name": "f478937a.access"}, 403, "claim_not_accepted"},
+			},
+		},
+		"forgerock am": {
+			path: "/oauth2/realms/root", options: []string{"audience orders-api", "client_id_claims client_id"}, scopes: "orders.read",
+			header: members{"typ": "JWT", "zip": "NONE"},
+			claims: times(members{
+				"sub": "(age!worker)", "cts": "OAUTH2_STATELESS_GRANT", "auditTrackingId": "f20f5c1f", "subname": "worker", "tokenName": "access_token", "token_type": "Bearer",
+				"authGrantId": "3WcS", "aud": "orders-api", "nbf": now.Unix(), "grant_type": "client_credentials", "scope": "orders.read", "realm": "/", "expires_in": 3600, "jti": "nfh",
+				"client_id": "worker",
+			}),
+			says: "worker orders.read",
 		},
 		"kubernetes": {
 			path: "", options: []string{"preset kubernetes", "audience orders-api"}, route: "claim sub system:serviceaccount:shop:worker",

@@ -151,7 +151,7 @@ func TestAHangingStorageHoldsUpNoDeactivation(t *testing.T) {
 		if _, most := s.read(); most < mostLoading || most > mostLoading+1 { // with the first one, which may be ending yet
 			t.Errorf("%d reads hang at once", most)
 		}
-		if key, err := o.clientKeys.at(application.PublishedKeys{URL: "https://keys49.example.com"}).Key(ctx, "k"); key != nil || err == nil || time.Since(start) != 0 {
+		if key, err := o.clientKeys.at(application.PublishedKeys{URL: "https://keys49.example.com"}).Key(ctx, "k", ""); key != nil || err == nil || time.Since(start) != 0 {
 			t.Errorf("%v, %v: a request waited for %s", key, err, time.Since(start))
 		}
 		stop()
@@ -222,7 +222,7 @@ func TestClientKeysAreTakenOverWithThePermissionToFetchThem(t *testing.T) {
 				after := newClientKeys(ctx, o.Issuer)
 				after.follow(set)
 				after.load()
-				if key, err := after.at(application.PublishedKeys{URL: url}).Key(ctx, "k"); (err == nil && key != nil) != row.want {
+				if key, err := after.at(application.PublishedKeys{URL: url}).Key(ctx, "k", ""); (err == nil && key != nil) != row.want {
 					t.Errorf("%v, %v", key, err)
 				}
 				if now, _ := s.read(); now > before == row.want {
@@ -247,7 +247,7 @@ func TestTheQueryOfAJWKSURIIsShownNowhere(t *testing.T) {
 	o.clientKeys.follow(set)
 	o.clientKeys.load()
 	o.clientKeys.run(ctx, &running)
-	_, err := o.clientKeys.at(application.PublishedKeys{URL: url}).Key(ctx, "k")
+	_, err := o.clientKeys.at(application.PublishedKeys{URL: url}).Key(ctx, "k", "")
 	if err == nil || !strings.Contains(err.Error(), testURL) {
 		t.Error(err)
 	}
@@ -273,7 +273,7 @@ func TestClientKeysAreForTheAlgorithmThatIsDeclared(t *testing.T) {
 	o.clientKeys.follow(set)
 	o.clientKeys.load()
 	for algorithm, want := range map[string]bool{"": true, "EdDSA": true, "PS256": false} {
-		key, err := o.clientKeys.at(application.PublishedKeys{URL: testURL, Algorithm: algorithm}).Key(ctx, "k")
+		key, err := o.clientKeys.at(application.PublishedKeys{URL: testURL, Algorithm: algorithm}).Key(ctx, "k", "")
 		if (err == nil && key.Algorithm == "EdDSA") != want {
 			t.Errorf("%q: %v, %v", algorithm, key, err)
 		}

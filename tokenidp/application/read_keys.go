@@ -92,9 +92,9 @@ func (l *loader) inlineKeys(m *mapping, algorithms []string) (keys []*jws.Key) {
 	for i, n := range nodes {
 		key := l.inlineKey(set, n, i, algorithms)
 		switch {
-		case key == nil:
-		case key.ID != "" && slices.ContainsFunc(keys, func(k *jws.Key) bool { return k.ID == key.ID }):
-			set.fail(n, "kid %s is that of another key already", quoted(key.ID))
+		case key == nil, slices.ContainsFunc(keys, key.Equal):
+		case key.ID != "" && slices.ContainsFunc(keys, func(k *jws.Key) bool { return k.ID == key.ID && k.Algorithm == key.Algorithm }):
+			set.fail(n, "kid %s is that of another key of %s already; each needs a kid of its own", quoted(key.ID), key.Algorithm)
 		default:
 			keys = append(keys, key)
 		}

@@ -14,12 +14,13 @@ import (
 	"testing"
 )
 
-// Keys of RFC 7517 appendix A.1 and RFC 8037 appendix A, and the private half of the
-// first.
+// Keys of RFC 7517 appendix A.1, RFC 8037 appendix A and RFC 8032 section 7.1, and the
+// private half of the first.
 const (
-	ecJWK     = `{kty: EC, crv: P-256, x: MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4, y: 4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM, use: sig, kid: "1"}`
-	edJWK     = `{kty: OKP, crv: Ed25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwaaPJHURpo, kid: "2"}`
-	ecPrivate = `870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE`
+	ecJWK      = `{kty: EC, crv: P-256, x: MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4, y: 4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM, use: sig, kid: "1"}`
+	edJWK      = `{kty: OKP, crv: Ed25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwaaPJHURpo, kid: "2"}`
+	otherEdJWK = `{kty: OKP, crv: Ed25519, x: PUAXw-hDiVqStwqnTRt-vJyYLM8uxJaMwM1V8Sr0Zgw, kid: "2"}`
+	ecPrivate  = `870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE`
 )
 
 // keyed is a file with one Application that has these fields.
@@ -35,6 +36,8 @@ func TestKeysOfAClient(t *testing.T) {
 		{"inline", "    jwks: {keys: [" + ecJWK + "]}", "private_key_jwt 1 ES256"},
 		{"inline in blocks", "    jwks:\n      keys:\n        - kty: OKP\n          crv: Ed25519\n          x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwaaPJHURpo", "private_key_jwt  EdDSA"},
 		{"several", "    jwks: {keys: [" + ecJWK + ", " + edJWK + "]}", "private_key_jwt 1 ES256 2 EdDSA"},
+		{"one twice", "    jwks: {keys: [" + ecJWK + ", " + edJWK + ", " + ecJWK + "]}", "private_key_jwt 1 ES256 2 EdDSA"},
+		{"one kid for two algorithms", "    jwks: {keys: [" + ecJWK + ", " + strings.Replace(edJWK, `"2"`, `"1"`, 1) + "]}", "private_key_jwt 1 ES256 1 EdDSA"},
 		{"the method said", "    token_endpoint_auth_method: private_key_jwt\n    jwks: {keys: [" + ecJWK + "]}", "private_key_jwt 1 ES256"},
 		{"the algorithm said", "    token_endpoint_auth_signing_alg: ES256\n    jwks: {keys: [" + ecJWK + "]}", "private_key_jwt 1 ES256"},
 		{"more members", "    jwks: {keys: [" + strings.Replace(ecJWK, "{", "{key_ops: [verify], x5c: [a, b], ", 1) + "]}", "private_key_jwt 1 ES256"},
@@ -97,7 +100,7 @@ func TestKeyErrors(t *testing.T) {
 		{"a set as text", `    jwks: '{"keys":[]}'`, `a.yaml:5: ` + inX + `jwks: must be a mapping with the fields keys`},
 		{"null", "    jwks:", `a.yaml:5: ` + inX + `jwks is null; give it a value or leave it out`},
 		{"more than keys", "    jwks: {keys: [" + ecJWK + "], more: 1}", `a.yaml:5: ` + inX + `jwks: unknown field "more"; known: keys`},
-		{"a kid twice", "    jwks:\n      keys:\n        - " + ecJWK + "\n        - " + strings.Replace(edJWK, `"2"`, `"1"`, 1), `a.yaml:8: ` + inX + `jwks: kid "1" is that of another key already`},
+		{"a kid twice", "    jwks:\n      keys:\n        - " + edJWK + "\n        - " + otherEdJWK, `a.yaml:8: ` + inX + `jwks: kid "2" is that of another key of EdDSA already; each needs a kid of its own`},
 		{"a member twice", "    jwks: {keys: [" + strings.Replace(ecJWK, "{", "{kid: b, ", 1) + "]}", `a.yaml:5: ` + inX + `jwks: field "kid" is repeated; it was in line 5 already`},
 		{"a member that is null", "    jwks: {keys: [" + strings.Replace(ecJWK, "{", "{alg: ~, ", 1) + "]}", `a.yaml:5: ` + inX + `jwks: key "1" is null; give it a value or leave it out`},
 		{"an alias", "    jwks: {keys: [&a " + ecJWK + "]}", `a.yaml:5: ` + inX + `jwks: key "1" has an anchor (&), which is not accepted; write the value out where it is needed`},
@@ -112,7 +115,7 @@ func TestKeyErrors(t *testing.T) {
 		{"a user in the URL", "    jwks_uri: https://a:b@x.example.com", `a.yaml:5: ` + inX + `jwks_uri must have no user and no fragment`},
 		{"a fragment in the URL", "    jwks_uri: https://x.example.com/#a", `a.yaml:5: ` + inX + `jwks_uri must have no user and no fragment`},
 		{"a URL that is a list", "    jwks_uri: [https://x.example.com]", `a.yaml:5: ` + inX + `jwks_uri must be a string`},
-		{"too many keys", "    jwks: {keys: [" + strings.Repeat(edless(), mostKeys+1) + "]}", `a.yaml:3: ` + inX + `it has 21 keys; at most 20 are accepted`},
+		{"too many keys", "    jwks: {keys: [" + manyKeys(mostKeys+1) + "]}", `a.yaml:3: ` + inX + `it has 21 keys; at most 20 are accepted`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, _, failure := loadText(t, keyed(row.fields))
@@ -129,8 +132,13 @@ func TestKeyErrors(t *testing.T) {
 	}
 }
 
-// edless is a key without a kid, in a list.
-func edless() string { return strings.Replace(edJWK, `, kid: "2"`, "", 1) + ", " }
+// manyKeys are that many, in a list.
+func manyKeys(n int) (list string) {
+	for i := range n {
+		list += strings.Replace(edJWK, `"2"`, fmt.Sprintf(`"k%d"`, i), 1) + ", "
+	}
+	return list
+}
 
 // A JWK Set, or PEM as openssl writes it.
 func TestKeysFile(t *testing.T) {

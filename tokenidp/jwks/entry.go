@@ -42,11 +42,11 @@ func encodeEntry(issuer string, discovered bool, k *keys, fetchedAt time.Time) (
 	})
 }
 
-// public lists the keys, in an order that does not change with the document's.
+// public lists the keys.
 func (k *keys) public() []jose.JSONWebKey {
-	set := make([]jose.JSONWebKey, 0, len(k.byID))
-	for _, id := range k.ids() {
-		set = append(set, k.byID[id].JWK())
+	set := make([]jose.JSONWebKey, 0, k.count)
+	for _, key := range k.all() {
+		set = append(set, key.JWK())
 	}
 	return set
 }

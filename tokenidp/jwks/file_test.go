@@ -45,7 +45,7 @@ func TestFileIsReadAtOnceAndWhenItChanges(t *testing.T) {
 		}
 		writeFile(t, name, setOf(t, newJWK(t, "b", "EdDSA", nil), a))
 		time.Sleep(fileRefresh)
-		if _, ok := s.serving().key("b"); !ok {
+		if _, ok := s.serving().key("b", ""); !ok {
 			t.Error("the change is not noticed")
 		}
 		if h := s.Health(); h.From != name || h.Keys != 2 {

@@ -30,7 +30,7 @@ func (s *Source) Health() Health {
 	wall, now := s.now(), s.elapsed()
 	at := func(moment time.Duration) time.Time { return wall.Add(moment - now) }
 	if k := s.current.Load(); k != nil {
-		h.From, h.Keys, h.Skipped, h.Restored = k.from, len(k.byID), slices.Clone(k.skipped), k.restored
+		h.From, h.Keys, h.Skipped, h.Restored = k.from, k.count, slices.Clone(k.skipped), k.restored
 		h.LastSuccess, h.Age = at(k.confirmed), now-k.confirmed
 		h.Expired = h.Age >= s.maxStale
 	}

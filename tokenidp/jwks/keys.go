@@ -1,11 +1,12 @@
 package jwks
 
 import (
-	"crypto"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
@@ -19,11 +20,14 @@ var errNoUsableKey = errors.New("the JWK Set has no usable key")
 
 // keys is one immutable set, good as a whole.
 type keys struct {
-	byID    map[string]*jws.Key
+	byID    map[string][]*jws.Key // one for each algorithm, in the order of the document
+	count   int
 	skipped []string // why entries were left out
-	from    string   // the URL without its query, or the file
-	url     string   // as it was fetched; may be empty
-	etag    string   // of the document (RFC 9110 section 8.8.3); may be empty
+	// ambiguous are kids that stand for different keys of one algorithm.
+	ambiguous []string
+	from      string // the URL without its query, or the file
+	url       string // as it was fetched; may be empty
+	etag      string // of the document (RFC 9110 section 8.8.3); may be empty
 	// confirmed is when the issuer was last asked and said that these are its
 	// keys: the age of a set counts from there.
 	confirmed time.Duration
@@ -36,7 +40,7 @@ func parseKeys(algorithms []string, doc document, before *keys) (*keys, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", doc.from, clipped(err))
 	}
-	k := &keys{byID: make(map[string]*jws.Key), from: doc.from, url: doc.url, etag: doc.etag}
+	k := &keys{byID: make(map[string][]*jws.Key), ambiguous: set.Ambiguous, from: doc.from, url: doc.url, etag: doc.etag}
 	for _, reason := range set.Skipped {
 		k.skipped = append(k.skipped, clipped(reason).Error())
 	}
@@ -45,14 +49,15 @@ func parseKeys(algorithms []string, doc document, before *keys) (*keys, error) {
 			k.skipped = append(k.skipped, fmt.Sprintf("usable key %d: without kid, no token can name it", i))
 			continue
 		}
-		k.byID[key.ID] = before.same(key)
+		k.byID[key.ID] = append(k.byID[key.ID], before.same(key))
+		k.count++
 	}
 	return k, nil
 }
 
 // usable tells why there is no usable key, if there is none.
 func (k *keys) usable() error {
-	if len(k.byID) > 0 {
+	if k.count > 0 {
 		return nil
 	}
 	return fmt.Errorf("reading %s: %w%s", k.from, errNoUsableKey, firstOf(k.skipped))
@@ -69,32 +74,42 @@ func (s *Source) acceptable(k *keys) error {
 // same is the key that was there before, if it is the same one: caches of verified
 // tokens compare pointers, and no refresh is to empty them.
 func (k *keys) same(key *jws.Key) *jws.Key {
-	before, ok := k.key(key.ID)
-	if !ok || before.Algorithm != key.Algorithm {
-		return key
+	if before, ok := k.key(key.ID, key.Algorithm); ok && before.Equal(key) {
+		return before
 	}
-	public, comparable := before.Public.(interface{ Equal(crypto.PublicKey) bool })
-	if !comparable || !public.Equal(key.Public) {
-		return key
-	}
-	return before
+	return key
 }
 
-// key compares byte for byte; no set has no keys.
-func (k *keys) key(kid string) (*jws.Key, bool) {
+// key compares byte for byte; no set has no keys. A kid may stand for a key of each
+// algorithm. Where it has none of this one, the key is the first, which says to which
+// algorithm it belongs.
+func (k *keys) key(kid, algorithm string) (*jws.Key, bool) {
 	if k == nil {
 		return nil, false
 	}
-	key, ok := k.byID[kid]
-	return key, ok
+	keys := k.byID[kid]
+	for _, key := range keys {
+		if key.Algorithm == algorithm {
+			return key, true
+		}
+	}
+	if len(keys) == 0 {
+		return nil, false
+	}
+	return keys[0], true
 }
 
-// ids lists the kids, in order.
-func (k *keys) ids() []string {
+// all lists the keys by their kids, in an order that does not change with the
+// document's.
+func (k *keys) all() []*jws.Key {
 	if k == nil {
 		return nil
 	}
-	return slices.Sorted(maps.Keys(k.byID))
+	all := slices.Concat(slices.Collect(maps.Values(k.byID))...)
+	slices.SortFunc(all, func(a, b *jws.Key) int {
+		return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.Algorithm, b.Algorithm))
+	})
+	return all
 }
 
 // at is the same set, confirmed.
@@ -107,17 +122,17 @@ func (k *keys) at(confirmed time.Duration) *keys {
 // changes compares with what was before; a key that was replaced under its kid is
 // in both lists.
 func (k *keys) changes(before *keys) (added, removed []string) {
-	for _, id := range k.ids() {
-		if was, _ := before.key(id); was != k.byID[id] {
-			added = append(added, fmt.Sprintf("%.*s", maxReason, id))
+	return k.without(before), before.without(k)
+}
+
+// without lists the kids of the keys that the others do not have.
+func (k *keys) without(others *keys) (ids []string) {
+	for _, key := range k.all() {
+		if other, _ := others.key(key.ID, key.Algorithm); other != key {
+			ids = append(ids, fmt.Sprintf("%.*s", maxReason, key.ID))
 		}
 	}
-	for _, id := range before.ids() {
-		if is, _ := k.key(id); is != before.byID[id] {
-			removed = append(removed, fmt.Sprintf("%.*s", maxReason, id))
-		}
-	}
-	return added, removed
+	return ids
 }
 
 // clipped bounds an error that quotes a foreign document.

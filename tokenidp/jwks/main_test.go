@@ -261,7 +261,7 @@ func run(t *testing.T, s *Source) (stop func()) {
 
 func mustKey(t *testing.T, s *Source, kid string) *jws.Key {
 	t.Helper()
-	key, err := s.Key(t.Context(), kid)
+	key, err := s.Key(t.Context(), kid, "")
 	if err != nil || key == nil || key.ID != kid {
 		t.Fatalf("kid %q: %+v, %v", kid, key, err)
 	}
@@ -271,7 +271,7 @@ func mustKey(t *testing.T, s *Source, kid string) *jws.Key {
 // wantUnknown: the issuer has no such key, which is the token's fault.
 func wantUnknown(t *testing.T, s *Source, kid string) {
 	t.Helper()
-	if key, err := s.Key(t.Context(), kid); key != nil || !errors.Is(err, verifier.ErrUnknownKey) {
+	if key, err := s.Key(t.Context(), kid, ""); key != nil || !errors.Is(err, verifier.ErrUnknownKey) {
 		t.Errorf("kid %q: %+v, %v; want an unknown key", kid, key, err)
 	}
 }
@@ -279,7 +279,7 @@ func wantUnknown(t *testing.T, s *Source, kid string) {
 // wantOutOfReach: nobody can tell, which is not the token's fault.
 func wantOutOfReach(t *testing.T, s *Source, kid string) error {
 	t.Helper()
-	key, err := s.Key(t.Context(), kid)
+	key, err := s.Key(t.Context(), kid, "")
 	if key != nil || err == nil || errors.Is(err, verifier.ErrUnknownKey) {
 		t.Errorf("kid %q: %+v, %v; want keys out of reach", kid, key, err)
 	}

@@ -122,7 +122,7 @@ func (s *Source) tell(before status, now time.Duration) {
 		fields := []zap.Field{zap.Error(s.status.problem), zap.Int("failures", s.status.failures)}
 		if current != nil {
 			age := now - current.confirmed
-			fields = append(fields, zap.Int("keys", len(current.byID)), zap.Duration("age", age), zap.Bool("expired", age >= s.maxStale))
+			fields = append(fields, zap.Int("keys", current.count), zap.Duration("age", age), zap.Bool("expired", age >= s.maxStale))
 		}
 		s.logger.Error("keys of the foreign issuer cannot be read; the last ones serve until they are too old", fields...)
 	}

@@ -82,20 +82,25 @@ func (s *Source) succeeds(before *Source) bool {
 // the issuer is asked, once for all who wait and at most once every 10 seconds:
 // it may have a new key. The wait ends with ctx, and 5 seconds after the fetch
 // began. The error is [verifier.ErrUnknownKey] only where the issuer has just said
-// that it has no such key.
-func (s *Source) Key(ctx context.Context, kid string) (*jws.Key, error) {
-	if key, ok := s.serving().key(kid); ok {
+// that it has no such key. A kid may stand for a key of each algorithm; where there is
+// none of this one, the key is of another.
+func (s *Source) Key(ctx context.Context, kid, algorithm string) (*jws.Key, error) {
+	if key, ok := s.serving().key(kid, algorithm); ok {
 		return key, nil
 	}
 	if kid == "" {
 		return nil, verifier.ErrUnknownKey // it names no key, so that there is nothing to ask for
 	}
 	err := s.fetchOnce(ctx)
-	if key, ok := s.serving().key(kid); ok {
+	serving := s.serving()
+	key, ok := serving.key(kid, algorithm)
+	switch {
+	case ok:
 		return key, nil
-	}
-	if err != nil {
+	case err != nil:
 		return nil, fmt.Errorf("asking the issuer %s for its keys: %w", s.issuer, err)
+	case serving != nil && slices.Contains(serving.ambiguous, kid):
+		return nil, fmt.Errorf("%w: different keys of one algorithm share it in the JWK Set; each needs a kid of its own", verifier.ErrUnknownKey)
 	}
 	return nil, verifier.ErrUnknownKey
 }
@@ -113,7 +118,7 @@ func (s *Source) serving() *keys {
 // replace puts a good set in force, as a whole: what it does not have stops.
 func (s *Source) replace(next *keys) {
 	before := s.current.Swap(next)
-	if len(next.byID) == 0 && (before == nil || before.restored || len(before.byID) > 0) {
+	if next.count == 0 && (before == nil || before.restored || before.count > 0) {
 		s.logger.Warn("there is no usable key, so that nothing verifies until one is published", zap.Error(next.usable()))
 	}
 	added, removed := next.changes(before)
@@ -122,7 +127,7 @@ func (s *Source) replace(next *keys) {
 	}
 	s.logger.Info("keys of the foreign issuer changed",
 		zap.Strings("added", added), zap.Strings("removed", removed),
-		zap.Int("keys", len(next.byID)), zap.String("from", next.from),
+		zap.Int("keys", next.count), zap.String("from", next.from),
 		zap.Int("skipped", len(next.skipped)), zap.Strings("skipped_because", next.skipped[:min(len(next.skipped), maxReasonsLogged)]))
 }
 

@@ -66,7 +66,7 @@ func TestKnownKeyNeverWaits(t *testing.T) {
 		mustKey(t, s, "k1")
 		i.answer("/jwks", hang)
 		time.Sleep(minInterval)
-		go func() { _, _ = s.Key(context.Background(), "k2") }()
+		go func() { _, _ = s.Key(context.Background(), "k2", "") }()
 		synctest.Wait()
 		if len(i.requests("/jwks")) != 2 {
 			t.Fatal("no fetch is under way")
@@ -75,7 +75,7 @@ func TestKnownKeyNeverWaits(t *testing.T) {
 		cancel()
 		before := time.Now()
 		s.mu.Lock() // whoever holds it
-		key, err := s.Key(cancelled, "k1")
+		key, err := s.Key(cancelled, "k1", "")
 		s.mu.Unlock()
 		if err != nil || key == nil || !time.Now().Equal(before) {
 			t.Errorf("%+v, %v after %s", key, err, time.Since(before))
@@ -149,7 +149,7 @@ func TestCancelledRequestLeavesTheFetchToTheOthers(t *testing.T) {
 		var requests sync.WaitGroup
 		requests.Go(func() {
 			before := time.Now()
-			if _, err := s.Key(ctx, "k1"); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, verifier.ErrUnknownKey) {
+			if _, err := s.Key(ctx, "k1", ""); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, verifier.ErrUnknownKey) {
 				t.Errorf("the request that began the fetch: %v", err)
 			}
 			if waited := time.Since(before); waited != time.Second {
@@ -235,7 +235,7 @@ func TestRotationWithoutOverlap(t *testing.T) {
 		i.publish("/jwks", newSet(t, "new"), "Cache-Control: max-age=3600")
 		mustKey(t, s, "old")
 		rotated := time.Now()
-		for _, err := s.Key(t.Context(), "new"); err != nil; _, err = s.Key(t.Context(), "new") {
+		for _, err := s.Key(t.Context(), "new", ""); err != nil; _, err = s.Key(t.Context(), "new", "") {
 			time.Sleep(100 * time.Millisecond)
 		}
 		if took := time.Since(rotated); took > minInterval {
@@ -288,6 +288,37 @@ func TestUnchangedKeyKeepsItsPointer(t *testing.T) {
 	})
 }
 
+// RFC 7517 section 4.5: a kid may stand for a key of each algorithm, and a key may be
+// there twice.
+func TestOneKidForSeveralAlgorithms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(t)
+		ed, ec := newJWK(t, "k", "EdDSA", nil), newJWK(t, "k", "ES256", nil)
+		i.publish("/jwks", setOf(t, ed, ec, ed, newJWK(t, "two", "EdDSA", nil), newJWK(t, "two", "EdDSA", nil)))
+		s, _ := i.source(t)
+		run(t, s)
+		synctest.Wait()
+		for algorithm, want := range map[string]string{"EdDSA": "EdDSA", "ES256": "ES256", "RS256": "EdDSA"} {
+			if key, err := s.Key(t.Context(), "k", algorithm); err != nil || key.Algorithm != want {
+				t.Errorf("%s: %+v, %v", algorithm, key, err)
+			}
+		}
+		_, err := s.Key(t.Context(), "two", "EdDSA")
+		if want := "issuer has no such key: different keys of one algorithm share it in the JWK Set; each needs a kid of its own"; !errors.Is(err, verifier.ErrUnknownKey) || err.Error() != want {
+			t.Errorf("two keys under one kid: %v", err)
+		}
+		before, _ := s.Key(t.Context(), "k", "ES256")
+		i.publish("/jwks", setOf(t, newJWK(t, "k", "EdDSA", nil), ec))
+		time.Sleep(defaultRefresh)
+		if after, err := s.Key(t.Context(), "k", "ES256"); err != nil || after != before {
+			t.Errorf("the key that did not change has another pointer: %v", err)
+		}
+		if h := s.Health(); h.Keys != 2 {
+			t.Errorf("%+v", h)
+		}
+	})
+}
+
 func TestSameKeyForAnotherAlgorithmIsAnotherKey(t *testing.T) {
 	k, err := parseKeys([]string{"RS256", "PS256"}, document{body: []byte(setOf(t, rsaJWK("RS256")))}, nil)
 	if err != nil {
@@ -297,8 +328,8 @@ func TestSameKeyForAnotherAlgorithmIsAnotherKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if k.byID["r"] == again.byID["r"] || again.byID["r"].Algorithm != "PS256" {
-		t.Errorf("%+v", again.byID["r"])
+	if k.byID["r"][0] == again.byID["r"][0] || again.byID["r"][0].Algorithm != "PS256" {
+		t.Errorf("%+v", again.byID["r"][0])
 	}
 }
 
@@ -347,7 +378,7 @@ func TestSetWithoutAUsableKeyKeepsTheLastGoodOne(t *testing.T) {
 		"for encryption only":    setOf(t, newJWK(t, "k1", "EdDSA", object{"use": "enc"})),
 		"private keys only":      setOf(t, newJWK(t, "k1", "EdDSA", object{"d": "AQ"})),
 		"without kid":            setOf(t, newJWK(t, "k1", "EdDSA", object{"kid": nil})),
-		"all of one kid":         setOf(t, newJWK(t, "k1", "EdDSA", nil), newJWK(t, "k1", "ES256", nil)),
+		"all of one kid":         setOf(t, newJWK(t, "k1", "EdDSA", nil), newJWK(t, "k1", "EdDSA", nil)),
 		"other algorithms":       setOf(t, rsaJWK("RS256")),
 		"no algorithm that fits": setOf(t, rsaJWK("")),
 		"a key, no set":          string(encode(t, newJWK(t, "k1", "EdDSA", nil))),
@@ -455,7 +486,7 @@ func TestUnusableEntriesAreSkippedOneByOne(t *testing.T) {
 		i := newIssuer(t)
 		i.publish("/jwks", setOf(t,
 			newJWK(t, "good", "EdDSA", nil),
-			newJWK(t, "twice", "EdDSA", nil), newJWK(t, "twice", "ES256", nil),
+			newJWK(t, "twice", "EdDSA", nil), newJWK(t, "twice", "EdDSA", nil),
 			newJWK(t, "enc", "ES256", object{"use": "enc"}),
 			newJWK(t, "", "ES256", object{"kid": nil}),
 			object{"kty": "oct", "kid": "secret", "k": "c2VjcmV0LWtleS1tYXRlcmlhbA"},
@@ -693,7 +724,7 @@ func BenchmarkKnownKey(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			if _, err := s.Key(b.Context(), "k2"); err != nil {
+			if _, err := s.Key(b.Context(), "k2", ""); err != nil {
 				b.Error(err)
 			}
 		}

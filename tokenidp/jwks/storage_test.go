@@ -292,7 +292,7 @@ func TestLoadDoesNotReplaceKeysInMemory(t *testing.T) {
 		if err := s.Load(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := s.serving().ids(); len(got) != 1 || got[0] != "k2" {
+		if got := s.serving().without(nil); len(got) != 1 || got[0] != "k2" {
 			t.Errorf("serving %q", got)
 		}
 	})
@@ -374,7 +374,7 @@ func TestTwoNodesShareAnEntry(t *testing.T) {
 		if err := third.Load(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if _, ok := third.serving().key("k2"); !ok || len(third.serving().byID) != 1 {
+		if _, ok := third.serving().key("k2", ""); !ok || third.serving().count != 1 {
 			t.Errorf("stored %s", storage.read())
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"maps"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -299,23 +300,42 @@ func TestParseKeySetSkipsUnusableEntries(t *testing.T) {
 	}
 }
 
-// RFC 7517 section 4.5: a kid that names several keys names none.
-func TestParseKeySetDropsKeysThatShareAKeyID(t *testing.T) {
-	ec, okp := members(t, "ES256"), members(t, "EdDSA")
+// RFC 7517 section 4.5: keys of different types may share a kid, and a key that is
+// there twice is one. A kid that stands for two keys of one algorithm stands for none.
+func TestParseKeySetWithRepeatedKeyIDs(t *testing.T) {
+	ec, okp, rsaJWK := members(t, "ES256"), members(t, "EdDSA"), members(t, "RS256")
 	same := string(with(ec, object{"kid": "a"}))
-	for name, other := range map[string]string{
-		"another key":  string(with(members(t, "ES256"), object{"kid": "a"})),
-		"another type": string(with(okp, object{"kid": "a"})),
-		"the same key": same,
+	for name, row := range map[string]struct {
+		others     []string
+		algorithms string // of the keys of the kid a
+	}{
+		"another key":               {[]string{string(with(members(t, "ES256"), object{"kid": "a"}))}, ""},
+		"another type":              {[]string{string(with(okp, object{"kid": "a"}))}, "ES256 EdDSA"},
+		"the same key":              {[]string{same}, "ES256"},
+		"three times":               {[]string{same, same}, "ES256"},
+		"the same key, by alg":      {[]string{string(with(ec, object{"kid": "a", "alg": nil}))}, "ES256"},
+		"more members":              {[]string{string(with(ec, object{"kid": "a", "x5t": "x", "use": nil, "iat": 1}))}, "ES256"},
+		"one for encryption":        {[]string{string(with(members(t, "ES256"), object{"kid": "a", "use": "enc"}))}, "ES256"},
+		"two algorithms of a key":   {[]string{string(with(rsaJWK, object{"kid": "a"})), string(with(rsaJWK, object{"kid": "a", "alg": "PS256"}))}, "ES256 RS256 PS256"},
+		"another, and another type": {[]string{string(with(members(t, "ES256"), object{"kid": "a"})), string(with(okp, object{"kid": "a"}))}, "EdDSA"},
+		"the same, and another":     {[]string{same, string(with(members(t, "ES256"), object{"kid": "a"}))}, ""},
 	} {
-		set, err := ParseKeySet([]byte(`{"keys":[` + same + `,` + string(with(okp, object{"kid": "b"})) + `,` + other + `]}`))
+		set, err := ParseKeySetFor(Algorithms, []byte(`{"keys":[`+same+`,`+string(with(okp, object{"kid": "b"}))+`,`+strings.Join(row.others, ",")+`]}`))
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, a := set.Key("a")
+		var algorithms []string
+		for _, key := range set.Keys() {
+			if key.ID == "a" {
+				algorithms = append(algorithms, key.Algorithm)
+			}
+		}
 		_, b := set.Key("b")
-		if a || !b || len(set.Keys()) != 1 || len(set.Skipped) != 2 || !errors.Is(set.Skipped[0], ErrKey) {
-			t.Errorf("%s: %+v", name, set)
+		if strings.Join(algorithms, " ") != row.algorithms || !b {
+			t.Errorf("%s: %q; skipped %v", name, algorithms, set.Skipped)
+		}
+		if ambiguous := strings.Contains(fmt.Sprint(set.Skipped), `key of ES256 (kid "a"): unusable key: other keys of this algorithm have this kid too; each needs a kid of its own`); ambiguous != slices.Contains(set.Ambiguous, "a") || ambiguous == strings.Contains(row.algorithms, "ES256") {
+			t.Errorf("%s: ambiguous %q, skipped %v", name, set.Ambiguous, set.Skipped)
 		}
 	}
 }
@@ -411,17 +431,21 @@ func TestParseKeySetForGivesKeysTheFirstAlgorithmThatFits(t *testing.T) {
 // RFC 7517 section 4.5: a key that no token of the issuer can be signed with
 // makes no kid ambiguous; one that could be does.
 func TestParseKeySetForDropsOnlyAcceptedKeysThatShareAKeyID(t *testing.T) {
-	jwk := members(t, "RS256")
-	set := `{"keys":[` + string(with(jwk, object{"alg": "PS256"})) + `,` + string(with(jwk, object{"alg": nil})) + `]}`
+	jwk, other := members(t, "ES256"), members(t, "ES384")
+	set := `{"keys":[` + string(with(jwk, nil)) + `,` + string(with(other, object{"alg": nil})) + `,` + string(with(members(t, "ES384"), nil)) + `]}`
 	for name, row := range map[string]struct {
 		algorithms []string
-		want       int
+		want       string
 	}{
-		"one accepted":  {[]string{"RS256"}, 1},
-		"both accepted": {[]string{"RS256", "PS256"}, 0},
+		"one accepted":  {[]string{"ES256"}, "ES256"},
+		"both accepted": {[]string{"ES256", "ES384"}, "ES256"},
+		"the other":     {[]string{"ES384"}, ""},
 	} {
 		got, err := ParseKeySetFor(row.algorithms, []byte(set))
-		if err != nil || len(got.Keys()) != row.want {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if key, found := got.Key("k1"); found != (row.want != "") || found && key.Algorithm != row.want {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}

@@ -14,15 +14,17 @@ const MaxKeys = 100
 // KeySet holds the usable keys of one JWK set. It is immutable, and nil is an
 // empty one.
 type KeySet struct {
-	Skipped []error // why each unusable entry was left out
-	keys    []*Key
-	byID    map[string]*Key
+	Skipped   []error  // why each unusable entry was left out
+	Ambiguous []string // kids that stand for different keys of one algorithm
+	keys      []*Key
 }
 
 // ParseKeySet reads a JWK set (RFC 7517 section 5). Entries that [ParseKey]
-// refuses are skipped one by one, and so are all keys that share a kid: nobody
-// could tell which one a token means. The error is [ErrKey], for a document that
-// is not a JWK set, repeats a member name anywhere, or has over [MaxKeys] entries.
+// refuses are skipped one by one. One kid may stand for a key of each algorithm. All
+// different keys of one kid and algorithm are skipped: nobody could tell which one a
+// token means. A key that is there twice is one key. The error is [ErrKey], for a
+// document that is not a JWK set, repeats a member name anywhere, or has over
+// [MaxKeys] entries.
 func ParseKeySet(jwks []byte) (*KeySet, error) {
 	return ParseKeySetFor(nil, jwks)
 }
@@ -47,6 +49,7 @@ func ParseKeySetFor(algorithms []string, jwks []byte) (*KeySet, error) {
 	for i, entry := range entries {
 		s.add(algorithms, i, entry)
 	}
+	s.dropRepeated()
 	s.dropAmbiguous()
 	return s, nil
 }
@@ -69,35 +72,46 @@ func (s *KeySet) skip(index int, kid any, err error) {
 	s.Skipped = append(s.Skipped, fmt.Errorf("key %d (kid %q): %w", index, fmt.Sprint(kid), err))
 }
 
-var errAmbiguous = errors.New("kid is shared by several keys")
+var errAmbiguous = errors.New("other keys of this algorithm have this kid too; each needs a kid of its own")
+
+// dropRepeated keeps the first of each key: some issuers publish one twice.
+func (s *KeySet) dropRepeated() {
+	var kept []*Key
+	for _, key := range s.keys {
+		if !slices.ContainsFunc(kept, key.Equal) {
+			kept = append(kept, key)
+		}
+	}
+	s.keys = kept
+}
 
 // dropAmbiguous leaves keys without kid alone: no token can name them.
 func (s *KeySet) dropAmbiguous() {
-	count := make(map[string]int)
+	type name struct{ kid, algorithm string }
+	count := make(map[name]int)
 	for _, key := range s.keys {
-		count[key.ID]++
+		count[name{key.ID, key.Algorithm}]++
 	}
-	s.byID = make(map[string]*Key)
 	s.keys = slices.DeleteFunc(s.keys, func(key *Key) bool {
-		if key.ID == "" {
+		if key.ID == "" || count[name{key.ID, key.Algorithm}] == 1 {
 			return false
 		}
-		if count[key.ID] > 1 {
-			s.Skipped = append(s.Skipped, fmt.Errorf("%w: %w: %q", ErrKey, errAmbiguous, key.ID))
-			return true
-		}
-		s.byID[key.ID] = key
-		return false
+		s.Skipped = append(s.Skipped, fmt.Errorf("key of %s (kid %q): %w: %w", key.Algorithm, key.ID, ErrKey, errAmbiguous))
+		s.Ambiguous = append(s.Ambiguous, key.ID)
+		return true
 	})
 }
 
-// Key is the one key of that kid, compared byte for byte. The empty kid has none.
+// Key is the first key of that kid, compared byte for byte. The empty kid has none.
 func (s *KeySet) Key(kid string) (*Key, bool) {
-	if s == nil {
+	if s == nil || kid == "" {
 		return nil, false
 	}
-	key, ok := s.byID[kid]
-	return key, ok
+	i := slices.IndexFunc(s.keys, func(key *Key) bool { return key.ID == kid })
+	if i < 0 {
+		return nil, false
+	}
+	return s.keys[i], true
 }
 
 // Keys lists the usable keys in the order of the document, those without kid

@@ -113,6 +113,13 @@ func weakPrimes(n *big.Int) bool {
 	return true
 }
 
+// Equal reports whether the other is the same key, under the same kid and for the same
+// algorithm.
+func (k *Key) Equal(other *Key) bool {
+	public, comparable := k.Public.(interface{ Equal(crypto.PublicKey) bool })
+	return k.ID == other.ID && k.Algorithm == other.Algorithm && comparable && public.Equal(other.Public)
+}
+
 // Thumbprint is the base64url of the key's SHA-256 thumbprint (RFC 7638).
 func (k *Key) Thumbprint() string {
 	jwk := k.JWK()

@@ -189,7 +189,7 @@ func (a *Assertion) isOf(clientID string) *Error {
 func (a *Authenticator) keysFor(ctx context.Context, app *application.Application, h jws.Header) ([]*jws.Key, *Error) {
 	keys := app.Keys
 	if app.PublishedKeys.URL != "" {
-		key, refusal := a.keyAt(ctx, app.PublishedKeys, h.KeyID)
+		key, refusal := a.keyAt(ctx, app.PublishedKeys, h)
 		if refusal != nil {
 			return nil, refusal
 		}
@@ -198,15 +198,15 @@ func (a *Authenticator) keysFor(ctx context.Context, app *application.Applicatio
 	return chooseKeys(keys, h)
 }
 
-func (a *Authenticator) keyAt(ctx context.Context, published application.PublishedKeys, kid string) (*jws.Key, *Error) {
+func (a *Authenticator) keyAt(ctx context.Context, published application.PublishedKeys, h jws.Header) (*jws.Key, *Error) {
 	source := a.assertions.KeysAt(published)
 	if source == nil {
 		return nil, badAssertion(ReasonAssertionKeysUnavailable, errors.New("its jwks_uri has just been changed"))
 	}
-	key, err := source.Key(ctx, kid)
+	key, err := source.Key(ctx, h.KeyID, h.Algorithm)
 	switch {
 	case errors.Is(err, verifier.ErrUnknownKey), err == nil && key == nil:
-		return nil, badAssertion(ReasonAssertionUnknownKey, fmt.Errorf("kid is %.64q", kid))
+		return nil, badAssertion(ReasonAssertionUnknownKey, fmt.Errorf("kid is %.64q", h.KeyID))
 	case err != nil:
 		return nil, badAssertion(ReasonAssertionKeysUnavailable, err)
 	}

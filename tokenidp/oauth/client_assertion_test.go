@@ -168,7 +168,7 @@ func keysAt(published application.PublishedKeys) verifier.KeySource {
 
 type publishedKeys map[string]*jws.Key
 
-func (k publishedKeys) Key(_ context.Context, kid string) (*jws.Key, error) {
+func (k publishedKeys) Key(_ context.Context, kid, _ string) (*jws.Key, error) {
 	if key := k[kid]; key != nil {
 		return key, nil
 	}
@@ -177,7 +177,7 @@ func (k publishedKeys) Key(_ context.Context, kid string) (*jws.Key, error) {
 
 type unreachableKeys struct{}
 
-func (unreachableKeys) Key(context.Context, string) (*jws.Key, error) {
+func (unreachableKeys) Key(context.Context, string, string) (*jws.Key, error) {
 	return nil, errors.New("connection refused")
 }
 

@@ -310,7 +310,7 @@ func TestF01CrashAtAnyStepOfAStart(t *testing.T) {
 func TestPeersKeyIsUnknownUntilRead(t *testing.T) {
 	storage := newStorage(t)
 	r := newTestRing(storage)
-	if _, err := r.Key(t.Context(), "2026-03-16"); !errors.Is(err, verifier.ErrUnknownKey) {
+	if _, err := r.Key(t.Context(), "2026-03-16", ""); !errors.Is(err, verifier.ErrUnknownKey) {
 		t.Errorf("error is %v", err)
 	}
 }

@@ -167,7 +167,7 @@ func TestF23SlowStorage(t *testing.T) {
 			t.Errorf("Maintain: %v, %s", err, n.states())
 		}
 		start := time.Now()
-		if _, err := n.Key(t.Context(), "2026-03-17"); err == nil || errors.Is(err, verifier.ErrUnknownKey) || time.Since(start) != rereadTimeout {
+		if _, err := n.Key(t.Context(), "2026-03-17", ""); err == nil || errors.Is(err, verifier.ErrUnknownKey) || time.Since(start) != rereadTimeout {
 			t.Errorf("%v, after %s", err, time.Since(start))
 		}
 		start = time.Now()

@@ -18,7 +18,7 @@ func verifyAt(t *testing.T, r *Ring, token string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := r.Key(t.Context(), m.Header.KeyID)
+	k, err := r.Key(t.Context(), m.Header.KeyID, "")
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func TestEveryAlgorithmSignsAndIsReadBack(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			k, err := r.Key(t.Context(), kid)
+			k, err := r.Key(t.Context(), kid, "")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -273,7 +273,7 @@ func (n *modelNode) signAndVerify() {
 	m, err := jws.Parse(token)
 	if err == nil {
 		var k *jws.Key
-		if k, err = n.ring.Key(ctx, kid); err == nil {
+		if k, err = n.ring.Key(ctx, kid, ""); err == nil {
 			err = k.Verify(m.SigningInput, m.Signature)
 		}
 	}

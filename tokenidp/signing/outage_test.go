@@ -238,7 +238,7 @@ func TestF23PartialListing(t *testing.T) {
 		t.Errorf("active %s", got.ID)
 	}
 	partial.listed = nil
-	if _, err := r.Key(t.Context(), "2026-03-17"); err != nil {
+	if _, err := r.Key(t.Context(), "2026-03-17", ""); err != nil {
 		t.Errorf("the key missing from the list is not found by the next read: %v", err)
 	}
 }

@@ -290,6 +290,7 @@ func TestPrivateKeysAreReadInEveryUsualForm(t *testing.T) {
 		"nothing":             {"", "", "no private key"},
 		"symmetric":           {`{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}`, "", "not a private key"},
 		"names repeated":      {`{"kty":"oct","kty":"oct","k":"AA"}`, "", "strict JSON"},
+		"a key twice":         {string(jwkSet(t, jwkOf(rsaKey, "x"), jwkOf(ecKey, "y"), jwkOf(rsaKey, "x"))), "", "RS256:x ES384:y"},
 		"kid twice":           {string(jwkSet(t, jwkOf(rsaKey, "x"), jwkOf(ecKey, "x"))), "", `kid "x" of another`},
 		"kid with a space":    {string(jwkSet(t, jwkOf(rsaKey, "a b"))), "", "kid is not"},
 		"for encryption":      {strings.Replace(string(jwkSet(t, jwkOf(rsaKey, "x"))), `"use":"sig"`, `"use":"enc"`, 1), "", "its use"},

@@ -45,10 +45,14 @@ func parsePrivateKeys(text []byte, algorithm string) ([]*Key, error) {
 		if err != nil {
 			return nil, fmt.Errorf("key %d: %w", i+1, err)
 		}
-		if slices.ContainsFunc(keys, func(other *Key) bool { return other.ID == k.ID }) {
+		same := func(other *Key) bool { return sameKey(other, k) && other.Algorithm == k.Algorithm }
+		switch {
+		case slices.ContainsFunc(keys, same): // it is there twice
+		case slices.ContainsFunc(keys, func(other *Key) bool { return other.ID == k.ID }):
 			return nil, fmt.Errorf("key %d has the kid %q of another", i+1, k.ID)
+		default:
+			keys = append(keys, k)
 		}
-		keys = append(keys, k)
 	}
 	return keys, nil
 }

@@ -20,8 +20,9 @@ const (
 
 // Key finds a key for verification (it is a verifier.KeySource). A known kid
 // never waits; an unknown one may be a peer's that this node has not seen, and
-// brings about one throttled, bounded read of the storage.
-func (r *Ring) Key(ctx context.Context, kid string) (*jws.Key, error) {
+// brings about one throttled, bounded read of the storage. A kid has one key here,
+// whatever the algorithm.
+func (r *Ring) Key(ctx context.Context, kid, _ string) (*jws.Key, error) {
 	if k, ok := r.current.Load().byID[kid]; ok {
 		return k, nil
 	}

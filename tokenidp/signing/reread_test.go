@@ -31,7 +31,7 @@ func clockedRing(t *testing.T, storage *faultyStorage) (*Ring, *clock) {
 
 func isUnknown(t *testing.T, r *Ring, kid string) bool {
 	t.Helper()
-	_, err := r.Key(t.Context(), kid)
+	_, err := r.Key(t.Context(), kid, "")
 	return errors.Is(err, verifier.ErrUnknownKey)
 }
 
@@ -39,7 +39,7 @@ func TestKnownKeyNeedsNoStorage(t *testing.T) {
 	storage := newStorage(t)
 	r, c := clockedRing(t, storage)
 	for range 10 {
-		if k, err := r.Key(t.Context(), "2026-03-16"); err != nil || k.ID != "2026-03-16" {
+		if k, err := r.Key(t.Context(), "2026-03-16", ""); err != nil || k.ID != "2026-03-16" {
 			t.Error(err)
 		}
 		mustSign(t, r)
@@ -115,7 +115,7 @@ func TestPeersNewKeyIsFound(t *testing.T) {
 	storage := newStorage(t)
 	r, c := clockedRing(t, storage)
 	addKey(t, storage, "2026-03-17", "EdDSA")
-	if k, err := r.Key(t.Context(), "2026-03-17"); err != nil || k.ID != "2026-03-17" {
+	if k, err := r.Key(t.Context(), "2026-03-17", ""); err != nil || k.ID != "2026-03-17" {
 		t.Fatal(err)
 	}
 	if got := published(t, r); !slices.Equal(got, []string{"2026-03-17", "2026-03-16"}) || r.Active().ID != "2026-03-16" {
@@ -126,7 +126,7 @@ func TestPeersNewKeyIsFound(t *testing.T) {
 		t.Error("read again within the interval")
 	}
 	c.advance(rereadInterval)
-	if _, err := r.Key(t.Context(), "2026-03-18"); err != nil {
+	if _, err := r.Key(t.Context(), "2026-03-18", ""); err != nil {
 		t.Error(err)
 	}
 	goleak.VerifyNone(t, ignoreLeaks())
@@ -138,7 +138,7 @@ func TestFailedRereadIsNotUnknownKey(t *testing.T) {
 	addKey(t, storage, "2026-03-17", "EdDSA")
 	storage.failing(syscall.EIO, "List")
 	for range 3 {
-		if _, err := r.Key(t.Context(), "2026-03-17"); !errors.Is(err, syscall.EIO) || errors.Is(err, verifier.ErrUnknownKey) {
+		if _, err := r.Key(t.Context(), "2026-03-17", ""); !errors.Is(err, syscall.EIO) || errors.Is(err, verifier.ErrUnknownKey) {
 			t.Errorf("error is %v", err)
 		}
 	}
@@ -148,7 +148,7 @@ func TestFailedRereadIsNotUnknownKey(t *testing.T) {
 	mustSign(t, r)
 	storage.before = nil
 	c.advance(rereadInterval)
-	if _, err := r.Key(t.Context(), "2026-03-17"); err != nil {
+	if _, err := r.Key(t.Context(), "2026-03-17", ""); err != nil {
 		t.Errorf("after the storage healed: %v", err)
 	}
 }
@@ -186,7 +186,7 @@ func TestF04HangingStorageHoldsUpNoRequest(t *testing.T) {
 		var callers sync.WaitGroup
 		for range 100 {
 			callers.Go(func() {
-				if _, err := r.Key(t.Context(), "2026-03-17"); err == nil || errors.Is(err, verifier.ErrUnknownKey) {
+				if _, err := r.Key(t.Context(), "2026-03-17", ""); err == nil || errors.Is(err, verifier.ErrUnknownKey) {
 					t.Errorf("error is %v", err)
 				}
 			})
@@ -197,7 +197,7 @@ func TestF04HangingStorageHoldsUpNoRequest(t *testing.T) {
 		}
 		for range 10 {
 			c.advance(rereadInterval)
-			if _, err := r.Key(t.Context(), "2026-03-17"); err == nil || errors.Is(err, verifier.ErrUnknownKey) {
+			if _, err := r.Key(t.Context(), "2026-03-17", ""); err == nil || errors.Is(err, verifier.ErrUnknownKey) {
 				t.Errorf("error is %v", err)
 			}
 		}
@@ -216,7 +216,7 @@ func TestF04HangingStorageHoldsUpNoRequest(t *testing.T) {
 			t.Errorf("%d goroutines are left", n)
 		}
 		c.advance(rereadInterval)
-		if _, err := r.Key(t.Context(), "2026-03-17"); err != nil {
+		if _, err := r.Key(t.Context(), "2026-03-17", ""); err != nil {
 			t.Errorf("after the storage healed: %v", err)
 		}
 	})
@@ -230,7 +230,7 @@ func TestF04SlowStorageHoldsUpNoRequestForLong(t *testing.T) {
 		storage.before = func(ctx context.Context, _ call) error { <-ctx.Done(); return ctx.Err() }
 		for range 2 {
 			start := time.Now()
-			if _, err := r.Key(t.Context(), "2026-03-17"); !errors.Is(err, context.DeadlineExceeded) {
+			if _, err := r.Key(t.Context(), "2026-03-17", ""); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("error is %v", err)
 			}
 			if waited := time.Since(start); waited != rereadTimeout {
@@ -253,7 +253,7 @@ func TestCallerWhoLeaves(t *testing.T) {
 		ctx, leave := context.WithCancel(t.Context())
 		left, stayed := make(chan error, 1), make(chan error, 1)
 		key := func(ctx context.Context, result chan<- error) {
-			_, err := r.Key(ctx, "2026-03-17")
+			_, err := r.Key(ctx, "2026-03-17", "")
 			result <- err
 		}
 		go key(ctx, left)

@@ -19,7 +19,7 @@ import (
 // follows its rotation.
 type keySet struct{ *jws.KeySet }
 
-func (s keySet) Key(_ context.Context, kid string) (*jws.Key, error) {
+func (s keySet) Key(_ context.Context, kid, _ string) (*jws.Key, error) {
 	if key, found := s.KeySet.Key(kid); found {
 		return key, nil
 	}

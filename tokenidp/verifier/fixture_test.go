@@ -42,7 +42,7 @@ func at(d time.Duration) int64 { return now.Add(d).Unix() }
 // keySet is a source of keys that never fails.
 type keySet map[string]*jws.Key
 
-func (s keySet) Key(_ context.Context, kid string) (*jws.Key, error) {
+func (s keySet) Key(_ context.Context, kid, _ string) (*jws.Key, error) {
 	if key, ok := s[kid]; ok {
 		return key, nil
 	}
@@ -52,7 +52,7 @@ func (s keySet) Key(_ context.Context, kid string) (*jws.Key, error) {
 // brokenKeys is one that always does.
 type brokenKeys struct{ err error }
 
-func (s brokenKeys) Key(context.Context, string) (*jws.Key, error) { return nil, s.err }
+func (s brokenKeys) Key(context.Context, string, string) (*jws.Key, error) { return nil, s.err }
 
 // Generating RSA keys takes longer than all the tests; they share these.
 var private = sync.OnceValue(func() (keys struct {

@@ -1,11 +1,13 @@
 package verifier
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
 // RFC 7515 section 4, RFC 7519 section 4: what nothing uses is ignored, as these
@@ -57,6 +59,39 @@ func TestUnreadClaims(t *testing.T) {
 	if got, err := v.Verify(t.Context(), bare(object{"azp": "a", "sub": "s", "jti": "1"})); err != nil || got.Subject != "s" || got.ID != "1" {
 		t.Errorf("%+v, %v", got, err)
 	}
+}
+
+// RFC 7517 section 4.5: a kid may stand for a key of each algorithm, and the token says
+// which. Its algorithm is one of the issuer's, and the key's own.
+func TestOneKidForSeveralAlgorithms(t *testing.T) {
+	keys := manyKeys{publicKey(t, "k", "ES256", private().ecA.Public()), publicKey(t, "k", "RS256", private().rsa.Public()), publicKey(t, "k", "PS256", private().rsa.Public())}
+	v := newTwins(t, clock, Options{URL: issuerA, Algorithms: []string{"ES256", "RS256"}, Keys: keys})
+	of := func(alg string, sign signer) string {
+		return compact(header(object{"alg": alg, "kid": "k"}), claims(nil), sign)
+	}
+	for _, token := range []string{of("ES256", byEC(private().ecA)), of("RS256", byRS256)} {
+		if _, err := v.Verify(t.Context(), token); err != nil {
+			t.Error(err)
+		}
+	}
+	for token, want := range map[string]Reason{
+		of("RS256", byEC(private().ecA)): BadSignature, of("RS256", byPS256): BadSignature, of("PS256", byPS256): WrongAlgorithm, of("EdDSA", byRS256): WrongAlgorithm,
+	} {
+		_, err := v.Verify(t.Context(), token)
+		wantRefusal(t, err, want, token)
+	}
+}
+
+// manyKeys have one kid, and an algorithm each.
+type manyKeys []*jws.Key
+
+func (k manyKeys) Key(_ context.Context, kid, algorithm string) (*jws.Key, error) {
+	for _, key := range k {
+		if key.ID == kid && key.Algorithm == algorithm {
+			return key, nil
+		}
+	}
+	return nil, ErrUnknownKey
 }
 
 // RFC 6749 section 3.3: one space separates, more say no more, and nothing else

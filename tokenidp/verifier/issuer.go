@@ -15,12 +15,14 @@ import (
 var ErrUnknownKey = errors.New("issuer has no such key")
 
 // KeySource finds keys of one issuer. The kid comes from an unverified token: it
-// is to be compared byte for byte, and is no path, URL or placeholder. The error is
+// is to be compared byte for byte, and is no path, URL or placeholder. So does the
+// algorithm, which only chooses among keys of that kid: the key may be of another one,
+// and is of no use then. The error is
 // [ErrUnknownKey] when there is no such key; any other one says that the keys are
 // out of reach. A key is the same pointer for as long as it is the same key: with
 // another one, tokens that were verified before are verified again.
 type KeySource interface {
-	Key(ctx context.Context, kid string) (*jws.Key, error)
+	Key(ctx context.Context, kid, algorithm string) (*jws.Key, error)
 }
 
 // Leeways for exp and nbf.
@@ -103,7 +105,7 @@ func (i *Issuer) verify(ctx context.Context, m *jws.Message) (*jws.Key, error) {
 	if err := i.accepts(m.Header); err != nil {
 		return nil, err
 	}
-	key, err := i.key(ctx, m.Header.KeyID)
+	key, err := i.key(ctx, m.Header.KeyID, m.Header.Algorithm)
 	switch {
 	case err != nil:
 		return nil, err
@@ -141,11 +143,13 @@ func isType(h jws.Header, want string) bool {
 }
 
 // key finds the key of that kid as it is now. It is never nil without an error.
-func (i *Issuer) key(ctx context.Context, kid string) (*jws.Key, error) {
-	key, err := i.options.Keys.Key(ctx, kid)
+func (i *Issuer) key(ctx context.Context, kid, algorithm string) (*jws.Key, error) {
+	key, err := i.options.Keys.Key(ctx, kid, algorithm)
 	switch {
-	case errors.Is(err, ErrUnknownKey), err == nil && key == nil:
-		return nil, Refuse(UnknownKey, fmt.Errorf("kid is %.64q", kid))
+	case err == nil && key == nil:
+		return nil, Refuse(UnknownKey, fmt.Errorf("kid is %.64q: %w", kid, ErrUnknownKey))
+	case errors.Is(err, ErrUnknownKey):
+		return nil, Refuse(UnknownKey, fmt.Errorf("kid is %.64q: %w", kid, err))
 	case err != nil:
 		return nil, Refuse(KeysUnavailable, err)
 	}

@@ -62,7 +62,7 @@ func (i *Issuer) recall(ctx context.Context, id tokenID, now func() time.Time) (
 	if known == nil {
 		return nil, nil
 	}
-	key, err := i.key(ctx, known.claims.KeyID)
+	key, err := i.key(ctx, known.claims.KeyID, known.key.Algorithm)
 	switch {
 	case err != nil:
 		i.cache.remove(known)

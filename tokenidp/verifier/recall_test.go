@@ -88,7 +88,7 @@ type changingKeys struct {
 	err error
 }
 
-func (k *changingKeys) Key(context.Context, string) (*jws.Key, error) { return k.key, k.err }
+func (k *changingKeys) Key(context.Context, string, string) (*jws.Key, error) { return k.key, k.err }
 
 // Oathkeeper CVE-2021-32701 and CVE-2026-33496: a token let in on one route, and
 // remembered, is no more than it was on the next.
@@ -260,4 +260,6 @@ func TestKeysChangeWhileTokensAreRecalled(t *testing.T) {
 // swappedKeys is another source of keys after every change.
 type swappedKeys struct{ atomic.Pointer[changingKeys] }
 
-func (k *swappedKeys) Key(context.Context, string) (*jws.Key, error) { return k.Load().key, nil }
+func (k *swappedKeys) Key(context.Context, string, string) (*jws.Key, error) {
+	return k.Load().key, nil
+}
