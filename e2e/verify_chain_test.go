@@ -1,10 +1,15 @@
 package e2e
 
 import (
+	"crypto/rsa"
+	"encoding/json"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // Several verifies in a row: each judges the token that the first one verified,
@@ -236,12 +241,28 @@ func TestScopesAndAudiencesOfARoute(t *testing.T) {
 	g.checkRefused(t, g.ask(t, "GET", "/stock/issued", "", bearer(token)), "/stock/issued", "wrong_audience", "")
 }
 
-// RFC 8725 section 3.8: two issuers of one server, both with a key of today's
-// kid, do not take each other's tokens.
+// privateJWK is the key under the kid k.
+func privateJWK(name string, key *rsa.PrivateKey) file {
+	content, err := json.Marshal(jose.JSONWebKey{Key: key, KeyID: "k", Algorithm: "RS256", Use: "sig"})
+	if err != nil {
+		panic(err)
+	}
+	return file{name, string(content)}
+}
+
+// RFC 8725 section 3.8: two issuers of one server, both with a key of the same kid, do
+// not take each other's tokens.
 func TestIssuersDoNotMix(t *testing.T) {
 	t.Parallel()
-	second := strings.Replace(shopOptions, "\t}\n}", "\t\tissuer https://localhost:5001/second {\n\t\t\tapplications applications.yaml\n\t\t}\n\t}\n}", 1)
-	g := startGuardedBy(t, second+`
+	options := strings.Replace(shopOptions, "\t\t}\n\t}\n}", `			signing_key file one.json
+		}
+		issuer https://localhost:5001/second {
+			applications applications.yaml
+			signing_key file two.json
+		}
+	}
+}`, 1)
+	g := startGuardedBy(t, options+`
 localhost:5001 {
 	tokenidp https://localhost:5001
 	tokenidp https://localhost:5001/second
@@ -262,11 +283,9 @@ localhost:5001 {
 		reverse_proxy localhost:5002
 	}
 }
-`)
-	one, two := newForger(t, g.caddy), newForgerOf(t, g.caddy, "https://localhost:5001/second")
-	if one.kid != two.kid || one.key.Equal(two.key) {
-		t.Fatalf("kids %s and %s are to be the same, the keys are not", one.kid, two.kid)
-	}
+`, privateJWK("one.json", attackerKey()), privateJWK("two.json", secondKey()))
+	one := &forger{t, g.url("https://localhost:5001"), "k", attackerKey(), time.Now()}
+	two := &forger{t, g.url("https://localhost:5001/second"), "k", secondKey(), time.Now()}
 	g.checkAllowed(t, g.ask(t, "GET", "/orders", "", bearer(one.good())))
 	g.checkAllowed(t, g.ask(t, "GET", "/both", "", bearer(one.good())))
 	g.checkAllowed(t, g.ask(t, "GET", "/both", "", bearer(two.good()), "X-Second: 1"))

@@ -62,17 +62,24 @@ func startGuarded(t *testing.T, site string) *guarded {
 	return startGuardedBy(t, shopOptions+"localhost:5001 {\n\ttokenidp\n"+site+"\n}\n")
 }
 
-func startGuardedBy(t *testing.T, caddyfile string) *guarded {
+func startGuardedBy(t *testing.T, caddyfile string, more ...file) *guarded {
 	t.Helper()
 	g := &guarded{api: new(api)}
 	p := newPorts(t)
 	server := &http.Server{Handler: g.api, ReadHeaderTimeout: patience}
 	go server.Serve(listen(t, p.free["5002"]))
 	t.Cleanup(func() { server.Close() })
-	g.caddy = start(t, caddyfile, options{ports: p, files: map[string]string{"applications.yaml": shopApplications}})
+	files := map[string]string{"applications.yaml": shopApplications}
+	for _, f := range more {
+		files[f.name] = f.content
+	}
+	g.caddy = start(t, caddyfile, options{ports: p, files: files})
 	g.http = g.client()
 	return g
 }
+
+// file stands beside the Caddyfile.
+type file struct{ name, content string }
 
 func listen(t *testing.T, port string) net.Listener {
 	t.Helper()

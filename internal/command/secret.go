@@ -2,10 +2,12 @@ package command
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"os"
 	"os/signal"
 	"time"
@@ -41,7 +43,7 @@ guessed; one made by this command cannot be.`,
 		},
 	}
 	cmd.Flags().Bool("hash", false, "Hash a secret read from the terminal or standard input")
-	cmd.Flags().String("id", "", "The id of the secret, for logs and lists (default: today's date)")
+	cmd.Flags().String("id", "", "The id of the secret, for logs and lists (default: today's date and random digits)")
 	cmd.Flags().String("expires", "", "The last day on which the secret is valid, as 2027-06-30 (default: in one year)")
 	cmd.Flags().Bool("json", false, "Print JSON")
 	cmd.RunE = caddycmd.WrapCommandFuncForCobra(cmdSecret)
@@ -84,7 +86,13 @@ func cmdSecret(fl caddycmd.Flags) (int, error) {
 func (d *declaration) complete(now time.Time) error {
 	today := now.Format(time.DateOnly)
 	if d.ID == "" {
-		d.ID = today
+		// A secret that replaces one of the same day is another one, in logs and in
+		// what is known of its use.
+		number, err := rand.Int(rand.Reader, big.NewInt(900_000))
+		if err != nil {
+			return fmt.Errorf("drawing an id: %w", err)
+		}
+		d.ID = fmt.Sprintf("%s.%d", today, 100_000+number.Int64())
 	}
 	if err := application.CheckSecretID(d.ID); err != nil {
 		return fmt.Errorf("--id %w", err)

@@ -157,7 +157,7 @@ func (r *Ring) makeFirst(ctx context.Context, found *listing) error {
 			strings.Join(lines(found.unreadable), "; "))
 	}
 	now := r.now()
-	k, err := r.generate(firstKeyID(now), r.algorithm, now, now)
+	k, err := r.generate(found, r.algorithm, now, now)
 	if err != nil {
 		return err
 	}
@@ -177,11 +177,7 @@ func (r *Ring) makeFirst(ctx context.Context, found *listing) error {
 // kept in memory from then on, even where the storage is slow to show it, so
 // that it is not made again.
 func (r *Ring) makeSuccessor(ctx context.Context, found *listing, algorithm string, now, signsFrom time.Time) (*Key, error) {
-	id, err := successorID(now, found.taken)
-	if err != nil {
-		return nil, err
-	}
-	k, err := r.generate(id, algorithm, now, signsFrom)
+	k, err := r.generate(found, algorithm, now, signsFrom)
 	if err != nil {
 		return nil, err
 	}
@@ -191,8 +187,12 @@ func (r *Ring) makeSuccessor(ctx context.Context, found *listing, algorithm stri
 	return k, nil
 }
 
-// generate makes a key as it will be stored.
-func (r *Ring) generate(id keyID, algorithm string, now, signsFrom time.Time) (*Key, error) {
+// generate makes a key as it will be stored, under a kid that is not taken.
+func (r *Ring) generate(found *listing, algorithm string, now, signsFrom time.Time) (*Key, error) {
+	id, err := newKeyID(now, found.taken)
+	if err != nil {
+		return nil, err
+	}
 	k, err := generate(id.String(), algorithm, now, signsFrom)
 	if err != nil {
 		return nil, err

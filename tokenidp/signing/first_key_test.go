@@ -5,8 +5,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"testing"
 	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
@@ -37,12 +40,56 @@ func mustSign(t *testing.T, r *Ring) string {
 	return token
 }
 
+// madeToday is what the kid of a key that is made at testTime looks like.
+var madeToday = regexp.MustCompile(`^2026-03-16\.[1-9][0-9]{5}$`)
+
+// RFC 7515 section 4.1.4: caches go by the kid alone. A storage that is lost and made
+// anew on one day gives no old name to a new key. Three in a row do not draw the same
+// six digits.
+func TestLostStorageRepeatsNoKid(t *testing.T) {
+	names := make(map[string]bool)
+	for range 3 {
+		k := mustEnsure(t, NewRing(newStorage(t), testIssuer, "EdDSA", newClock(testTime).now, zap.NewNop()))
+		if !madeToday.MatchString(k.ID) {
+			t.Errorf("the first key is %s", k.ID)
+		}
+		names[k.ID] = true
+	}
+	if len(names) == 1 {
+		t.Errorf("all three are %v", names)
+	}
+}
+
+// Releases before named the first key by the day alone: it signs on, is published
+// under its name, and its successor takes over as usual.
+func TestKeyOfTheBareDayStaysValid(t *testing.T) {
+	storage := newStorage(t)
+	old := testKey(t, "2026-03-16", "EdDSA")
+	writeFile(t, storage, entryName(old), encoded(t, old))
+	c := newClock(testTime)
+	r := NewRing(storage, testIssuer, "EdDSA", c.now, zap.NewNop())
+	if k := mustEnsure(t, r); k.ID != "2026-03-16" || !slices.Equal(published(t, r), []string{"2026-03-16"}) {
+		t.Fatalf("active %s, published %q", k.ID, published(t, r))
+	}
+	token := mustSign(t, r)
+	c.advance(time.Second)
+	plan, err := r.Rotate(t.Context(), true)
+	if err != nil || !madeToday.MatchString(plan.KeyID) || r.Active().ID != plan.KeyID {
+		t.Errorf("%+v, %v; active %s", plan, err, r.Active().ID)
+	}
+	another := newTestRing(storage)
+	mustLoad(t, another)
+	if err := verifyAt(t, another, token); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestFirstStartMakesOneKey(t *testing.T) {
 	storage := newStorage(t)
 	r, logs := observedRing(storage, DefaultAlgorithm)
 	k := mustEnsure(t, r)
 
-	if k.Algorithm != "RS256" || k.ID != "2026-03-16" || !k.CreatedAt.Equal(testTime) {
+	if k.Algorithm != "RS256" || !madeToday.MatchString(k.ID) || !k.CreatedAt.Equal(testTime) {
 		t.Errorf("made %s %s at %s", k.Algorithm, k.ID, k.CreatedAt)
 	}
 	public, ok := k.Public().Public.(*rsa.PublicKey)
@@ -50,10 +97,10 @@ func TestFirstStartMakesOneKey(t *testing.T) {
 		t.Errorf("key is %T of %d bits", k.Public().Public, public.N.BitLen())
 	}
 	names := files(t, storage)
-	if len(names) != 1 || names[0] != "2026-03-16."+k.Public().Thumbprint()+".json" {
+	if len(names) != 1 || names[0] != k.ID+"."+k.Public().Thumbprint()+".json" {
 		t.Fatalf("the storage holds %q", names)
 	}
-	if !regexp.MustCompile(`^2026-03-16\.[A-Za-z0-9_-]{43}\.json$`).MatchString(names[0]) {
+	if !regexp.MustCompile(`^2026-03-16\.[0-9]{6}\.[A-Za-z0-9_-]{43}\.json$`).MatchString(names[0]) {
 		t.Errorf("entry name %q", names[0])
 	}
 	info, err := os.Stat(filepath.Join(folderOf(storage), names[0]))
@@ -99,7 +146,7 @@ func TestKeyIDIsTheDayInUTC(t *testing.T) {
 	} {
 		r := newTestRing(newStorage(t))
 		r.now = func() time.Time { return testTime.In(zone) }
-		if k := mustEnsure(t, r); k.ID != "2026-03-16" {
+		if k := mustEnsure(t, r); !madeToday.MatchString(k.ID) {
 			t.Errorf("%s: kid is %s", zone, k.ID)
 		}
 	}

@@ -43,7 +43,7 @@ func TestEveryAlgorithmSignsAndIsReadBack(t *testing.T) {
 			if m.Payload != claims || k.Algorithm != algorithm {
 				t.Errorf("payload %s, key for %s", m.Payload, k.Algorithm)
 			}
-			want := map[string]any{"alg": algorithm, "kid": "2026-03-16", "typ": "at+jwt"}
+			want := map[string]any{"alg": algorithm, "kid": r.Active().ID, "typ": "at+jwt"}
 			if got := header(t, token); len(got) != 3 || got["alg"] != want["alg"] || got["kid"] != want["kid"] || got["typ"] != want["typ"] {
 				t.Errorf("header is %v, want %v", got, want)
 			}
@@ -118,12 +118,12 @@ func TestParseKeyID(t *testing.T) {
 	}
 }
 
-// TestSuccessorID: of the UTC day, never the day alone, and drawn anew where it
+// TestNewKeyID: of the UTC day, never the day alone, and drawn anew where it
 // is taken.
-func TestSuccessorID(t *testing.T) {
+func TestNewKeyID(t *testing.T) {
 	var taken []keyID
 	for range 200 {
-		id, err := successorID(testTime.In(time.FixedZone("", 3600)), taken)
+		id, err := newKeyID(testTime.In(time.FixedZone("", 3600)), taken)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// keyID is a `kid` taken apart: a UTC day, and a number that is 1 where the kid
-// is the day alone. Keys from outside have kids of any form; for their entries,
-// the day is outsideDay.
+// keyID is a `kid` taken apart: a UTC day, and a number. The number is 1 where the kid
+// is the day alone, as releases before named the first key. Keys from outside have
+// kids of any form; for their entries, the day is outsideDay.
 type keyID struct {
 	day string
 	n   int
@@ -63,23 +63,18 @@ func (id keyID) compare(other keyID) int {
 	return id.n - other.n
 }
 
-// firstKeyID names an issuer's first key: the day alone.
-func firstKeyID(now time.Time) keyID {
-	return keyID{day: now.UTC().Format(time.DateOnly), n: 1}
-}
-
-// successorID draws the number of a successor at random: two nodes that make one
-// at the same moment, where the storage's lock failed or its listing lags, do
-// not pick the same id, and each key verifies what it signed; nor does a key get
-// the id of one that was deleted.
-func successorID(now time.Time, taken []keyID) (keyID, error) {
+// newKeyID names a key by its day, and draws the number at random: caches of
+// verifiers everywhere go by the kid, so that none is used twice. A storage that is lost
+// and made anew on the same day gives no old name to a new key. Nor do two nodes that
+// make a key at the same moment, where the storage's lock failed or its listing lags:
+// each key verifies what it signed.
+func newKeyID(now time.Time, taken []keyID) (keyID, error) {
 	for {
 		n, err := drawn()
 		if err != nil {
 			return keyID{}, err
 		}
-		id := firstKeyID(now)
-		id.n = n
+		id := keyID{day: now.UTC().Format(time.DateOnly), n: n}
 		if !slices.Contains(taken, id) {
 			return id, nil
 		}

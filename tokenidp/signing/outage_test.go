@@ -157,7 +157,7 @@ func TestF23WrittenButNotListed(t *testing.T) {
 	storage.listed = func([]string, error) ([]string, error) { return nil, nil }
 	r := newTestRing(storage)
 	err := r.Ensure(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "2026-03-16 was written, but is not found on reading back") {
+	if err == nil || !strings.Contains(err.Error(), "the key 2026-03-16.") || !strings.Contains(err.Error(), " was written, but is not found on reading back") {
 		t.Errorf("Ensure: %v", err)
 	}
 	if r.Active() != nil {
