@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // A secret gets into no log, wherever a caller puts it.
@@ -14,7 +14,7 @@ func TestMisplacedSecretsAreNotLogged(t *testing.T) {
 	t.Parallel()
 	c := startShop(t, "")
 	const chosen = "correct-horse-battery-staple"
-	secret := application.GenerateSecret()
+	secret := secret.Generate()
 	token := c.token("reader", "orders.read")
 	ask := func(id, password string, form url.Values) {
 		t.Helper()

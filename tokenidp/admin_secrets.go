@@ -10,6 +10,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 func (a *adminAPI) serveSecrets(w http.ResponseWriter, r *http.Request) error {
@@ -64,7 +65,7 @@ func (iss *Issuer) reportSecrets(unusedFor time.Duration, now time.Time) adminap
 }
 
 // needed says why a secret must stay, or "". What is not known counts as a use.
-func (iss *Issuer) needed(a *application.Application, s *application.Secret, use lastuse.Use, unusedFor time.Duration, now time.Time) string {
+func (iss *Issuer) needed(a *application.Application, s *secret.Secret, use lastuse.Use, unusedFor time.Duration, now time.Time) string {
 	if !a.Active {
 		return "" // it authenticates nobody
 	}
@@ -73,7 +74,7 @@ func (iss *Issuer) needed(a *application.Application, s *application.Secret, use
 	}
 	synced := iss.lastUse.SyncedAt()
 	switch {
-	case s.ValidityAt(now) == application.Expired:
+	case s.ValidityAt(now) == secret.Expired:
 		return ""
 	case synced.IsZero() || now.Sub(synced) > syncedWithin:
 		return "what other nodes saw is not known; see the log"
@@ -88,9 +89,9 @@ func (iss *Issuer) needed(a *application.Application, s *application.Secret, use
 }
 
 // hasAnother tells whether the Application can do without the secret.
-func hasAnother(a *application.Application, but *application.Secret, now time.Time) bool {
+func hasAnother(a *application.Application, but *secret.Secret, now time.Time) bool {
 	for _, s := range a.Secrets {
-		if s != but && s.ValidityAt(now) != application.Expired {
+		if s != but && s.ValidityAt(now) != secret.Expired {
 			return true
 		}
 	}

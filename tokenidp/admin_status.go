@@ -6,6 +6,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 )
@@ -65,7 +66,7 @@ func (iss *Issuer) status(now time.Time) adminapi.IssuerStatus {
 
 // countSecrets are the secrets of active Applications by validity.
 func countSecrets(set *application.Set, now time.Time) map[string]int {
-	count := map[string]int{string(application.Valid): 0, string(application.Expiring): 0, string(application.Expired): 0}
+	count := map[string]int{string(secret.Valid): 0, string(secret.Expiring): 0, string(secret.Expired): 0}
 	for s := range set.Secrets() {
 		if s.Application.Active {
 			count[string(s.ValidityAt(now))]++

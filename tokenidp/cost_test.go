@@ -22,7 +22,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	_ "github.com/caddyserver/caddy/v2/modules/filestorage" // for the keys
 
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // costConfig has a server for each case, so that none is measured behind the matchers
@@ -74,8 +74,8 @@ type costs struct {
 func newCosts(t testing.TB) *costs {
 	t.Helper()
 	dir := t.TempDir()
-	s := &costs{t: t, secret: application.GenerateSecret()}
-	hash, err := application.HashGenerated(s.secret)
+	s := &costs{t: t, secret: secret.Generate()}
+	hash, err := secret.HashGenerated(s.secret)
 	s.check(err)
 	s.check(os.WriteFile(filepath.Join(dir, "applications.yaml"), fmt.Appendf(nil, costApplications, hash), 0o600))
 	var issuers, servers []string

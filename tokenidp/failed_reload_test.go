@@ -14,7 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/certmagic"
 
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 )
 
@@ -81,7 +81,7 @@ func TestF19ReloadThatFailsToStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	hash, err := application.HashGenerated(application.GenerateSecret())
+	hash, err := secret.HashGenerated(secret.Generate())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
 
@@ -99,7 +100,7 @@ func (iss *Issuer) tellExpiring() {
 	now := time.Now()
 	var names []string
 	for s := range iss.applications.Load().Secrets() {
-		if s.Application.Active && s.ValidityAt(now) == application.Expiring {
+		if s.Application.Active && s.ValidityAt(now) == secret.Expiring {
 			names = append(names, fmt.Sprintf("%s secret %s expires %s", s.Application.ClientID, s.ID, s.Expires.UTC().Format(time.RFC3339)))
 		}
 	}

@@ -22,7 +22,7 @@ import (
 
 	"github.com/caddyserver/certmagic"
 
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
@@ -115,10 +115,10 @@ func start(b *testing.B) *server {
 		s.config += fmt.Sprintf("\nhttp://%s {\n %s\n respond ok\n}\n", s.routes[name], handlers)
 	}
 	s.config = strings.NewReplacer("SITE", s.site, "ADMIN", s.admin).Replace(s.config)
-	s.secrets["generated"], s.secrets["chosen"] = application.GenerateSecret(), "a secret that an operator chose"
-	generated, err := application.HashGenerated(s.secrets["generated"])
+	s.secrets["generated"], s.secrets["chosen"] = secret.Generate(), "a secret that an operator chose"
+	generated, err := secret.HashGenerated(s.secrets["generated"])
 	check(b, err)
-	chosen, err := application.HashChosen(s.secrets["chosen"])
+	chosen, err := secret.HashChosen(s.secrets["chosen"])
 	check(b, err)
 	files := map[string][]byte{"Caddyfile": []byte(s.config), "applications.yaml": fmt.Appendf(nil, applications, generated, chosen)}
 	for algorithm := range keys {

@@ -8,12 +8,12 @@ import (
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // What the server would refuse is refused, and no file is left of it.
 func TestKeypairRefuses(t *testing.T) {
-	dir, secret := t.TempDir(), application.GenerateSecret()
+	dir, secret := t.TempDir(), secret.Generate()
 	there, link := filepath.Join(dir, "there.pem"), filepath.Join(dir, "link.pem")
 	if err := os.WriteFile(there, []byte("a key in use"), 0o600); err != nil {
 		t.Fatal(err)

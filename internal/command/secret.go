@@ -18,6 +18,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // secretCommand makes a client secret, or hashes one that exists.
@@ -68,8 +69,8 @@ func cmdSecret(fl caddycmd.Flags) (int, error) {
 	if fl.Bool("hash") {
 		d.Hash, err = hashFromInput()
 	} else {
-		d.Secret = application.GenerateSecret()
-		d.Hash, err = application.HashGenerated(d.Secret)
+		d.Secret = secret.Generate()
+		d.Hash, err = secret.HashGenerated(d.Secret)
 	}
 	if err != nil {
 		return caddy.ExitCodeFailedStartup, err
@@ -120,17 +121,17 @@ func (d declaration) print(w io.Writer) error {
 }
 
 func hashFromInput() (string, error) {
-	secret, err := readSecret()
+	plain, err := readSecret()
 	if err != nil {
 		return "", err
 	}
-	switch application.ClassifySecret(secret) {
-	case application.Generated:
-		return application.HashGenerated(secret)
-	case application.Mistyped:
+	switch secret.Classify(plain) {
+	case secret.Generated:
+		return secret.HashGenerated(plain)
+	case secret.Mistyped:
 		return "", errors.New("this looks like a secret made by `caddy tokenidp secret`, but its checksum is wrong; copy it again, whole")
 	default:
-		return application.HashChosen(secret)
+		return secret.HashChosen(plain)
 	}
 }
 

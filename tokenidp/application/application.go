@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // GrantClientCredentials is the only grant type an Application can be given
@@ -42,7 +43,7 @@ type Application struct {
 	TokenEndpointAuthMethod string
 	// Secrets holds at least one entry if the Application is active and authenticates
 	// by secret, and else none.
-	Secrets []*Secret
+	Secrets secret.List
 	// Certificate is the name in its certificate by which it authenticates with
 	// AuthMethodTLS, and else nil.
 	Certificate *CertificateName
@@ -103,16 +104,4 @@ func (a *Application) BySecret() bool {
 // AllowsGrant reports whether the Application may use the grant type.
 func (a *Application) AllowsGrant(grantType string) bool {
 	return slices.Contains(a.GrantTypes, grantType)
-}
-
-// slowCost is how long all slow hashes of the Application take together, which
-// is what a wrong secret costs until the right ones are remembered.
-func (a *Application) slowCost() time.Duration {
-	var sum time.Duration
-	for _, s := range a.Secrets {
-		if s.slow != nil {
-			sum += s.slow.cost()
-		}
-	}
-	return sum
 }

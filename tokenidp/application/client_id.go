@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // CheckClientID refuses what cannot be a client_id. The error never quotes it, and
@@ -14,7 +15,7 @@ func CheckClientID(id string) error {
 	switch {
 	case len(id) == 0 || len(id) > longestName || !ascii.Visible(id):
 		return fmt.Errorf("must be 1 to %d visible ASCII characters without spaces", longestName)
-	case ClassifySecret(id) == Generated:
+	case secret.Classify(id) == secret.Generated:
 		return errors.New("is a secret; a client_id appears in logs and tokens")
 	case strings.Contains(id, ":"):
 		return errors.New("must have no colon: it ends the user name in Basic authentication, and curl -u does not encode it")

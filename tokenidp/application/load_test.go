@@ -8,7 +8,24 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
+
+const (
+	generated = "tidp_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh83zflnA"
+	bcryptPHP = "$2y$10$92IXUNpkjO0rOQ5byMi.Ye4oKoEa3Ro9llC/.og/at2.uheWG/igi"
+)
+
+var noon = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+func wantFast(t *testing.T, a *Application, presented, id string, want secret.Match) {
+	t.Helper()
+	s, match := a.Secrets.CheckFast(presented, noon)
+	if match != want || (s != nil) != (want == secret.Matched) || s != nil && s.ID != id {
+		t.Errorf("CheckFast(%q) = %v, %v; want %q, %v", presented, s, match, id, want)
+	}
+}
 
 // write puts files, by their names, into a folder of their own.
 func write(t testing.TB, files map[string]string) (dir string) {
@@ -99,7 +116,7 @@ func TestScopesOfAnotherFile(t *testing.T) {
 }
 
 func TestExpand(t *testing.T) {
-	hash, _ := HashGenerated(generated)
+	hash, _ := secret.HashGenerated(generated)
 	const text = "resources: [{name: a-api, scopes: [{name: a.read, description: '{env.D}'}]}]\napplications:\n" +
 		"  - client_id: '{env.ID}'\n    client_name: '{env.N}'\n    scopes: [a.read]\n    secrets: [{id: '{env.S}', hash: '{env.H}'}]\n"
 	path := filepath.Join(write(t, map[string]string{"a.yaml": text}), "a.yaml")
@@ -124,7 +141,7 @@ func TestExpand(t *testing.T) {
 	if !ok {
 		t.Fatal("the client_id was expanded")
 	}
-	if _, match := a.CheckFast(generated, noon); match != Matched {
+	if _, match := a.Secrets.CheckFast(generated, noon); match != secret.Matched {
 		t.Errorf("match %v", match)
 	}
 	if _, err := expanded("", errors.New("H is not set")); err == nil || err.Error() != place+"cannot be expanded: H is not set" {

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // The files are read node by node, because decoding into a struct guesses: 0123
@@ -57,7 +59,7 @@ func (l *loader) mapping(n *yaml.Node, what string, knownFields ...string) *mapp
 		case slices.Contains(storedAsHash, name):
 			m.fields[name] = nil
 			m.fail(key, "field %q is not accepted, since only hashes are stored: make a secret with `%s`, or hash yours with `%s`, and write the result as `hash`",
-				name, generateCommand, hashCommand)
+				name, secret.GenerateCommand, secret.HashCommand)
 		default:
 			m.fail(key, "unknown field %s; %s", quoted(name), knownField(name, knownFields))
 		}
@@ -255,7 +257,7 @@ func (m *mapping) say(format string, args ...any) string {
 func nameOf(kind string, n *yaml.Node, field string, index int) string {
 	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
-		if key.Value == field && value.Kind == yaml.ScalarNode && value.ShortTag() == "!!str" && ClassifySecret(value.Value) != Generated {
+		if key.Value == field && value.Kind == yaml.ScalarNode && value.ShortTag() == "!!str" && secret.Classify(value.Value) != secret.Generated {
 			return kind + " " + quoted(value.Value)
 		}
 	}

@@ -72,7 +72,7 @@ func (l *loader) application(n *yaml.Node, index int) {
 		l.scopeless = append(l.scopeless, a)
 	}
 	l.applications = append(l.applications, a)
-	l.hashingTime = max(l.hashingTime, 2*a.slowCost())
+	l.hashingTime = max(l.hashingTime, 2*a.Secrets.HashingTime())
 }
 
 // clientID returns no place for one that cannot be used, and no text for one

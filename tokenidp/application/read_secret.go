@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
 
@@ -35,7 +34,7 @@ func (l *loader) secrets(m *mapping, a *Application) {
 			fields.fail(n, "id is already that of the secret in line %d", line)
 		}
 		ids[s.ID] = n.Line
-		if s.expired(l.now) {
+		if s.ExpiredAt(l.now) {
 			expired++
 			fields.warn(n, "it expired on %s; remove it", s.Expires.Add(-time.Nanosecond).UTC().Format(time.DateOnly))
 		}
@@ -48,7 +47,7 @@ func (l *loader) secrets(m *mapping, a *Application) {
 	case expired == len(nodes) && expired > 0:
 		m.warn(m.node, "all its secrets have expired; it cannot authenticate")
 	}
-	if 2*a.slowCost() > mostHashingTime {
+	if 2*a.Secrets.HashingTime() > mostHashingTime {
 		m.warn(m.node, "its hashes are so slow together that a failed authentication can be told by its time from that of an unknown client_id; remove some")
 	}
 }
@@ -58,8 +57,8 @@ func (l *loader) secrets(m *mapping, a *Application) {
 //	id: <text for logs>
 //	hash: <see parseHash>      # or: file: <path, from the folder of this file>
 //	expires: 2027-06-30        # optional: the end of that day in UTC, or an instant of RFC 3339
-func (l *loader) secret(m *mapping, a *Application) *Secret {
-	s := &Secret{line: m.node.Line}
+func (l *loader) secret(m *mapping, a *Application) *secret.Secret {
+	s := &secret.Secret{Line: m.node.Line}
 	var at *yaml.Node
 	if s.ID, at = m.required("id"); at != nil {
 		if err := CheckSecretID(s.ID); err != nil {
@@ -76,7 +75,7 @@ func (l *loader) secret(m *mapping, a *Application) *Secret {
 	case m.has("file"):
 		l.mountedSecret(m, a, s)
 	case !slices.ContainsFunc(storedAsHash, m.has): // reported with the field
-		m.fail(m.node, "has neither hash nor file; `%s` makes a secret with its hash", generateCommand)
+		m.fail(m.node, "has neither hash nor file; `%s` makes a secret with its hash", secret.GenerateCommand)
 	}
 	return s
 }
@@ -84,7 +83,7 @@ func (l *loader) secret(m *mapping, a *Application) *Secret {
 // CheckSecretID refuses an id that does not fit into a log line, or is a secret.
 func CheckSecretID(id string) error {
 	switch {
-	case ClassifySecret(id) == Generated:
+	case secret.Classify(id) == secret.Generated:
 		return errors.New("is a secret; an id appears in logs")
 	case !isLabel(id, longestSecretID):
 		return fmt.Errorf("must be 1 to %d printable characters", longestSecretID)
@@ -92,7 +91,7 @@ func CheckSecretID(id string) error {
 	return nil
 }
 
-func (l *loader) hash(m *mapping, s *Secret) {
+func (l *loader) hash(m *mapping, s *secret.Secret) {
 	encoded, at := m.text("hash")
 	if at == nil {
 		return
@@ -105,21 +104,18 @@ func (l *loader) hash(m *mapping, s *Secret) {
 		}
 		encoded = withoutNewline(expanded)
 	}
-	var err error
-	if s.digest, s.slow, err = parseHash(encoded); err != nil {
+	if err := s.SetHash(encoded); err != nil {
 		m.failField(at, "hash", "is not usable: %v", err)
-		return
 	}
-	s.stored = secret.NewTag([]byte(encoded))
 }
 
 // mountedSecret reads a secret that is a file of its own. Only its tag stays in memory.
-func (l *loader) mountedSecret(m *mapping, a *Application, s *Secret) {
+func (l *loader) mountedSecret(m *mapping, a *Application, s *secret.Secret) {
 	path, at := m.text("file")
 	if at == nil {
 		return
 	}
-	if path == "" || isContent(path) || ClassifySecret(path) == Generated {
+	if path == "" || isContent(path) || secret.Classify(path) == secret.Generated {
 		m.failField(at, "file", "must be the path of a file with the secret, not the secret")
 		return
 	}
@@ -135,30 +131,13 @@ func (l *loader) mountedSecret(m *mapping, a *Application, s *Secret) {
 		fail(at, "file %s %v", path, err)
 		return
 	}
-	mounted := withoutNewline(string(data))
-	if err := checkMounted(mounted); err != nil {
+	if err := s.SetPlain(withoutNewline(string(data))); err != nil {
 		fail(at, "file %s: %v", path, err)
 		return
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
 		m.warn(at, "file %s is open to others than its owner (mode %04o); chmod 600 it", path, mode)
 	}
-	s.remember(mounted)
-	s.stored = *s.remembered.Load()
-}
-
-func checkMounted(secret string) error {
-	switch {
-	case secret == "":
-		return errors.New("the secret is empty")
-	case strings.ContainsRune(secret, 0):
-		return errors.New("the secret has a NUL in it")
-	case !utf8.ValidString(secret):
-		return errors.New("the secret is not valid UTF-8")
-	case ClassifySecret(secret) == Mistyped:
-		return errMistyped
-	}
-	return nil
 }
 
 // withoutNewline removes the one line break with which editors end a file.

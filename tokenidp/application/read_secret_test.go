@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 const mountedFile = "resources: [{name: a-api, scopes: [{name: a.read}]}]\napplications:\n" +
@@ -42,8 +44,8 @@ func TestMountedSecret(t *testing.T) {
 				return
 			}
 			a, _ := set.Application("x")
-			wantFast(t, a, row.secret, "m", Matched)
-			wantFast(t, a, row.secret+"x", "", NoMatch)
+			wantFast(t, a, row.secret, "m", secret.Matched)
+			wantFast(t, a, row.secret+"x", "", secret.NoMatch)
 		})
 	}
 }
@@ -70,7 +72,7 @@ func TestMountedSecretByAbsolutePath(t *testing.T) {
 	elsewhere := filepath.Join(write(t, map[string]string{"x": generated}), "x")
 	set := mustLoad(t, strings.Replace(mountedFile, "secrets/x", "'"+elsewhere+"'", 1))
 	a, _ := set.Application("x")
-	wantFast(t, a, generated, "m", Matched)
+	wantFast(t, a, generated, "m", secret.Matched)
 }
 
 func TestSecretFileMode(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // RemoveSecret returns the text of an applications file without one secret of
@@ -75,7 +77,7 @@ func understand(text []byte) (*understood, error) {
 	return &understood{root, l.applications}, nil
 }
 
-const someHash = sha256Prefix + "0000000000000000000000000000000000000000000000000000000000000000"
+const someHash = "$sha256$" + "0000000000000000000000000000000000000000000000000000000000000000"
 
 // entries is what document does with the content of a file.
 func (l *loader) entries(root *yaml.Node) {
@@ -96,18 +98,18 @@ func withoutFiles(root *yaml.Node) {
 	for _, applications := range values(root, "applications") {
 		for _, application := range applications.Content {
 			for _, secrets := range values(application, "secrets") {
-				for _, secret := range secrets.Content {
-					withoutFile(secret)
+				for _, s := range secrets.Content {
+					withoutFile(s)
 				}
 			}
 		}
 	}
 }
 
-func withoutFile(secret *yaml.Node) {
-	for i := 0; secret.Kind == yaml.MappingNode && i+1 < len(secret.Content); i += 2 {
-		key, value := secret.Content[i], secret.Content[i+1]
-		isPath := notPlain(value) == "" && isString(value) && value.Value != "" && ClassifySecret(value.Value) != Generated
+func withoutFile(n *yaml.Node) {
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		isPath := notPlain(value) == "" && isString(value) && value.Value != "" && secret.Classify(value.Value) != secret.Generated
 		if key.Value == "file" && isPath {
 			key.Value, value.Value = "hash", someHash
 		}

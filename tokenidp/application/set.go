@@ -2,9 +2,12 @@ package application
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // Set is the union of all loaded files. It never changes, so any number of
@@ -94,6 +97,28 @@ func (s *Set) Files() []string {
 	return files
 }
 
+// PlacedSecret is a secret of a loaded Application, and where it stands.
+type PlacedSecret struct {
+	*secret.Secret
+	Application *Application
+	// File is the path under which the file was read; Line is the line in it.
+	File string
+}
+
+// Secrets returns those of all Applications, sorted by ClientID, and by their order
+// within an Application.
+func (s *Set) Secrets() iter.Seq[PlacedSecret] {
+	return func(yield func(PlacedSecret) bool) {
+		for _, a := range s.sorted() {
+			for _, s := range a.Secrets {
+				if !yield(PlacedSecret{s, a, a.at.file}) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // Documents returns what was read of each file, in the order in which they were.
 func (s *Set) Documents() []*Document { return slices.Clone(s.documents) }
 
@@ -138,14 +163,5 @@ func (a *Application) remember(earlier *Set) {
 	if before == nil || before == a {
 		return
 	}
-	for _, s := range a.Secrets {
-		if s.slow == nil {
-			continue
-		}
-		for _, known := range before.Secrets {
-			if t := known.remembered.Load(); t != nil && known.stored == s.stored {
-				s.remembered.CompareAndSwap(nil, t)
-			}
-		}
-	}
+	a.Secrets.Remember(before.Secrets)
 }

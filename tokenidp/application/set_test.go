@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 func TestAuthenticationFloor(t *testing.T) {
@@ -56,7 +58,7 @@ func TestSetCannotBeChangedThroughItsAnswers(t *testing.T) {
 // many has n Applications with a secret each, in no order.
 func many(t testing.TB, n int) *Set {
 	t.Helper()
-	hash, err := HashGenerated(generated)
+	hash, err := secret.HashGenerated(generated)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +96,7 @@ func BenchmarkAuthenticateAndGrant(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		a, _ := set.Application("client-05000")
-		if _, match := a.CheckFast(generated, noon); match != Matched {
+		if _, match := a.Secrets.CheckFast(generated, noon); match != secret.Matched {
 			b.Fatal(match)
 		}
 		if _, err := set.Grant(a, "a.read a.write", nil, time.Hour); err != nil {

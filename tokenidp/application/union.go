@@ -142,11 +142,11 @@ func (s *Set) warnOfShared(warnings []problems, applications int) {
 	for i, d := range s.documents {
 		for _, a := range d.applications {
 			for _, s := range a.Secrets {
-				if s.stored == (secret.Tag{}) {
+				if s.Stored() == (secret.Tag{}) {
 					continue
 				}
-				if other := owners.of(s.stored, a); other != "" {
-					warnings[i].add(position{d.file, s.line}, "%s: secret %s: application %q has the same secret; give each its own",
+				if other := owners.of(s.Stored(), a); other != "" {
+					warnings[i].add(position{d.file, s.Line}, "%s: secret %s: application %q has the same secret; give each its own",
 						a.what(), quoted(s.ID), other)
 				}
 			}

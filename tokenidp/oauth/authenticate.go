@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // Authenticator authenticates clients against a set of Applications. Whatever
@@ -48,7 +49,7 @@ type Client struct {
 	Application *application.Application
 	Method      Method
 	// Secret is the one it used, nil if it used none.
-	Secret *application.Secret
+	Secret *secret.Secret
 	// KeyID is the kid of the key that signed its assertion, or else the thumbprint
 	// (RFC 7638); empty if none did.
 	KeyID string

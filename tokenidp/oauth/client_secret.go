@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // hashingWait bounds how long a request waits for its turn to hash.
@@ -16,14 +17,14 @@ const hashingWait = 2 * time.Second
 // reason why there is none.
 func (a *Authenticator) bySecret(ctx context.Context, set *application.Set, app *application.Application, reason Reason, c Credentials, attempt *attempt) (*Client, *Error) {
 	if app != nil {
-		if secret, match := app.CheckFast(c.Secret, a.now()); match == application.Matched {
-			return a.accept(&Client{Application: app, Method: c.Method, Secret: secret}, attempt)
+		if matched, match := app.Secrets.CheckFast(c.Secret, a.now()); match == secret.Matched {
+			return a.accept(&Client{Application: app, Method: c.Method, Secret: matched}, attempt)
 		}
 	}
 	switch {
 	case c.Secret == "":
 		return a.refuse(firstReason(reason, ReasonNoCredentials), attempt)
-	case application.ClassifySecret(c.Secret) == application.Mistyped:
+	case secret.Classify(c.Secret) == secret.Mistyped:
 		return a.refuse(firstReason(reason, ReasonMistypedSecret), attempt)
 	}
 	release, ok := a.turn(ctx)
@@ -38,12 +39,12 @@ func (a *Authenticator) bySecret(ctx context.Context, set *application.Set, app 
 		return nil, tooManyFailures(wait)
 	}
 	if app != nil {
-		secret, ok := app.CheckSlow(c.Secret, start)
+		matched, ok := app.Secrets.CheckSlow(c.Secret, start)
 		if ok {
-			return a.accept(&Client{Application: app, Method: c.Method, Secret: secret}, attempt)
+			return a.accept(&Client{Application: app, Method: c.Method, Secret: matched}, attempt)
 		}
 		reason = ReasonWrongSecret
-		if _, expired := app.ExpiredMatch(c.Secret, start); expired {
+		if _, expired := app.Secrets.ExpiredMatch(c.Secret, start); expired {
 			reason = ReasonExpiredSecret
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 const (
@@ -32,10 +33,10 @@ const (
 )
 
 var (
-	expired       = sync.OnceValue(application.GenerateSecret)
-	chosenHash    = sync.OnceValue(func() string { return must(application.HashChosen(chosen)) })
-	generatedHash = sync.OnceValue(func() string { return must(application.HashGenerated(generated)) })
-	expiredHash   = sync.OnceValue(func() string { return must(application.HashGenerated(expired())) })
+	expired       = sync.OnceValue(secret.Generate)
+	chosenHash    = sync.OnceValue(func() string { return must(secret.HashChosen(chosen)) })
+	generatedHash = sync.OnceValue(func() string { return must(secret.HashGenerated(generated)) })
+	expiredHash   = sync.OnceValue(func() string { return must(secret.HashGenerated(expired())) })
 )
 
 func must[T any](value T, err error) T {

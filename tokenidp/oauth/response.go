@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // WriteToken answers with a token (RFC 6749 section 5.1), or with the same in
@@ -44,8 +44,8 @@ const SecretExpiryHeader = "Client-Secret-Expires-At"
 
 // TellExpiry sets the header if the secret expires soon, so that whoever owns the
 // client learns it before the outage.
-func TellExpiry(w http.ResponseWriter, s *application.Secret, now time.Time) {
-	if s.ValidityAt(now) == application.Expiring {
+func TellExpiry(w http.ResponseWriter, s *secret.Secret, now time.Time) {
+	if s.ValidityAt(now) == secret.Expiring {
 		w.Header().Set(SecretExpiryHeader, s.Expires.UTC().Format(http.TimeFormat))
 	}
 }

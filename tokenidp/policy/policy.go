@@ -13,6 +13,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -76,7 +77,7 @@ func (i Issuer) Access(a *application.Application, r *verifier.Requirement, now 
 
 // getsNoToken tells why the issuer would give it none, whatever it asks for.
 func getsNoToken(a *application.Application, now time.Time) (Access, bool) {
-	valid := func(s *application.Secret) bool { return s.ValidityAt(now) != application.Expired }
+	valid := func(s *secret.Secret) bool { return s.ValidityAt(now) != secret.Expired }
 	switch {
 	case !a.Active:
 		return Access{Reason: string(oauth.ReasonInactiveClient), Cause: "it is deactivated"}, true

@@ -14,6 +14,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -31,7 +32,7 @@ applications:
 
 func issuer(t *testing.T, applications string) Issuer {
 	t.Helper()
-	hash, err := application.HashGenerated(application.GenerateSecret())
+	hash, err := secret.HashGenerated(secret.Generate())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,3 @@
-// Package secret holds what is known of the secrets by which clients
-// authenticate.
 package secret
 
 import (

@@ -13,6 +13,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jwks"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // mostChanges is in lines: a log is no place for a hundred thousand of them.
@@ -244,18 +245,18 @@ func (c *changeLog) difference(a, b []string, what string) {
 	}
 }
 
-func (c *changeLog) secrets(what string, was, is []*application.Secret) {
+func (c *changeLog) secrets(what string, was, is secret.List) {
 	for _, s := range is {
-		secret := fmt.Sprintf("%s secret %q", what, s.ID)
+		item := fmt.Sprintf("%s secret %q", what, s.ID)
 		before := withID(was, s.ID)
 		if before == nil {
-			c.add("%s added, expires %s", secret, expiry(s))
+			c.add("%s added, expires %s", item, expiry(s))
 			continue
 		}
-		if !before.Same(s) {
-			c.add("%s replaced", secret)
+		if before.Stored() != s.Stored() {
+			c.add("%s replaced", item)
 		}
-		c.instead(secret, "expires", expiry(before), expiry(s))
+		c.instead(item, "expires", expiry(before), expiry(s))
 	}
 	for _, s := range was {
 		if withID(is, s.ID) == nil {
@@ -264,15 +265,15 @@ func (c *changeLog) secrets(what string, was, is []*application.Secret) {
 	}
 }
 
-func withID(secrets []*application.Secret, id string) *application.Secret {
-	if i := slices.IndexFunc(secrets, func(s *application.Secret) bool { return s.ID == id }); i >= 0 {
+func withID(secrets secret.List, id string) *secret.Secret {
+	if i := slices.IndexFunc(secrets, func(s *secret.Secret) bool { return s.ID == id }); i >= 0 {
 		return secrets[i]
 	}
 	return nil
 }
 
 // expiry is as it is written in the file: a day means its end.
-func expiry(s *application.Secret) string {
+func expiry(s *secret.Secret) string {
 	switch day := s.Expires.UTC().Truncate(24 * time.Hour); {
 	case s.Expires.IsZero():
 		return "never"

@@ -16,6 +16,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // folder is files that change, and the Library that looks at them at noon.
@@ -541,7 +542,7 @@ func TestInactiveApplicationNeedsNoSecret(t *testing.T) {
 		t.Errorf("warnings %s", got)
 	}
 	a, _ := f.set.Application("x")
-	wantFast(t, a, "correct horse", "", application.NoMatch)
+	wantFast(t, a, "correct horse", "", secret.NoMatch)
 	f.save("a.yaml", strings.Replace(mountedFile, "    secrets: [{id: m, file: secrets/x}]\n", "    active: false\n", 1))
 	f.want("without any", `application "x" secret "m" removed`)
 }
@@ -551,7 +552,7 @@ func TestMountedSecretThatChanges(t *testing.T) {
 	secret := func(want string) {
 		t.Helper()
 		a, _ := f.set.Application("x")
-		wantFast(t, a, want, "m", application.Matched)
+		wantFast(t, a, want, "m", secret.Matched)
 	}
 	const broken = `broken a.yaml: a.yaml:5: application "x": secret "m": file secrets/x`
 	f.save("secrets/x", "two")
@@ -581,7 +582,7 @@ func TestMountedSecretThatChanges(t *testing.T) {
 }
 
 func TestRememberedSecretSurvivesAReload(t *testing.T) {
-	slow, err := application.HashChosen("correct horse")
+	slow, err := secret.HashChosen("correct horse")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -590,30 +591,30 @@ func TestRememberedSecretSurvivesAReload(t *testing.T) {
 	}
 	f := newFolder(t, map[string]string{"a.yaml": text("one", slow, "")}, "*.yaml")
 	a, _ := f.set.Application("a")
-	if _, ok := a.CheckSlow("correct horse", noon); !ok {
+	if _, ok := a.Secrets.CheckSlow("correct horse", noon); !ok {
 		t.Fatal("no match")
 	}
 	f.save("a.yaml", "# changed\n"+text("two", slow, ", expires: 2027-06-30"))
 	f.want("changed", `application "a" secret "two" added, expires 2027-06-30`+"\n"+`application "a" secret "one" removed`)
 	a, _ = f.set.Application("a")
-	wantFast(t, a, "correct horse", "two", application.Matched)
+	wantFast(t, a, "correct horse", "two", secret.Matched)
 	f.remove("a.yaml")
 	f.save("b.yaml", text("two", slow, ""))
 	f.want("moved to another file", `application "a" secret "two" expires never instead of 2027-06-30`)
 	a, _ = f.set.Application("a")
-	wantFast(t, a, "correct horse", "two", application.Matched)
-	other, _ := application.HashChosen("correct horse")
+	wantFast(t, a, "correct horse", "two", secret.Matched)
+	other, _ := secret.HashChosen("correct horse")
 	f.save("b.yaml", text("two", other, ""))
 	f.want("hashed again", `application "a" secret "two" replaced`)
 	a, _ = f.set.Application("a")
-	wantFast(t, a, "correct horse", "", application.Unknown)
+	wantFast(t, a, "correct horse", "", secret.Unknown)
 }
 
 func TestPlaceholdersAreExpandedWhenTheirFileIsRead(t *testing.T) {
 	const text = "applications: [{client_id: b, scopes: [x], secrets: [{id: a, hash: '{env.H}'}]}]\n"
 	f := newFolder(t, map[string]string{"a.yaml": api("x", "x"), "b.yaml": "applications: []"}, "*.yaml")
-	one, _ := application.HashGenerated(application.GenerateSecret())
-	two, _ := application.HashGenerated(application.GenerateSecret())
+	one, _ := secret.HashGenerated(secret.Generate())
+	two, _ := secret.HashGenerated(secret.Generate())
 	value, asked := one, 0
 	f.options.Expand = func(string) (string, error) { asked++; return value, nil }
 	f.save("b.yaml", text)
@@ -686,7 +687,7 @@ func TestStatus(t *testing.T) {
 // TestReadersNeverWait is for the race detector: requests and operators read
 // while files change.
 func TestReadersNeverWait(t *testing.T) {
-	slow, err := application.HashChosen("correct horse")
+	slow, err := secret.HashChosen("correct horse")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -710,8 +711,8 @@ func TestReadersNeverWait(t *testing.T) {
 					t.Error("not found")
 					return
 				}
-				if _, match := a.CheckFast("correct horse", noon); match == application.Unknown {
-					a.CheckSlow("correct horse", noon)
+				if _, match := a.Secrets.CheckFast("correct horse", noon); match == secret.Unknown {
+					a.Secrets.CheckSlow("correct horse", noon)
 				}
 				if _, err := set.Grant(a, "x", nil, time.Hour); err != nil {
 					t.Error(err)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // valid uses every field once. Rows replace a part of it.
@@ -63,10 +64,10 @@ func keyed(fields string) string {
 	return "resources: [{name: a-api, scopes: [{name: a.read}]}]\napplications:\n  - client_id: x\n    scopes: [a.read]\n" + fields
 }
 
-func wantFast(t *testing.T, a *application.Application, presented, id string, want application.Match) {
+func wantFast(t *testing.T, a *application.Application, presented, id string, want secret.Match) {
 	t.Helper()
-	s, match := a.CheckFast(presented, noon)
-	if match != want || (s != nil) != (want == application.Matched) || s != nil && s.ID != id {
+	s, match := a.Secrets.CheckFast(presented, noon)
+	if match != want || (s != nil) != (want == secret.Matched) || s != nil && s.ID != id {
 		t.Errorf("CheckFast(%q) = %v, %v; want %q, %v", presented, s, match, id, want)
 	}
 }

@@ -1,4 +1,4 @@
-package application
+package secret
 
 import (
 	"strings"
@@ -51,7 +51,7 @@ func mountedSecret(id, secret string) *Secret {
 	return s
 }
 
-func wantFast(t *testing.T, a *Application, presented, id string, want Match) {
+func wantFast(t *testing.T, a List, presented, id string, want Match) {
 	t.Helper()
 	s, match := a.CheckFast(presented, noon)
 	if match != want || (s != nil) != (want == Matched) || s != nil && s.ID != id {
@@ -60,7 +60,7 @@ func wantFast(t *testing.T, a *Application, presented, id string, want Match) {
 }
 
 func TestCheckFast(t *testing.T) {
-	other := GenerateSecret()
+	other := Generate()
 	mistyped := generated[:len(generated)-1] + "0"
 	slow, _ := slowSecret("slow", "correct horse")
 	emptySlow, _ := slowSecret("empty", "")
@@ -90,7 +90,7 @@ func TestCheckFast(t *testing.T) {
 		{"no secrets", nil, generated, "", NoMatch},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			wantFast(t, &Application{Secrets: row.secrets}, row.presented, row.id, row.want)
+			wantFast(t, row.secrets, row.presented, row.id, row.want)
 		})
 	}
 }
@@ -100,15 +100,15 @@ func TestSHA256MatchesNoChosenSecret(t *testing.T) {
 	s := fastSecret(t, "fast", generated)
 	c := newCandidate("correct horse")
 	*s.digest = c.digest
-	wantFast(t, &Application{Secrets: []*Secret{s}}, "correct horse", "", NoMatch)
+	wantFast(t, List{s}, "correct horse", "", NoMatch)
 }
 
 func TestExpiredSecretsAreSkipped(t *testing.T) {
 	fast := fastSecret(t, "fast", generated)
 	mounted := mountedSecret("mounted", "battery staple")
 	slow, hash := slowSecret("slow", "correct horse")
-	a := &Application{Secrets: []*Secret{fast, mounted, slow}}
-	for _, s := range a.Secrets {
+	a := List{fast, mounted, slow}
+	for _, s := range a {
 		s.Expires = noon
 	}
 	for presented, id := range map[string]string{generated: "fast", "battery staple": "mounted"} {
@@ -134,7 +134,7 @@ func TestExpiredSecretsAreSkipped(t *testing.T) {
 
 func TestSlowMatchIsRemembered(t *testing.T) {
 	slow, hash := slowSecret("slow", "correct horse")
-	a := &Application{Secrets: []*Secret{slow}}
+	a := List{slow}
 	wantFast(t, a, "correct horse", "", Unknown)
 	if s, ok := a.CheckSlow("wrong horse", noon); ok {
 		t.Errorf("the wrong secret matched %s", s.ID)
@@ -166,7 +166,7 @@ func TestSlowMatchIsRemembered(t *testing.T) {
 func TestRememberedSecretLeavesOthersUnknown(t *testing.T) {
 	first, firstHash := slowSecret("first", "one")
 	second, _ := slowSecret("second", "two")
-	a := &Application{Secrets: []*Secret{first, second}}
+	a := List{first, second}
 	first.remember("one")
 	wantFast(t, a, "two", "", Unknown)
 	if s, ok := a.CheckSlow("two", noon); !ok || s != second {
@@ -181,7 +181,7 @@ func TestRememberedSecretLeavesOthersUnknown(t *testing.T) {
 
 func TestSecretRememberedBetweenTheChecks(t *testing.T) {
 	slow, hash := slowSecret("slow", "correct horse")
-	a := &Application{Secrets: []*Secret{slow}}
+	a := List{slow}
 	wantFast(t, a, "correct horse", "", Unknown)
 	slow.remember("correct horse") // by another request
 	if s, ok := a.CheckSlow("correct horse", noon); !ok || s != slow {
@@ -195,7 +195,7 @@ func TestSecretRememberedBetweenTheChecks(t *testing.T) {
 func TestSecretRememberedDuringTheSlowHashes(t *testing.T) {
 	first, hash := slowSecret("first", "one")
 	second, _ := slowSecret("second", "two")
-	a := &Application{Secrets: []*Secret{first, second}}
+	a := List{first, second}
 	hash.during = func() { second.remember("two") } // by another request
 	if s, ok := a.CheckSlow("two", noon); !ok || s != second {
 		t.Errorf("CheckSlow = %v, %v", s, ok)
@@ -204,7 +204,7 @@ func TestSecretRememberedDuringTheSlowHashes(t *testing.T) {
 
 func TestCheckSlowRefusesWithoutHashing(t *testing.T) {
 	slow, hash := slowSecret("slow", "")
-	a := &Application{Secrets: []*Secret{slow}}
+	a := List{slow}
 	for _, presented := range []string{"", "correct horse\x00", generated[:20]} {
 		if s, ok := a.CheckSlow(presented, noon); ok {
 			t.Errorf("%q matched %s", presented, s.ID)
@@ -231,7 +231,7 @@ func TestAuthenticationWithEveryFormat(t *testing.T) {
 		if _, s.slow, err = parseHash(hash); err != nil {
 			t.Fatal(err)
 		}
-		a := &Application{Secrets: []*Secret{s}}
+		a := List{s}
 		if _, ok := a.CheckSlow("wrong", noon); ok {
 			t.Errorf("%s: a wrong secret matched", hash)
 		}
@@ -245,7 +245,7 @@ func TestAuthenticationWithEveryFormat(t *testing.T) {
 func TestConcurrentAuthentication(t *testing.T) {
 	slow, _ := slowSecret("slow", "correct horse")
 	other, _ := slowSecret("other", "battery staple")
-	a := &Application{Secrets: []*Secret{slow, fastSecret(t, "fast", generated), other}}
+	a := List{slow, fastSecret(t, "fast", generated), other}
 	var wg sync.WaitGroup
 	for i := range 16 {
 		wg.Go(func() {

@@ -1,11 +1,11 @@
-package application
+package secret
 
 import "time"
 
 // ExpiryNotice is how long before its expiry a secret is told of.
 const ExpiryNotice = 30 * 24 * time.Hour
 
-// Validity is what the clock says of a secret.
+// Validity is whether a secret has expired, or is about to.
 type Validity string
 
 const (
@@ -17,14 +17,19 @@ const (
 	Expired Validity = "expired"
 )
 
-// ValidityAt is the validity at a moment.
+// ValidityAt returns the validity at a moment.
 func (s *Secret) ValidityAt(now time.Time) Validity {
 	switch {
-	case s.expired(now):
+	case s.ExpiredAt(now):
 		return Expired
-	case s.expired(now.Add(ExpiryNotice)):
+	case s.ExpiredAt(now.Add(ExpiryNotice)):
 		return Expiring
 	default:
 		return Valid
 	}
+}
+
+// ExpiredAt reports whether the secret has expired at a moment.
+func (s *Secret) ExpiredAt(now time.Time) bool {
+	return !s.Expires.IsZero() && !now.Before(s.Expires)
 }

@@ -1,4 +1,4 @@
-package application
+package secret
 
 import (
 	"crypto/sha256"
@@ -22,13 +22,21 @@ type slowHash interface {
 	cost() time.Duration
 }
 
+// The commands that make a hash, as errors name them.
+const (
+	GenerateCommand = "caddy tokenidp secret"
+	HashCommand     = "caddy tokenidp secret --hash"
+)
+
 const (
 	sha256Prefix = "$sha256$"
 	longestHash  = 512
+
+	longestChosen = 1024
 )
 
 var errUnknownHash = errors.New("it has none of the accepted forms" +
-	" ($sha256$, $argon2id$, bcrypt $2a$ $2b$ $2y$ of cost 10 to 14, $pbkdf2-sha256$, $pbkdf2-sha512$); make one with `" + hashCommand + "`")
+	" ($sha256$, $argon2id$, bcrypt $2a$ $2b$ $2y$ of cost 10 to 14, $pbkdf2-sha256$, $pbkdf2-sha512$); make one with `" + HashCommand + "`")
 
 // parseHash reads one of
 //
@@ -97,4 +105,32 @@ func decodeBounded(hash, name, encoded string, least, most int) ([]byte, error) 
 		return nil, fmt.Errorf("%s: the %s has %d bytes; it must have %d to %d", hash, name, len(raw), least, most)
 	}
 	return raw, nil
+}
+
+// HashGenerated returns the hash of a generated secret: "$sha256$" and 64 lower-case
+// hexadecimal digits. A fast hash is enough for 256 random bits, and for nothing less: a
+// secret that is not of the generated form is an error.
+func HashGenerated(secret string) (string, error) {
+	switch Classify(secret) {
+	case Generated:
+		digest := sha256.Sum256([]byte(secret))
+		return sha256Prefix + hex.EncodeToString(digest[:]), nil
+	case Mistyped:
+		return "", errMistyped
+	default:
+		return "", fmt.Errorf("hashing a generated secret: it does not begin with %s", generatedPrefix)
+	}
+}
+
+// HashChosen returns the argon2id hash, in PHC form, of a secret that somebody
+// chose: UTF-8 of 1 to 1024 bytes without NUL, and nothing that looks like a mistyped
+// generated secret. Anything else is an error.
+func HashChosen(secret string) (string, error) {
+	if len(secret) > longestChosen {
+		return "", fmt.Errorf("the secret is longer than %d bytes", longestChosen)
+	}
+	if err := checkPlain(secret); err != nil {
+		return "", err
+	}
+	return newArgon2id(secret).String(), nil
 }

@@ -1,4 +1,4 @@
-package application
+package secret
 
 import (
 	"crypto/sha256"
@@ -14,24 +14,24 @@ import (
 // generated is a secret of fixed bytes, as another implementation of the form made it.
 const generated = "tidp_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh83zflnA"
 
-func TestGenerateSecret(t *testing.T) {
+func TestGenerate(t *testing.T) {
 	form := regexp.MustCompile(`^tidp_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}$`)
 	seen := make(map[string]bool)
-	var ones [secretRandom * 8]int
+	var ones [randomBytes * 8]int
 	const many = 2000
 	for range many {
-		secret := GenerateSecret()
+		secret := Generate()
 		if !form.MatchString(secret) {
 			t.Fatalf("%q is not of the form %s", secret, form)
 		}
-		if ClassifySecret(secret) != Generated {
+		if Classify(secret) != Generated {
 			t.Fatalf("%q is not recognised", secret)
 		}
 		if seen[secret] {
 			t.Fatalf("%q was generated twice", secret)
 		}
 		seen[secret] = true
-		random, err := base64.RawURLEncoding.DecodeString(secret[len(secretPrefix):secretBody])
+		random, err := base64.RawURLEncoding.DecodeString(secret[len(generatedPrefix):bodyLength])
 		if err != nil || len(random) != 32 {
 			t.Fatalf("%q holds %d bytes, %v; want 32", secret, len(random), err)
 		}
@@ -48,16 +48,16 @@ func TestGenerateSecret(t *testing.T) {
 }
 
 func TestGeneratedFormIsFixed(t *testing.T) {
-	body := generated[:secretBody]
+	body := generated[:bodyLength]
 	if got := body + checksum(body); got != generated {
 		t.Errorf("got %s, want %s", got, generated)
 	}
-	if got := ClassifySecret(generated); got != Generated {
+	if got := Classify(generated); got != Generated {
 		t.Errorf("form %v", got)
 	}
 }
 
-func TestClassifySecret(t *testing.T) {
+func TestClassify(t *testing.T) {
 	last := len(generated) - 1
 	for _, row := range []struct {
 		name, secret string
@@ -77,14 +77,14 @@ func TestClassifySecret(t *testing.T) {
 		{"standard base64", strings.Replace(generated, "AAEC", "+/EC", 1), Mistyped},
 		{"percent-encoded", strings.Replace(generated, "_", "%5F", 1), Chosen},
 		{"not ASCII", generated[:last-1] + "é", Mistyped},
-		{"checksum beyond 32 bits", generated[:secretBody] + "zzzzzz", Mistyped},
-		{"all zero checksum", generated[:secretBody] + "000000", Mistyped},
+		{"checksum beyond 32 bits", generated[:bodyLength] + "zzzzzz", Mistyped},
+		{"all zero checksum", generated[:bodyLength] + "000000", Mistyped},
 		// The last character of 32 bytes has two unused bits; '9' differs from '8' in one of them.
-		{"another spelling of the same bytes", generated[:secretBody-1] + "9" + checksum(generated[:secretBody-1]+"9"), Mistyped},
+		{"another spelling of the same bytes", generated[:bodyLength-1] + "9" + checksum(generated[:bodyLength-1]+"9"), Mistyped},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if got := ClassifySecret(row.secret); got != row.want {
-				t.Errorf("ClassifySecret(%q) = %v, want %v", row.secret, got, row.want)
+			if got := Classify(row.secret); got != row.want {
+				t.Errorf("Classify(%q) = %v, want %v", row.secret, got, row.want)
 			}
 		})
 	}
@@ -94,25 +94,25 @@ func TestEveryTypingErrorIsDetected(t *testing.T) {
 	const characters = base62 + "-_ .+/=%"
 	secrets := []string{generated}
 	for range 20 {
-		secrets = append(secrets, GenerateSecret())
+		secrets = append(secrets, Generate())
 	}
 	for _, secret := range secrets {
-		for i := len(secretPrefix); i < len(secret); i++ {
+		for i := len(generatedPrefix); i < len(secret); i++ {
 			for _, c := range characters {
-				if typed := secret[:i] + string(c) + secret[i+1:]; typed != secret && ClassifySecret(typed) != Mistyped {
+				if typed := secret[:i] + string(c) + secret[i+1:]; typed != secret && Classify(typed) != Mistyped {
 					t.Fatalf("%q for %q at %d was not detected", c, secret[i], i)
 				}
-				if typed := secret[:i] + string(c) + secret[i:]; ClassifySecret(typed) != Mistyped {
+				if typed := secret[:i] + string(c) + secret[i:]; Classify(typed) != Mistyped {
 					t.Fatalf("%q put in at %d was not detected", c, i)
 				}
 			}
-			if typed := secret[:i] + secret[i+1:]; ClassifySecret(typed) != Mistyped {
+			if typed := secret[:i] + secret[i+1:]; Classify(typed) != Mistyped {
 				t.Fatalf("the missing %q at %d was not detected", secret[i], i)
 			}
 			if i+1 == len(secret) || secret[i] == secret[i+1] {
 				continue
 			}
-			if typed := secret[:i] + string(secret[i+1]) + string(secret[i]) + secret[i+2:]; ClassifySecret(typed) != Mistyped {
+			if typed := secret[:i] + string(secret[i+1]) + string(secret[i]) + secret[i+2:]; Classify(typed) != Mistyped {
 				t.Fatalf("the transposition at %d was not detected", i)
 			}
 		}
@@ -196,12 +196,12 @@ func TestSecretExpires(t *testing.T) {
 		"in another zone":     {end.Add(-1).In(time.FixedZone("", 14*3600)), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := s.expired(row.now); got != row.want {
+			if got := s.ExpiredAt(row.now); got != row.want {
 				t.Errorf("expired = %v, want %v", got, row.want)
 			}
 		})
 	}
-	if (&Secret{}).expired(end.AddDate(5000, 0, 0)) {
+	if (&Secret{}).ExpiredAt(end.AddDate(5000, 0, 0)) {
 		t.Error("a secret without expiry expired")
 	}
 }
@@ -214,15 +214,15 @@ func TestSecretDoesNotPrintItself(t *testing.T) {
 	}
 }
 
-func FuzzClassifySecret(f *testing.F) {
+func FuzzClassify(f *testing.F) {
 	for _, seed := range []string{generated, generated[:53], generated + "\n", "tidp_", "", "correct horse", strings.Repeat("\n", 60)} {
 		f.Add(seed)
 	}
 	form := regexp.MustCompile(`^tidp_[A-Za-z0-9_-]{43}[0-9A-Za-z]{6}$`)
 	f.Fuzz(func(t *testing.T, presented string) {
-		got := ClassifySecret(presented)
+		got := Classify(presented)
 		if (got == Chosen) == strings.HasPrefix(presented, "tidp_") {
-			t.Errorf("ClassifySecret(%q) = %v", presented, got)
+			t.Errorf("Classify(%q) = %v", presented, got)
 		}
 		if got == Generated && !form.MatchString(presented) {
 			t.Errorf("%q was recognised", presented)

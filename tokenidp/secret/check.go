@@ -1,19 +1,17 @@
-package application
+package secret
 
 import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"strings"
 	"time"
-
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
-// Match is what could be told about a presented secret without a slow hash.
+// Match is what is known about a presented secret without a slow hash.
 type Match int
 
 const (
-	// NoMatch: it is none of the Application's secrets.
+	// NoMatch: it is none of the secrets.
 	NoMatch Match = iota
 	// Matched: it is one of them.
 	Matched
@@ -24,12 +22,12 @@ const (
 // CheckFast compares a presented secret with those that have not expired at
 // now, without ever running a slow hash: with SHA-256 hashes, mounted secrets,
 // and secrets remembered from an earlier CheckSlow. It returns the secret that
-// matched. Unknown means that CheckSlow has to be asked.
-func (a *Application) CheckFast(presented string, now time.Time) (*Secret, Match) {
+// matched. After Unknown, call CheckSlow.
+func (l List) CheckFast(presented string, now time.Time) (*Secret, Match) {
 	c := newCandidate(presented)
 	answer := NoMatch
-	for _, s := range a.Secrets {
-		if s.expired(now) {
+	for _, s := range l {
+		if s.ExpiredAt(now) {
 			continue
 		}
 		switch c.compare(s) {
@@ -47,14 +45,14 @@ func (a *Application) CheckFast(presented string, now time.Time) (*Secret, Match
 // and remembers the secret that matched, so that the next token costs no slow
 // hash. Bound how many calls run at once: that is the point of its being
 // separate.
-func (a *Application) CheckSlow(presented string, now time.Time) (*Secret, bool) {
+func (l List) CheckSlow(presented string, now time.Time) (*Secret, bool) {
 	// Another request may have made an entry remembered since CheckFast said
 	// Unknown, so each is compared once more. All the fast ones go first.
-	if s, match := a.CheckFast(presented, now); match != Unknown {
+	if s, match := l.CheckFast(presented, now); match != Unknown {
 		return s, match == Matched
 	}
-	for _, s := range a.Secrets {
-		if s.expired(now) || s.slow == nil || s.remembered.Load() != nil {
+	for _, s := range l {
+		if s.ExpiredAt(now) || s.slow == nil || s.remembered.Load() != nil {
 			continue
 		}
 		if s.slow.matches(presented) {
@@ -63,16 +61,16 @@ func (a *Application) CheckSlow(presented string, now time.Time) (*Secret, bool)
 		}
 	}
 	// What was remembered while the hashes above ran was skipped.
-	s, match := a.CheckFast(presented, now)
+	s, match := l.CheckFast(presented, now)
 	return s, match == Matched
 }
 
 // ExpiredMatch finds the expired secret that the presented one would have
 // matched without a slow hash. It is for the log: the caller must not learn it.
-func (a *Application) ExpiredMatch(presented string, now time.Time) (*Secret, bool) {
+func (l List) ExpiredMatch(presented string, now time.Time) (*Secret, bool) {
 	c := newCandidate(presented)
-	for _, s := range a.Secrets {
-		if s.expired(now) && c.compare(s) == Matched {
+	for _, s := range l {
+		if s.ExpiredAt(now) && c.compare(s) == Matched {
 			return s, true
 		}
 	}
@@ -87,11 +85,11 @@ type candidate struct {
 	refused   bool
 	digest    [sha256.Size]byte
 	tagged    bool
-	tag       secret.Tag
+	tag       Tag
 }
 
 func newCandidate(presented string) candidate {
-	c := candidate{presented: presented, form: ClassifySecret(presented)}
+	c := candidate{presented: presented, form: Classify(presented)}
 	// A foreign hash may be that of an empty string. With a NUL, several secrets
 	// fit one hash: HMAC, and so PBKDF2, fills its key up with NULs, and bcrypt
 	// repeats it with one in between. A mistyped secret is nobody's.
@@ -102,7 +100,7 @@ func newCandidate(presented string) candidate {
 	return c
 }
 
-// compare tells whether the candidate is s.
+// compare reports whether the candidate is s.
 func (c *candidate) compare(s *Secret) Match {
 	if c.refused {
 		return NoMatch
@@ -115,7 +113,7 @@ func (c *candidate) compare(s *Secret) Match {
 	}
 	if known := s.remembered.Load(); known != nil {
 		if !c.tagged {
-			c.tag, c.tagged = secret.NewTag([]byte(c.presented)), true
+			c.tag, c.tagged = NewTag([]byte(c.presented)), true
 		}
 		return matchIf(subtle.ConstantTimeCompare(c.tag[:], known[:]))
 	}
@@ -130,9 +128,4 @@ func matchIf(equal int) Match {
 		return Matched
 	}
 	return NoMatch
-}
-
-func (s *Secret) remember(presented string) {
-	t := secret.NewTag([]byte(presented))
-	s.remembered.Store(&t)
 }

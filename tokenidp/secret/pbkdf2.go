@@ -1,4 +1,4 @@
-package application
+package secret
 
 import (
 	"crypto/pbkdf2"
