@@ -92,14 +92,6 @@ func team(name string) string {
 		"applications:\n  - client_id: %[1]s\n    active: false\n    scopes: [%[1]s.read]\n", name)
 }
 
-func clientIDs(s *Set) string {
-	var ids []string
-	for _, a := range s.Applications() {
-		ids = append(ids, a.ClientID)
-	}
-	return strings.Join(ids, " ")
-}
-
 func TestScopesOfAnotherFile(t *testing.T) {
 	dir := write(t, map[string]string{
 		"1.yaml": "applications:\n  - client_id: x\n    active: false\n    scopes: [b.read]\n",
