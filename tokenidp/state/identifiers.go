@@ -77,8 +77,8 @@ func (i *identifiers) remember(owner, id string, until time.Time) {
 
 // known tells whether the identifier was used in this node.
 func (i *identifiers) known(id string) bool {
-	s := i.used.find(newKey(onceKind, "", id))
-	return s != nil && !s.fact().term.over(i.clock.moment())
+	f, found := i.used.find(newKey(onceKind, "", id))
+	return found && !f.term.over(i.clock.moment())
 }
 
 func (i *identifiers) owner(name string) uint32 {

@@ -27,6 +27,6 @@ func newKey(k kind, issuer, name string) key {
 	text = append(text, issuer...)
 	text = append(text, name...)
 	digest := sha256.Sum256(text)
-	// Zero marks a free place.
+	// Zero is no key: a stored record that has it is damaged.
 	return key{max(binary.BigEndian.Uint64(digest[:]), 1), binary.BigEndian.Uint64(digest[8:])}
 }

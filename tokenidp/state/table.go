@@ -1,41 +1,31 @@
 package state
 
 import (
+	"maps"
 	"math/bits"
 	"sync"
 	"sync/atomic"
 )
 
-const (
-	shardBits = 6
-	// leastSlots is the room that a shard begins with.
-	leastSlots = 16
-	slotSize   = 32 // bytes
-)
+// shardBits makes so many shards that no reader waits long for a writer who has to
+// look at all of one.
+const shardBits = 8
 
-// table remembers keys for a time, each with a moment. Whoever reads waits for
-// nobody, not even for a writer: a shard is an open hash table whose places are
-// taken once, with the key last, and are cleared only by replacing the whole shard.
-// A place takes 32 bytes, and at least three of five are in use: about 53 bytes a
-// key, at most.
+// placeBytes is what a place of a map takes: 32 bytes for the key and its fact, one for
+// the map itself, and what the allocator adds.
+const placeBytes = 36
+
+// table remembers keys for a time, each with a moment.
 type table struct {
 	shards [1 << shardBits]shard
 	held   atomic.Int64
 }
 
+// shard is a part of a table, which is locked by itself.
 type shard struct {
-	writing sync.Mutex
-	slots   atomic.Pointer[slots]
-	held    int
-}
-
-type slots []slot
-
-// slot is a place. Its high half of the key is zero while it is free.
-type slot struct {
-	high, low atomic.Uint64
-	times     atomic.Uint64 // the moment, and until when by the wall clock
-	elapsed   atomic.Uint64 // until when by the other clock, and where it is stored
+	mu    sync.RWMutex
+	facts map[key]fact
+	room  int // how many facts the map has held at once: it gives no memory back
 }
 
 // fact is what is remembered of a key.
@@ -45,154 +35,93 @@ type fact struct {
 	store  uint32 // that has all of it; 0: none
 }
 
-func (s *slot) fact() fact {
-	times, elapsed := s.times.Load(), s.elapsed.Load()
-	return fact{uint32(times >> 32), term{uint32(times), uint32(elapsed)}, uint32(elapsed >> 32)} //nolint:gosec // halves
-}
-
-func (s *slot) set(f fact) {
-	s.elapsed.Store(uint64(f.store)<<32 | uint64(f.term.elapsed))
-	s.times.Store(uint64(f.before)<<32 | uint64(f.term.until))
-}
-
 func (t *table) shard(k key) *shard { return &t.shards[k.low>>(64-shardBits)] }
 
-// find returns nil for a key that is not there.
-func (t *table) find(k key) *slot {
-	places := t.shard(k).slots.Load()
-	if places == nil {
-		return nil
-	}
-	if s := places.place(k); s.high.Load() != 0 {
-		return s
-	}
-	return nil
-}
-
-// place is where the key is, or the free place where it would be.
-func (places slots) place(k key) *slot {
-	first, _ := bits.Mul64(k.high, uint64(len(places)))
-	for i := first; ; i++ {
-		if i == uint64(len(places)) {
-			i = 0
-		}
-		s := &places[i]
-		if high := s.high.Load(); high == 0 || high == k.high && s.low.Load() == k.low {
-			return s
-		}
-	}
+// find returns what is remembered of a key, even if its time is over.
+func (t *table) find(k key) (f fact, found bool) {
+	s := t.shard(k)
+	s.mu.RLock()
+	f, found = s.facts[k]
+	s.mu.RUnlock()
+	return f, found
 }
 
 // update replaces what is remembered of a key by what change makes of it. For a key
 // that is new, or whose time is over, change is called with nil.
 func (t *table) update(k key, now moment, change func(known *fact) fact) {
 	s := t.shard(k)
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	if places := s.slots.Load(); places != nil {
-		if p := places.place(k); p.high.Load() != 0 {
-			known := p.fact()
-			if known.term.over(now) {
-				p.set(change(nil))
-			} else {
-				p.set(change(&known))
-			}
-			return
-		}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	known, found := s.facts[k]
+	switch {
+	case found && !known.term.over(now):
+		s.facts[k] = change(&known)
+	case found:
+		s.facts[k] = change(nil)
+	default:
+		s.add(k, change(nil))
+		t.held.Add(1)
 	}
-	s.put(k, change(nil), now, t)
+}
+
+// add needs s.mu.
+func (s *shard) add(k key, f fact) {
+	if s.facts == nil {
+		s.facts = make(map[key]fact)
+	}
+	s.facts[k] = f
+	s.room = max(s.room, len(s.facts))
 }
 
 // revise replaces what is remembered of a key, if anything is.
 func (t *table) revise(k key, change func(known fact) fact) {
 	s := t.shard(k)
-	s.writing.Lock()
-	defer s.writing.Unlock()
-	if p := t.find(k); p != nil {
-		p.set(change(p.fact()))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if known, found := s.facts[k]; found {
+		s.facts[k] = change(known)
 	}
 }
 
-// put takes a free place. It needs s.writing.
-func (s *shard) put(k key, f fact, now moment, t *table) {
-	places := s.slots.Load()
-	if places == nil || (s.held+1)*4 > len(*places)*3 {
-		s.rebuild(now, 1, t)
-		places = s.slots.Load()
-	}
-	p := places.place(k)
-	p.set(f)
-	p.low.Store(k.low)
-	p.high.Store(k.high)
-	s.held++
-	t.held.Add(1)
-}
-
-// rebuild forgets what is over, and makes room for more. It needs s.writing.
-func (s *shard) rebuild(now moment, more int, t *table) {
-	kept := 0
-	before := s.slots.Load()
-	for range before.remembered(now) {
-		kept++
-	}
-	places := make(slots, max(leastSlots, (kept+more)*5/3))
-	for k, f := range before.remembered(now) {
-		p := places.place(k)
-		p.set(f)
-		p.low.Store(k.low)
-		p.high.Store(k.high)
-	}
-	t.held.Add(int64(kept - s.held))
-	s.held = kept
-	s.slots.Store(&places)
-}
-
-// remembered are the keys whose time is not over.
-func (places *slots) remembered(now moment) func(yield func(key, fact) bool) {
+// remembered are the keys whose time is not over. Whoever goes through them must not
+// use the table meanwhile.
+func (t *table) remembered(now moment) func(yield func(key, fact) bool) {
 	return func(yield func(key, fact) bool) {
-		if places == nil {
-			return
-		}
-		for i := range *places {
-			p := &(*places)[i]
-			high := p.high.Load()
-			if high == 0 {
-				continue
-			}
-			if f := p.fact(); !f.term.over(now) && !yield(key{high, p.low.Load()}, f) {
+		for i := range t.shards {
+			if !t.shards[i].remembered(now, yield) {
 				return
 			}
 		}
 	}
 }
 
-// remembered are the keys whose time is not over, while others are added.
-func (t *table) remembered(now moment) func(yield func(key, fact) bool) {
-	return func(yield func(key, fact) bool) {
-		for i := range t.shards {
-			for k, f := range t.shards[i].slots.Load().remembered(now) {
-				if !yield(k, f) {
-					return
-				}
-			}
+func (s *shard) remembered(now moment, yield func(key, fact) bool) (more bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for k, f := range s.facts {
+		if !f.term.over(now) && !yield(k, f) {
+			return false
 		}
 	}
+	return true
 }
 
 // sweep forgets what is over.
 func (t *table) sweep(now moment) {
 	for i := range t.shards {
-		s := &t.shards[i]
-		s.writing.Lock()
-		kept := 0
-		for range s.slots.Load().remembered(now) {
-			kept++
-		}
-		if kept < s.held {
-			s.rebuild(now, 0, t)
-		}
-		s.writing.Unlock()
+		t.held.Add(-int64(t.shards[i].sweep(now)))
 	}
+}
+
+func (s *shard) sweep(now moment) (forgotten int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := len(s.facts)
+	maps.DeleteFunc(s.facts, func(_ key, f fact) bool { return f.term.over(now) })
+	if len(s.facts) < s.room/2 {
+		s.facts, s.room = maps.Clone(s.facts), len(s.facts)
+	}
+	return before - len(s.facts)
 }
 
 func (t *table) len() int { return int(t.held.Load()) }
@@ -200,9 +129,17 @@ func (t *table) len() int { return int(t.held.Load()) }
 // bytes is about how much memory the table takes.
 func (t *table) bytes() (sum int64) {
 	for i := range t.shards {
-		if places := t.shards[i].slots.Load(); places != nil {
-			sum += int64(len(*places)) * slotSize
-		}
+		sum += t.shards[i].bytes()
 	}
 	return sum
+}
+
+// bytes counts the places of the map: a power of two, at most seven eighths in use.
+func (s *shard) bytes() int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.room == 0 {
+		return 0
+	}
+	return placeBytes << bits.Len(uint(s.room*8/7)) //nolint:gosec // it is not negative
 }

@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -43,12 +44,12 @@ func TestTableHoldsWhatItWasGiven(t *testing.T) {
 		})
 	}
 	for n := range count {
-		if s := tab.find(keyOf(n)); s == nil || s.fact() != (fact{uint32(n), term{10, 10}, 0}) {
+		if f, found := tab.find(keyOf(n)); !found || f != (fact{uint32(n), term{10, 10}, 0}) {
 			t.Fatalf("%d is lost", n)
 		}
 	}
 	for n := range count {
-		if tab.find(keyOf(count+n)) != nil {
+		if _, found := tab.find(keyOf(count + n)); found {
 			t.Fatalf("%d was never there", count+n)
 		}
 	}
@@ -77,7 +78,8 @@ func TestTableForgetsWhatIsOver(t *testing.T) {
 		return fact{term: term{2000, 0}}
 	})
 	tab.sweep(now)
-	if tab.len() != 501 || tab.find(keyOf(499)) != nil || tab.find(keyOf(500)) == nil || tab.find(keyOf(0)) == nil {
+	holds := func(n int) bool { _, found := tab.find(keyOf(n)); return found }
+	if tab.len() != 501 || holds(499) || !holds(500) || !holds(0) {
 		t.Errorf("%d are left", tab.len())
 	}
 	before := tab.bytes()
@@ -96,7 +98,7 @@ func TestTableIsReadWhileItIsWritten(t *testing.T) {
 	for range readers {
 		reading.Go(func() {
 			for n := range written {
-				if tab.find(keyOf(n)) == nil {
+				if _, found := tab.find(keyOf(n)); !found {
 					t.Errorf("%d is not there", n)
 					return
 				}
@@ -118,4 +120,32 @@ func TestTableIsReadWhileItIsWritten(t *testing.T) {
 	writing.Wait()
 	close(written)
 	reading.Wait()
+}
+
+// A million keys take less than 100 MiB of the heap, and about what the table says.
+func TestAMillionKeysAreBounded(t *testing.T) {
+	const count = 1_000_000
+	keys := make([]key, count)
+	for n := range keys {
+		keys[n] = keyOf(n)
+	}
+	tab, before := new(table), heap()
+	for _, k := range keys {
+		tab.update(k, moment{}, func(*fact) fact { return fact{term: term{10, 10}} })
+	}
+	grown := heap() - before
+	t.Logf("%d bytes a key; the table says %d", grown/count, tab.bytes()/count)
+	if grown >= 100<<20 || tab.bytes() < grown*3/4 || tab.bytes() > grown*5/4 {
+		t.Errorf("%d bytes; the table says %d", grown, tab.bytes())
+	}
+	runtime.KeepAlive(keys)
+}
+
+// heap is what is in use once all is freed that can be.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc) //nolint:gosec // far less than that
 }
