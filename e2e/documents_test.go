@@ -348,7 +348,7 @@ func TestEveryReasonIsExplained(t *testing.T) {
 // Links within the repository lead to a file, and to a heading of it.
 func TestLinksOfDocuments(t *testing.T) {
 	t.Parallel()
-	others := []string{"../xcaddy.md", "../CHANGELOG.md", "../SECURITY.md", "../CONTRIBUTING.md"}
+	others := []string{"../xcaddy.md", "../CHANGELOG.md", "../SECURITY.md", "../CONTRIBUTING.md", "../ARCHITECTURE.md"}
 	for _, path := range append(documents(t), others...) {
 		for _, match := range regexp.MustCompile(`\]\(([^)#]*)(?:#([^)]*))?\)`).FindAllStringSubmatch(read(t, path), -1) {
 			if strings.Contains(match[1], "://") {

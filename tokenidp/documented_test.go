@@ -210,3 +210,116 @@ func tableRows(t *testing.T, table string) map[string]string {
 	}
 	return rows
 }
+
+// Every path and every Go name in backticks is there.
+func TestNamesInArchitectureExist(t *testing.T) {
+	names := declaredNames(t)
+	for _, document := range []string{"ARCHITECTURE.md", "CONTRIBUTING.md"} {
+		text, err := os.ReadFile("../" + document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, span := range codeSpan.FindAllStringSubmatch(withoutBlocks(string(text)), -1) {
+			switch name := span[1]; {
+			case isPath(name):
+				if _, err := os.Stat("../" + name); err != nil {
+					t.Errorf("%s: %v", document, err)
+				}
+			case isName(name):
+				if !names[strings.TrimSuffix(name, "()")] {
+					t.Errorf("%s: there is no %s", document, name)
+				}
+			}
+		}
+	}
+}
+
+var (
+	codeSpan    = regexp.MustCompile("`([^`\n]+)`")
+	codeBlock   = regexp.MustCompile("(?ms)^```.*?^```$")
+	pathOfFile  = regexp.MustCompile(`^[\w.][\w./-]*(/|\.(go|md|ya?ml|mod))$`)
+	declaration = regexp.MustCompile(`^(\w+\(\)|\w+(\.\w+)+(\(\))?|[A-Z]\w*[a-z]\w*)$`)
+)
+
+func withoutBlocks(document string) string { return codeBlock.ReplaceAllString(document, "") }
+
+// isPath reports whether it is written as a path in this repository.
+func isPath(s string) bool { return pathOfFile.MatchString(s) && s != operatorsFile }
+
+const operatorsFile = "applications.yaml"
+
+// isName reports whether it is written as a Go name: f(), p.Name, T.Method or Type.
+func isName(s string) bool { return declaration.MatchString(s) && s != "Authorization" && s != operatorsFile }
+
+// declaredNames returns all names that packages of this project declare outside tests: by
+// themselves, behind their package, and, of methods and fields, behind their type.
+func declaredNames(t *testing.T) map[string]bool {
+	t.Helper()
+	names := make(map[string]bool)
+	err := fs.WalkDir(os.DirFS(".."), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), "../"+path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		for _, declared := range file.Decls {
+			for _, name := range namesOf(declared) {
+				names[name], names[file.Name.Name+"."+name] = true, true
+			}
+		}
+		return nil
+	})
+	if err != nil || len(names) == 0 {
+		t.Fatalf("%d names, %v", len(names), err)
+	}
+	return names
+}
+
+func namesOf(declared ast.Decl) (names []string) {
+	switch d := declared.(type) {
+	case *ast.FuncDecl:
+		if d.Recv != nil {
+			return []string{receiver(d.Recv.List[0].Type) + "." + d.Name.Name, d.Name.Name}
+		}
+		return []string{d.Name.Name}
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			names = append(names, namesOfSpec(spec)...)
+		}
+	}
+	return names
+}
+
+func namesOfSpec(spec ast.Spec) (names []string) {
+	switch s := spec.(type) {
+	case *ast.TypeSpec:
+		names = append(names, s.Name.Name)
+		if fields, ok := s.Type.(*ast.StructType); ok {
+			for _, field := range fields.Fields.List {
+				for _, name := range field.Names {
+					names = append(names, s.Name.Name+"."+name.Name)
+				}
+			}
+		}
+	case *ast.ValueSpec:
+		for _, name := range s.Names {
+			names = append(names, name.Name)
+		}
+	}
+	return names
+}
+
+// receiver returns the name of the type of a method, without its parameters.
+func receiver(t ast.Expr) string {
+	switch e := t.(type) {
+	case *ast.StarExpr:
+		return receiver(e.X)
+	case *ast.IndexExpr:
+		return receiver(e.X)
+	case *ast.Ident:
+		return e.Name
+	}
+	return ""
+}
