@@ -11,6 +11,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
 
 // GrantClientCredentials is the only grant type an Application can be given
@@ -78,7 +79,7 @@ type Application struct {
 	Source string
 
 	// at is where its client_id stands.
-	at position
+	at strictyaml.Position
 }
 
 // Quota is a number of tokens in a time, of which that gives them back evenly; the

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
 
 // attribute is one type and value of a distinguished name. The type is a dotted
@@ -61,7 +63,7 @@ func parseDistinguishedName(s string) ([]relativeName, error) {
 func parseAttribute(s string) (a attribute, separator byte, rest string, err error) {
 	kind, encoded, ok := strings.Cut(s, "=")
 	if !ok {
-		return a, 0, "", fmt.Errorf("%s is not <type>=<value>; write a comma within a value as \\,", quoted(s))
+		return a, 0, "", fmt.Errorf("%s is not <type>=<value>; write a comma within a value as \\,", strictyaml.Quote(s))
 	}
 	if a.kind, err = attributeType(kind); err != nil {
 		return a, 0, "", err
@@ -81,7 +83,7 @@ func attributeType(kind string) (string, error) {
 	if objectIdentifier.MatchString(kind) {
 		return kind, nil
 	}
-	return "", fmt.Errorf("the attribute type %s is unknown; write its object identifier, as in 2.5.4.3=orders, and no space around commas", quoted(kind))
+	return "", fmt.Errorf("the attribute type %s is unknown; write its object identifier, as in 2.5.4.3=orders, and no space around commas", strictyaml.Quote(kind))
 }
 
 func valueEnd(encoded string) int {
@@ -103,14 +105,14 @@ func attributeValue(encoded string) (string, error) {
 		return berValue(digits)
 	}
 	if strings.HasPrefix(encoded, " ") || strings.HasSuffix(encoded, " ") && !strings.HasSuffix(encoded, `\ `) {
-		return "", fmt.Errorf("the value %s begins or ends with a space; remove it, or write \\20", quoted(encoded))
+		return "", fmt.Errorf("the value %s begins or ends with a space; remove it, or write \\20", strictyaml.Quote(encoded))
 	}
 	var value []byte
 	for i := 0; i < len(encoded); i++ {
 		c := encoded[i]
 		if c != '\\' {
 			if strings.IndexByte("\";<>\x00", c) >= 0 {
-				return "", fmt.Errorf("the value %s has an unescaped %q; write it with a \\ before it", quoted(encoded), c)
+				return "", fmt.Errorf("the value %s has an unescaped %q; write it with a \\ before it", strictyaml.Quote(encoded), c)
 			}
 			value = append(value, c)
 			continue
@@ -125,11 +127,11 @@ func attributeValue(encoded string) (string, error) {
 			value = append(value, rest[0])
 			i++
 		default:
-			return "", fmt.Errorf("the value %s has a \\ that escapes nothing", quoted(encoded))
+			return "", fmt.Errorf("the value %s has a \\ that escapes nothing", strictyaml.Quote(encoded))
 		}
 	}
 	if len(value) == 0 || !utf8.Valid(value) {
-		return "", fmt.Errorf("the value %s is empty, or not UTF-8", quoted(encoded))
+		return "", fmt.Errorf("the value %s is empty, or not UTF-8", strictyaml.Quote(encoded))
 	}
 	return string(value), nil
 }

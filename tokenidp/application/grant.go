@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
@@ -98,14 +99,14 @@ var errMalformedScope = fmt.Errorf("%w: want scope-token *( SP scope-token )", E
 func (s *Set) ownerOf(a *Application, scopes []string) (*Resource, error) {
 	for _, scope := range scopes {
 		if !slices.Contains(a.Scopes, scope) || s.byScope[scope] == nil {
-			return nil, fmt.Errorf("%w: application %q may not have %s", ErrScopeNotGranted, a.ClientID, quoted(scope))
+			return nil, fmt.Errorf("%w: application %q may not have %s", ErrScopeNotGranted, a.ClientID, strictyaml.Quote(scope))
 		}
 	}
 	owner := s.byScope[scopes[0]]
 	for _, scope := range scopes[1:] {
 		if other := s.byScope[scope]; other != owner {
 			return nil, fmt.Errorf("%w: %s is of %q, %s of %q", ErrScopeOfSeveralResources,
-				quoted(scopes[0]), owner.Name, quoted(scope), other.Name)
+				strictyaml.Quote(scopes[0]), owner.Name, strictyaml.Quote(scope), other.Name)
 		}
 	}
 	return owner, nil
@@ -118,9 +119,9 @@ func (s *Set) checkResource(a *Application, owner *Resource, resource string) er
 	named := s.byAudience[weburl.WithPath(resource)]
 	switch {
 	case named == nil || !s.hasScopeOf(a, named):
-		return fmt.Errorf("%w: application %q has no scope of %s", ErrUnknownResource, a.ClientID, quoted(resource))
+		return fmt.Errorf("%w: application %q has no scope of %s", ErrUnknownResource, a.ClientID, strictyaml.Quote(resource))
 	case named != owner:
-		return fmt.Errorf("%w: they are of %q, not of %s", ErrWrongResource, owner.Name, quoted(resource))
+		return fmt.Errorf("%w: they are of %q, not of %s", ErrWrongResource, owner.Name, strictyaml.Quote(resource))
 	}
 	return nil
 }

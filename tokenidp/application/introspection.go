@@ -3,6 +3,7 @@ package application
 import (
 	"slices"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
@@ -24,30 +25,30 @@ func (s *Set) MayIntrospect(a *Application, audience []string) bool {
 
 // introspectorsOf reads the client_ids that a Resource names.
 func (l *loader) introspectorsOf(m *mapping, r *Resource) {
-	clientIDs, nodes := m.texts("introspection")
+	clientIDs, nodes := m.Texts("introspection")
 	for i, clientID := range clientIDs {
 		r.Introspection = append(r.Introspection, clientID)
-		l.introspectors = append(l.introspectors, introspector{r, clientID, m.at(nodes[i])})
+		l.introspectors = append(l.introspectors, introspector{r, clientID, m.At(nodes[i])})
 	}
 }
 
 // checkIntrospectors finds Resources that name nobody, and Applications that can
 // neither get a token nor ask about one.
-func (s *Set) checkIntrospectors(errs []problems) {
+func (s *Set) checkIntrospectors(errs []strictyaml.Problems) {
 	named := make(map[string]bool)
 	for i, d := range s.documents {
 		for _, in := range d.introspectors {
 			named[in.clientID] = true
 			if s.byClientID[in.clientID] == nil {
-				errs[i].add(in.at, "resource %s: introspection names %s, which no application has as its client_id; %s",
-					quoted(in.resource.Name), quoted(in.clientID), known(in.clientID, s.clientIDs()))
+				errs[i].Add(in.at, "resource %s: introspection names %s, which no application has as its client_id; %s",
+					strictyaml.Quote(in.resource.Name), strictyaml.Quote(in.clientID), strictyaml.Known(in.clientID, s.clientIDs()))
 			}
 		}
 	}
 	for i, d := range s.documents {
 		for _, a := range d.scopeless {
-			if a.at.line != 0 && !named[a.ClientID] {
-				errs[i].add(a.at, "%s: scopes is missing; without any, it can never get a token", a.what())
+			if a.at.Line != 0 && !named[a.ClientID] {
+				errs[i].Add(a.at, "%s: scopes is missing; without any, it can never get a token", a.what())
 			}
 		}
 	}

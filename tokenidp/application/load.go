@@ -1,11 +1,12 @@
 package application
 
 import (
+	"fmt"
 	"io/fs"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
@@ -44,17 +45,17 @@ type Document struct {
 	// say about them.
 	inactive    []string
 	hashingTime time.Duration
-	warnings    problems
+	warnings    strictyaml.Problems
 
 	// errors make the Document unusable.
-	errors problems
+	errors strictyaml.Problems
 	// incomplete: some resource could not be read, so its scopes are not known.
 	incomplete bool
 }
 
 // definition is a name that no other file may define.
 type definition struct {
-	at               position
+	at               strictyaml.Position
 	what, kind, name string
 }
 
@@ -70,23 +71,23 @@ type reference struct {
 type introspector struct {
 	resource *Resource
 	clientID string
-	at       position
+	at       strictyaml.Position
 }
 
 // Unreadable returns the Document of a file that cannot be read: err is its one
 // mistake.
 func Unreadable(file string, err error) *Document {
 	d := &Document{file: file, incomplete: true}
-	d.errors.add(position{file: file}, "%v", err)
+	d.errors.Add(strictyaml.Position{File: file}, "%v", err)
 	return d
 }
 
 // Broken reports whether the Document has a mistake, and so cannot be part of a Set.
-func (d *Document) Broken() bool { return d.incomplete || d.errors.any() }
+func (d *Document) Broken() bool { return d.incomplete || d.errors.Any() }
 
 // Err returns nil, or an error with a line "file:line: …" for each of the first 20
 // mistakes.
-func (d *Document) Err() error { return report([]problems{d.errors.clone()}) }
+func (d *Document) Err() error { return strictyaml.Error(d.errors.Clone()) }
 
 // Applications returns those that the file defines, in its order. Read it only.
 func (d *Document) Applications() []*Application { return d.applications }
@@ -101,10 +102,11 @@ func (d *Document) Inactive() []string { return d.inactive }
 // loader reads one file.
 type loader struct {
 	*Document
+	*strictyaml.Reader
 	options Options
 	now     time.Time
 	// defined leads from "client_id x", "resource x" or "scope x" to its definition.
-	defined map[string]position
+	defined map[string]strictyaml.Position
 	// names has each scope once, however many Applications name it.
 	names map[string]string
 }
@@ -120,25 +122,53 @@ func Read(file string, data []byte, o Options) *Document {
 	}
 	l := &loader{
 		Document: &Document{file: file},
+		Reader:   newReader(file),
 		options:  o,
 		now:      o.Now(),
-		defined:  make(map[string]position),
+		defined:  make(map[string]strictyaml.Position),
 		names:    make(map[string]string),
 	}
-	l.document(data)
+	l.document(l.Parse(data))
+	l.errors, l.warnings = l.Errors, l.Warnings
 	return l.Document
 }
 
-func (l *loader) document(data []byte) {
-	line, problem := forbiddenCharacter(data)
-	var root *yaml.Node
-	if problem == "" {
-		root, line, problem = parse(data)
-		l.inactive = deactivated(root)
+// newReader returns one that knows where people put secrets by mistake.
+func newReader(file string) *strictyaml.Reader {
+	refused := make(map[string]string)
+	for _, field := range storedAsHash {
+		refused[field] = fmt.Sprintf("is not accepted, since only hashes are stored: make a secret with `%s`, or hash yours with `%s`, and write the result as `hash`",
+			secret.GenerateCommand, secret.HashCommand)
 	}
-	if problem != "" {
+	return &strictyaml.Reader{
+		File:     file,
+		Empty:    emptyFile,
+		Refused:  refused,
+		Hidden:   []string{"hash", "file"},
+		IsSecret: func(s string) bool { return secret.Classify(s) == secret.Generated },
+	}
+}
+
+// storedAsHash are the names under which people put a secret itself.
+var storedAsHash = []string{"secret", "client_secret", "password"}
+
+const emptyFile = "is empty; if there is to be no application, write `applications: []`"
+
+// mapping is one of the file, with the readers of its fields.
+type mapping struct{ *strictyaml.Mapping }
+
+// mapping reads n, or returns nil if it is no mapping.
+func (l *loader) mapping(n *strictyaml.Node, what string, knownFields ...string) *mapping {
+	if m := l.Mapping(n, what, knownFields...); m != nil {
+		return &mapping{m}
+	}
+	return nil
+}
+
+func (l *loader) document(root *strictyaml.Node) {
+	l.inactive = deactivated(root)
+	if l.Errors.Any() {
 		l.incomplete = true
-		l.errors.add(position{l.file, line}, "%s", problem)
 		return
 	}
 	top := l.mapping(root, "", "resources", "applications")
@@ -146,24 +176,24 @@ func (l *loader) document(data []byte) {
 		l.incomplete = true
 		return
 	}
-	if !top.has("resources") && !top.has("applications") && !l.errors.any() {
-		top.fail(root, emptyFile)
+	if !top.Has("resources") && !top.Has("applications") && !l.Errors.Any() {
+		top.Fail(root, "%s", emptyFile)
 	}
-	for i, n := range top.list("resources") {
+	for i, n := range top.List("resources") {
 		l.resource(n, i)
 	}
-	l.incomplete = l.errors.any()
-	for i, n := range top.list("applications") {
+	l.incomplete = l.Errors.Any()
+	for i, n := range top.List("applications") {
 		l.application(n, i)
 	}
 }
 
 // define reports a name of which the file has two, with both places. A name that
 // another file has too is found by union.
-func (l *loader) define(at position, what, kind, name string) bool {
+func (l *loader) define(at strictyaml.Position, what, kind, name string) bool {
 	key := definitionKey(kind, name)
 	if first, ok := l.defined[key]; ok {
-		l.errors.add(at, alreadyDefined, what, kind, name, first)
+		l.Errors.Add(at, alreadyDefined, what, kind, name, first)
 		return false
 	}
 	l.defined[key] = at
@@ -183,33 +213,22 @@ const alreadyDefined = "%s: %s %q is already defined at %s"
 // deactivated finds the Applications with `active: false`, whatever else is
 // wrong with a file: an operator who shuts one out must not depend on everybody
 // else's lines. An entry counts if its own two fields leave no doubt.
-func deactivated(root *yaml.Node) (clientIDs []string) {
-	for _, applications := range values(root, "applications") {
-		if applications.Kind != yaml.SequenceNode {
+func deactivated(root *strictyaml.Node) (clientIDs []string) {
+	for _, applications := range strictyaml.Values(root, "applications") {
+		if !strictyaml.IsList(applications) {
 			continue
 		}
 		for _, n := range applications.Content {
-			ids, active := values(n, "client_id"), values(n, "active")
-			if len(ids) != 1 || len(active) != 1 || notPlain(ids[0]) != "" || notPlain(active[0]) != "" {
+			ids, actives := strictyaml.Values(n, "client_id"), strictyaml.Values(n, "active")
+			if len(ids) != 1 || len(actives) != 1 {
 				continue
 			}
-			if isString(ids[0]) && isBoolean(active[0]) && active[0].Value == "false" {
-				clientIDs = append(clientIDs, ids[0].Value)
+			id, isID := strictyaml.String(ids[0])
+			active, isActive := strictyaml.Boolean(actives[0])
+			if isID && isActive && !active {
+				clientIDs = append(clientIDs, id)
 			}
 		}
 	}
 	return clientIDs
-}
-
-// values are those of a field that may be repeated.
-func values(n *yaml.Node, field string) (values []*yaml.Node) {
-	if n == nil || n.Kind != yaml.MappingNode {
-		return nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if key := n.Content[i]; key.Kind == yaml.ScalarNode && key.Value == field {
-			values = append(values, n.Content[i+1])
-		}
-	}
-	return values
 }

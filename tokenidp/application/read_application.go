@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
 
 const (
@@ -46,29 +46,29 @@ var applicationFields = []string{
 //	introspection: false                          # default
 //	tls_client_certificate_bound_access_tokens: false   # default
 //	dpop_bound_access_tokens: false                     # default
-func (l *loader) application(n *yaml.Node, index int) {
-	m := l.mapping(n, nameOf("application", n, "client_id", index), applicationFields...)
+func (l *loader) application(n *strictyaml.Node, index int) {
+	m := l.mapping(n, l.NameOf("application", n, "client_id", index), applicationFields...)
 	if m == nil {
 		return
 	}
-	a := &Application{Source: m.at(n).String()}
+	a := &Application{Source: m.At(n).String()}
 	a.ClientID, a.at = l.clientID(m)
-	a.ClientName = m.label("client_name", longestName)
-	a.Active = m.boolean("active", true)
+	a.ClientName = m.Label("client_name", longestName)
+	a.Active = m.Boolean("active", true)
 	a.GrantTypes = m.grantTypes()
 	a.Scopes = l.scopesOf(m, a, "scopes")
 	a.DefaultScopes = l.scopesOf(m, a, "default_scopes")
 	a.TokenLifetime = m.tokenLifetime()
 	a.Quota = l.quota(m)
-	a.Introspection = m.boolean("introspection", false)
-	a.CertificateBound = m.boolean("tls_client_certificate_bound_access_tokens", false)
-	a.DPoPBound = m.boolean("dpop_bound_access_tokens", false)
+	a.Introspection = m.Boolean("introspection", false)
+	a.CertificateBound = m.Boolean("tls_client_certificate_bound_access_tokens", false)
+	a.DPoPBound = m.Boolean("dpop_bound_access_tokens", false)
 	if a.CertificateBound && a.DPoPBound {
-		m.fail(n, "its tokens cannot be bound to a certificate and to a key of DPoP at once; keep one")
+		m.Fail(n, "its tokens cannot be bound to a certificate and to a key of DPoP at once; keep one")
 	}
 	m.claims(a)
 	l.authentication(m, a)
-	if a.Active && !m.has("scopes") && !a.Introspection {
+	if a.Active && !m.Has("scopes") && !a.Introspection {
 		l.scopeless = append(l.scopeless, a)
 	}
 	l.applications = append(l.applications, a)
@@ -77,31 +77,31 @@ func (l *loader) application(n *yaml.Node, index int) {
 
 // clientID returns no place for one that cannot be used, and no text for one
 // that must not be shown.
-func (l *loader) clientID(m *mapping) (string, position) {
-	id, at := m.required("client_id")
+func (l *loader) clientID(m *mapping) (string, strictyaml.Position) {
+	id, at := m.Required("client_id")
 	switch {
 	case at == nil:
 	case CheckClientID(id) != nil:
-		m.failField(at, "client_id", "%s", CheckClientID(id))
-	case l.define(m.at(at), m.what, "client_id", id):
-		return id, m.at(at)
+		m.FailField(at, "client_id", "%s", CheckClientID(id))
+	case l.define(m.At(at), m.What, "client_id", id):
+		return id, m.At(at)
 	default:
-		return id, position{}
+		return id, strictyaml.Position{}
 	}
-	return "", position{}
+	return "", strictyaml.Position{}
 }
 
 func (m *mapping) grantTypes() []string {
-	if !m.has("grant_types") {
+	if !m.Has("grant_types") {
 		return []string{GrantClientCredentials}
 	}
-	values, nodes := m.texts("grant_types")
-	if n := m.fields["grant_types"]; n != nil && n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
-		m.failField(n, "grant_types", "is empty; leave it out for [%s], or write `active: false`", GrantClientCredentials)
+	values, nodes := m.Texts("grant_types")
+	if n := m.Field("grant_types"); strictyaml.IsEmptyList(n) {
+		m.FailField(n, "grant_types", "is empty; leave it out for [%s], or write `active: false`", GrantClientCredentials)
 	}
 	for i, value := range values {
 		if value != GrantClientCredentials {
-			m.failField(nodes[i], "grant_types", "has the unknown %s; %s", quoted(value), known(value, []string{GrantClientCredentials}))
+			m.FailField(nodes[i], "grant_types", "has the unknown %s; %s", strictyaml.Quote(value), strictyaml.Known(value, []string{GrantClientCredentials}))
 		}
 	}
 	return values
@@ -111,21 +111,21 @@ func (m *mapping) grantTypes() []string {
 const mostScopes = 1000
 
 func (l *loader) scopesOf(m *mapping, a *Application, field string) []string {
-	scopes, nodes := m.texts(field)
-	if n := m.fields[field]; n != nil && n.Kind == yaml.SequenceNode && len(n.Content) == 0 && (a.Active || field == "default_scopes") {
-		m.failField(n, field, "is empty")
+	scopes, nodes := m.Texts(field)
+	if n := m.Field(field); strictyaml.IsEmptyList(n) && (a.Active || field == "default_scopes") {
+		m.FailField(n, field, "is empty")
 	}
-	if n := m.fields["scopes"]; m.has("scopes") && (n == nil || n.Kind != yaml.SequenceNode) {
+	if n := m.Field("scopes"); m.Has("scopes") && !strictyaml.IsList(n) {
 		return scopes // that default_scopes is not part of it follows from the error
 	}
 	if len(scopes) > mostScopes {
-		m.failField(m.fields[field], field, "has %d scopes; at most %d fit", len(scopes), mostScopes)
+		m.FailField(m.Field(field), field, "has %d scopes; at most %d fit", len(scopes), mostScopes)
 		return nil
 	}
 	byDefault := field == "default_scopes"
 	for i, scope := range scopes {
 		if byDefault && !slices.Contains(a.Scopes, scope) {
-			m.failField(nodes[i], field, "has %s, which is not in scopes", quoted(scope))
+			m.FailField(nodes[i], field, "has %s, which is not in scopes", strictyaml.Quote(scope))
 			continue
 		}
 		scopes[i] = l.name(scope)
@@ -144,18 +144,18 @@ func (l *loader) name(s string) string {
 }
 
 func (m *mapping) tokenLifetime() time.Duration {
-	value, n := m.text("token_lifetime")
+	value, n := m.Text("token_lifetime")
 	if n == nil {
 		return 0
 	}
 	d, ok := parseDuration(value)
 	switch {
 	case !ok:
-		m.failField(n, "token_lifetime", `is not a duration such as "1h", "90m" or "1d"`)
+		m.FailField(n, "token_lifetime", `is not a duration such as "1h", "90m" or "1d"`)
 	case d < leastTokenLifetime || d > mostTokenLifetime || d%time.Second != 0:
-		m.failField(n, "token_lifetime", "must be whole seconds, 10s to 24h")
+		m.FailField(n, "token_lifetime", "must be whole seconds, 10s to 24h")
 	case d > longTokenLifetime:
-		m.warn(n, "token_lifetime is longer than 1h: for so long, a stolen token works and a withdrawn scope is still granted")
+		m.Warn(n, "token_lifetime is longer than 1h: for so long, a stolen token works and a withdrawn scope is still granted")
 	}
 	return d
 }

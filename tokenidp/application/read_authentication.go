@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"gopkg.in/yaml.v3"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
 
 // way is one way to authenticate: the fields that declare it, of which an
@@ -32,10 +32,10 @@ func (l *loader) authentication(m *mapping, a *Application) {
 	switch {
 	case w == nil && !a.Active:
 	case w == nil:
-		m.fail(m.node, "%s", missing(method))
+		m.Fail(m.Node, "%s", missing(method))
 	case method != "" && !slices.Contains(w.methods, method):
-		m.failField(at, "token_endpoint_auth_method", "is %s, but %s in line %d is for %s; remove one of them",
-			method, field, m.line(field), strings.Join(w.methods, " or "))
+		m.FailField(at, "token_endpoint_auth_method", "is %s, but %s in line %d is for %s; remove one of them",
+			method, field, m.Key(field).Line, strings.Join(w.methods, " or "))
 		method = ""
 	}
 	a.TokenEndpointAuthMethod = method
@@ -45,8 +45,8 @@ func (l *loader) authentication(m *mapping, a *Application) {
 		}
 		w.read(l, m, a)
 	}
-	if _, at := m.text("token_endpoint_auth_signing_alg"); at != nil && w != nil && !slices.Contains(w.fields, "jwks") {
-		m.failField(at, "token_endpoint_auth_signing_alg", "has no effect beside %s, which is no key of the client; remove it", field)
+	if _, at := m.Text("token_endpoint_auth_signing_alg"); at != nil && w != nil && !slices.Contains(w.fields, "jwks") {
+		m.FailField(at, "token_endpoint_auth_signing_alg", "has no effect beside %s, which is no key of the client; remove it", field)
 	}
 }
 
@@ -56,12 +56,12 @@ func (l *loader) wayOf(m *mapping) (field string, found *way) {
 	for i := range ways {
 		for _, f := range ways[i].fields {
 			switch {
-			case !m.has(f):
+			case !m.Has(f):
 			case found == nil:
 				field, found = f, &ways[i]
 			default:
-				m.fail(m.keys[f], "has both %s in line %d and %s in line %d; it authenticates in one way, so keep one of them",
-					field, m.line(field), f, m.line(f))
+				m.Fail(m.Key(f), "has both %s in line %d and %s in line %d; it authenticates in one way, so keep one of them",
+					field, m.Key(field).Line, f, m.Key(f).Line)
 			}
 		}
 	}
@@ -82,16 +82,16 @@ func missing(method string) string {
 	return method + " needs one of " + strings.Join(fields, ", ") + "; it could never authenticate: add one, or write `active: false`"
 }
 
-func (m *mapping) authMethod() (string, *yaml.Node) {
+func (m *mapping) authMethod() (string, *strictyaml.Node) {
 	var methods []string
 	for _, w := range ways {
 		methods = append(methods, w.methods...)
 	}
 	slices.Sort(methods)
 	methods = slices.Compact(methods)
-	value, n := m.text("token_endpoint_auth_method")
+	value, n := m.Text("token_endpoint_auth_method")
 	if n != nil && !slices.Contains(methods, value) {
-		m.failField(n, "token_endpoint_auth_method", "is the unknown %s; %s", quoted(value), known(value, methods))
+		m.FailField(n, "token_endpoint_auth_method", "is the unknown %s; %s", strictyaml.Quote(value), strictyaml.Known(value, methods))
 		return "", nil
 	}
 	return value, n

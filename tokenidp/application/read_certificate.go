@@ -5,9 +5,8 @@ import (
 	"net/url"
 	"strings"
 
-	"gopkg.in/yaml.v3"
-
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
 
 const longestCertificateName = 1024
@@ -21,16 +20,16 @@ const longestCertificateName = 1024
 //	tls_client_auth_san_email: orders@example.com
 func (l *loader) certificateName(m *mapping, a *Application) {
 	for _, field := range certificateFields {
-		if value, at := m.text(field); at != nil {
+		if value, at := m.Text(field); at != nil {
 			a.Certificate = m.checkedName(&CertificateName{Field: field, Value: value}, at)
 			return
 		}
 	}
 }
 
-func (m *mapping) checkedName(n *CertificateName, at *yaml.Node) *CertificateName {
+func (m *mapping) checkedName(n *CertificateName, at *strictyaml.Node) *CertificateName {
 	fail := func(problem string) *CertificateName {
-		m.failField(at, n.Field, "%s", problem)
+		m.FailField(at, n.Field, "%s", problem)
 		return nil
 	}
 	if n.Field == fieldSubjectDN {

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
 
 // mostClaims is in bytes of JSON: a token goes with every request.
@@ -24,17 +26,17 @@ var reservedClaims = []string{
 //	claims: {<name>: <whatever JSON can say>}
 func (m *mapping) claims(a *Application) {
 	object := make(map[string]any)
-	for _, e := range m.entries("claims") {
-		reserved := slices.ContainsFunc(reservedClaims, func(name string) bool { return strings.EqualFold(name, e.name) })
+	for _, e := range m.Entries("claims") {
+		reserved := slices.ContainsFunc(reservedClaims, func(name string) bool { return strings.EqualFold(name, e.Name) })
 		switch {
-		case !isLabel(e.name, longestName):
-			m.fail(e.key, "claims must have names of 1 to %d printable characters", longestName)
+		case !strictyaml.IsLabel(e.Name, longestName):
+			m.Fail(e.Key, "claims must have names of 1 to %d printable characters", longestName)
 		case reserved:
-			m.fail(e.key, "claims must not have %s, which this server sets, or which means something else in a token; choose another name", quoted(e.name))
+			m.Fail(e.Key, "claims must not have %s, which this server sets, or which means something else in a token; choose another name", strictyaml.Quote(e.Name))
 		default:
-			if value, ok := m.value(e.value, "claims: "+quoted(e.name)); ok {
-				object[e.name] = value
-				a.ClaimNames = append(a.ClaimNames, e.name)
+			if value, ok := m.Value(e.Value, "claims: "+strictyaml.Quote(e.Name)); ok {
+				object[e.Name] = value
+				a.ClaimNames = append(a.ClaimNames, e.Name)
 			}
 		}
 	}
@@ -45,11 +47,11 @@ func (m *mapping) claims(a *Application) {
 	encoder := json.NewEncoder(&encoded)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(object); err != nil {
-		m.failField(m.fields["claims"], "claims", "cannot be written as JSON: %v", err)
+		m.FailField(m.Field("claims"), "claims", "cannot be written as JSON: %v", err)
 		return
 	}
 	if encoded.Len() > mostClaims {
-		m.failField(m.fields["claims"], "claims", "have %d bytes as JSON; at most %d are accepted, since a token goes with every request", encoded.Len(), mostClaims)
+		m.FailField(m.Field("claims"), "claims", "have %d bytes as JSON; at most %d are accepted, since a token goes with every request", encoded.Len(), mostClaims)
 	}
 	a.Claims = bytes.TrimSpace(encoded.Bytes())
 }

@@ -13,10 +13,9 @@ import (
 	"slices"
 	"strings"
 
-	"gopkg.in/yaml.v3"
-
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
 
 const (
@@ -40,32 +39,32 @@ type PublishedKeys struct {
 func (l *loader) keys(m *mapping, a *Application) {
 	algorithms := m.signingAlgorithms()
 	switch {
-	case m.has("jwks"):
+	case m.Has("jwks"):
 		a.Keys = l.inlineKeys(m, algorithms)
-	case m.has("jwks_file"):
+	case m.Has("jwks_file"):
 		a.Keys = l.keysFile(m, a, algorithms)
-	case m.has("jwks_uri") && a.TokenEndpointAuthMethod == AuthMethodSelfSignedTLS:
-		m.fail(m.node, "jwks_uri is for %s; with %s, write the keys themselves into jwks or jwks_file", AuthMethodPrivateKeyJWT, AuthMethodSelfSignedTLS)
-	case m.has("jwks_uri"):
+	case m.Has("jwks_uri") && a.TokenEndpointAuthMethod == AuthMethodSelfSignedTLS:
+		m.Fail(m.Node, "jwks_uri is for %s; with %s, write the keys themselves into jwks or jwks_file", AuthMethodPrivateKeyJWT, AuthMethodSelfSignedTLS)
+	case m.Has("jwks_uri"):
 		a.PublishedKeys.URL = m.keysURL()
 		if len(algorithms) == 1 {
 			a.PublishedKeys.Algorithm = algorithms[0]
 		}
 	}
 	if len(a.Keys) > mostKeys {
-		m.fail(m.node, "it has %d keys; at most %d are accepted", len(a.Keys), mostKeys)
+		m.Fail(m.Node, "it has %d keys; at most %d are accepted", len(a.Keys), mostKeys)
 	}
 }
 
 // signingAlgorithms are those that a key may have. A key that names none gets the
 // first of them that fits it.
 func (m *mapping) signingAlgorithms() []string {
-	value, at := m.text("token_endpoint_auth_signing_alg")
+	value, at := m.Text("token_endpoint_auth_signing_alg")
 	switch {
 	case at == nil:
 		return jws.Algorithms
 	case !jws.Supported(jws.Canonical(value)):
-		m.failField(at, "token_endpoint_auth_signing_alg", "is the unknown %s; %s", quoted(value), knownField(value, jws.Algorithms))
+		m.FailField(at, "token_endpoint_auth_signing_alg", "is the unknown %s; %s", strictyaml.Quote(value), strictyaml.KnownField(value, jws.Algorithms))
 		return jws.Algorithms
 	}
 	return []string{jws.Canonical(value)}
@@ -77,24 +76,24 @@ func (m *mapping) signingAlgorithms() []string {
 //	  keys:
 //	    - {kty: EC, crv: P-256, x: …, y: …, kid: …}
 func (l *loader) inlineKeys(m *mapping, algorithms []string) (keys []*jws.Key) {
-	n := m.fields["jwks"]
+	n := m.Field("jwks")
 	if n == nil {
 		return nil
 	}
-	set := l.mapping(n, m.what+": jwks", "keys")
+	set := l.mapping(n, m.What+": jwks", "keys")
 	if set == nil {
 		return nil
 	}
-	nodes := set.list("keys")
-	if len(nodes) == 0 && (set.fields["keys"] != nil || !set.has("keys")) {
-		set.fail(n, "keys is missing or empty; it could never authenticate: add a public key, or write `active: false`")
+	nodes := set.List("keys")
+	if len(nodes) == 0 && (set.Field("keys") != nil || !set.Has("keys")) {
+		set.Fail(n, "keys is missing or empty; it could never authenticate: add a public key, or write `active: false`")
 	}
 	for i, n := range nodes {
 		key := l.inlineKey(set, n, i, algorithms)
 		switch {
 		case key == nil, slices.ContainsFunc(keys, key.Equal):
 		case key.ID != "" && slices.ContainsFunc(keys, func(k *jws.Key) bool { return k.ID == key.ID && k.Algorithm == key.Algorithm }):
-			set.fail(n, "kid %s is that of another key of %s already; each needs a kid of its own", quoted(key.ID), key.Algorithm)
+			set.Fail(n, "kid %s is that of another key of %s already; each needs a kid of its own", strictyaml.Quote(key.ID), key.Algorithm)
 		default:
 			keys = append(keys, key)
 		}
@@ -102,8 +101,8 @@ func (l *loader) inlineKeys(m *mapping, algorithms []string) (keys []*jws.Key) {
 	return keys
 }
 
-func (l *loader) inlineKey(set *mapping, n *yaml.Node, index int, algorithms []string) *jws.Key {
-	value, ok := set.value(n, nameOf("key", n, "kid", index))
+func (l *loader) inlineKey(set *mapping, n *strictyaml.Node, index int, algorithms []string) *jws.Key {
+	value, ok := set.Value(n, l.NameOf("key", n, "kid", index))
 	if !ok {
 		return nil
 	}
@@ -114,26 +113,26 @@ func (l *loader) inlineKey(set *mapping, n *yaml.Node, index int, algorithms []s
 			return keys[0]
 		}
 	}
-	set.failField(n, nameOf("key", n, "kid", index), "is not usable: %v", err)
+	set.FailField(n, l.NameOf("key", n, "kid", index), "is not usable: %v", err)
 	return nil
 }
 
 // keysFile reads a JWK Set, or public keys and certificates as PEM.
 func (l *loader) keysFile(m *mapping, a *Application, algorithms []string) []*jws.Key {
-	path, at := m.text("jwks_file")
+	path, at := m.Text("jwks_file")
 	if at == nil {
 		return nil
 	}
 	if path == "" || isContent(path) {
-		m.failField(at, "jwks_file", "must be the path of a file with a JWK Set, or with public keys as PEM, not what is in it")
+		m.FailField(at, "jwks_file", "must be the path of a file with a JWK Set, or with public keys as PEM, not what is in it")
 		return nil
 	}
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(l.file), path)
 	}
-	fail := m.fail
+	fail := m.Fail
 	if !a.Active {
-		fail = m.warn // to shut it out, its keys may be taken away first
+		fail = m.Warn // to shut it out, its keys may be taken away first
 	}
 	data, _, err := l.options.ReadFile(path, mostKeysFile)
 	if err != nil {
@@ -219,7 +218,7 @@ func publicKeyOf(block *pem.Block) (crypto.PublicKey, error) {
 	if strings.HasSuffix(block.Type, "PRIVATE KEY") {
 		return nil, errors.New("has a private key, which belongs to the client alone; put its public half here: openssl pkey -in key.pem -pubout")
 	}
-	return nil, fmt.Errorf("has a PEM block of the type %s; PUBLIC KEY and CERTIFICATE are accepted", quoted(block.Type))
+	return nil, fmt.Errorf("has a PEM block of the type %s; PUBLIC KEY and CERTIFICATE are accepted", strictyaml.Quote(block.Type))
 }
 
 // algorithmFor is the one algorithm of a key that names none (RFC 8725 section 3.1).
@@ -234,18 +233,18 @@ func algorithmFor(public crypto.PublicKey, algorithms []string) (string, error) 
 // keysURL is fetched by this server, so what it may be is decided here, and where
 // it leads when it is dialled.
 func (m *mapping) keysURL() string {
-	value, at := m.text("jwks_uri")
+	value, at := m.Text("jwks_uri")
 	if at == nil {
 		return ""
 	}
 	u, err := url.Parse(value)
 	switch {
 	case err != nil || !ascii.Visible(value) || len(value) > longestURL || u.Hostname() == "" || u.Opaque != "":
-		m.failField(at, "jwks_uri", "must be the URL of a JWK Set, such as https://worker.example.com/jwks.json")
+		m.FailField(at, "jwks_uri", "must be the URL of a JWK Set, such as https://worker.example.com/jwks.json")
 	case u.Scheme != "https":
-		m.failField(at, "jwks_uri", "must be https: whoever is on the way could put keys of his own there")
+		m.FailField(at, "jwks_uri", "must be https: whoever is on the way could put keys of his own there")
 	case u.User != nil || strings.Contains(value, "#"):
-		m.failField(at, "jwks_uri", "must have no user and no fragment")
+		m.FailField(at, "jwks_uri", "must have no user and no fragment")
 	default:
 		return value
 	}

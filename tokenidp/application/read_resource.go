@@ -4,9 +4,8 @@ import (
 	"net/url"
 	"strings"
 
-	"gopkg.in/yaml.v3"
-
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
@@ -23,25 +22,25 @@ const (
 //	  - name: <scope-token>
 //	    description: <text>         # optional
 //	introspection: [<client_id>, …] # optional
-func (l *loader) resource(n *yaml.Node, index int) {
-	m := l.mapping(n, nameOf("resource", n, "name", index), "name", "resource", "scopes", "introspection")
+func (l *loader) resource(n *strictyaml.Node, index int) {
+	m := l.mapping(n, l.NameOf("resource", n, "name", index), "name", "resource", "scopes", "introspection")
 	if m == nil {
 		return
 	}
-	r := &Resource{Source: m.at(n).String()}
-	var at *yaml.Node
-	if r.Name, at = m.required("name"); at != nil {
+	r := &Resource{Source: m.At(n).String()}
+	var at *strictyaml.Node
+	if r.Name, at = m.Required("name"); at != nil {
 		if !isScopeToken(r.Name) || len(r.Name) > longestName {
-			m.failField(at, "name", `must be 1 to %d visible ASCII characters without " and \`, longestName)
+			m.FailField(at, "name", `must be 1 to %d visible ASCII characters without " and \`, longestName)
 		} else {
-			l.own(m.at(at), m.what, "resource", r.Name)
+			l.own(m.At(at), m.What, "resource", r.Name)
 		}
 	}
-	if r.Identifier, at = m.text("resource"); at != nil {
+	if r.Identifier, at = m.Text("resource"); at != nil {
 		if problem := checkIdentifier(r.Identifier); problem != "" {
-			m.failField(at, "resource", "%s", problem)
+			m.FailField(at, "resource", "%s", problem)
 		} else if weburl.WithPath(r.Identifier) != weburl.WithPath(r.Name) {
-			l.own(m.at(at), m.what, "resource", r.Identifier)
+			l.own(m.At(at), m.What, "resource", r.Identifier)
 		}
 	}
 	l.scopes(m, r)
@@ -50,7 +49,7 @@ func (l *loader) resource(n *yaml.Node, index int) {
 }
 
 // own defines a name that is to be the resource's in all files.
-func (l *loader) own(at position, what, kind, name string) bool {
+func (l *loader) own(at strictyaml.Position, what, kind, name string) bool {
 	if !l.define(at, what, kind, name) {
 		return false
 	}
@@ -59,26 +58,26 @@ func (l *loader) own(at position, what, kind, name string) bool {
 }
 
 func (l *loader) scopes(m *mapping, r *Resource) {
-	nodes := m.list("scopes")
-	if len(nodes) == 0 && (m.fields["scopes"] != nil || !m.has("scopes")) {
-		m.fail(m.node, "scopes is missing or empty; a resource needs at least one scope")
+	nodes := m.List("scopes")
+	if len(nodes) == 0 && (m.Field("scopes") != nil || !m.Has("scopes")) {
+		m.Fail(m.Node, "scopes is missing or empty; a resource needs at least one scope")
 	}
 	for _, n := range nodes {
-		if n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null" {
-			m.fail(n, "scopes must be a list of mappings; write `- name: %s`", quoted(n.Value))
+		if strictyaml.IsScalar(n) {
+			m.Fail(n, "scopes must be a list of mappings; write `- name: %s`", strictyaml.Quote(n.Value))
 			continue
 		}
-		fields := l.mapping(n, m.what+": scopes", "name", "description")
+		fields := l.mapping(n, m.What+": scopes", "name", "description")
 		if fields == nil {
 			continue
 		}
-		name, at := fields.required("name")
-		description := fields.label("description", longestDescription)
+		name, at := fields.Required("name")
+		description := fields.Label("description", longestDescription)
 		switch {
 		case at == nil:
 		case !isScopeToken(name) || len(name) > longestName:
-			fields.failField(at, "name", `must be 1 to %d visible ASCII characters without " and \ (RFC 6749 section 3.3)`, longestName)
-		case l.own(fields.at(at), m.what, "scope", name):
+			fields.FailField(at, "name", `must be 1 to %d visible ASCII characters without " and \ (RFC 6749 section 3.3)`, longestName)
+		case l.own(fields.At(at), m.What, "scope", name):
 			r.Scopes = append(r.Scopes, Scope{name, description})
 		}
 	}

@@ -10,9 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"gopkg.in/yaml.v3"
-
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
 
 const (
@@ -23,32 +22,32 @@ const (
 func (l *loader) secrets(m *mapping, a *Application) {
 	ids := make(map[string]int)
 	expired := 0
-	nodes := m.list("secrets")
+	nodes := m.List("secrets")
 	for i, n := range nodes {
-		fields := l.mapping(n, m.what+": "+nameOf("secret", n, "id", i), "id", "hash", "file", "expires")
+		fields := l.mapping(n, m.What+": "+l.NameOf("secret", n, "id", i), "id", "hash", "file", "expires")
 		if fields == nil {
 			continue
 		}
 		s := l.secret(fields, a)
 		if line, repeated := ids[s.ID]; repeated && s.ID != "" {
-			fields.fail(n, "id is already that of the secret in line %d", line)
+			fields.Fail(n, "id is already that of the secret in line %d", line)
 		}
 		ids[s.ID] = n.Line
 		if s.ExpiredAt(l.now) {
 			expired++
-			fields.warn(n, "it expired on %s; remove it", s.Expires.Add(-time.Nanosecond).UTC().Format(time.DateOnly))
+			fields.Warn(n, "it expired on %s; remove it", s.Expires.Add(-time.Nanosecond).UTC().Format(time.DateOnly))
 		}
 		a.Secrets = append(a.Secrets, s)
 	}
 	switch {
 	case !a.Active:
-	case len(nodes) == 0 && m.fields["secrets"] != nil:
-		m.fail(m.node, noSecret)
+	case len(nodes) == 0 && m.Field("secrets") != nil:
+		m.Fail(m.Node, noSecret)
 	case expired == len(nodes) && expired > 0:
-		m.warn(m.node, "all its secrets have expired; it cannot authenticate")
+		m.Warn(m.Node, "all its secrets have expired; it cannot authenticate")
 	}
 	if 2*a.Secrets.HashingTime() > mostHashingTime {
-		m.warn(m.node, "its hashes are so slow together that a failed authentication can be told by its time from that of an unknown client_id; remove some")
+		m.Warn(m.Node, "its hashes are so slow together that a failed authentication can be told by its time from that of an unknown client_id; remove some")
 	}
 }
 
@@ -58,24 +57,24 @@ func (l *loader) secrets(m *mapping, a *Application) {
 //	hash: <see parseHash>      # or: file: <path, from the folder of this file>
 //	expires: 2027-06-30        # optional: the end of that day in UTC, or an instant of RFC 3339
 func (l *loader) secret(m *mapping, a *Application) *secret.Secret {
-	s := &secret.Secret{Line: m.node.Line}
-	var at *yaml.Node
-	if s.ID, at = m.required("id"); at != nil {
+	s := &secret.Secret{Line: m.Node.Line}
+	var at *strictyaml.Node
+	if s.ID, at = m.Required("id"); at != nil {
 		if err := CheckSecretID(s.ID); err != nil {
-			m.failField(at, "id", "%v", err)
+			m.FailField(at, "id", "%v", err)
 		}
 	}
 	s.Expires = m.expiry()
 
 	switch {
-	case m.has("hash") && m.has("file"):
-		m.fail(m.node, "has both hash and file; keep one")
-	case m.has("hash"):
+	case m.Has("hash") && m.Has("file"):
+		m.Fail(m.Node, "has both hash and file; keep one")
+	case m.Has("hash"):
 		l.hash(m, s)
-	case m.has("file"):
+	case m.Has("file"):
 		l.mountedSecret(m, a, s)
-	case !slices.ContainsFunc(storedAsHash, m.has): // reported with the field
-		m.fail(m.node, "has neither hash nor file; `%s` makes a secret with its hash", secret.GenerateCommand)
+	case !slices.ContainsFunc(storedAsHash, m.Has): // reported with the field
+		m.Fail(m.Node, "has neither hash nor file; `%s` makes a secret with its hash", secret.GenerateCommand)
 	}
 	return s
 }
@@ -85,46 +84,46 @@ func CheckSecretID(id string) error {
 	switch {
 	case secret.Classify(id) == secret.Generated:
 		return errors.New("is a secret; an id appears in logs")
-	case !isLabel(id, longestSecretID):
+	case !strictyaml.IsLabel(id, longestSecretID):
 		return fmt.Errorf("must be 1 to %d printable characters", longestSecretID)
 	}
 	return nil
 }
 
 func (l *loader) hash(m *mapping, s *secret.Secret) {
-	encoded, at := m.text("hash")
+	encoded, at := m.Text("hash")
 	if at == nil {
 		return
 	}
 	if l.options.Expand != nil && strings.Contains(encoded, "{") {
 		expanded, err := l.options.Expand(encoded)
 		if err != nil {
-			m.failField(at, "hash", "cannot be expanded: %v", err)
+			m.FailField(at, "hash", "cannot be expanded: %v", err)
 			return
 		}
 		encoded = withoutNewline(expanded)
 	}
 	if err := s.SetHash(encoded); err != nil {
-		m.failField(at, "hash", "is not usable: %v", err)
+		m.FailField(at, "hash", "is not usable: %v", err)
 	}
 }
 
 // mountedSecret reads a secret that is a file of its own. Only its tag stays in memory.
 func (l *loader) mountedSecret(m *mapping, a *Application, s *secret.Secret) {
-	path, at := m.text("file")
+	path, at := m.Text("file")
 	if at == nil {
 		return
 	}
 	if path == "" || isContent(path) || secret.Classify(path) == secret.Generated {
-		m.failField(at, "file", "must be the path of a file with the secret, not the secret")
+		m.FailField(at, "file", "must be the path of a file with the secret, not the secret")
 		return
 	}
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(l.file), path)
 	}
-	fail := m.fail
+	fail := m.Fail
 	if !a.Active {
-		fail = m.warn // to shut it out, its secret may be taken away first
+		fail = m.Warn // to shut it out, its secret may be taken away first
 	}
 	data, info, err := l.options.ReadFile(path, mostSecretFile)
 	if err != nil {
@@ -136,7 +135,7 @@ func (l *loader) mountedSecret(m *mapping, a *Application, s *secret.Secret) {
 		return
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		m.warn(at, "file %s is open to others than its owner (mode %04o); chmod 600 it", path, mode)
+		m.Warn(at, "file %s is open to others than its owner (mode %04o); chmod 600 it", path, mode)
 	}
 }
 
@@ -150,11 +149,11 @@ func withoutNewline(s string) string {
 
 // expiry reads the first instant at which the secret is no longer valid.
 func (m *mapping) expiry() (t time.Time) {
-	n := m.fields["expires"]
+	n := m.Field("expires")
 	if n == nil {
 		return t
 	}
-	if n.Kind == yaml.ScalarNode {
+	if strictyaml.IsScalar(n) {
 		if day, err := time.Parse(time.DateOnly, n.Value); err == nil {
 			t = day.AddDate(0, 0, 1)
 		} else if instant, ok := parseInstant(n.Value); ok {
@@ -163,7 +162,7 @@ func (m *mapping) expiry() (t time.Time) {
 	}
 	// The zero time would be read as "never".
 	if t.Year() < 2000 {
-		m.failField(n, "expires", "must be a day such as 2027-06-30, at the end of which (UTC) the secret expires, or an instant such as 2027-06-30T12:00:00Z")
+		m.FailField(n, "expires", "must be a day such as 2027-06-30, at the end of which (UTC) the secret expires, or an instant such as 2027-06-30T12:00:00Z")
 	}
 	return t
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
 
 // RemoveSecret returns the text of an applications file without one secret of
@@ -22,7 +24,7 @@ import (
 // taken out exactly; the error then says which lines to edit by hand. Neither
 // mounted secrets nor other files are read.
 func RemoveSecret(text []byte, clientID, secretID string) ([]byte, error) {
-	what := fmt.Sprintf("removing secret %s of application %s", quoted(secretID), quoted(clientID))
+	what := fmt.Sprintf("removing secret %s of application %s", strictyaml.Quote(secretID), strictyaml.Quote(clientID))
 	before, err := understand(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: correct the file first: %w", what, err)
@@ -43,7 +45,7 @@ func RemoveSecret(text []byte, clientID, secretID string) ([]byte, error) {
 
 // understood is a file that the loader takes.
 type understood struct {
-	root         *yaml.Node
+	root         *strictyaml.Node
 	applications []*Application
 }
 
@@ -53,51 +55,58 @@ func understand(text []byte) (*understood, error) {
 	if len(text) > MaxFileSize {
 		return nil, fmt.Errorf("it is larger than %d bytes", MaxFileSize)
 	}
-	var root *yaml.Node
-	line, wrong := forbiddenCharacter(text)
-	if wrong == "" {
-		root, line, wrong = parse(text)
+	r := newReader("the file")
+	root := r.Parse(text)
+	if err := firstError(r); err != nil {
+		return nil, err
 	}
-	if wrong != "" {
-		return nil, fmt.Errorf("line %d: %s", line, wrong)
-	}
-	complete, _, _ := parse(text)
+	complete := newReader("").Parse(text)
 	withoutFiles(complete)
 	l := &loader{
 		Document: &Document{file: "the file"},
+		Reader:   newReader("the file"),
 		options:  Options{Expand: func(string) (string, error) { return someHash, nil }, ReadFile: ReadFile},
-		defined:  make(map[string]position),
+		defined:  make(map[string]strictyaml.Position),
 		names:    make(map[string]string),
 	}
 	l.entries(complete)
-	if found := l.errors.found; len(found) > 0 {
-		first := slices.MinFunc(found, func(a, b problem) int { return a.at.line - b.at.line })
-		return nil, fmt.Errorf("line %d: %s", first.at.line, first.text)
+	if err := firstError(l.Reader); err != nil {
+		return nil, err
 	}
 	return &understood{root, l.applications}, nil
+}
+
+// firstError is the one of the first line.
+func firstError(r *strictyaml.Reader) error {
+	if !r.Errors.Any() {
+		return nil
+	}
+	text := strictyaml.Lines([]strictyaml.Problems{r.Errors.Clone()}, 1)[0]
+	first, _, _ := strings.Cut(text, "\n")
+	return errors.New(strings.Replace(first, "the file:", "line ", 1))
 }
 
 const someHash = "$sha256$" + "0000000000000000000000000000000000000000000000000000000000000000"
 
 // entries is what document does with the content of a file.
-func (l *loader) entries(root *yaml.Node) {
+func (l *loader) entries(root *strictyaml.Node) {
 	top := l.mapping(root, "", "resources", "applications")
 	if top == nil {
 		return
 	}
-	for i, n := range top.list("resources") {
+	for i, n := range top.List("resources") {
 		l.resource(n, i)
 	}
-	for i, n := range top.list("applications") {
+	for i, n := range top.List("applications") {
 		l.application(n, i)
 	}
 }
 
 // withoutFiles turns every `file` of a secret that has a path into some `hash`.
-func withoutFiles(root *yaml.Node) {
-	for _, applications := range values(root, "applications") {
+func withoutFiles(root *strictyaml.Node) {
+	for _, applications := range strictyaml.Values(root, "applications") {
 		for _, application := range applications.Content {
-			for _, secrets := range values(application, "secrets") {
+			for _, secrets := range strictyaml.Values(application, "secrets") {
 				for _, s := range secrets.Content {
 					withoutFile(s)
 				}
@@ -106,10 +115,11 @@ func withoutFiles(root *yaml.Node) {
 	}
 }
 
-func withoutFile(n *yaml.Node) {
+func withoutFile(n *strictyaml.Node) {
 	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
-		isPath := notPlain(value) == "" && isString(value) && value.Value != "" && secret.Classify(value.Value) != secret.Generated
+		path, isString := strictyaml.String(value)
+		isPath := isString && path != "" && secret.Classify(path) != secret.Generated
 		if key.Value == "file" && isPath {
 			key.Value, value.Value = "hash", someHash
 		}
@@ -119,8 +129,8 @@ func withoutFile(n *yaml.Node) {
 // target is the secret that is to go.
 type target struct {
 	*understood
-	list  *yaml.Node // the value of `secrets`
-	index int        // in the list
+	list  *strictyaml.Node // the value of `secrets`
+	index int              // in the list
 }
 
 // find says what is there instead.
@@ -137,16 +147,16 @@ func (u *understood) find(clientID, secretID string) (*target, error) {
 	index := slices.Index(ids, secretID)
 	switch {
 	case index < 0:
-		return nil, fmt.Errorf("the application has no such secret; %s", known(secretID, ids))
+		return nil, fmt.Errorf("the application has no such secret; %s", strictyaml.Known(secretID, ids))
 	case len(ids) == 1 && a.Active:
 		return nil, errors.New("it is the only one, and the application is active: add its successor first, or write `active: false`")
 	}
 	// The loader has taken every Application, in order, and each of its fields once.
-	application := values(u.root, "applications")[0].Content[i]
-	return &target{u, values(application, "secrets")[0], index}, nil
+	application := strictyaml.Values(u.root, "applications")[0].Content[i]
+	return &target{u, strictyaml.Values(application, "secrets")[0], index}, nil
 }
 
-func (t *target) node() *yaml.Node { return t.list.Content[t.index] }
+func (t *target) node() *strictyaml.Node { return t.list.Content[t.index] }
 
 // lines names those of the secret.
 func (t *target) lines() string {
@@ -158,7 +168,7 @@ func (t *target) lines() string {
 }
 
 // lastLine is that in which the last value begins.
-func lastLine(n *yaml.Node) int {
+func lastLine(n *strictyaml.Node) int {
 	last := n.Line
 	for _, child := range n.Content {
 		last = max(last, lastLine(child))
@@ -206,7 +216,7 @@ func (t *target) confirm(text []byte) error {
 	return nil
 }
 
-func sameNode(a, b *yaml.Node) bool {
+func sameNode(a, b *strictyaml.Node) bool {
 	return a.Kind == b.Kind && a.Style == b.Style && a.Tag == b.Tag && a.Value == b.Value && a.Anchor == b.Anchor &&
 		slices.EqualFunc(a.Content, b.Content, sameNode)
 }

@@ -111,7 +111,7 @@ func (s *Set) Secrets() iter.Seq[PlacedSecret] {
 	return func(yield func(PlacedSecret) bool) {
 		for _, a := range s.sorted() {
 			for _, s := range a.Secrets {
-				if !yield(PlacedSecret{s, a, a.at.file}) {
+				if !yield(PlacedSecret{s, a, a.at.File}) {
 					return
 				}
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
 
 func TestAuthenticationFloor(t *testing.T) {
@@ -86,7 +87,7 @@ func TestTenThousandApplications(t *testing.T) {
 		}
 	}
 	warnings := set.Warnings()
-	if last := warnings[len(warnings)-1]; len(warnings) != mostProblems+1 || last != "… and 8999 more" {
+	if last := warnings[len(warnings)-1]; len(warnings) != strictyaml.MaxProblems+1 || last != "… and 8999 more" {
 		t.Errorf("%d warnings about the secret they share, the last being %q", len(warnings), last)
 	}
 }

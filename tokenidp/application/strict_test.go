@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
 
 // valid uses every field once. Rows replace a part of it.
@@ -349,7 +351,7 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("%v and %v", set, err)
 		}
 		if err != nil {
-			if n := strings.Count(err.Error(), "\n"); n > mostReported {
+			if n := strings.Count(err.Error(), "\n"); n > strictyaml.MaxReported {
 				t.Errorf("%d lines of errors", n)
 			}
 			return

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
@@ -21,12 +22,12 @@ type Part struct {
 // line "file:line: …" for each of the first 20 mistakes, be it one within a file
 // or one between two.
 func Union(parts []Part) (*Set, error) {
-	applications, errs, warnings := 0, make([]problems, len(parts)), make([]problems, len(parts))
+	applications, errs, warnings := 0, make([]strictyaml.Problems, len(parts)), make([]strictyaml.Problems, len(parts))
 	incomplete := false
 	for i, p := range parts {
 		applications += len(p.applications)
 		incomplete = incomplete || p.incomplete
-		errs[i], warnings[i] = p.errors.clone(), p.warnings.clone()
+		errs[i], warnings[i] = p.errors.Clone(), p.warnings.Clone()
 	}
 	s := &Set{
 		byClientID: make(map[string]*Application, applications),
@@ -35,14 +36,14 @@ func Union(parts []Part) (*Set, error) {
 	}
 	s.sorted = sync.OnceValue(s.sort)
 
-	defined := make(map[string]position)
+	defined := make(map[string]strictyaml.Position)
 	for i, p := range parts {
 		s.documents = append(s.documents, p.Document)
 		s.hashingTime = min(max(s.hashingTime, p.hashingTime), mostHashingTime)
 		for _, d := range p.definitions {
 			key := definitionKey(d.kind, d.name)
 			if first, ok := defined[key]; ok {
-				errs[i].add(d.at, alreadyDefined, d.what, d.kind, d.name, first)
+				errs[i].Add(d.at, alreadyDefined, d.what, d.kind, d.name, first)
 			} else {
 				defined[key] = d.at
 			}
@@ -54,11 +55,11 @@ func Union(parts []Part) (*Set, error) {
 		s.checkReferences(errs)
 		s.checkIntrospectors(errs)
 	}
-	if err := report(errs); err != nil {
+	if err := strictyaml.Error(errs...); err != nil {
 		return nil, err
 	}
 	s.warnOfShared(warnings, applications)
-	s.warnings = lines(warnings, mostProblems)
+	s.warnings = strictyaml.Lines(warnings, strictyaml.MaxProblems)
 	return s, nil
 }
 
@@ -75,13 +76,13 @@ func (s *Set) addResources(p Part) {
 	}
 }
 
-func (s *Set) addApplications(p Part, errs *problems) {
+func (s *Set) addApplications(p Part, errs *strictyaml.Problems) {
 	for _, a := range p.applications {
-		if a.at.line == 0 {
+		if a.at.Line == 0 {
 			continue // its client_id is wrong, which has been reported
 		}
 		if first, ok := s.byClientID[a.ClientID]; ok {
-			errs.add(a.at, alreadyDefined, a.what(), "client_id", a.ClientID, first.at)
+			errs.Add(a.at, alreadyDefined, a.what(), "client_id", a.ClientID, first.at)
 			continue
 		}
 		if a.Active && p.Deactivated[a.ClientID] {
@@ -95,28 +96,28 @@ func (s *Set) addApplications(p Part, errs *problems) {
 }
 
 // checkReferences finds scopes without an owner, and default_scopes with several.
-func (s *Set) checkReferences(errs []problems) {
+func (s *Set) checkReferences(errs []strictyaml.Problems) {
 	hints := make(map[string]string) // searching all names takes its time
 	hint := func(scope string) string {
 		if _, ok := hints[scope]; !ok {
-			if len(hints) == mostReported {
+			if len(hints) == strictyaml.MaxReported {
 				return "correct those above first"
 			}
-			hints[scope] = known(scope, s.ScopeNames())
+			hints[scope] = strictyaml.Known(scope, s.ScopeNames())
 		}
 		return hints[scope]
 	}
 	for i, d := range s.documents {
 		for _, ref := range d.references {
 			owner, owned := s.byScope[ref.scope]
-			at, what := position{d.file, int(ref.line)}, ref.application.what
+			at, what := strictyaml.Position{File: d.file, Line: int(ref.line)}, ref.application.what
 			switch {
 			case !owned && ref.byDefault: // said of scopes already
 			case !owned:
-				errs[i].add(at, "%s: scope %s is owned by no resource; %s", what(), quoted(ref.scope), hint(ref.scope))
+				errs[i].Add(at, "%s: scope %s is owned by no resource; %s", what(), strictyaml.Quote(ref.scope), hint(ref.scope))
 			case ref.byDefault:
 				if first := s.byScope[ref.application.DefaultScopes[0]]; first != nil && first != owner {
-					errs[i].add(at, "%s: default_scopes has scopes of several resources, %q and %q; a token is for one",
+					errs[i].Add(at, "%s: default_scopes has scopes of several resources, %q and %q; a token is for one",
 						what(), first.Name, owner.Name)
 				}
 			}
@@ -137,7 +138,7 @@ func (s *Set) ScopeNames() (names []string) {
 // warnOfShared finds Applications with the same secret or key, or whom the same
 // certificate or token opens: whoever steals one is both, and neither can be shut out
 // alone.
-func (s *Set) warnOfShared(warnings []problems, applications int) {
+func (s *Set) warnOfShared(warnings []strictyaml.Problems, applications int) {
 	owners := make(owners, applications)
 	for i, d := range s.documents {
 		for _, a := range d.applications {
@@ -146,13 +147,13 @@ func (s *Set) warnOfShared(warnings []problems, applications int) {
 					continue
 				}
 				if other := owners.of(s.Stored(), a); other != "" {
-					warnings[i].add(position{d.file, s.Line}, "%s: secret %s: application %q has the same secret; give each its own",
-						a.what(), quoted(s.ID), other)
+					warnings[i].Add(strictyaml.Position{File: d.file, Line: s.Line}, "%s: secret %s: application %q has the same secret; give each its own",
+						a.what(), strictyaml.Quote(s.ID), other)
 				}
 			}
 			for _, shared := range a.shareables() {
 				if other := owners.of(secret.NewTag([]byte(shared.what+" "+shared.value)), a); other != "" {
-					warnings[i].add(a.at, "%s: application %q has the same %s; give each its own", a.what(), other, shared.what)
+					warnings[i].Add(a.at, "%s: application %q has the same %s; give each its own", a.what(), other, shared.what)
 				}
 			}
 		}
@@ -208,5 +209,5 @@ func (a *Application) what() string {
 	if a.ClientID == "" {
 		return "an application"
 	}
-	return fmt.Sprintf("application %s", quoted(a.ClientID))
+	return fmt.Sprintf("application %s", strictyaml.Quote(a.ClientID))
 }

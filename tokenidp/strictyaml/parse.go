@@ -1,4 +1,4 @@
-package application
+package strictyaml
 
 import (
 	"bytes"
@@ -12,11 +12,21 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-const emptyFile = "is empty; if there is to be no application, write `applications: []`"
+// Parse returns the content of the one document in data, or adds an error, or both if
+// what follows the document is wrong. It returns nil without a document.
+func (r *Reader) Parse(data []byte) *Node {
+	line, text := forbiddenCharacter(data)
+	var root *Node
+	if text == "" {
+		root, line, text = r.parse(data)
+	}
+	if text != "" {
+		r.Errors.Add(Position{r.File, line}, "%s", text)
+	}
+	return root
+}
 
-// parse returns the content of the one document in data, or a problem, or both
-// if the problem is what follows the document.
-func parse(data []byte) (root *yaml.Node, line int, text string) {
+func (r *Reader) parse(data []byte) (root *Node, line int, text string) {
 	defer func() {
 		// A reload must not end the server, whatever the parser makes of a file.
 		if recover() != nil {
@@ -24,11 +34,11 @@ func parse(data []byte) (root *yaml.Node, line int, text string) {
 		}
 	}()
 	d := yaml.NewDecoder(bytes.NewReader(data))
-	var first, second yaml.Node
+	var first, second Node
 	err := d.Decode(&first)
 	switch {
 	case errors.Is(err, io.EOF):
-		return nil, 1, emptyFile
+		return nil, 1, r.Empty
 	case err != nil:
 		line, text = syntaxError(data, err)
 		return nil, line, text
@@ -43,7 +53,7 @@ func parse(data []byte) (root *yaml.Node, line int, text string) {
 		return root, line, text
 	}
 	if root.ShortTag() == "!!null" {
-		return nil, 1, emptyFile
+		return nil, 1, r.Empty
 	}
 	return root, 0, ""
 }

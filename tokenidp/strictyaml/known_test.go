@@ -1,4 +1,4 @@
-package application
+package strictyaml
 
 import (
 	"strings"
@@ -21,7 +21,7 @@ func TestKnown(t *testing.T) {
 		{"many", "x", letters, `known: aaaa, bbbb, cccc, dddd, eeee, ffff, gggg, hhhh, iiii, jjjj and 2 more`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if got := known(row.given, row.all); got != row.want {
+			if got := Known(row.given, row.all); got != row.want {
 				t.Errorf("got %s, want %s", got, row.want)
 			}
 		})
@@ -49,8 +49,8 @@ func TestQuoted(t *testing.T) {
 		strings.Repeat("a", 65):       `"` + strings.Repeat("a", 64) + `"…`,
 		"a" + strings.Repeat("é", 50): `"a` + strings.Repeat("é", 31) + `"…`,
 	} {
-		if got := quoted(given); got != want {
-			t.Errorf("quoted(%q) = %s, want %s", given, got, want)
+		if got := Quote(given); got != want {
+			t.Errorf("Quote(%q) = %s, want %s", given, got, want)
 		}
 	}
 }

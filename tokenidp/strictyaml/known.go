@@ -1,0 +1,78 @@
+package strictyaml
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Quote returns what somebody wrote, or sent, in quotes: one line of bearable length.
+func Quote(s string) string {
+	const most = 64
+	if len(s) > most {
+		return strconv.Quote(strings.ToValidUTF8(s[:most], "")) + "…"
+	}
+	return strconv.Quote(s)
+}
+
+// Known returns a list of what could have been written instead of name, of which the
+// first ten: "did you mean …? known: …".
+func Known(name string, all []string) string {
+	const most = 10
+	return knownUpTo(most, name, all)
+}
+
+// KnownField is Known with all of them.
+func KnownField(name string, all []string) string { return knownUpTo(len(all), name, all) }
+
+func knownUpTo(most int, name string, all []string) string {
+	var b strings.Builder
+	if near := nearest(name, all); near != "" {
+		fmt.Fprintf(&b, "did you mean %q? ", near)
+	}
+	b.WriteString("known: ")
+	if len(all) == 0 {
+		b.WriteString("none")
+	}
+	b.WriteString(strings.Join(all[:min(len(all), most)], ", "))
+	if more := len(all) - most; more > 0 {
+		fmt.Fprintf(&b, " and %d more", more)
+	}
+	return b.String()
+}
+
+// nearest finds the first of the names that at most two typing errors lead to,
+// fewer being better, or returns "".
+func nearest(name string, all []string) string {
+	best, near := 3, ""
+	for _, candidate := range all {
+		if d := len(candidate) - len(name); d > 2 || d < -2 || len(candidate) < 3 {
+			continue
+		}
+		if d := distance(name, candidate); d < best {
+			best, near = d, candidate
+		}
+	}
+	return near
+}
+
+// distance is Levenshtein's.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
