@@ -59,8 +59,10 @@ func TestTwoPlacesAtRandom(t *testing.T) {
 	}
 	orders := [][]string{{"a"}, {"b"}, {"c"}, {"a", "b"}, {"b", "a"}, {"b", "c"}, {"c", "b"}, {"c", "a"}, {"a", "c"}}
 	failures := 0
-	for seed := range 20 {
-		rnd := newRandom(uint64(seed))
+	first, schedules := modelSeeds(t, 5)
+	for i := range schedules {
+		seed := first + i
+		rnd := newRandom(seed)
 		storage, wall := newStorage(t), newClock(testTime)
 		places, nodes := []*place{new(place), new(place)}, make([]*node, 2)
 		for i, p := range places {
@@ -126,6 +128,6 @@ func TestTwoPlacesAtRandom(t *testing.T) {
 		}
 	}
 	if failures > 0 {
-		t.Errorf("%d of 20 runs, without a restart, break the invariants", failures)
+		t.Errorf("%d of %d runs, without a restart, break the invariants", failures, schedules)
 	}
 }

@@ -1,7 +1,6 @@
 package signing
 
 import (
-	"flag"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -14,11 +13,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
-)
-
-var (
-	modelSeed      = flag.Uint64("model.seed", 0, "run this one schedule of the model test, and print what happens")
-	modelSchedules = flag.Uint64("model.schedules", 10_000, "how many schedules the model test runs")
 )
 
 // TestModel lets a few nodes share a storage that fails, lags, loses its lock and
@@ -39,46 +33,52 @@ var (
 //     its tokens;
 //   - keys made to sign at once, as far as being published first goes.
 func TestModel(t *testing.T) {
-	if *modelSeed != 0 {
-		w := runModel(*modelSeed, t.Logf)
-		for _, s := range w.wrong {
-			t.Error(s)
-		}
-		return
-	}
-	schedules := *modelSchedules
-	if testing.Short() {
-		schedules = min(schedules, 500)
+	const usual = 500
+	first, schedules := modelSeeds(t, usual)
+	var logf func(string, ...any)
+	if schedules == 1 {
+		logf = t.Logf
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	var next atomic.Uint64
-	var mu sync.Mutex
-	total := struct{ stored, deleted, issued, checked, crashes, twoHolders, steps int }{}
+	var total modelTotal
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
-			for seed := next.Add(1); seed <= schedules && !t.Failed(); seed = next.Add(1) {
-				w := runModel(seed, nil)
-				mu.Lock()
-				total.stored += w.stored
-				total.deleted += w.deleted
-				total.issued += w.issued
-				total.checked += w.checked
-				total.crashes += w.crashes
-				total.twoHolders += w.twoHolders
-				total.steps += w.steps
-				mu.Unlock()
+			for i := next.Add(1); i <= schedules && !t.Failed(); i = next.Add(1) {
+				seed := first + i - 1
+				w := runModel(seed, logf)
+				total.add(w)
 				if len(w.wrong) > 0 {
-					t.Errorf("seed %d: %s\nrepeat with -run TestModel -model.seed %d -v", seed, strings.Join(w.wrong, "\n"), seed)
+					t.Errorf("seed %d: %s\n%s", seed, strings.Join(w.wrong, "\n"), howToRepeat(t, seed))
 				}
 			}
 		})
 	}
 	workers.Wait()
-	t.Logf("%d schedules: %+v", schedules, total)
-	if total.deleted == 0 || total.crashes == 0 || total.twoHolders == 0 {
+	t.Logf("%+v", total.counts)
+	if n := total.counts; schedules >= usual && (n.deleted == 0 || n.crashes == 0 || n.twoHolders == 0) {
 		t.Error("the schedules exercise nothing")
 	}
+}
+
+// modelTotal adds up what happened in all schedules.
+type modelTotal struct {
+	mu     sync.Mutex
+	counts struct{ stored, deleted, issued, checked, crashes, twoHolders, steps int }
+}
+
+func (total *modelTotal) add(w *world) {
+	total.mu.Lock()
+	defer total.mu.Unlock()
+	n := &total.counts
+	n.stored += w.stored
+	n.deleted += w.deleted
+	n.issued += w.issued
+	n.checked += w.checked
+	n.crashes += w.crashes
+	n.twoHolders += w.twoHolders
+	n.steps += w.steps
 }
 
 type modelNode struct {
