@@ -61,8 +61,8 @@ func checkHeader(t *testing.T, token string) {
 	if header["alg"] != "RS256" || header["typ"] != "at+jwt" || len(header) != 3 {
 		t.Errorf("header %s", decoded)
 	}
-	if !regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`).MatchString(header["kid"]) {
-		t.Errorf("kid %q is not a date", header["kid"])
+	if !regexp.MustCompile(`^\d{4}-\d{2}-\d{2}\.\d{6}$`).MatchString(header["kid"]) {
+		t.Errorf("kid %q is not a date with drawn digits", header["kid"])
 	}
 }
 

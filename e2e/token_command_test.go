@@ -101,7 +101,7 @@ the token says
   scope      orders.read
   issued     .*
   expires    .*, in (5m0s|4m\d\ds)
-  kid        \d{4}-\d\d-\d\d
+  kid        \d{4}-\d\d-\d\d\.\d{6}
   alg, typ   RS256 at\+jwt
   header     \{.*\}
   claims     \{.*"sub":"reader".*\}

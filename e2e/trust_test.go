@@ -118,7 +118,9 @@ func TestTokensOfATrustedIssuer(t *testing.T) {
 func TestLocalAndTrustedIssuerOnOneRoute(t *testing.T) {
 	t.Parallel()
 	foreign := startShop(t, "")
-	own := "\t\tissuer https://localhost:5003 {\n\t\t\tapplications applications.yaml\n\t\t}"
+	theirs := newForgerOf(t, foreign, "https://localhost:5001")
+	key := privateJWK("own.json", theirs.kid, secondKey())
+	own := "\t\tissuer https://localhost:5003 {\n\t\t\tapplications applications.yaml\n\t\t\tsigning_key file own.json\n\t\t}"
 	trusted := trust("https://localhost:5001", "ca_file "+rootOf(foreign.home), "audience orders-api partner-api")
 	api := start(t, trustingOptions(own, trusted)+trustedSite(`
 	tokenidp
@@ -144,12 +146,9 @@ func TestLocalAndTrustedIssuerOnOneRoute(t *testing.T) {
 		}
 		verify orders.read
 		respond "{http.auth.user.iss}"
-	}`), options{ports: foreign.ports, admin: "localhost:" + freePort(t), files: map[string]string{"applications.yaml": shopApplications}})
+	}`), options{ports: foreign.ports, admin: "localhost:" + freePort(t), files: map[string]string{"applications.yaml": shopApplications, key.name: key.content}})
 
-	theirs, ours := newForgerOf(t, foreign, "https://localhost:5001"), newForgerOf(t, api, "https://localhost:5003")
-	if theirs.kid != ours.kid {
-		t.Fatalf("the kids %s and %s differ", theirs.kid, ours.kid)
-	}
+	ours := &forger{t, api.url("https://localhost:5003"), theirs.kid, secondKey(), time.Now()}
 	mixed := *theirs
 	mixed.issuer = ours.issuer
 	mixedToo := *ours

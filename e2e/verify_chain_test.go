@@ -241,9 +241,9 @@ func TestScopesAndAudiencesOfARoute(t *testing.T) {
 	g.checkRefused(t, g.ask(t, "GET", "/stock/issued", "", bearer(token)), "/stock/issued", "wrong_audience", "")
 }
 
-// privateJWK is the key under the kid k.
-func privateJWK(name string, key *rsa.PrivateKey) file {
-	content, err := json.Marshal(jose.JSONWebKey{Key: key, KeyID: "k", Algorithm: "RS256", Use: "sig"})
+// privateJWK returns a file with the key under the kid.
+func privateJWK(name, kid string, key *rsa.PrivateKey) file {
+	content, err := json.Marshal(jose.JSONWebKey{Key: key, KeyID: kid, Algorithm: "RS256", Use: "sig"})
 	if err != nil {
 		panic(err)
 	}
@@ -283,7 +283,7 @@ localhost:5001 {
 		reverse_proxy localhost:5002
 	}
 }
-`, privateJWK("one.json", attackerKey()), privateJWK("two.json", secondKey()))
+`, privateJWK("one.json", "k", attackerKey()), privateJWK("two.json", "k", secondKey()))
 	one := &forger{t, g.url("https://localhost:5001"), "k", attackerKey(), time.Now()}
 	two := &forger{t, g.url("https://localhost:5001/second"), "k", secondKey(), time.Now()}
 	g.checkAllowed(t, g.ask(t, "GET", "/orders", "", bearer(one.good())))

@@ -101,7 +101,7 @@ func requiredClaims(_ *testing.T, _ *guarded, f *forger) forgeries {
 		rows[name+" array of one"] = forgery{f.claiming(members{name: []string{"x"}}), "malformed_claims"}
 	}
 	for name, scope := range map[string]any{
-		"array": []string{"orders.read"}, "null": nil, "number": 1, "empty": "", "with a tab": "orders.read\torders.write", "with two spaces": "orders.read  orders.write",
+		"array": []string{"orders.read"}, "null": nil, "number": 1, "with a tab": "orders.read\torders.write",
 	} {
 		rows["scope "+name] = forgery{f.claiming(members{"scope": scope}), "malformed_claims"}
 	}
