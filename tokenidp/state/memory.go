@@ -3,6 +3,8 @@ package state
 import (
 	"context"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/background"
 )
 
 // Memory is the state of one process. It shares nothing, and a restart forgets it.
@@ -52,7 +54,7 @@ func (m *Memory) Load(context.Context) error { return nil }
 
 // Run is State's.
 func (m *Memory) Run(ctx context.Context, _ bool) {
-	runAlone(ctx, m.running, func() { every(ctx, sweepInterval, m.sweep) })
+	runAlone(ctx, m.running, func() { background.Every(ctx, sweepInterval, m.sweep) })
 }
 
 // runAlone runs once no other does: while a configuration is replaced, that of
@@ -63,20 +65,6 @@ func runAlone(ctx context.Context, running chan struct{}, run func()) {
 	case running <- struct{}{}:
 		defer func() { <-running }()
 		run()
-	}
-}
-
-// every calls do at each interval, until the context ends.
-func every(ctx context.Context, interval time.Duration, do func()) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			do()
-		}
 	}
 }
 

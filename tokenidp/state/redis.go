@@ -11,6 +11,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/background"
 )
 
 // Redis shares all of the state through Redis: an identifier is used once among all
@@ -201,7 +203,7 @@ func (r *Redis) Health() Health {
 func (r *Redis) Run(ctx context.Context, _ bool) {
 	runAlone(ctx, r.running, func() {
 		var tidying sync.WaitGroup
-		tidying.Go(func() { every(ctx, sweepInterval, r.sweep) })
+		tidying.Go(func() { background.Every(ctx, sweepInterval, r.sweep) })
 		defer tidying.Wait()
 		for ctx.Err() == nil {
 			r.report(ctx, r.follow(ctx))

@@ -3,7 +3,6 @@ package state
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/background"
 )
 
 const (
@@ -45,6 +46,7 @@ type Storage struct {
 	syncing  chan struct{} // held by who reads the storage
 	synced   atomic.Bool
 	store    atomic.Uint32 // what has been stored since the last loss is known by it
+	problem  background.Problem
 
 	mu         sync.Mutex
 	known      map[string]segmentInfo // that were read or written
@@ -59,7 +61,6 @@ type Storage struct {
 	unstored   []record // in force here, and not in the storage
 	failing    bool     // the last writing failed
 	lastSync   time.Time
-	problem    string
 }
 
 // segmentInfo is what is kept of a segment, beside what it revoked.
@@ -116,7 +117,7 @@ func (s *Storage) Health() Health {
 	h := s.health("storage")
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	h.Synced, h.LastSync, h.Problem = s.synced.Load(), s.lastSync, s.problem
+	h.Synced, h.LastSync, h.Problem = s.synced.Load(), s.lastSync, s.problem.String()
 	if s.failing && h.Problem == "" {
 		h.Problem = "revocations of this node are not in the storage yet"
 	}
@@ -135,7 +136,7 @@ func (s *Storage) Run(ctx context.Context, issues bool) {
 		s.mu.Unlock()
 		swept := s.clock.elapsed()
 		s.keepCurrent(ctx)
-		every(ctx, s.poll, func() {
+		background.Every(ctx, s.poll, func() {
 			s.keepCurrent(ctx)
 			if now := s.clock.elapsed(); now-swept >= sweepInterval {
 				swept = now
@@ -159,19 +160,11 @@ func (s *Storage) keepCurrent(ctx context.Context) {
 		return // this configuration has ended
 	}
 	s.retry()
-	problem := ""
-	if err != nil {
-		problem = err.Error()
-	}
-	s.mu.Lock()
-	before := s.problem
-	s.problem = problem
-	s.mu.Unlock()
-	switch before, after := steady(before), steady(problem); {
-	case before == after:
-	case after != "":
+	switch s.problem.Note(err) {
+	case background.Nothing:
+	case background.Failed:
 		s.logger.Error("the revocations in the storage are out of reach; those known here stay in force", zap.Error(err))
-	default:
+	case background.Mended:
 		s.logger.Info("the revocations in the storage are within reach again")
 	}
 }
@@ -181,11 +174,6 @@ func (s *Storage) heedEnded() {
 	defer s.mu.Unlock()
 	s.audit = s.endedSince(&s.ended) || s.audit
 }
-
-// steady leaves out the words of an error that differ each time it comes.
-func steady(problem string) string { return varying.ReplaceAllLiteralString(problem, "…") }
-
-var varying = regexp.MustCompile(`\S*[0-9]\S*`)
 
 func (s *Storage) mayWrite() bool {
 	s.mu.Lock()
