@@ -22,11 +22,12 @@ const (
 // Ready makes the first key where there is none, which signs at once. It is what a
 // configuration needs before it is in force, and all that may be written for one
 // that may never be: others go on under the configuration before. Only the side
-// that issues calls it. It is idempotent, and correct even where the storage's lock
-// fails to exclude another node: entries are immutable, and every node derives the
-// same from what it lists after writing. It is an error, and changes nothing, when
-// the key that signs cannot be decrypted.
+// that issues calls it; Run rotates the keys from then on. It is idempotent, and
+// correct even where the storage's lock fails to exclude another node: entries are
+// immutable, and every node derives the same from what it lists after writing. It is
+// an error, and changes nothing, when the key that signs cannot be decrypted.
 func (r *Ring) Ready(ctx context.Context) error {
+	r.issues.Store(true)
 	if err := r.outside.read(ctx); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/background"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -31,6 +32,10 @@ type Ring struct {
 	current   atomic.Pointer[keys]
 	seen      *sightings
 	outside   *Outside // nil: keys are made here
+
+	issues       atomic.Bool // Ready was called
+	asConfigured bool        // Ensure has succeeded; for Run alone
+	problem      background.Problem
 
 	rereading sync.Mutex
 	reread    *reread // the latest; nil before the first

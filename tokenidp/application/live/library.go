@@ -12,15 +12,25 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 )
 
 // Library is the files of one issuer, and what of them is in force. A file that
 // breaks keeps its last good version in force, and holds up no other file.
 //
-// One goroutine may call Load and Refresh while others call Status and read the
-// Sets it returned.
+// One goroutine may call Load, Refresh and Run while others call Status and Health, and
+// read the Sets it returned.
 type Library struct {
+	// Accept, if not nil, may refuse a change that Run has found: after an error, the
+	// change is not put in force. Set it, Adopt and Logger before Run.
+	Accept func(*application.Set) error
+	// Adopt puts the Set in force that a change led to. Default: nothing happens.
+	Adopt func(*application.Set)
+	// Logger default: none.
+	Logger *zap.Logger
+
 	options  application.Options
 	patterns []*pattern
 	files    []*file          // in the order in which they are named
@@ -78,7 +88,7 @@ func NewLibrary(patterns []string, o application.Options) *Library {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	l := &Library{options: o}
+	l := &Library{options: o, Adopt: func(*application.Set) {}, Logger: zap.NewNop()}
 	l.set, _ = application.Union(nil)
 	for _, text := range patterns {
 		l.patterns = append(l.patterns, &pattern{text: text})

@@ -1,0 +1,96 @@
+package live
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/background"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
+)
+
+const (
+	// watchInterval is how often the files are looked at. It leaves time to read a
+	// change and to put it in force within two seconds.
+	watchInterval = 500 * time.Millisecond
+	// noticeInterval is how often the log names the secrets that expire.
+	noticeInterval = 24 * time.Hour
+)
+
+// Health is how the files of a [Library] are.
+type Health struct {
+	// Files is the state of every file, as [Library.Status] has it.
+	Files []FileStatus
+	// InOrder is false while the newest version of some file is not in force.
+	InOrder bool
+}
+
+// Health returns how the files are. It reads none of them.
+func (l *Library) Health() Health {
+	h := Health{Files: l.Status(), InOrder: true}
+	for _, f := range h.Files {
+		h.InOrder = h.InOrder && f.Problem == ""
+	}
+	return h
+}
+
+// Run puts changes of the files in force until ctx ends: it looks at them twice a second,
+// asks Accept, and calls Adopt. Call it once, after Load.
+func (l *Library) Run(ctx context.Context) {
+	background.Every(ctx, watchInterval, l.update)
+}
+
+// update puts in force what changed, and logs it.
+func (l *Library) update() {
+	result := l.Refresh(l.Accept)
+	for _, p := range result.Problems {
+		message := "a file of applications is broken, so its last good version stays in force"
+		if p.Rejected {
+			message = "a change of applications does not fit what is in force, so the version before stays"
+		}
+		l.Logger.Error(message, zap.String("file", p.Path), zap.Error(p.Err))
+	}
+	for _, path := range result.Mended {
+		l.Logger.Info("a file of applications is in order again", zap.String("file", path))
+	}
+	if result.Applied {
+		l.Adopt(result.Set)
+		l.Logger.Info("applications changed", zap.Strings("changes", result.Changes))
+		l.Warn(result.Set)
+	}
+}
+
+// Warn logs the warnings of the Set.
+func (l *Library) Warn(set *application.Set) {
+	for _, warning := range set.Warnings() {
+		l.Logger.Warn("applications", zap.String("warning", warning))
+	}
+}
+
+// WarnOfExpiry logs which secrets expire soon, at once and every day, until ctx ends.
+// current returns the Set in force.
+func (l *Library) WarnOfExpiry(ctx context.Context, current func() *application.Set) {
+	l.warnOfExpiry(current())
+	background.Every(ctx, noticeInterval, func() { l.warnOfExpiry(current()) })
+}
+
+// warnOfExpiry names the secrets of active Applications that expire soon, in one line.
+func (l *Library) warnOfExpiry(set *application.Set) {
+	const most = 50
+	now := l.options.Now()
+	var names []string
+	for s := range set.Secrets() {
+		if s.Application.Active && s.ValidityAt(now) == secret.Expiring {
+			names = append(names, fmt.Sprintf("%s secret %s expires %s", s.Application.ClientID, s.ID, s.Expires.UTC().Format(time.RFC3339)))
+		}
+	}
+	if len(names) == 0 {
+		return
+	}
+	count := len(names)
+	l.Logger.Warn("secrets expire within 30 days; add new ones beside them, and remove the old ones once `caddy tokenidp secrets` says that nobody uses them",
+		zap.Int("count", count), zap.Strings("secrets", names[:min(count, most)]))
+}
