@@ -35,7 +35,7 @@ func (iss *Issuer) status(now time.Time) adminapi.IssuerStatus {
 		s.Secrets = countSecrets(set, now)
 	}
 	if iss.library != nil {
-		for _, f := range iss.library.Status() {
+		for _, f := range iss.library.Health().Files {
 			file := adminapi.FileStatus{Path: f.Path, Applications: f.Applications, LoadedAt: moment(f.LoadedAt), ChangedAt: moment(f.ChangedAt), Problem: f.Problem}
 			if f.Problem != "" {
 				file.Since = moment(f.Since)
@@ -56,9 +56,9 @@ func (iss *Issuer) status(now time.Time) adminapi.IssuerStatus {
 	if s.ActiveKey == "" {
 		s.Problems = append(s.Problems, "there is no signing key")
 	}
-	for _, problem := range []*string{iss.keysProblem.Load(), iss.lastUseProblem.Load()} {
-		if problem != nil && *problem != "" {
-			s.Problems = append(s.Problems, *problem)
+	for _, problem := range []string{iss.keys.Health().Problem, iss.lastUseSyncer.Health().Problem} {
+		if problem != "" {
+			s.Problems = append(s.Problems, problem)
 		}
 	}
 	return s

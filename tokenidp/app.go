@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
@@ -103,7 +104,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	for _, iss := range a.Issuers {
 		iss.state = a.state
-		if err := iss.provision(ctx, bounded, a.state, a.logger, m); err != nil {
+		if err := iss.provision(ctx, bounded, a.state, a.logger); err != nil {
 			return placed(iss.Source, err)
 		}
 	}
@@ -118,11 +119,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 			return fmt.Errorf("loading applications: %w", err)
 		}
 	}
-	if err := ctx.GetMetricsRegistry().Register(trustedMetrics{a.Trusted}); err != nil {
-		return fmt.Errorf("registering metrics: %w", err)
-	}
-	if err := ctx.GetMetricsRegistry().Register(stateMetrics{a.state}); err != nil {
-		return fmt.Errorf("registering metrics: %w", err)
+	for _, collector := range []prometheus.Collector{issuerMetrics{a.Issuers}, trustedMetrics{a.Trusted}, stateMetrics{a.state}} {
+		if err := ctx.GetMetricsRegistry().Register(collector); err != nil {
+			return fmt.Errorf("registering metrics: %w", err)
+		}
 	}
 	return nil
 }
@@ -157,16 +157,7 @@ func (a *App) Start() error {
 	for _, iss := range a.Issuers {
 		iss.announce()
 		a.leave = append(a.leave, iss.serve()...)
-		a.running.Go(func() { iss.maintainKeys(a.ctx) })
-		if iss.issues {
-			iss.clientKeys.run(a.ctx, a.running) // before its URLs may change
-		}
-		if iss.library != nil {
-			a.running.Go(func() { iss.watch(a.ctx) })
-		}
-		if iss.issues {
-			a.running.Go(func() { iss.keepSecrets(a.ctx) })
-		}
+		iss.run(a.ctx, a.running)
 	}
 	for _, v := range a.routes {
 		if v.ReportOnly {

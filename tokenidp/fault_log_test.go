@@ -8,14 +8,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/caddyserver/certmagic"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
@@ -34,15 +34,13 @@ func newObserved(t *testing.T) *observed {
 	t.Helper()
 	core, logs := observer.New(zap.DebugLevel)
 	registry := prometheus.NewRegistry()
-	m, err := newMetrics(registry)
-	if err != nil {
-		t.Fatal(err)
-	}
 	iss := &Issuer{
-		Issuer: testIssuer, logger: zap.New(core), metrics: m, carried: new(issuerCarryover),
+		Issuer: testIssuer, logger: zap.New(core), carried: new(issuerCarryover),
 		bounded: storage.NewBounded(&certmagic.FileStorage{Path: t.TempDir()}),
 	}
+	iss.keys = signing.NewRing(iss.bounded, testIssuer, "EdDSA", nil, iss.logger)
 	iss.provisionLastUse()
+	registry.MustRegister(issuerMetrics{[]*Issuer{iss}})
 	return &observed{iss, t, logs, registry}
 }
 
@@ -104,97 +102,100 @@ func TestF03StorageFailsInRunAndSaysSo(t *testing.T) {
 		"a full disk":  {op: "Lock", err: syscall.ENOSPC},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o, storage := newObserved(t), &brokenStorage{FileStorage: &certmagic.FileStorage{Path: t.TempDir()}}
-			o.keys, o.issues, o.ensured = signing.NewRing(storage, testIssuer, "EdDSA", nil, o.logger), true, true
-			if err := o.keys.Ensure(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			if fault.op == "Lock" { // there is a lost key to be stored again
-				if err := os.RemoveAll(filepath.Join(storage.Path, "tokenidp")); err != nil {
+			synctest.Test(t, func(t *testing.T) {
+				o, storage := newObserved(t), &brokenStorage{FileStorage: &certmagic.FileStorage{Path: t.TempDir()}}
+				o.keys = signing.NewRing(storage, testIssuer, "EdDSA", nil, o.logger)
+				if err := o.keys.Ready(t.Context()); err != nil {
 					t.Fatal(err)
 				}
-			}
-			storage.op, storage.err = fault.op, fault.err
-			problem := ""
-			for minute := range 60 {
-				problem = o.maintainKeysOnce(t.Context(), problem)
-				if told := o.errorsLogged(); strings.Contains(told, fault.err.Error()) != (minute == 0) {
-					t.Errorf("minute %d: %s", minute, told)
+				defer o.runs(o.keys.Run)()
+				if fault.op == "Lock" { // there is a lost key to be stored again
+					if err := os.RemoveAll(filepath.Join(storage.Path, "tokenidp")); err != nil {
+						t.Fatal(err)
+					}
 				}
-				if o.gauge("caddy_tokenidp_keys_in_order") != 0 {
-					t.Errorf("minute %d: in order", minute)
+				storage.op, storage.err = fault.op, fault.err
+				for minute := range 60 {
+					passes(time.Minute)
+					if told := o.errorsLogged(); strings.Contains(told, fault.err.Error()) != (minute == 0) {
+						t.Errorf("minute %d: %s", minute, told)
+					}
+					if o.gauge("caddy_tokenidp_keys_in_order") != 0 {
+						t.Errorf("minute %d: in order", minute)
+					}
+					if _, _, err := o.keys.Sign([]byte(`{}`)); err != nil {
+						t.Error(err)
+					}
 				}
-				if _, _, err := o.keys.Sign([]byte(`{}`)); err != nil {
-					t.Error(err)
+				storage.op = ""
+				passes(time.Minute)
+				if problem := o.keys.Health().Problem; problem != "" || o.gauge("caddy_tokenidp_keys_in_order") != 1 || o.logs.FilterMessage("signing keys are in order again").Len() != 1 {
+					t.Errorf("healed: %q, log %v", problem, o.logs.All())
 				}
-			}
-			storage.op = ""
-			problem = o.maintainKeysOnce(t.Context(), problem)
-			if problem != "" || o.gauge("caddy_tokenidp_keys_in_order") != 1 || o.logs.FilterMessage("signing keys are in order again").Len() != 1 {
-				t.Errorf("healed: %q, log %v", problem, o.logs.All())
-			}
+			})
 		})
 	}
+}
+
+// runs begins what works in the background; what it returns ends it.
+func (o *observed) runs(run func(context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(o.t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); run(ctx) }()
+	synctest.Wait()
+	return func() { cancel(); <-ended; passes(time.Minute) } // file storage watches a lock that is released for a moment more
+}
+
+// passes lets time go by in the test's bubble.
+func passes(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
 }
 
 // TestF07BrokenFileIsLoggedAndCounted once, with its place; the metric is 0 until
 // it is mended; the Applications in force stay.
 func TestF07BrokenFileIsLoggedAndCounted(t *testing.T) {
 	const good = "resources: [{name: a-api, scopes: [{name: a}]}]\napplications: [{client_id: a, active: false, scopes: [a]}]\n"
-	file := filepath.Join(t.TempDir(), "a.yaml")
-	save := func(text string) {
-		t.Helper()
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	save(good)
-	o := newObserved(t)
-	o.library = live.NewLibrary([]string{file}, application.Options{})
-	set, err := o.library.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	o.adopt(set)
 	for _, row := range []struct{ name, text, want string }{
-		{"broken", "applications:\n  - client_id: a\n    admin: true\n", file + `:3: application "a": unknown field`},
-		{"empty", "", file + ":1: is empty"},
-		{"half-written", "applications:\n  - client_id: \"hunt", file + ":2: not YAML"},
+		{"broken", "applications:\n  - client_id: a\n    admin: true\n", `:3: application "a": unknown field`},
+		{"empty", "", ":1: is empty"},
+		{"half-written", "applications:\n  - client_id: \"hunt", ":2: not YAML"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			save(row.text)
-			told := ""
-			for range 10 {
-				o.refresh()
-				told += o.errorsLogged()
-			}
-			if strings.Count(told, row.want) != 1 || !strings.Contains(told, "last good version stays in force") {
-				t.Errorf("log: %s", told)
-			}
-			if o.gauge("caddy_tokenidp_applications_in_order") != 0 || o.applications.Load() != set {
-				t.Error("it is in order, or another Set is in force")
-			}
-			save(good)
-			o.refresh()
-			o.refresh()
-			if o.gauge("caddy_tokenidp_applications_in_order") != 1 || o.errorsLogged() != "" {
-				t.Error("mended, it is not in order")
-			}
+			synctest.Test(t, func(t *testing.T) {
+				file := filepath.Join(t.TempDir(), "a.yaml")
+				save := func(text string) {
+					t.Helper()
+					if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				save(good)
+				o := newObserved(t)
+				o.Applications = []string{file}
+				if err := o.loadApplications(); err != nil {
+					t.Fatal(err)
+				}
+				set := o.applications.Load()
+				defer o.runs(o.library.Run)()
+				save(row.text)
+				told := ""
+				for range 10 {
+					passes(time.Second)
+					told += o.errorsLogged()
+				}
+				if strings.Count(told, file+row.want) != 1 || !strings.Contains(told, "last good version stays in force") {
+					t.Errorf("log: %s", told)
+				}
+				if o.gauge("caddy_tokenidp_applications_in_order") != 0 || o.applications.Load() != set {
+					t.Error("it is in order, or another Set is in force")
+				}
+				save(good)
+				passes(time.Second)
+				if o.gauge("caddy_tokenidp_applications_in_order") != 1 || o.errorsLogged() != "" {
+					t.Error("mended, it is not in order")
+				}
+			})
 		})
-	}
-}
-
-// TestF14FailureReadsTheSame however its kids and temporary files are called, so
-// that it is told once, and another one is told too.
-func TestF14FailureReadsTheSame(t *testing.T) {
-	said := func(kid, file, cause string) string {
-		return varying.ReplaceAllLiteralString("writing tokenidp/a/keys/"+kid+".json: open /srv/.tmp-"+file+": "+cause, "…")
-	}
-	first := said("2026-06-14.482910", "183", "no space left on device")
-	if second := said("2026-06-14.771234", "97x", "no space left on device"); first != second {
-		t.Errorf("%s\n%s", first, second)
-	}
-	if other := said("2026-06-14.482910", "183", "permission denied"); first == other {
-		t.Errorf("another failure reads the same: %s", other)
 	}
 }

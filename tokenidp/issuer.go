@@ -7,6 +7,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,8 +27,8 @@ import (
 const (
 	defaultTokenLifetime = time.Hour
 	maxTokenLifetime     = 24 * time.Hour
-	// storageTimeout bounds each use of the storage, while a configuration
-	// loads and while keys are maintained. It is longer than a stale lock takes to be noticed.
+	// storageTimeout bounds each use of the storage while a configuration loads. It is
+	// longer than the storage needs to notice a stale lock.
 	storageTimeout = 30 * time.Second
 )
 
@@ -107,7 +108,8 @@ type Issuer struct {
 	url            *url.URL
 	keys           *signing.Ring
 	verification   *verifier.Issuer
-	lastUse        *lastuse.Record  // of the Applications' secrets
+	lastUse        *lastuse.Record // of the Applications' secrets
+	lastUseSyncer  *lastuse.Syncer
 	lastUseStorage *storage.Bounded // in which lastUse is stored; of this configuration or an earlier one
 	bounded        *storage.Bounded
 	carried        *issuerCarryover
@@ -118,20 +120,14 @@ type Issuer struct {
 	storage        string                          // tells the storage from another
 	release        func() error                    // gives back what was carried over
 	issues         bool                            // a handler of this configuration issues tokens
-	ensured        bool                            // the keys are as configured; for maintainKeysOnce alone
 	library        *live.Library                   // nil without Applications
 	applications   atomic.Pointer[application.Set] // in force; nil without
 	dependents     []dependent
-	metrics        *metrics
 	logger         *zap.Logger
-
-	// What is not in order in the background, in words; nil or empty: nothing.
-	keysProblem    atomic.Pointer[string]
-	lastUseProblem atomic.Pointer[string]
 }
 
-func (iss *Issuer) provision(ctx caddy.Context, bounded *storage.Bounded, replay oauth.Replay, logger *zap.Logger, m *metrics) error {
-	iss.logger, iss.metrics, iss.bounded = logger.With(zap.String("issuer", iss.Issuer)), m, bounded
+func (iss *Issuer) provision(ctx caddy.Context, bounded *storage.Bounded, replay oauth.Replay, logger *zap.Logger) error {
+	iss.logger, iss.bounded = logger.With(zap.String("issuer", iss.Issuer)), bounded
 	if err := iss.check(); err != nil {
 		return err
 	}
@@ -263,6 +259,19 @@ func (iss *Issuer) policy() oauth.Policy {
 		InsecureHTTP:   iss.InsecureHTTP,
 		LoopbackHTTP:   iss.url.Scheme == "http",
 		BrowserOrigins: iss.InsecureBrowserOrigins,
+	}
+}
+
+// run starts what works in the background while this configuration is in force.
+func (iss *Issuer) run(ctx context.Context, running *sync.WaitGroup) {
+	running.Go(func() { iss.keys.Run(ctx) })
+	if iss.issues {
+		iss.clientKeys.run(ctx, running) // before its URLs may change
+		running.Go(func() { iss.lastUseSyncer.Run(ctx) })
+		running.Go(func() { iss.library.WarnOfExpiry(ctx, iss.applications.Load) })
+	}
+	if iss.library != nil {
+		running.Go(func() { iss.library.Run(ctx) })
 	}
 }
 

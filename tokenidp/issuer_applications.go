@@ -1,20 +1,13 @@
 package tokenidp
 
 import (
-	"context"
 	"fmt"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
 )
-
-// watchInterval is how often the files of the Applications are looked at. It
-// leaves time to read a change and to put it in force within two seconds.
-const watchInterval = 500 * time.Millisecond
 
 // dependent is something configured that relies on the Applications: a change
 // that it could not live with is not put in force.
@@ -32,6 +25,7 @@ func (iss *Issuer) loadApplications() error {
 	iss.library = live.NewLibrary(iss.Applications, application.Options{
 		Expand: func(s string) (string, error) { return repl.ReplaceOrErr(s, true, true) },
 	})
+	iss.library.Accept, iss.library.Adopt, iss.library.Logger = iss.acceptable, iss.adopt, iss.logger
 	set, err := iss.library.Load()
 	if err != nil {
 		return fmt.Errorf("loading applications: %w", err)
@@ -39,16 +33,9 @@ func (iss *Issuer) loadApplications() error {
 	if before := iss.carried.serving.latest(); before != nil && before.applications.Load() != nil {
 		set.Remember(before.applications.Load())
 	}
-	iss.warn(set)
+	iss.library.Warn(set)
 	iss.applications.Store(set)
-	iss.metrics.applicationsLoaded(iss.Issuer, set, true)
 	return nil
-}
-
-func (iss *Issuer) warn(set *application.Set) {
-	for _, warning := range set.Warnings() {
-		iss.logger.Warn("applications", zap.String("warning", warning))
-	}
 }
 
 // depend has the dependent follow the Applications, from those in force now.
@@ -72,43 +59,7 @@ func (iss *Issuer) acceptable(set *application.Set) error {
 	return nil
 }
 
-// watch puts changes of the files in force while Caddy runs. No request waits
-// for it.
-func (iss *Issuer) watch(ctx context.Context) {
-	ticker := time.NewTicker(watchInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			iss.refresh()
-		}
-	}
-}
-
-func (iss *Issuer) refresh() {
-	result := iss.library.Refresh(iss.acceptable)
-	for _, p := range result.Problems {
-		message := "a file of applications is broken, so its last good version stays in force"
-		if p.Rejected {
-			message = "a change of applications does not fit what is in force, so the version before stays"
-		}
-		iss.logger.Error(message, zap.String("file", p.Path), zap.Error(p.Err))
-	}
-	for _, path := range result.Mended {
-		iss.logger.Info("a file of applications is in order again", zap.String("file", path))
-	}
-	if result.Applied {
-		iss.adopt(result.Set)
-		iss.logger.Info("applications changed", zap.Strings("changes", result.Changes))
-		iss.warn(result.Set)
-	}
-	if result.Applied || len(result.Problems) > 0 || len(result.Mended) > 0 {
-		iss.metrics.applicationsLoaded(iss.Issuer, result.Set, iss.inOrder())
-	}
-}
-
+// adopt puts the Applications in force.
 func (iss *Issuer) adopt(set *application.Set) {
 	iss.clientKeys.follow(set)
 	for _, d := range iss.dependents {
@@ -116,14 +67,4 @@ func (iss *Issuer) adopt(set *application.Set) {
 	}
 	iss.applications.Store(set)
 	iss.lastUse.Observe(declaredSecrets(set))
-}
-
-// inOrder tells whether every file is in force as it is.
-func (iss *Issuer) inOrder() bool {
-	for _, file := range iss.library.Status() {
-		if file.Problem != "" {
-			return false
-		}
-	}
-	return true
 }

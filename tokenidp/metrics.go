@@ -1,11 +1,8 @@
 package tokenidp
 
 import (
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
@@ -20,11 +17,6 @@ type metrics struct {
 	revocations    *prometheus.CounterVec
 	introspections *prometheus.CounterVec
 	allowed        prometheus.Counter // of checks, found once
-
-	applications *prometheus.GaugeVec
-	reload       *prometheus.GaugeVec
-	keys         *prometheus.GaugeVec
-	secrets      *prometheus.GaugeVec
 }
 
 func newMetrics(registry prometheus.Registerer) (*metrics, error) {
@@ -49,25 +41,9 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			Namespace: "caddy", Subsystem: "tokenidp", Name: "introspections_total",
 			Help: "Introspection requests: result is active, inactive, or refused; reason is why not active.",
 		}, []string{"issuer", "result", "reason"}),
-		applications: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: "caddy", Subsystem: "tokenidp", Name: "applications",
-			Help: "Applications in force, by state: active or inactive.",
-		}, []string{"issuer", "state"}),
-		reload: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: "caddy", Subsystem: "tokenidp", Name: "applications_in_order",
-			Help: "1 while every file of Applications is in force as it is, 0 while one is broken or does not fit.",
-		}, []string{"issuer"}),
-		keys: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: "caddy", Subsystem: "tokenidp", Name: "keys_in_order",
-			Help: "1 while the signing keys can be read and rotated, 0 while the storage fails.",
-		}, []string{"issuer"}),
-		secrets: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Namespace: "caddy", Subsystem: "tokenidp", Name: "secrets",
-			Help: "Secrets of active Applications, by state: valid, expiring (within 30 days) or expired.",
-		}, []string{"issuer", "state"}),
 	}
 	m.allowed = m.checks.WithLabelValues("allowed", "")
-	for _, c := range []prometheus.Collector{m.tokens, m.refused, m.checks, m.revocations, m.introspections, m.applications, m.reload, m.keys, m.secrets} {
+	for _, c := range []prometheus.Collector{m.tokens, m.refused, m.checks, m.revocations, m.introspections} {
 		if err := registry.Register(c); err != nil {
 			return nil, err
 		}
@@ -87,33 +63,6 @@ func (m *metrics) revocation(issuer, result string, reason oauth.Reason) {
 
 func (m *metrics) introspection(issuer, result, reason string) {
 	m.introspections.WithLabelValues(issuer, result, reason).Inc()
-}
-
-func (m *metrics) applicationsLoaded(issuer string, set *application.Set, inOrder bool) {
-	all := set.Applications()
-	active := countActive(all)
-	m.applications.WithLabelValues(issuer, "active").Set(float64(active))
-	m.applications.WithLabelValues(issuer, "inactive").Set(float64(len(all) - active))
-	setBool(m.reload.WithLabelValues(issuer), inOrder)
-	m.secretsKept(issuer, set, time.Now())
-}
-
-func (m *metrics) secretsKept(issuer string, set *application.Set, now time.Time) {
-	for state, count := range countSecrets(set, now) {
-		m.secrets.WithLabelValues(issuer, state).Set(float64(count))
-	}
-}
-
-func (m *metrics) keysMaintained(issuer string, inOrder bool) {
-	setBool(m.keys.WithLabelValues(issuer), inOrder)
-}
-
-func setBool(g prometheus.Gauge, value bool) {
-	if value {
-		g.Set(1)
-	} else {
-		g.Set(0)
-	}
 }
 
 func (m *metrics) requestAllowed() { m.allowed.Inc() }
