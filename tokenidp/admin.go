@@ -45,7 +45,7 @@ func (adminAPI) CaddyModule() caddy.ModuleInfo {
 
 // Provision finds the app. That none is configured is no error here.
 func (a *adminAPI) Provision(ctx caddy.Context) error {
-	a.logger = ctx.Logger()
+	a.logger = ctx.Logger(adminAPI{}) // Caddy does not say which module this is
 	module, err := ctx.AppIfConfigured("tokenidp")
 	if errors.Is(err, caddy.ErrNotConfigured) {
 		return nil
@@ -61,12 +61,12 @@ func (a *adminAPI) Provision(ctx caddy.Context) error {
 func (a *adminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
 		{Pattern: "/tokenidp/keys", Handler: caddy.AdminHandlerFunc(a.serveKeys)},
-		{Pattern: "/tokenidp/keys/rotate", Handler: caddy.AdminHandlerFunc(a.rotateKeys)},
+		{Pattern: "/tokenidp/keys/rotate", Handler: a.audited(rotateOperation, a.rotateKeys)},
 		{Pattern: "/tokenidp/status", Handler: caddy.AdminHandlerFunc(a.serveStatus)},
 		{Pattern: "/tokenidp/report", Handler: caddy.AdminHandlerFunc(a.serveReport)},
 		{Pattern: "/tokenidp/secrets", Handler: caddy.AdminHandlerFunc(a.serveSecrets)},
 		{Pattern: "/tokenidp/trusted", Handler: caddy.AdminHandlerFunc(a.serveTrusted)},
-		{Pattern: "/tokenidp/revoke", Handler: caddy.AdminHandlerFunc(a.revokeTokens)},
+		{Pattern: "/tokenidp/revoke", Handler: a.audited(revokeOperation, a.revokeTokens)},
 		{Pattern: "/tokenidp/revocations", Handler: caddy.AdminHandlerFunc(a.serveRevocations)},
 		{Pattern: "/tokenidp/access", Handler: caddy.AdminHandlerFunc(a.serveAccess)},
 		{Pattern: "/tokenidp/explain", Handler: caddy.AdminHandlerFunc(a.explainToken)},

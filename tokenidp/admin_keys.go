@@ -29,33 +29,34 @@ func (a *adminAPI) serveKeys(w http.ResponseWriter, r *http.Request) error {
 	return writeAdminJSON(w, all)
 }
 
-func (a *adminAPI) rotateKeys(w http.ResponseWriter, r *http.Request) error {
+func (a *adminAPI) rotateKeys(_ http.ResponseWriter, r *http.Request) (any, []zap.Field, error) {
 	if err := a.check(r, http.MethodPost); err != nil {
-		return err
+		return nil, nil, err
 	}
 	query := r.URL.Query()
+	now := query.Get("now") == "true"
+	asked := []zap.Field{zap.String("issuer", loggable(query.Get("issuer"))), zap.Bool("now", now)}
 	iss, err := a.app.issuer(query.Get("issuer"))
 	if err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
+		return nil, asked, caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 	}
+	asked[0] = zap.String("issuer", iss.Issuer)
 	if !iss.issues {
-		return caddy.APIError{HTTPStatus: http.StatusConflict, Err: fmt.Errorf("this server does not issue for %s; rotate on one that does", iss.Issuer)}
+		return nil, asked, caddy.APIError{HTTPStatus: http.StatusConflict, Err: fmt.Errorf("this server does not issue for %s; rotate on one that does", iss.Issuer)}
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), storageTimeout)
 	defer cancel()
-	plan, err := iss.keys.Rotate(ctx, query.Get("now") == "true")
+	plan, err := iss.keys.Rotate(ctx, now)
 	if errors.Is(err, signing.ErrOutside) {
-		return caddy.APIError{HTTPStatus: http.StatusConflict, Err: err}
+		return nil, asked, caddy.APIError{HTTPStatus: http.StatusConflict, Err: err}
 	}
 	if err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err}
+		return nil, asked, caddy.APIError{HTTPStatus: http.StatusServiceUnavailable, Err: err}
 	}
-	a.logger.Info("signing keys rotated by an operator", zap.String("issuer", iss.Issuer), zap.String("kid", plan.KeyID),
-		zap.Time("signs_from", plan.SignsFrom), zap.Bool("made", plan.Made))
-	return writeAdminJSON(w, adminapi.Rotation{
+	return adminapi.Rotation{
 		Issuer: iss.Issuer, KeyID: plan.KeyID, Algorithm: plan.Algorithm, SignsFrom: plan.SignsFrom.UTC().Truncate(time.Second),
 		Made: plan.Made, Warning: plan.Warning,
-	})
+	}, append(asked, zap.String("kid", plan.KeyID), zap.Time("signs_from", plan.SignsFrom), zap.Bool("made", plan.Made)), nil
 }
 
 func newKeyInfo(k signing.KeyState) adminapi.Key {

@@ -29,25 +29,31 @@ func (a *adminAPI) serveRevocations(w http.ResponseWriter, r *http.Request) erro
 
 // revokeTokens takes a token from the body alone: Caddy logs the URIs and headers
 // that its admin endpoint is asked with. No error repeats what was sent.
-func (a *adminAPI) revokeTokens(w http.ResponseWriter, r *http.Request) error {
+func (a *adminAPI) revokeTokens(w http.ResponseWriter, r *http.Request) (any, []zap.Field, error) {
 	if err := a.check(r, http.MethodPost); err != nil {
-		return err
+		return nil, nil, err
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxExplained))
 	if err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusRequestEntityTooLarge, Err: errors.New("the body cannot be read, or has more than 64 KiB")}
+		return nil, nil, caddy.APIError{HTTPStatus: http.StatusRequestEntityTooLarge, Err: errors.New("the body cannot be read, or has more than 64 KiB")}
 	}
 	order, err := readRevocationOrder(body)
 	if err != nil {
-		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
+		return nil, nil, caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 	}
 	report, err := a.app.obey(r, order, time.Now())
-	if err != nil {
-		return err
+	if report != nil {
+		order = &report.RevokeRequest
 	}
-	a.logger.Info("tokens revoked by an operator", zap.String("issuer", report.Issuer), zap.String("jti", report.TokenID),
-		zap.String("client_id", report.ClientID), zap.Bool("all", report.All), zap.Timep("before", report.Before), zap.Timep("until", report.Until))
-	return writeAdminJSON(w, report)
+	return report, loggedRevocation(order), err
+}
+
+// loggedRevocation is what is to be revoked, without the token.
+func loggedRevocation(order *adminapi.RevokeRequest) []zap.Field {
+	return []zap.Field{
+		zap.String("issuer", loggable(order.Issuer)), zap.String("jti", loggable(order.TokenID)), zap.String("client_id", loggable(order.ClientID)),
+		zap.Bool("all", order.All), zap.Timep("before", order.Before), zap.Timep("until", order.Until),
+	}
 }
 
 var errRevocationOrder = errors.New(`the body must say one thing to revoke: {"token": …}, {"issuer": …, "jti": …}, {"issuer": …, "client_id": …} or {"issuer": …, "all": true}, with "before" and "until" as RFC 3339 has them`)

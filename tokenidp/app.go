@@ -47,8 +47,9 @@ type App struct {
 	// and quotas. Default: `storage`.
 	StateRaw json.RawMessage `json:"state,omitempty" caddy:"namespace=tokenidp.state inline_key=module"`
 
-	logger  *zap.Logger
-	metrics *metrics
+	logger      *zap.Logger
+	auditLogger *zap.Logger // of what operators do at the admin endpoint
+	metrics     *metrics
 
 	state       *sharedState
 	stateModule stateModule
@@ -76,6 +77,7 @@ func (App) CaddyModule() caddy.ModuleInfo {
 // Provision loads the Applications and reads the signing keys of every issuer.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.logger = ctx.Logger()
+	a.auditLogger = ctx.Logger(adminAPI{})
 	a.ctx, a.stop = context.WithCancel(ctx)
 	a.running = new(sync.WaitGroup)
 	a.resources = make(map[string]*verifier.Resource)

@@ -1,0 +1,83 @@
+package tokenidp
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"net"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+)
+
+// An operation is what an operator does at the admin endpoint, for the log: the command
+// that does the same, and the messages of its success and its failure.
+type operation struct{ command, done, failed string }
+
+var (
+	revokeOperation = operation{"tokenidp revoke", "tokens revoked by an operator", "revocation by an operator failed"}
+	rotateOperation = operation{"tokenidp keys rotate", "signing keys rotated by an operator", "key rotation by an operator failed"}
+)
+
+// audited serves a request that changes something. It writes one line about each: who
+// asked, and what has changed, or what was asked and why nothing has changed.
+func (a *adminAPI) audited(op operation, act func(http.ResponseWriter, *http.Request) (answer any, details []zap.Field, err error)) caddy.AdminHandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		answer, details, err := act(w, r)
+		fields := append([]zap.Field{zap.String("command", op.command)}, operator(r)...)
+		fields = append(fields, details...)
+		if err != nil {
+			level, status := failure(err)
+			a.auditLog().Log(level, op.failed, append(fields, zap.Int("status", status), zap.String("cause", loggable(err.Error())))...)
+			return err
+		}
+		a.auditLog().Info(op.done, fields...)
+		return writeAdminJSON(w, answer)
+	}
+}
+
+// auditLog returns the logger of the configuration on which the operation was done.
+func (a *adminAPI) auditLog() *zap.Logger {
+	if a.app != nil {
+		return a.app.auditLogger
+	}
+	return a.logger
+}
+
+// failure returns the status of an error, and its level: a mistake of the operator is a
+// warning.
+func failure(err error) (zapcore.Level, int) {
+	status := http.StatusInternalServerError
+	if api, ok := errors.AsType[caddy.APIError](err); ok {
+		status = api.HTTPStatus
+	}
+	if status >= http.StatusInternalServerError {
+		return zap.ErrorLevel, status
+	}
+	return zap.WarnLevel, status
+}
+
+// operator returns what the admin endpoint knows about who asks: the address, and with
+// remote administration the certificate. At a Unix socket there is no address.
+func operator(r *http.Request) []zap.Field {
+	ip, port, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		ip = r.RemoteAddr
+	}
+	fields := []zap.Field{zap.String("remote_ip", ip), zap.String("remote_port", port)}
+	if certificate := verifiedCertificate(r); certificate != nil {
+		key := sha256.Sum256(certificate.RawSubjectPublicKeyInfo)
+		fields = append(fields, zap.String("client_certificate", certificate.Subject.String()), zap.String("client_key_sha256", hex.EncodeToString(key[:])))
+	}
+	return fields
+}
+
+func verifiedCertificate(r *http.Request) *x509.Certificate {
+	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
+		return nil
+	}
+	return r.TLS.VerifiedChains[0][0]
+}
