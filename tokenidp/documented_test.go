@@ -249,7 +249,9 @@ func isPath(s string) bool { return pathOfFile.MatchString(s) && s != operatorsF
 const operatorsFile = "applications.yaml"
 
 // isName reports whether it is written as a Go name: f(), p.Name, T.Method or Type.
-func isName(s string) bool { return declaration.MatchString(s) && s != "Authorization" && s != operatorsFile }
+func isName(s string) bool {
+	return declaration.MatchString(s) && s != "Authorization" && s != operatorsFile
+}
 
 // declaredNames returns all names that packages of this project declare outside tests: by
 // themselves, behind their package, and, of methods and fields, behind their type.

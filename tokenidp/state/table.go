@@ -141,5 +141,5 @@ func (s *shard) bytes() int64 {
 	if s.room == 0 {
 		return 0
 	}
-	return placeBytes << bits.Len(uint(s.room*8/7)) //nolint:gosec // it is not negative
+	return placeBytes << bits.Len(uint(s.room*8/7))
 }
