@@ -37,8 +37,8 @@ type Key struct {
 
 // NewKey is the gate that every key passes: the type and curve fit the
 // algorithm, RSA moduli have [MinRSABits] to [MaxRSABits] bits and an odd
-// exponent from 3 to 2^31-1, EC points are on their curve, Ed25519 keys have 32
-// bytes. Errors are [ErrKey].
+// exponent from 3 to 2^31-1, EC points are on their curve, Ed25519 keys are points
+// that are not of low order. Errors are [ErrKey].
 func NewKey(id, algorithm string, public crypto.PublicKey) (*Key, error) {
 	k := &Key{ID: id, Algorithm: Canonical(algorithm), Public: public}
 	a, ok := algorithms[k.Algorithm]
@@ -68,8 +68,8 @@ func (a algorithm) accepts(public crypto.PublicKey) error {
 			return err
 		}
 	case ed25519.PublicKey:
-		if a.family == edwards && len(pub) == ed25519.PublicKeySize {
-			return nil
+		if a.family == edwards {
+			return checkEd25519(pub)
 		}
 	}
 	return errUnfit
