@@ -138,11 +138,14 @@ func (s *AuthorizationServer) issueToken(w http.ResponseWriter, r *http.Request,
 	if err != nil {
 		return issued, err
 	}
-	confirmation, err := s.proofs.Confirm(r.Context(), issued.client, issued.request, time.Now())
+	confirmation, err := s.proofs.Confirm(issued.client, issued.request, time.Now())
 	if err != nil {
 		return issued, err
 	}
 	if err := s.issuer.takeFromQuota(r.Context(), issued.client.Application); err != nil {
+		return issued, err
+	}
+	if err := s.proofs.Use(r.Context(), issued.client, confirmation); err != nil {
 		return issued, err
 	}
 	issued.token = oauth.NewAccessToken(s.issuer.Issuer, issued.client, grant, time.Now())

@@ -19,6 +19,8 @@ type Confirmation struct {
 	Certificate string `json:"x5t#S256,omitempty"`
 	// Key is the thumbprint of the key of its proofs (RFC 9449 section 6.1).
 	Key string `json:"jkt,omitempty"`
+
+	proof *dpop.Proof // of the key
 }
 
 // tokenType is how the token is to be presented (RFC 9449 section 5).
@@ -47,10 +49,9 @@ func NewProofs(issuer *url.URL, once dpop.Once) (Proofs, error) {
 // Confirm settles what the token of a client is bound to: nil for a bearer token. The
 // key is that of a proof, if the client sends one (RFC 9449 section 5), and the
 // certificate that of the connection, if the Application asks for it. The certificate
-// need not be verified, since the token is worth nothing to others either way. It
-// comes after all that can be refused, so that no proof is used up in vain. Every error
-// is an *Error.
-func (p Proofs) Confirm(ctx context.Context, c *Client, r *TokenRequest, now time.Time) (*Confirmation, error) {
+// need not be verified, since the token is worth nothing to others either way. The
+// proof is not used up yet: see [Proofs.Use]. Every error is an *Error.
+func (p Proofs) Confirm(c *Client, r *TokenRequest, now time.Time) (*Confirmation, error) {
 	bound := new(Confirmation)
 	if c.Application.CertificateBound {
 		certificate := verifier.ClientCertificate(r.Credentials.TLS)
@@ -61,18 +62,28 @@ func (p Proofs) Confirm(ctx context.Context, c *Client, r *TokenRequest, now tim
 	}
 	if c.Application.DPoPBound || len(r.Proofs) > 0 {
 		proof, err := dpop.Check(r.Proofs, dpop.Request{Method: http.MethodPost, URLs: []dpop.URL{p.URL}}, now)
-		if err == nil {
-			err = proof.Use(ctx, string(p.URL)+" "+c.Application.ClientID, p.Once)
-		}
 		if err != nil {
 			return nil, proofError(err)
 		}
-		bound.Key = proof.Thumbprint
+		bound.Key, bound.proof = proof.Thumbprint, proof
 	}
 	if *bound == (Confirmation{}) {
 		return nil, nil
 	}
 	return bound, nil
+}
+
+// Use uses up the proof of a confirmation, if it has one. Call it after everything else
+// that can refuse the request, so that no proof is used up in vain. Every error is an
+// *Error.
+func (p Proofs) Use(ctx context.Context, c *Client, bound *Confirmation) error {
+	if bound == nil || bound.proof == nil {
+		return nil
+	}
+	if err := bound.proof.Use(ctx, string(p.URL)+" "+c.Application.ClientID, p.Once); err != nil {
+		return proofError(err)
+	}
+	return nil
 }
 
 // proofError is the answer to a proof that does not do (RFC 9449 section 5).

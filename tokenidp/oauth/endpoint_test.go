@@ -152,8 +152,12 @@ func (e *endpoint) issue(w http.ResponseWriter, r *http.Request) (*TokenRequest,
 	if err != nil {
 		return nil, nil, err
 	}
-	confirmation, err := Proofs{URL: "https://idp.example.com/token", Once: e.once}.Confirm(r.Context(), client, request, e.clock.now)
+	proofs := Proofs{URL: "https://idp.example.com/token", Once: e.once}
+	confirmation, err := proofs.Confirm(client, request, e.clock.now)
 	if err != nil {
+		return nil, nil, err
+	}
+	if err := proofs.Use(r.Context(), client, confirmation); err != nil {
 		return nil, nil, err
 	}
 	token := NewAccessToken("https://idp.example.com", client, grant, e.clock.now)
