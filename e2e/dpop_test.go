@@ -351,3 +351,51 @@ func TestDPoPOriginIsKnown(t *testing.T) {
 		}
 	}
 }
+
+// What the quota refuses uses up no proof: the client may send it again.
+func TestTheQuotaUsesUpNoProof(t *testing.T) {
+	t.Parallel()
+	c := startRevoking(t)
+	p, url := newProver(t), c.url("https://localhost:5001/token")
+	ask := func(proof string) (status int, body string) {
+		a := c.do("POST", url, "grant_type=client_credentials&scope=orders.read&client_id=thrifty&client_secret="+shopSecret, formEncoded, "Dpop: "+proof)
+		return a.StatusCode, a.body
+	}
+	for range 2 { // which is its quota
+		if status, body := ask(p.proof("POST", url, "", nil)); status != http.StatusOK {
+			t.Fatalf("%d %s", status, body)
+		}
+	}
+	proof := p.proof("POST", url, "", nil)
+	for range 2 {
+		if status, body := ask(proof); status != http.StatusTooManyRequests {
+			t.Errorf("%d %s", status, body)
+		}
+	}
+}
+
+// A later verify that names origins of its own holds the proof to them, although token
+// and proof are gone from the request. One that names none leaves it at the first's.
+func TestALaterVerifyJudgesTheProof(t *testing.T) {
+	t.Parallel()
+	g := startGuarded(t, `
+	handle /orders* {
+		verify orders.read {
+			dpop_origin https://api.example.com https://localhost:5001
+		}
+		verify orders.read
+		verify orders.read {
+			dpop_origin https://localhost:5001
+			sender_constrained dpop
+		}
+		reverse_proxy localhost:5002
+	}`)
+	p := newProver(t)
+	token := g.provenToken(t, p, g.http)
+	g.checkAllowed(t, g.ask(t, "GET", "/orders", "", p.headers("GET", g.url("https://localhost:5001/orders"), token)...))
+	a := g.ask(t, "GET", "/orders", "", p.headers("GET", "https://api.example.com/orders", token)...)
+	if challenge := a.Header.Get("Www-Authenticate"); a.StatusCode != http.StatusUnauthorized || !strings.Contains(challenge, `error="invalid_dpop_proof"`) {
+		t.Errorf("for another origin: %d %q", a.StatusCode, challenge)
+	}
+	g.eventually("the reason", func() bool { return strings.Contains(g.logged(), `"reason":"dpop_proof_for_another_request"`) })
+}

@@ -56,7 +56,8 @@ type Verify struct {
 	ClaimHeaders []ClaimHeader `json:"claim_headers,omitempty"`
 
 	// The origins, such as https://api.example.com, under which clients call this API:
-	// the URL in a DPoP proof (RFC 9449) must begin with one of them. Default: those of
+	// the URL in a DPoP proof (RFC 9449) must begin with one of them, also where a verify
+	// before this has accepted the proof for origins of its own. Default: those of
 	// the app, or else those of the issuers of this server whose tokens are accepted.
 	DPoPOrigins []string `json:"dpop_origins,omitempty"`
 
@@ -283,7 +284,7 @@ func isPreflight(r *http.Request) bool {
 // the token verified there: the Authorization header may be gone by now.
 func (v *Verify) authenticate(r *http.Request, before *admission) (*verifier.Claims, error) {
 	if before != nil {
-		return before.claims, nil
+		return before.claims, v.checkProofAgain(r, before.claims)
 	}
 	token, err := verifier.PresentedToken(r.Header)
 	if err != nil {

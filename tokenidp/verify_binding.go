@@ -31,20 +31,47 @@ func (v *Verify) checkBinding(r *http.Request, token verifier.Presented, claims 
 	if bound.Key == "" {
 		return nil
 	}
-	return v.checkProof(r, token.Token, claims)
+	proof := presentedProof{token.Token, r.Header[dpop.Header]}
+	if err := v.checkProof(r, proof, claims); err != nil {
+		return err
+	}
+	caddyhttp.SetVar(r.Context(), presentedProofVar, proof)
+	return nil
+}
+
+// presentedProof is what the request had before the first verify took it away. No other
+// handler can make a value of this type, and a placeholder shows nothing of it.
+type presentedProof struct {
+	token  string
+	proofs []string
+}
+
+const presentedProofVar = "tokenidp.presented_proof"
+
+// String is what a placeholder of the variable shows: nothing.
+func (presentedProof) String() string { return "" }
+
+// checkProofAgain holds the proof that an earlier verify has accepted to the origins that
+// this route names. One that names none leaves it at those of the earlier.
+func (v *Verify) checkProofAgain(r *http.Request, claims *verifier.Claims) error {
+	if claims.Confirmation == nil || claims.Confirmation.Key == "" || len(v.DPoPOrigins) == 0 {
+		return nil
+	}
+	proof, _ := caddyhttp.GetVar(r.Context(), presentedProofVar).(presentedProof)
+	return v.checkProof(r, proof, claims)
 }
 
 // checkProof judges the DPoP proof of a request for a token that is bound to a key
 // (RFC 9449 section 7.1).
-func (v *Verify) checkProof(r *http.Request, token string, claims *verifier.Claims) error {
+func (v *Verify) checkProof(r *http.Request, presented presentedProof, claims *verifier.Claims) error {
 	if len(v.origins) == 0 {
 		return verifier.Refuse(verifier.NoDPoPOrigin, errors.New("nobody said under which URL clients call this API; write: dpop_origin https://api.example.com"))
 	}
-	request := dpop.Request{Method: originalMethod(r), Token: token}
+	request := dpop.Request{Method: originalMethod(r), Token: presented.token}
 	for _, origin := range v.origins {
 		request.URLs = append(request.URLs, origin.At(originalURL(r).EscapedPath()))
 	}
-	proof, err := dpop.Check(r.Header[dpop.Header], request, time.Now())
+	proof, err := dpop.Check(presented.proofs, request, time.Now())
 	if err == nil {
 		err = proof.By(claims.Confirmation.Key)
 	}
