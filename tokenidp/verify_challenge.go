@@ -3,8 +3,10 @@ package tokenidp
 import (
 	"errors"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -22,7 +24,7 @@ func (v *Verify) refuse(w http.ResponseWriter, r *http.Request, claims *verifier
 		return caddyhttp.Error(http.StatusInternalServerError, err)
 	}
 	if refusal.Status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Retry-After", retryAfter(refusal))
 	} else {
 		for _, challenge := range v.challenges(r, claims, refusal) {
 			w.Header().Add("WWW-Authenticate", challenge)
@@ -41,6 +43,15 @@ func (v *Verify) refuse(w http.ResponseWriter, r *http.Request, claims *verifier
 	v.metrics.requestRefused(refusal.Reason)
 	v.logRefusal("request refused", r, claims, refusal)
 	return caddyhttp.Error(refusal.Status, refusal)
+}
+
+// retryAfter is when the keys are looked for again, in seconds, rounded up, or soon.
+func retryAfter(refusal *verifier.Refusal) string {
+	seconds := 1
+	if keys, ok := errors.AsType[*verifier.OutOfReach](refusal); ok {
+		seconds = max(seconds, int(math.Ceil(keys.RetryAfter.Seconds())))
+	}
+	return strconv.Itoa(seconds)
 }
 
 // logRefusal writes the one line of a request that was not verified, with the true

@@ -58,6 +58,18 @@ func (s *Source) fetchOnce(ctx context.Context) error {
 	return errTooSlow
 }
 
+// nextFetch is until the issuer is asked again: when it is due, or as soon as a request
+// asks for a key that is not known.
+func (s *Source) nextFetch() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, next := s.elapsed(), s.latest.begun+minInterval
+	if s.status.attempted && s.status.next > now {
+		next = min(next, s.status.next)
+	}
+	return max(0, next-now)
+}
+
 func (s *Source) latestFetch() *fetch {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -98,7 +98,7 @@ func (s *Source) Key(ctx context.Context, kid, algorithm string) (*jws.Key, erro
 	case ok:
 		return key, nil
 	case err != nil:
-		return nil, fmt.Errorf("asking the issuer %s for its keys: %w", s.issuer, err)
+		return nil, &verifier.OutOfReach{Err: fmt.Errorf("asking the issuer %s for its keys: %w", s.issuer, err), RetryAfter: s.nextFetch()}
 	case serving != nil && slices.Contains(serving.ambiguous, kid):
 		return nil, fmt.Errorf("%w: different keys of one algorithm share it in the JWK Set; each needs a kid of its own", verifier.ErrUnknownKey)
 	}

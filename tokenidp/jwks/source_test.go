@@ -135,6 +135,33 @@ func TestRequestsWaitForOneSharedFetch(t *testing.T) {
 	})
 }
 
+// Who comes back when the error says finds the issuer asked again.
+func TestErrorSaysWhenTheIssuerIsAskedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(t)
+		i.answer("/jwks", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+		s, _ := i.source(t)
+		retryAfter := func() time.Duration {
+			t.Helper()
+			later, ok := errors.AsType[*verifier.OutOfReach](wantOutOfReach(t, s, "k1"))
+			if !ok {
+				t.Fatal("the error does not say it")
+			}
+			return later.RetryAfter
+		}
+		if got := retryAfter(); got != minInterval {
+			t.Errorf("after the first request: %v", got)
+		}
+		time.Sleep(4 * time.Second)
+		if got := retryAfter(); got != minInterval-4*time.Second || len(i.requests("/jwks")) != 1 {
+			t.Errorf("4 seconds later: %v, %d requests", got, len(i.requests("/jwks")))
+		}
+		i.publish("/jwks", newSet(t, "k1"))
+		time.Sleep(retryAfter())
+		mustKey(t, s, "k1")
+	})
+}
+
 func TestCancelledRequestLeavesTheFetchToTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(t)

@@ -4,9 +4,12 @@
 package oauth
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
 // Error codes of the token endpoint (RFC 6749 section 5.2, RFC 8707 section 2, RFC
@@ -158,13 +161,18 @@ func invalidClient(reason Reason) *Error {
 	}
 }
 
-// unavailable is the answer while something this server needs is out of reach.
+// unavailable is the answer while something this server needs is out of reach. It says
+// when keys are looked for again.
 func unavailable(reason Reason, cause error) *Error {
+	retryAfter := time.Second
+	if keys, ok := errors.AsType[*verifier.OutOfReach](cause); ok {
+		retryAfter = max(retryAfter, keys.RetryAfter)
+	}
 	return &Error{
 		Status:      http.StatusServiceUnavailable,
 		Code:        CodeTemporarilyUnavailable,
 		Description: "the server cannot answer right now; try again later",
-		RetryAfter:  time.Second,
+		RetryAfter:  retryAfter,
 		Reason:      reason,
 		Cause:       cause,
 	}

@@ -31,9 +31,16 @@ func (r *Ring) Key(ctx context.Context, kid, _ string) (*jws.Key, error) {
 		return k, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the keys again: %w", err)
+		return nil, &verifier.OutOfReach{Err: fmt.Errorf("reading the keys again: %w", err), RetryAfter: r.nextReread()}
 	}
 	return nil, verifier.ErrUnknownKey
+}
+
+// nextReread is until the storage is read again for a key that is not known.
+func (r *Ring) nextReread() time.Duration {
+	r.rereading.Lock()
+	defer r.rereading.Unlock()
+	return min(rereadInterval, max(0, r.reread.startedAt.Add(rereadInterval).Sub(r.now())))
 }
 
 // RereadSince tells whether an unknown kid had the storage read by a read that began at

@@ -14,6 +14,16 @@ import (
 // ErrUnknownKey is what a [KeySource] returns when its issuer has no such key.
 var ErrUnknownKey = errors.New("issuer has no such key")
 
+// OutOfReach is what a [KeySource] returns when nobody can tell whether its issuer has
+// the key, and when it looks again.
+type OutOfReach struct {
+	Err        error
+	RetryAfter time.Duration
+}
+
+func (e *OutOfReach) Error() string { return e.Err.Error() }
+func (e *OutOfReach) Unwrap() error { return e.Err }
+
 // KeySource finds keys of one issuer. The kid comes from an unverified token: it
 // is to be compared byte for byte, and is no path, URL or placeholder. So does the
 // algorithm, which only chooses among keys of that kid: the key may be of another one,
