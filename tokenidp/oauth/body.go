@@ -27,8 +27,10 @@ func FormatOf(r *http.Request) Format {
 	return Form
 }
 
-// negotiate accepts the two media types (RFC 6749 section 4.4.2), in UTF-8 and
-// not compressed. Nothing is guessed from the body.
+// negotiate accepts the two media types (RFC 6749 section 4.4.2), not compressed.
+// Nothing is guessed from the body. JSON is in UTF-8. The type of a form has no
+// parameters, so that those which clients add mean nothing: its body is UTF-8, or is
+// refused as malformed.
 func negotiate(r *http.Request) (Format, error) {
 	for _, encoding := range r.Header.Values("Content-Encoding") {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {
@@ -40,20 +42,16 @@ func negotiate(r *http.Request) (Format, error) {
 		return Form, unsupported(ReasonMediaType, acceptedTypes)
 	}
 	mediaType, params, err := mime.ParseMediaType(types[0])
-	if err != nil {
+	charset, named := params["charset"]
+	switch {
+	case mediaType == "application/x-www-form-urlencoded" && (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter)):
+		return Form, nil
+	case err != nil || mediaType != "application/json":
 		return Form, unsupported(ReasonMediaType, acceptedTypes)
-	}
-	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+	case named && !strings.EqualFold(charset, "utf-8"):
 		return Form, unsupported(ReasonMediaType, "the body must be UTF-8")
 	}
-	switch mediaType {
-	case "application/x-www-form-urlencoded":
-		return Form, nil
-	case "application/json":
-		return JSON, nil
-	default:
-		return Form, unsupported(ReasonMediaType, acceptedTypes)
-	}
+	return JSON, nil
 }
 
 const acceptedTypes = "the body must be application/x-www-form-urlencoded or application/json"

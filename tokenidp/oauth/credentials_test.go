@@ -149,6 +149,6 @@ func TestAClientSaysWhoItIs(t *testing.T) {
 		"grant_type=client_credentials&client_assertion_type=" + url.QueryEscape(JWTBearer) + "&client_assertion=" + assert(t, ecKey(), "ES256", nil, members{"iss": "a"}),
 	} {
 		_, err := parse(post(formType, body))
-		wantRefused(t, err, http.StatusBadRequest, ReasonMissingClientID)
+		wantRefused(t, err, http.StatusUnauthorized, ReasonMissingClientID)
 	}
 }

@@ -161,6 +161,14 @@ func invalidClient(reason Reason) *Error {
 	}
 }
 
+// noClient is the answer to a request without any client authentication (RFC 6749
+// section 5.2). It has a challenge: HTTP clients send what they know only then.
+func noClient() *Error {
+	refusal := invalidClient(ReasonMissingClientID)
+	refusal.Description = "the client did not say who it is: use HTTP Basic, or client_id in the body"
+	return refusal
+}
+
 // unavailable is the answer while something this server needs is out of reach. It says
 // when keys are looked for again.
 func unavailable(reason Reason, cause error) *Error {

@@ -96,7 +96,11 @@ func TestEmptyIsOmitted(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			request, err := parse(post(row.contentType, row.body))
-			wantRefused(t, err, http.StatusBadRequest, row.reason)
+			status := http.StatusBadRequest
+			if row.reason == ReasonMissingClientID {
+				status = http.StatusUnauthorized
+			}
+			wantRefused(t, err, status, row.reason)
 			if err == nil && (request.Scope != "" || request.Credentials.Method != None || !slices.Equal(request.Resource, row.want.Resource)) {
 				t.Errorf("got %+v", request)
 			}

@@ -66,7 +66,7 @@ func parseClientRequest(w http.ResponseWriter, r *http.Request, p Policy, requir
 		return nil, invalidRequest(missing[required], "the parameter "+required+" is missing")
 	}
 	if !credentials.nameClient() {
-		return nil, invalidRequest(ReasonMissingClientID, "the client did not say who it is: use HTTP Basic, or client_id in the body")
+		return nil, noClient()
 	}
 	credentials.TLS = r.TLS
 	return &ClientRequest{Credentials: credentials, params: params}, nil

@@ -156,11 +156,11 @@ func refusals(t *testing.T) map[Reason]*Error {
 func TestRefusalsAreExact(t *testing.T) {
 	statuses := map[Reason]int{
 		ReasonMethod: 405, ReasonMediaType: 415, ReasonContentEncoding: 415, ReasonTooLarge: 413, ReasonTooManyFailures: 429, ReasonHashingBusy: 503,
-		ReasonInternal: 503, ReasonStateUnavailable: 503, ReasonUndecided: 503, ReasonQuotaExceeded: 429, ReasonUnknownMethod: 401,
+		ReasonInternal: 503, ReasonStateUnavailable: 503, ReasonUndecided: 503, ReasonQuotaExceeded: 429, ReasonUnknownMethod: 401, ReasonMissingClientID: 401,
 	}
 	codes := map[Reason]string{
 		ReasonTooManyFailures: CodeTemporarilyUnavailable, ReasonHashingBusy: CodeTemporarilyUnavailable, ReasonInternal: CodeTemporarilyUnavailable,
-		ReasonStateUnavailable: CodeTemporarilyUnavailable, ReasonUndecided: CodeTemporarilyUnavailable, ReasonQuotaExceeded: CodeTemporarilyUnavailable, ReasonUnknownMethod: CodeInvalidClient,
+		ReasonStateUnavailable: CodeTemporarilyUnavailable, ReasonUndecided: CodeTemporarilyUnavailable, ReasonQuotaExceeded: CodeTemporarilyUnavailable, ReasonUnknownMethod: CodeInvalidClient, ReasonMissingClientID: CodeInvalidClient,
 		ReasonUnsupportedGrant: CodeUnsupportedGrantType, ReasonGrantNotAllowed: CodeUnauthorizedClient,
 		ReasonNoScope: CodeInvalidScope, ReasonMalformedScope: CodeInvalidScope, ReasonScopeNotGranted: CodeInvalidScope,
 		ReasonTokenTooLarge: CodeInvalidScope, ReasonSeveralResources: CodeInvalidTarget, ReasonUnknownResource: CodeInvalidTarget, ReasonWrongResource: CodeInvalidTarget,

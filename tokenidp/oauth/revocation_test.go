@@ -91,7 +91,7 @@ func TestRequestsAboutATokenAreStrict(t *testing.T) {
 		{"a token that is null", with(jsonType, `{"token":null,"clientId":"a"}`), 400, ReasonMalformedBody},
 		{"a token of other case", with(jsonType, `{"Token":"a","clientId":"a"}`), 400, ReasonMissingToken},
 		{"a token in the URL", inURL, 400, ReasonParameterInURL},
-		{"no client", with(formType, "token=a"), 400, ReasonMissingClientID},
+		{"no client", with(formType, "token=a"), 401, ReasonMissingClientID},
 		{"a bearer token for credentials", with(formType, body, "Authorization", "Bearer a.b.c"), 401, ReasonUnknownMethod},
 		{"two methods", with(formType, body, "Authorization", basic("a", "b")), 400, ReasonSeveralMethods},
 		{"another type", with("text/plain", body), 415, ReasonMediaType},
