@@ -15,6 +15,7 @@ import (
 // reason.
 type Authenticator struct {
 	throttle   *Throttle
+	turns      *turns
 	hashing    chan struct{} // one slot a slow hash under way
 	waiting    time.Duration // for a slot, at most
 	assertions *Assertions   // nil accepts none
@@ -28,6 +29,7 @@ type Authenticator struct {
 func NewAuthenticator() *Authenticator {
 	return &Authenticator{
 		throttle: NewThrottle(),
+		turns:    newTurns(),
 		hashing:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		waiting:  hashingWait,
 		now:      time.Now,
@@ -63,12 +65,9 @@ type Client struct {
 func (a *Authenticator) Authenticate(ctx context.Context, set *application.Set, c Credentials, source netip.Addr) (*Client, error) {
 	start := a.now()
 	attempt := a.throttle.attempt(c.ClientID, source)
-	if wait := attempt.limited(start); wait > 0 {
-		return nil, tooManyFailures(wait)
-	}
 	client, refusal := a.check(ctx, set, c, attempt)
 	if refusal == nil {
-		attempt.succeeded()
+		attempt.succeeded(start, 0, 0)
 		return client, nil
 	}
 	if refusal.Code == CodeInvalidClient {
@@ -79,9 +78,8 @@ func (a *Authenticator) Authenticate(ctx context.Context, set *application.Set, 
 	return nil, refusal
 }
 
-// check leads to the one way in which the client authenticates. Whatever does not
-// succeed counts as a failure: a guess is no less one when its caller gives up, or
-// the server is busy. What nobody could judge does not: see byAssertion.
+// check leads to the one way in which the client authenticates. Only secrets can be
+// guessed, so that only they are limited.
 func (a *Authenticator) check(ctx context.Context, set *application.Set, c Credentials, attempt *attempt) (*Client, *Error) {
 	app, reason := find(set, c)
 	if c.Method != None && provesCertificate(app, c.TLS, a.now()) {
@@ -89,19 +87,14 @@ func (a *Authenticator) check(ctx context.Context, set *application.Set, c Crede
 	}
 	switch c.Method {
 	case ClientSecretBasic, ClientSecretPost:
-		return a.bySecret(ctx, set, app, reason, c, attempt)
+		return a.bySecret(ctx, &guess{set: set, app: app, reason: reason, method: c.Method, secret: c.Secret, attempt: attempt})
 	case PrivateKeyJWT:
-		return a.byAssertion(ctx, app, reason, c, attempt)
+		return a.byAssertion(ctx, set.AuthenticationFloor(), app, reason, c.Assertion)
 	case None:
-		return a.byCertificate(app, reason, c, attempt)
+		return a.byCertificate(app, reason, c)
 	default:
-		return a.refuse(firstReason(reason, ReasonUnknownMethod), attempt)
+		return nil, invalidClient(firstReason(reason, ReasonUnknownMethod))
 	}
-}
-
-func (a *Authenticator) refuse(reason Reason, attempt *attempt) (*Client, *Error) {
-	attempt.failed(a.now())
-	return nil, invalidClient(reason)
 }
 
 // find is the Application that the credentials name and may authenticate as,
@@ -116,15 +109,6 @@ func find(set *application.Set, c Credentials) (*application.Application, Reason
 	default:
 		return app, ""
 	}
-}
-
-// accept asks last whether the method is the registered one (RFC 7591 section
-// 2): a caller who cannot authenticate does not learn which one is.
-func (a *Authenticator) accept(client *Client, attempt *attempt) (*Client, *Error) {
-	if !client.Application.Accepts(string(client.Method)) {
-		return a.refuse(ReasonUnregisteredMethod, attempt)
-	}
-	return client, nil
 }
 
 func firstReason(reasons ...Reason) Reason {

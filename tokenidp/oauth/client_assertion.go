@@ -110,21 +110,12 @@ func parseAssertion(params parameters, clientID string) (Credentials, error) {
 }
 
 // byAssertion authenticates a client by a JWT that it has signed (RFC 7523 section
-// 2.2). The Application is nil where there is a reason why there is none. While its
-// keys are out of reach, nobody can tell whether it failed: to count that would lock
-// out the client, and its neighbours, for longer than the outage.
-func (a *Authenticator) byAssertion(ctx context.Context, app *application.Application, reason Reason, c Credentials, attempt *attempt) (*Client, *Error) {
-	client, refusal := a.judge(ctx, app, reason, c.Assertion)
-	if refusal == nil {
-		return client, nil
-	}
-	if refusal.Code == CodeInvalidClient && refusal.Reason != ReasonAssertionKeysUnavailable {
-		attempt.failed(a.now())
-	}
-	return nil, refusal
-}
-
-func (a *Authenticator) judge(ctx context.Context, app *application.Application, reason Reason, assertion *Assertion) (*Client, *Error) {
+// 2.2), or an issuer that vouches for it. The Application is nil where there is a reason
+// why there is none. Keys that have to be fetched first are waited for until the floor,
+// and no longer: a later answer would tell that the client exists. The fetch goes on, and
+// the next assertion finds them.
+func (a *Authenticator) byAssertion(ctx context.Context, floor time.Duration, app *application.Application, reason Reason, assertion *Assertion) (*Client, *Error) {
+	wait := floor - floor/10 // and the rest is for what is computed
 	switch {
 	case assertion == nil || assertion.malformed != nil:
 		return nil, malformedAssertion(assertion)
@@ -134,19 +125,19 @@ func (a *Authenticator) judge(ctx context.Context, app *application.Application,
 		return nil, invalidClient(ReasonUnregisteredMethod)
 	}
 	if len(app.Federated) > 0 {
-		return a.byFederation(ctx, app, assertion)
+		return a.byFederation(ctx, wait, app, assertion)
 	}
-	return a.byOwnKey(ctx, app, assertion)
+	return a.byOwnKey(ctx, wait, app, assertion)
 }
 
 // byOwnKey is for an assertion that the client made itself (RFC 7523 section 3). It
 // is marked as used last, when nothing else is wrong with it: nobody fills the
 // memory of the nodes, or uses up an identifier, with what he could not sign.
-func (a *Authenticator) byOwnKey(ctx context.Context, app *application.Application, assertion *Assertion) (*Client, *Error) {
+func (a *Authenticator) byOwnKey(ctx context.Context, wait time.Duration, app *application.Application, assertion *Assertion) (*Client, *Error) {
 	if refusal := assertion.isOf(app.ClientID); refusal != nil {
 		return nil, refusal
 	}
-	keys, refusal := a.keysFor(ctx, app, assertion.message.Header)
+	keys, refusal := a.keysFor(ctx, wait, app, assertion.message.Header)
 	if refusal != nil {
 		return nil, refusal
 	}
@@ -186,10 +177,10 @@ func (a *Assertion) isOf(clientID string) *Error {
 
 // keysFor finds the keys that the header may mean, at least one, among those of the
 // client alone. jwk, jku, x5c and x5u in it lead nowhere.
-func (a *Authenticator) keysFor(ctx context.Context, app *application.Application, h jws.Header) ([]*jws.Key, *Error) {
+func (a *Authenticator) keysFor(ctx context.Context, wait time.Duration, app *application.Application, h jws.Header) ([]*jws.Key, *Error) {
 	keys := app.Keys
 	if app.PublishedKeys.URL != "" {
-		key, refusal := a.keyAt(ctx, app.PublishedKeys, h)
+		key, refusal := a.keyAt(ctx, wait, app.PublishedKeys, h)
 		if refusal != nil {
 			return nil, refusal
 		}
@@ -198,11 +189,13 @@ func (a *Authenticator) keysFor(ctx context.Context, app *application.Applicatio
 	return chooseKeys(keys, h)
 }
 
-func (a *Authenticator) keyAt(ctx context.Context, published application.PublishedKeys, h jws.Header) (*jws.Key, *Error) {
+func (a *Authenticator) keyAt(ctx context.Context, wait time.Duration, published application.PublishedKeys, h jws.Header) (*jws.Key, *Error) {
 	source := a.assertions.KeysAt(published)
 	if source == nil {
 		return nil, badAssertion(ReasonAssertionKeysUnavailable, errors.New("its jwks_uri has just been changed"))
 	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
 	key, err := source.Key(ctx, h.KeyID, h.Algorithm)
 	switch {
 	case errors.Is(err, verifier.ErrUnknownKey), err == nil && key == nil:

@@ -15,15 +15,15 @@ import (
 // section 2). The TLS layer alone says which that is: whatever a header says of a
 // certificate, anybody can write. The Application is nil where there is a reason why
 // there is none.
-func (a *Authenticator) byCertificate(app *application.Application, reason Reason, c Credentials, attempt *attempt) (*Client, *Error) {
+func (a *Authenticator) byCertificate(app *application.Application, reason Reason, c Credentials) (*Client, *Error) {
 	switch {
 	case app == nil:
-		return a.refuse(reason, attempt)
+		return nil, invalidClient(reason)
 	case !acceptsCertificate(app):
-		return a.refuse(ReasonNoCredentials, attempt)
+		return nil, invalidClient(ReasonNoCredentials)
 	}
 	if reason, cause := checkCertificate(app, c.TLS, a.now()); reason != "" {
-		_, refusal := a.refuse(reason, attempt)
+		refusal := invalidClient(reason)
 		refusal.Cause = cause
 		return nil, refusal
 	}

@@ -62,7 +62,7 @@ func TestClientCertificate(t *testing.T) {
 		"early data":                          {identified("certified"), early, 401, ReasonNoCertificate},
 		"no certificate":                      {identified("certified"), &tls.ConnectionState{HandshakeComplete: true}, 401, ReasonNoCertificate},
 		"inactive":                            {identified("certified-inactive"), over(right), 401, ReasonInactiveClient},
-		"no client_id":                        {post(formType, "grant_type=client_credentials&scope=orders.read"), over(right), 400, ReasonMissingClientID},
+		"no client_id":                        {post(formType, "grant_type=client_credentials&scope=orders.read"), over(right), 401, ReasonMissingClientID},
 		"a certificate of a client elsewhere": {identified("nobody"), over(right), 401, ReasonUnknownClient},
 		"a client with a secret, and none":    {identified("worker"), over(right), 401, ReasonNoCredentials},
 		"a client with a secret":              {form("worker", generated, "&scope=orders.read"), over(right), 0, ""},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
@@ -47,12 +48,14 @@ func (t *TrustedIssuer) isSoleAudience(claims *verifier.Claims, audience string)
 // section 4.2: the issuer of an assertion need not be the client). Such tokens are
 // mounted as files and used until they are replaced, so that no use uses one up;
 // their audience keeps them from being of use anywhere else.
-func (a *Authenticator) byFederation(ctx context.Context, app *application.Application, assertion *Assertion) (*Client, *Error) {
+func (a *Authenticator) byFederation(ctx context.Context, wait time.Duration, app *application.Application, assertion *Assertion) (*Client, *Error) {
 	issuer := assertion.text("iss")
 	trusted, found := a.assertions.Trusted[issuer]
 	if !found || !slices.ContainsFunc(app.Federated, func(f *application.Federation) bool { return f.Issuer == issuer }) {
 		return nil, badAssertion(ReasonAssertionWrongIssuer, fmt.Errorf("iss is %.255q, which is not among those of the Application", issuer))
 	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
 	claims, err := trusted.Verifier.Verify(ctx, assertion.raw)
 	if err != nil {
 		return nil, foreignAssertion(err)

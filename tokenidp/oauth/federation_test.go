@@ -179,7 +179,7 @@ func TestFederatedRefusals(t *testing.T) {
 func TestFederatedClientsNameThemselves(t *testing.T) {
 	e := federatedEndpoint(t)
 	_, _, err := e.issue(httptest.NewRecorder(), asserting(assert(t, ecKey(), "ES256", members{"kid": "k"}, podToken(e.clock.now)), ""))
-	wantRefused(t, err, http.StatusBadRequest, ReasonMissingClientID)
+	wantRefused(t, err, http.StatusUnauthorized, ReasonMissingClientID)
 }
 
 // A token that is bound to a key or certificate is no bearer's.
@@ -201,7 +201,7 @@ func FuzzFederatedAssertion(f *testing.F) {
 	f.Add(assert(f, otherECKey(), "ES256", members{"kid": "k"}, podToken(e.clock.now)))
 	f.Add(assertBytes(f, ecKey(), "ES256", members{"kid": "k"}, must(json.Marshal(jobToken(e.clock.now)))))
 	f.Fuzz(func(t *testing.T, text string) {
-		if _, refusal := e.auth.judge(t.Context(), app, "", ParseAssertion(text)); refusal == nil && len(text) != len(signed) {
+		if _, refusal := e.auth.byAssertion(t.Context(), time.Second, app, "", ParseAssertion(text)); refusal == nil && len(text) != len(signed) {
 			t.Errorf("accepted %q", text)
 		}
 	})

@@ -138,8 +138,9 @@ func refusals(t *testing.T) map[Reason]*Error {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	all[ReasonHashingBusy] = full.refuse(t, form("slow", "wrong", "").WithContext(gone))
+	limited := newEndpoint(t)
 	for range failuresPerClient {
-		full.refuse(t, form("limited", "", ""))
+		limited.refuse(t, form("limited", "wrong", ""))
 	}
 	_, err = parseClientRequest(httptest.NewRecorder(), post(formType, minimal), Policy{}, "token")
 	all[ReasonMissingToken] = refusal(t, err)
@@ -147,7 +148,7 @@ func refusals(t *testing.T) map[Reason]*Error {
 	all[ReasonTokenOfAnother] = refusal(t, AuthorizeRevocation(client, "another"))
 	all[ReasonUndecided] = Unavailable(ReasonUndecided, errors.New("no keys"))
 	all[ReasonStateUnavailable] = Unavailable(ReasonStateUnavailable, errors.New("disk full"))
-	all[ReasonTooManyFailures] = full.refuse(t, form("limited", "", ""))
+	all[ReasonTooManyFailures] = limited.refuse(t, form("limited", "wrong", ""))
 	return all
 }
 

@@ -8,12 +8,11 @@ import (
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
-	"golang.org/x/time/rate"
 )
 
-// The limits of failed authentications (RFC 6749 section 2.3.1). One source has
-// a small number for one client, and a larger one over all clients. No limit is
-// shared between sources: nobody can lock out a client from elsewhere.
+// The limits of guessing secrets that somebody chose (RFC 6749 section 2.3.1). One
+// source has a small number for one client, and a larger one over all clients. No limit
+// is shared between sources: nobody can lock out a client from elsewhere.
 const (
 	failuresPerClient = 10
 	failuresPerSource = 60
@@ -27,41 +26,29 @@ const (
 	maxTrackedID = 255
 )
 
-// Throttle limits failed authentications. Its memory is bounded whatever comes, and
-// a request that is refused by the limit takes none of it.
+// Throttle limits how many secrets a source may try. Its memory is bounded whatever
+// comes, and a request that the limit refuses has nothing forgotten.
+//
+// It counts twice. The tests of chosen secrets are what has to be limited. The failures
+// are what a caller sees, and must not tell which clients exist: so they are counted
+// alike where there was nothing to test, and decide between 401 and 429. A flood of ids
+// that nobody has exhausts the failures of its address, and none of the tests: a client
+// behind the same address is tested still, and gets in if it is right.
 type Throttle struct {
-	mu      sync.Mutex
-	pairs   *lru.Cache[pair, *rate.Limiter]
-	sources *lru.Cache[netip.Prefix, *rate.Limiter]
+	mu       sync.Mutex
+	failures ledger
+	tests    ledger
 	// proven are the pairs that once authenticated. They are apart from the others:
 	// anybody can fail, and so have those who did before forgotten.
 	proven *lru.Cache[pair, struct{}]
 }
 
-// pair is a client as one source claims it, rightly or not.
-type pair struct {
-	clientID string
-	source   netip.Prefix
-}
-
 // NewThrottle makes an empty Throttle.
 func NewThrottle() *Throttle {
-	return &Throttle{
-		pairs:   newCache[pair, *rate.Limiter](),
-		sources: newCache[netip.Prefix, *rate.Limiter](),
-		proven:  newCache[pair, struct{}](),
-	}
+	return &Throttle{failures: newLedger(), tests: newLedger(), proven: newCache[pair, struct{}]()}
 }
 
-func newCache[K comparable, V any]() *lru.Cache[K, V] {
-	cache, err := lru.New[K, V](maxTracked)
-	if err != nil {
-		panic(err) // a constant size that is positive
-	}
-	return cache
-}
-
-// attempt is one authentication under way.
+// attempt is one authentication by a secret under way.
 type attempt struct {
 	throttle *Throttle
 	pair     pair
@@ -75,52 +62,79 @@ func (t *Throttle) attempt(clientID string, source netip.Addr) *attempt {
 	return &attempt{t, pair{clientID: strings.Clone(clientID), source: network(source)}}
 }
 
-// limited is how long the attempt must wait, or zero. A source that has proven
-// to be the client is not held to what others behind its address did.
-func (a *attempt) limited(now time.Time) time.Duration {
+// limited is how long the attempt must wait for the client's limit and for the
+// source's, or zero.
+func (a *attempt) limited(now time.Time) (byClient, bySource time.Duration) {
 	t := a.throttle
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	wait := untilToken(t.pairs, a.pair, now)
-	if !t.proven.Contains(a.pair) {
-		wait = max(wait, untilToken(t.sources, a.pair.source, now))
-	}
-	return wait
+	return t.waits(&t.failures, a.pair, now)
 }
 
-func untilToken[K comparable](failures *lru.Cache[K, *rate.Limiter], key K, now time.Time) time.Duration {
-	l, found := failures.Get(key)
-	if !found {
-		return 0
+// waits are those of the ledger. A source that has proven to be the client is not held
+// to what others behind its address did.
+func (t *Throttle) waits(l *ledger, p pair, now time.Time) (byClient, bySource time.Duration) {
+	byClient, bySource = l.waits(p, now)
+	if t.proven.Contains(p) {
+		bySource = 0
 	}
-	missing := 1 - l.TokensAt(now)
-	if missing <= 0 {
-		return 0
-	}
-	return time.Duration(missing / float64(l.Limit()) * float64(time.Second))
+	return byClient, bySource
 }
 
-func (a *attempt) failed(now time.Time) {
+func (t *Throttle) exceeds(l *ledger, p pair, now time.Time) bool {
+	byClient, bySource := t.waits(l, p, now)
+	return byClient > 0 || bySource > 0
+}
+
+// fails counts a failure before it is known to be one, and succeeded gives it back: as
+// many guesses at once as a caller may send are no more than one after the other. Beyond
+// the limit it counts nothing, and says how long to wait.
+func (a *attempt) fails(now time.Time) (wait time.Duration) {
 	t := a.throttle
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	spend(t.pairs, a.pair, failuresPerClient, now)
-	spend(t.sources, a.pair.source, failuresPerSource, now)
-}
-
-func spend[K comparable](failures *lru.Cache[K, *rate.Limiter], key K, most int, now time.Time) {
-	l, found := failures.Get(key)
-	if !found {
-		l = rate.NewLimiter(rate.Limit(float64(most)/failureWindow.Seconds()), most)
-		failures.Add(key, l)
+	if byClient, bySource := t.waits(&t.failures, a.pair, now); byClient > 0 || bySource > 0 {
+		return max(byClient, bySource)
 	}
-	l.AllowN(now, 1)
+	t.failures.spend(a.pair, now)
+	return 0
 }
 
-func (a *attempt) succeeded() {
-	a.throttle.mu.Lock()
-	defer a.throttle.mu.Unlock()
-	a.throttle.proven.Add(a.pair, struct{}{})
+// failsUnseen counts, for the client alone, a failure beyond the source's limit.
+func (a *attempt) failsUnseen(now time.Time) {
+	t := a.throttle
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.failures.spendSpare(a.pair, now)
+}
+
+// tests reports whether one more secret may be tested, and counts it, unless it is known
+// to be right: as if it had been counted before, and given back.
+func (a *attempt) tests(right bool, now time.Time) bool {
+	t := a.throttle
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.exceeds(&t.tests, a.pair, now) {
+		return false
+	}
+	if !right {
+		t.tests.spend(a.pair, now)
+	}
+	return true
+}
+
+// succeeded gives back what was counted.
+func (a *attempt) succeeded(now time.Time, failures, tests int) {
+	t := a.throttle
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for range failures {
+		t.failures.giveBack(a.pair, now)
+	}
+	for range tests {
+		t.tests.giveBack(a.pair, now)
+	}
+	t.proven.Add(a.pair, struct{}{})
 }
 
 // network is what one party controls: an IPv4 address, or an IPv6 /64.

@@ -3,6 +3,7 @@ package secret
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"slices"
 	"strings"
 	"time"
 )
@@ -39,6 +40,12 @@ func (l List) CheckFast(presented string, now time.Time) (*Secret, Match) {
 		}
 	}
 	return nil, answer
+}
+
+// Remembers reports whether CheckFast has something to compare a chosen secret with: a
+// mounted secret, or one remembered from an earlier CheckSlow.
+func (l List) Remembers(now time.Time) bool {
+	return slices.ContainsFunc(l, func(s *Secret) bool { return !s.ExpiredAt(now) && s.remembered.Load() != nil })
 }
 
 // CheckSlow runs the slow hashes that CheckFast has no answer for, in order,

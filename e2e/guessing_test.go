@@ -1,0 +1,89 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"sync"
+	"testing"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// guessable has a client with a chosen secret beside those of the shop.
+func guessable(t *testing.T) *caddy {
+	t.Helper()
+	hash, err := bcrypt.GenerateFromPassword([]byte("a secret that somebody chose"), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return start(t, shopOptions+"localhost:5001 {\n\ttokenidp\n}\n", options{files: map[string]string{
+		"applications.yaml": shopApplications + fmt.Sprintf("  - client_id: chosen\n    secrets: [{id: \"1\", hash: %q}]\n    scopes: [orders.read]\n", hash),
+	}})
+}
+
+// guess is the status of a token request.
+func (c *caddy) guess(client *http.Client, id, secret string) int {
+	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"orders.read"}, "client_id": {id}, "client_secret": {secret}}
+	r, err := client.PostForm(c.url("https://localhost:5001/token"), form)
+	if err != nil {
+		c.t.Error(err)
+		return 0
+	}
+	_ = r.Body.Close()
+	return r.StatusCode
+}
+
+// together asks for all of them at once, and counts the statuses.
+func (c *caddy) together(client *http.Client, many int, id, secret func(i int) string) map[int]int {
+	var mu sync.Mutex
+	var all sync.WaitGroup
+	statuses := make(map[int]int)
+	for i := range many {
+		all.Go(func() {
+			status := c.guess(client, id(i), secret(i))
+			mu.Lock()
+			statuses[status]++
+			mu.Unlock()
+		})
+	}
+	all.Wait()
+	return statuses
+}
+
+// A burst of guesses at once tests no more than the documented ten, and neither it nor a
+// flood of ids that nobody has, from the same address, is in the way of a client that is
+// right.
+func TestGuessesAtOnce(t *testing.T) {
+	t.Parallel()
+	c := guessable(t)
+	client := c.client()
+	const chosen = "a secret that somebody chose"
+	if status := c.guess(client, "chosen", chosen); status != http.StatusOK { // and is remembered
+		t.Fatal(status)
+	}
+	always := func(text string) func(int) string { return func(int) string { return text } }
+	if statuses := c.together(client, 20, always("chosen"), func(i int) string { return fmt.Sprint("first ", i) }); statuses[http.StatusTooManyRequests] < 10 {
+		t.Errorf("20 guesses at once: %v", statuses)
+	}
+	statuses := c.together(client, 2500, always("chosen"), func(i int) string {
+		if i == 1250 {
+			return chosen
+		}
+		return fmt.Sprint("guess ", i)
+	})
+	if statuses[http.StatusOK] > 0 || statuses[http.StatusUnauthorized] > 10 {
+		t.Errorf("2,500 guesses at once: %v", statuses)
+	}
+	if statuses := c.together(client, 200, func(i int) string { return fmt.Sprint("nobody-", i) }, always("wrong")); statuses[http.StatusTooManyRequests] < 100 {
+		t.Errorf("200 ids that nobody has: %v", statuses)
+	}
+	for range 40 { // a replica with an old secret
+		c.guess(client, "orders-worker", "tidp_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh83zflnA")
+	}
+	for _, id := range []string{"orders-worker", "reader"} {
+		if status := c.guess(client, id, shopSecret); status != http.StatusOK {
+			t.Errorf("%s, with its generated secret: %d", id, status)
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package oauth
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
+)
+
+// hashingWait bounds how long a guess waits for its turn to be hashed.
+const hashingWait = 2 * time.Second
+
+// turns are the guesses that wait for a slow hash, or have one computed. The same guess
+// at the same time is one: a client in a hurry, whose secret is hashed for the first
+// time, waits for one hash, however often it asks meanwhile. They go on when their
+// callers leave.
+type turns struct {
+	mu    sync.Mutex
+	under map[turnKey]*turn
+}
+
+// turnKey is all that the outcome depends on.
+type turnKey struct {
+	set    *application.Set
+	pair   pair
+	method Method
+	secret secret.Tag
+	seen   bool
+}
+
+func newTurns() *turns { return &turns{under: make(map[turnKey]*turn)} }
+
+type turn struct {
+	done    chan struct{} // closed when there is an outcome
+	outcome outcome
+}
+
+// outcome is that of a guess: the client, or why it is none. All who wait share it.
+type outcome struct {
+	client  *Client
+	refusal *Error
+}
+
+// begin joins the same guess, or begins it. Seen says that its caller sees the outcome.
+func (t *turns) begin(a *Authenticator, g *guess, seen bool) *turn {
+	key := turnKey{g.set, g.attempt.pair, g.method, secret.NewTag([]byte(g.secret)), seen}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	under := t.under[key]
+	if under == nil {
+		under = &turn{done: make(chan struct{})}
+		t.under[key] = under
+		go t.take(a, g, key, under)
+	}
+	return under
+}
+
+// take never panics: there is no handler here that would recover.
+func (t *turns) take(a *Authenticator, g *guess, key turnKey, under *turn) {
+	defer func() {
+		if p := recover(); p != nil {
+			under.outcome = outcome{refusal: InternalError(fmt.Errorf("authenticating the client panicked: %v", p))}
+		}
+		t.mu.Lock()
+		delete(t.under, key)
+		t.mu.Unlock()
+		close(under.done)
+	}()
+	under.outcome = a.takeTurn(g, key.seen)
+}
+
+// takeTurn tests the guess in its turn. The turn lasts as long with a hash as without
+// one: those who wait in line would else tell the one from the other.
+func (a *Authenticator) takeTurn(g *guess, seen bool) outcome {
+	if !a.slot() {
+		return outcome{refusal: unavailable(ReasonHashingBusy, nil)}
+	}
+	defer func() { <-a.hashing }()
+	start, counted := a.now(), 0
+	if seen {
+		// Others had their turns meanwhile: the limit may be reached by now.
+		if wait := g.attempt.fails(start); wait > 0 {
+			return outcome{refusal: tooManyFailures(wait)}
+		}
+		counted = 1
+	}
+	client, reason, tested := g.test(start)
+	if client != nil {
+		g.attempt.succeeded(a.now(), counted, tested)
+		return outcome{client: client}
+	}
+	a.sleep(context.Background(), g.set.HashingTime()-a.now().Sub(start))
+	return outcome{refusal: invalidClient(reason)}
+}
+
+// test compares the guess again, since others may have been right meanwhile, and
+// computes the slow hashes, if there may be one more test. A generated secret that needs
+// no slow hash needs no leave either.
+func (g *guess) test(now time.Time) (client *Client, reason Reason, tested int) {
+	if g.app == nil || len(g.app.Secrets) == 0 {
+		return nil, firstReason(g.reason, ReasonWrongSecret), 0
+	}
+	_, match := g.app.Secrets.CheckFast(g.secret, now)
+	free := secret.Classify(g.secret) == secret.Generated && match != secret.Unknown
+	if !g.tested && !free {
+		if !g.attempt.tests(false, now) {
+			return nil, ReasonTooManyFailures, 0
+		}
+		tested = 1
+	}
+	if matched, ok := g.app.Secrets.CheckSlow(g.secret, now); ok {
+		return g.accept(matched), ReasonUnregisteredMethod, tested
+	}
+	if _, expired := g.app.Secrets.ExpiredMatch(g.secret, now); expired {
+		return nil, ReasonExpiredSecret, tested
+	}
+	return nil, ReasonWrongSecret, tested
+}
+
+// slot waits for one in which a slow hash may be computed.
+func (a *Authenticator) slot() bool {
+	select {
+	case a.hashing <- struct{}{}:
+		return true
+	default:
+	}
+	timer := time.NewTimer(a.waiting)
+	defer timer.Stop()
+	select {
+	case a.hashing <- struct{}{}:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
