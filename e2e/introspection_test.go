@@ -100,7 +100,7 @@ func TestIntrospectionAsksWhoAsks(t *testing.T) {
 		status     int
 		want       string
 	}{
-		{"no credentials", "token=" + token, []string{form}, 400, "invalid_request"},
+		{"no credentials", "token=" + token, []string{form}, 401, "invalid_client"},
 		{"a wrong secret", "client_id=gateway&client_secret=x&token=" + token, []string{form}, 401, "invalid_client"},
 		{"the token for credentials", "token=" + token, []string{form, "Authorization: Bearer " + token}, 401, "invalid_client"},
 		{"an inactive Application", "client_id=retired&client_secret=" + shopSecret + "&token=" + token, []string{form}, 401, "invalid_client"},
