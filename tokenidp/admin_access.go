@@ -2,7 +2,6 @@ package tokenidp
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -18,6 +17,29 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/policy"
 )
 
+// serveAccess answers with ?client_id=<id> for that Application alone.
+func (a *adminAPI) serveAccess(w http.ResponseWriter, r *http.Request) error {
+	if err := a.check(r, http.MethodGet); err != nil {
+		return err
+	}
+	page, err := adminapi.ReadPage(r.URL.Query(), 1)
+	q := accessQuery{Page: page, clientID: r.URL.Query().Get("client_id")}
+	if err == nil && q.clientID == "" && q.Limit == 0 && a.app.accesses() > mostAccesses {
+		err = fmt.Errorf("there are more than %d pairs of an Application and a route; ask for one Application, or by the page, with limit", mostAccesses)
+	}
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
+	}
+	report, next, err := a.app.access(q, time.Now())
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err}
+	}
+	if next != "" {
+		q.Link(w, r, next)
+	}
+	return writeAdminJSON(w, report)
+}
+
 func newClientAccess(clientID string, a policy.Access) adminapi.ClientAccess {
 	return adminapi.ClientAccess{
 		ClientID: clientID, Allowed: a.Allowed, Scope: strings.Join(a.Scope, " "), Audience: a.Audience,
@@ -25,50 +47,131 @@ func newClientAccess(clientID string, a policy.Access) adminapi.ClientAccess {
 	}
 }
 
-// mostAccesses bounds one report: it is for people, and takes a few microseconds for
-// each Application and route.
+// mostAccesses bounds one answer: each pair of an Application and a route takes a few
+// microseconds.
 const mostAccesses = 50_000
 
-// access judges every Application at every route, or the one that is named.
-func (a *App) access(clientID string, now time.Time) (*adminapi.Access, error) {
-	report := &adminapi.Access{Routes: []adminapi.RouteAccess{}}
-	if clientID != "" && !a.declares(clientID) {
-		return nil, fmt.Errorf("%w: %.255q", errNoApplication, clientID)
+// accessQuery is whose access is asked for.
+type accessQuery struct {
+	adminapi.Page
+
+	clientID string // "" for all
+}
+
+// access evaluates every Application at every route, or the one that is named. Where
+// there are more Applications than the limit, it returns the client_id of the last.
+func (a *App) access(q accessQuery, now time.Time) (report *adminapi.Access, next string, err error) {
+	clients := clientRange{only: q.clientID}
+	if q.clientID == "" {
+		clients, next = a.clientsOf(q.Page)
+	} else if !a.declares(q.clientID) {
+		return nil, "", a.unknownClient(q.clientID)
 	}
-	reaches, pairs := make(map[reaching]bool), 0
+	report = &adminapi.Access{Routes: []adminapi.RouteAccess{}}
+	reaches := make(map[reaching]bool)
 	for _, v := range a.routes {
 		for _, iss := range v.acceptedIssuers(a) {
-			rule := v.rules[iss.id()]
-			r := adminapi.RouteAccess{
-				Source: v.Source, Issuer: iss.id(), RequiredScopes: requiredScopes(rule.requires()),
-				ReportOnly: v.ReportOnly, Conditional: len(v.matchers) > 0 || v.AllowPreflight, Clients: []adminapi.ClientAccess{},
-			}
-			applications, who := applicationsOf(iss)
-			r.Unknown = applications == nil
-			for _, one := range applications {
-				if clientID != "" && one.ClientID != clientID {
-					continue
-				}
-				if pairs++; pairs > mostAccesses {
-					return nil, fmt.Errorf("there are more than %d pairs of an Application and a route; ask for one Application", mostAccesses)
-				}
-				c := newClientAccess(one.ClientID, who.Access(one, rule.requires(), now))
+			r := v.access(iss, clients, now)
+			for _, c := range r.Clients {
 				if c.Allowed || r.ReportOnly {
-					reaches[reaching{iss.id(), one.ClientID}] = true
+					reaches[reaching{iss.id(), c.ClientID}] = true
 				}
-				r.Clients = append(r.Clients, c)
-			}
-			if clientID != "" && len(r.Clients) == 0 {
-				r.Clients = append(r.Clients, adminapi.ClientAccess{ClientID: clientID, Reason: string(oauth.ReasonUnknownClient), Cause: "it is no Application of this issuer"})
 			}
 			report.Routes = append(report.Routes, r)
 		}
 	}
 	slices.SortStableFunc(report.Routes, func(a, b adminapi.RouteAccess) int { return compareSources(a.Source, b.Source) })
-	if clientID == "" {
-		report.Nowhere = a.nowhere(reaches)
+	if q.clientID == "" {
+		report.Nowhere = a.nowhere(reaches, clients)
 	}
-	return report, nil
+	return report, next, nil
+}
+
+// access evaluates the issuer's Applications at one route.
+func (v *Verify) access(iss tokenIssuer, clients clientRange, now time.Time) adminapi.RouteAccess {
+	rule := v.rules[iss.id()]
+	r := adminapi.RouteAccess{
+		Source: v.Source, Issuer: iss.id(), RequiredScopes: requiredScopes(rule.requires()),
+		ReportOnly: v.ReportOnly, Conditional: len(v.matchers) > 0 || v.AllowPreflight, Clients: []adminapi.ClientAccess{},
+	}
+	applications, who := applicationsOf(iss)
+	r.Unknown = applications == nil
+	for _, one := range clients.of(applications) {
+		r.Clients = append(r.Clients, newClientAccess(one.ClientID, who.Access(one, rule.requires(), now)))
+	}
+	if clients.only != "" && len(r.Clients) == 0 {
+		r.Clients = append(r.Clients, adminapi.ClientAccess{ClientID: clients.only, Reason: string(oauth.ReasonUnknownClient), Cause: "it is no Application of this issuer"})
+	}
+	return r
+}
+
+// clientRange is a part of the Applications, by their client_ids.
+type clientRange struct {
+	only        string // or "", and then:
+	after, last string // last is "" for no end
+}
+
+// of cuts the range out of Applications that are sorted.
+func (c clientRange) of(all []*application.Application) []*application.Application {
+	// count is how many Applications there are up to a client_id.
+	count := func(clientID string) (n int, found bool) {
+		n, found = slices.BinarySearchFunc(all, clientID, func(a *application.Application, id string) int { return strings.Compare(a.ClientID, id) })
+		if found {
+			n++
+		}
+		return n, found
+	}
+	if c.only != "" {
+		n, found := count(c.only)
+		if !found {
+			return nil
+		}
+		return all[n-1 : n]
+	}
+	if c.last != "" {
+		n, _ := count(c.last)
+		all = all[:n]
+	}
+	n, _ := count(c.after)
+	return all[n:]
+}
+
+// clientsOf returns the Applications of a page, and the last client_id if there are
+// more. A page has fewer Applications than its limit where there are many routes.
+func (a *App) clientsOf(page adminapi.Page) (clients clientRange, next string) {
+	if page.After != nil {
+		clients.after = page.After[0]
+	}
+	if page.Limit == 0 {
+		return clients, ""
+	}
+	limit := min(page.Limit, max(1, mostAccesses/max(1, len(a.routes))))
+	var ids []string
+	for _, iss := range a.Issuers {
+		all, _ := applicationsOf(iss)
+		all = clients.of(all)
+		for _, one := range all[:min(len(all), limit+1)] {
+			ids = append(ids, one.ClientID)
+		}
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	if len(ids) <= limit {
+		return clients, ""
+	}
+	clients.last = ids[limit-1]
+	return clients, clients.last
+}
+
+// accesses returns how many pairs of an Application and a route there are.
+func (a *App) accesses() (pairs int) {
+	for _, v := range a.routes {
+		for _, iss := range v.acceptedIssuers(a) {
+			all, _ := applicationsOf(iss)
+			pairs += len(all)
+		}
+	}
+	return pairs
 }
 
 // reaching is an Application of an issuer.
@@ -98,7 +201,10 @@ func compareSources(a, b string) int {
 	return cmp.Or(strings.Compare(fileA, fileB), lineA-lineB)
 }
 
-var errNoApplication = errors.New("no Application has this client_id")
+// unknownClient is the error of a client_id that no Application has.
+func (a *App) unknownClient(clientID string) error {
+	return fmt.Errorf("no Application has this client_id: %.255q", clientID)
+}
 
 // acceptedIssuers are those whose tokens the route accepts, in the order in which they
 // are configured.
@@ -130,29 +236,14 @@ func applicationsOf(iss tokenIssuer) ([]*application.Application, policy.Issuer)
 }
 
 // nowhere are the active Applications that reach nothing.
-func (a *App) nowhere(reaches map[reaching]bool) (clients []string) {
+func (a *App) nowhere(reaches map[reaching]bool, clients clientRange) (found []string) {
 	for _, iss := range a.Issuers {
 		all, _ := applicationsOf(iss)
-		for _, one := range all {
+		for _, one := range clients.of(all) {
 			if one.Active && !reaches[reaching{iss.id(), one.ClientID}] {
-				clients = append(clients, one.ClientID)
+				found = append(found, one.ClientID)
 			}
 		}
 	}
-	return clients
-}
-
-// serveAccess answers with ?client_id=<id> for that Application alone.
-func (a *adminAPI) serveAccess(w http.ResponseWriter, r *http.Request) error {
-	if err := a.check(r, http.MethodGet); err != nil {
-		return err
-	}
-	report, err := a.app.access(r.URL.Query().Get("client_id"), time.Now())
-	switch {
-	case errors.Is(err, errNoApplication):
-		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err}
-	case err != nil:
-		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
-	}
-	return writeAdminJSON(w, report)
+	return found
 }

@@ -16,7 +16,10 @@ import (
 // AccessOffline answers as GET /tokenidp/access does, by a configuration that it does
 // not start.
 func AccessOffline(config []byte, clientID string) (*adminapi.Access, error) {
-	return offline(config, func(_ context.Context, a *App) (*adminapi.Access, error) { return a.access(clientID, time.Now()) })
+	return offline(config, func(_ context.Context, a *App) (*adminapi.Access, error) {
+		report, _, err := a.access(accessQuery{clientID: clientID}, time.Now())
+		return report, err
+	})
 }
 
 // ExplainOffline answers as POST /tokenidp/explain does, by a configuration that it

@@ -2,7 +2,11 @@ package tokenidp
 
 import (
 	"fmt"
+	"iter"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -13,22 +17,21 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
+// serveSecrets answers with ?client_id=<id> and ?secret_id=<id> for those alone.
 func (a *adminAPI) serveSecrets(w http.ResponseWriter, r *http.Request) error {
 	if err := a.check(r, http.MethodGet); err != nil {
 		return err
 	}
-	unusedFor := defaultUnusedFor
-	if text := r.URL.Query().Get("unused_for"); text != "" {
-		var err error
-		if unusedFor, err = caddy.ParseDuration(text); err != nil || unusedFor < leastUnusedFor {
-			return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: fmt.Errorf("unused_for %.64q is not a duration of at least %s; write it as 8d", text, leastUnusedFor)}
-		}
+	q, err := readSecretsQuery(r.URL.Query())
+	if err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 	}
-	all := []adminapi.IssuerSecrets{}
-	for _, iss := range a.app.Issuers {
-		if iss.issues {
-			all = append(all, iss.reportSecrets(unusedFor, time.Now()))
-		}
+	if err := a.app.checkSecretNames(q); err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err}
+	}
+	all, next := a.app.secrets(q, time.Now())
+	if next != nil {
+		q.Link(w, r, next...)
 	}
 	return writeAdminJSON(w, all)
 }
@@ -43,25 +46,113 @@ const (
 	syncedWithin = 5 * time.Minute
 )
 
-// reportSecrets lists all secrets. One counts as unused if no node has seen it
-// used for so long.
-func (iss *Issuer) reportSecrets(unusedFor time.Duration, now time.Time) adminapi.IssuerSecrets {
-	report := adminapi.IssuerSecrets{Issuer: iss.Issuer, SyncedAt: moment(iss.lastUse.SyncedAt()), Secrets: []adminapi.Secret{}}
+// secretsQuery is which secrets are asked for. The key of one is the issuer, the
+// client_id and the id.
+type secretsQuery struct {
+	adminapi.Page
+
+	clientID, secretID string // "" for all
+	unusedFor          time.Duration
+}
+
+func readSecretsQuery(query url.Values) (q secretsQuery, err error) {
+	q = secretsQuery{clientID: query.Get("client_id"), secretID: query.Get("secret_id"), unusedFor: defaultUnusedFor}
+	if text := query.Get("unused_for"); text != "" {
+		if q.unusedFor, err = caddy.ParseDuration(text); err != nil || q.unusedFor < leastUnusedFor {
+			return q, fmt.Errorf("unused_for %.64q is not a duration of at least %s; write it as 8d", text, leastUnusedFor)
+		}
+	}
+	q.Page, err = adminapi.ReadPage(query, 3)
+	return q, err
+}
+
+// start returns the key after which the secrets of an issuer begin, and whether a page
+// before this one has begun with them already.
+func (q secretsQuery) start(issuer string) (clientID, secretID string, begun bool) {
+	if q.After != nil && q.After[0] == issuer {
+		return q.After[1], q.After[2], true
+	}
+	return q.clientID, "", false
+}
+
+// secrets lists the secrets of one page, sorted by their keys, and returns the key of
+// the last one if there are more.
+func (a *App) secrets(q secretsQuery, now time.Time) (all []adminapi.IssuerSecrets, next []string) {
+	all = []adminapi.IssuerSecrets{}
+	count := 0
+	for _, iss := range a.issuing() {
+		if q.After != nil && iss.Issuer < q.After[0] {
+			continue
+		}
+		clientID, secretID, begun := q.start(iss.Issuer)
+		report := adminapi.IssuerSecrets{Issuer: iss.Issuer, SyncedAt: moment(iss.lastUse.SyncedAt()), Secrets: []adminapi.Secret{}}
+		for s := range iss.secretsAfter(clientID, secretID) {
+			switch {
+			case q.clientID != "" && s.Application.ClientID != q.clientID, q.secretID != "" && s.ID != q.secretID:
+				continue
+			case q.Limit > 0 && count == q.Limit:
+				if len(report.Secrets) > 0 {
+					all = append(all, report)
+				}
+				return all, next
+			}
+			report.Secrets = append(report.Secrets, iss.reportSecret(s, q.unusedFor, now))
+			next = []string{iss.Issuer, s.Application.ClientID, s.ID}
+			count++
+		}
+		if len(report.Secrets) > 0 || !begun {
+			all = append(all, report)
+		}
+	}
+	return all, nil
+}
+
+// issuing are the issuers that this server issues for, sorted by their URLs.
+func (a *App) issuing() []*Issuer {
+	found := slices.DeleteFunc(slices.Clone(a.Issuers), func(iss *Issuer) bool { return !iss.issues })
+	slices.SortFunc(found, func(a, b *Issuer) int { return strings.Compare(a.Issuer, b.Issuer) })
+	return found
+}
+
+func (iss *Issuer) secretsAfter(clientID, secretID string) iter.Seq[application.PlacedSecret] {
 	set := iss.applications.Load()
 	if set == nil {
-		return report
+		return func(func(application.PlacedSecret) bool) {}
 	}
-	for s := range set.Secrets() {
-		a := s.Application
-		use := iss.lastUse.Use(lastuse.Secret{ClientID: a.ClientID, SecretID: s.ID})
-		needed := iss.needed(a, s.Secret, use, unusedFor, now)
-		report.Secrets = append(report.Secrets, adminapi.Secret{
-			ClientID: a.ClientID, ClientName: a.ClientName, Active: a.Active, SecretID: s.ID, State: string(s.ValidityAt(now)),
-			ExpiresAt: moment(s.Expires), ObservedSince: moment(use.ObservedSince), LastUsed: moment(use.LastUsed),
-			Removable: needed == "", Needed: needed, File: s.File, Line: s.Line,
-		})
+	return set.SecretsAfter(clientID, secretID)
+}
+
+// checkSecretNames refuses what no Application has.
+func (a *App) checkSecretNames(q secretsQuery) error {
+	if q.clientID != "" && !a.declares(q.clientID) {
+		return a.unknownClient(q.clientID)
 	}
-	return report
+	if q.secretID == "" {
+		return nil
+	}
+	for _, iss := range a.issuing() {
+		for s := range iss.secretsAfter(q.clientID, "") {
+			if s.ID == q.secretID && (q.clientID == "" || s.Application.ClientID == q.clientID) {
+				return nil
+			}
+		}
+	}
+	if q.clientID == "" {
+		return fmt.Errorf("there is no secret %.255s", q.secretID)
+	}
+	return fmt.Errorf("there is no secret %.255s of an Application %s", q.secretID, q.clientID)
+}
+
+// reportSecret counts a secret as unused if no node has seen it used for so long.
+func (iss *Issuer) reportSecret(s application.PlacedSecret, unusedFor time.Duration, now time.Time) adminapi.Secret {
+	a := s.Application
+	use := iss.lastUse.Use(lastuse.Secret{ClientID: a.ClientID, SecretID: s.ID})
+	needed := iss.needed(a, s.Secret, use, unusedFor, now)
+	return adminapi.Secret{
+		ClientID: a.ClientID, ClientName: a.ClientName, Active: a.Active, SecretID: s.ID, State: string(s.ValidityAt(now)),
+		ExpiresAt: moment(s.Expires), ObservedSince: moment(use.ObservedSince), LastUsed: moment(use.LastUsed),
+		Removable: needed == "", Needed: needed, File: s.File, Line: s.Line,
+	}
 }
 
 // needed says why a secret must stay, or "". What is not known counts as a use.

@@ -2,7 +2,11 @@ package adminapi
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"fmt"
+	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -81,4 +85,39 @@ func (u Unguarded) String() string {
 		text += ", where no verify before it matches"
 	}
 	return text
+}
+
+// Access returns which Application can reach which route; of one Application, unless
+// clientID is "".
+func (c *Client) Access(ctx context.Context, clientID string) (*Access, error) {
+	query := url.Values{}
+	if clientID != "" {
+		query.Set("client_id", clientID)
+	}
+	var all *Access
+	for page, err := range pages[*Access](ctx, c, "/tokenidp/access", query) {
+		switch {
+		case err != nil:
+			return nil, err
+		case all == nil:
+			all = page
+		case !all.add(page):
+			return nil, errors.New("the configuration of the server changed meanwhile; ask again")
+		}
+	}
+	return all, nil
+}
+
+// add takes the Applications of the next page over. It returns false if that is about
+// other routes.
+func (a *Access) add(page *Access) bool {
+	same := slices.EqualFunc(a.Routes, page.Routes, func(a, b RouteAccess) bool { return a.Source == b.Source && a.Issuer == b.Issuer })
+	if !same {
+		return false
+	}
+	for i, r := range page.Routes {
+		a.Routes[i].Clients = append(a.Routes[i].Clients, r.Clients...)
+	}
+	a.Nowhere = append(a.Nowhere, page.Nowhere...)
+	return true
 }

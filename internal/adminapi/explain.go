@@ -1,7 +1,9 @@
 package adminapi
 
 import (
+	"context"
 	"encoding/json"
+	"net/http"
 	"time"
 )
 
@@ -47,4 +49,11 @@ type Statement struct {
 	Type      string          `json:"typ,omitempty"`
 	Header    json.RawMessage `json:"header,omitempty"`
 	Claims    json.RawMessage `json:"claims,omitempty"`
+}
+
+// Explain returns what the server says of a token.
+func (c *Client) Explain(ctx context.Context, token string) (*Explanation, error) {
+	e := new(Explanation)
+	_, err := c.ask(ctx, http.MethodPost, "/tokenidp/explain", map[string]string{"token": token}, e)
+	return e, err
 }

@@ -1,6 +1,11 @@
 package adminapi
 
-import "time"
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+)
 
 // IssuerKeys are the signing keys of an issuer: GET /tokenidp/keys.
 type IssuerKeys struct {
@@ -37,4 +42,22 @@ type Rotation struct {
 	SignsFrom time.Time `json:"signs_from"`
 	Made      bool      `json:"made"` // false: it waited already
 	Warning   string    `json:"warning,omitempty"`
+}
+
+// Keys returns the signing keys of all issuers.
+func (c *Client) Keys(ctx context.Context) (all []IssuerKeys, err error) {
+	_, err = c.ask(ctx, http.MethodGet, "/tokenidp/keys", nil, &all)
+	return all, err
+}
+
+// Rotate makes the successor of an issuer's signing key, which signs at once if now is
+// set. The issuer "" is the only one.
+func (c *Client) Rotate(ctx context.Context, issuer string, now bool) (*Rotation, error) {
+	query := url.Values{"issuer": {issuer}}
+	if now {
+		query.Set("now", "true")
+	}
+	rotation := new(Rotation)
+	_, err := c.ask(ctx, http.MethodPost, "/tokenidp/keys/rotate?"+query.Encode(), nil, rotation)
+	return rotation, err
 }

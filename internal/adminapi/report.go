@@ -1,6 +1,10 @@
 package adminapi
 
-import "time"
+import (
+	"context"
+	"net/url"
+	"time"
+)
 
 // RouteReport is what a route that reports only has seen: GET /tokenidp/report.
 type RouteReport struct {
@@ -25,4 +29,16 @@ type RefusedGroup struct {
 	Method   string `json:"method"`
 	Path     string `json:"path"`
 	ClientIP string `json:"client_ip"`
+}
+
+// Report returns what the routes that report only have seen.
+func (c *Client) Report(ctx context.Context) ([]RouteReport, error) {
+	all := []RouteReport{}
+	for page, err := range pages[[]RouteReport](ctx, c, "/tokenidp/report", url.Values{}) {
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+	}
+	return all, nil
 }

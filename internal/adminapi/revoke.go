@@ -1,6 +1,10 @@
 package adminapi
 
-import "time"
+import (
+	"context"
+	"net/http"
+	"time"
+)
 
 // RevokeRequest is what an operator wants to be revoked: a token, or by its jti, or
 // all of a client or an issuer that were issued up to a moment: POST
@@ -33,4 +37,11 @@ type Revocations struct {
 	LastSync    *time.Time `json:"last_sync,omitempty"`
 	Problem     string     `json:"problem,omitempty"`
 	Warnings    []string   `json:"warnings,omitempty"`
+}
+
+// Revoke takes tokens back.
+func (c *Client) Revoke(ctx context.Context, request *RevokeRequest) (*RevokeResult, error) {
+	result := new(RevokeResult)
+	_, err := c.ask(ctx, http.MethodPost, "/tokenidp/revoke", request, result)
+	return result, err
 }

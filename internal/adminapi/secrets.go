@@ -1,6 +1,11 @@
 package adminapi
 
-import "time"
+import (
+	"context"
+	"iter"
+	"net/url"
+	"time"
+)
 
 // IssuerSecrets are the secrets of an issuer's Applications: GET /tokenidp/secrets.
 type IssuerSecrets struct {
@@ -28,4 +33,23 @@ type Secret struct {
 	Needed    string `json:"needed,omitempty"`
 	File      string `json:"file"`
 	Line      int    `json:"line"`
+}
+
+// SecretsQuery is which secrets are asked for. The zero value asks for all.
+type SecretsQuery struct {
+	ClientID, SecretID string
+	// UnusedFor is a duration as Caddy has it, such as 8d.
+	UnusedFor string
+}
+
+// Secrets returns the secrets by the page, sorted by issuer, client_id and secret_id.
+// Consecutive entries may be of one issuer. After an error there is no more.
+func (c *Client) Secrets(ctx context.Context, q SecretsQuery) iter.Seq2[[]IssuerSecrets, error] {
+	query := url.Values{}
+	for name, value := range map[string]string{"client_id": q.ClientID, "secret_id": q.SecretID, "unused_for": q.UnusedFor} {
+		if value != "" {
+			query.Set(name, value)
+		}
+	}
+	return pages[[]IssuerSecrets](ctx, c, "/tokenidp/secrets", query)
 }

@@ -1,6 +1,10 @@
 package adminapi
 
-import "time"
+import (
+	"context"
+	"net/http"
+	"time"
+)
 
 // Status is how a server is: GET /tokenidp/status.
 type Status struct {
@@ -60,4 +64,11 @@ type StateStatus struct {
 	Bytes       int64      `json:"bytes"`       // of memory, about
 	Warnings    []string   `json:"warnings"`
 	Problems    []string   `json:"problems"` // all that is not in order, in words
+}
+
+// Status returns how the server is.
+func (c *Client) Status(ctx context.Context) (*Status, error) {
+	s := new(Status)
+	_, err := c.ask(ctx, http.MethodGet, "/tokenidp/status", nil, s)
+	return s, err
 }

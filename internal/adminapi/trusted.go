@@ -2,7 +2,9 @@ package adminapi
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"net/http"
 	"time"
 )
 
@@ -53,4 +55,10 @@ func (t TrustedIssuer) Described() string {
 		return state
 	}
 	return state + ": " + problem
+}
+
+// Trusted returns all trusted issuers.
+func (c *Client) Trusted(ctx context.Context) (all []TrustedIssuer, err error) {
+	_, err = c.ask(ctx, http.MethodGet, "/tokenidp/trusted", nil, &all)
+	return all, err
 }

@@ -119,6 +119,26 @@ func (s *Set) Secrets() iter.Seq[PlacedSecret] {
 	}
 }
 
+// SecretsAfter returns the secrets that come after a key, sorted by ClientID and ID.
+func (s *Set) SecretsAfter(clientID, secretID string) iter.Seq[PlacedSecret] {
+	return func(yield func(PlacedSecret) bool) {
+		all := s.sorted()
+		first, _ := slices.BinarySearchFunc(all, clientID, func(a *Application, id string) int { return strings.Compare(a.ClientID, id) })
+		for _, a := range all[first:] {
+			for _, found := range slices.SortedFunc(slices.Values(a.Secrets), bySecretID) {
+				if a.ClientID == clientID && found.ID <= secretID {
+					continue
+				}
+				if !yield(PlacedSecret{found, a, a.at.File}) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func bySecretID(a, b *secret.Secret) int { return strings.Compare(a.ID, b.ID) }
+
 // Documents returns what was read of each file, in the order in which they were.
 func (s *Set) Documents() []*Document { return slices.Clone(s.documents) }
 
