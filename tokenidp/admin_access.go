@@ -3,6 +3,7 @@ package tokenidp
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"strconv"
@@ -12,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/policy"
@@ -189,6 +191,30 @@ func (a *App) declares(clientID string) bool {
 	})
 }
 
+// clientIDs are those of all Applications.
+func (a *App) clientIDs() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, iss := range a.Issuers {
+			for id := range clientIDsOf(iss) {
+				if !yield(id) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func clientIDsOf(iss *Issuer) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		all, _ := applicationsOf(iss)
+		for _, one := range all {
+			if !yield(one.ClientID) {
+				return
+			}
+		}
+	}
+}
+
 // compareSources puts lines of one file into their order.
 func compareSources(a, b string) int {
 	place := func(source string) (file string, line int) {
@@ -203,7 +229,7 @@ func compareSources(a, b string) int {
 
 // unknownClient is the error of a client_id that no Application has.
 func (a *App) unknownClient(clientID string) error {
-	return fmt.Errorf("no Application has this client_id: %.255q", clientID)
+	return fmt.Errorf("no Application has this client_id: %.255s%s", clientID, nearest.DidYouMean(clientID, a.clientIDs()))
 }
 
 // acceptedIssuers are those whose tokens the route accepts, in the order in which they

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
@@ -37,59 +38,60 @@ func (a *adminAPI) revokeTokens(w http.ResponseWriter, r *http.Request) (any, []
 	if err != nil {
 		return nil, nil, caddy.APIError{HTTPStatus: http.StatusRequestEntityTooLarge, Err: errors.New("the body cannot be read, or has more than 64 KiB")}
 	}
-	order, err := readRevocationOrder(body)
+	request, err := readRevokeRequest(body)
 	if err != nil {
 		return nil, nil, caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 	}
-	report, err := a.app.obey(r, order, time.Now())
+	report, err := a.app.revoke(r, request, time.Now())
 	if report != nil {
-		order = &report.RevokeRequest
+		request = &report.RevokeRequest
 	}
-	return report, loggedRevocation(order), err
+	return report, loggedRevocation(request), err
 }
 
 // loggedRevocation is what is to be revoked, without the token.
-func loggedRevocation(order *adminapi.RevokeRequest) []zap.Field {
+func loggedRevocation(request *adminapi.RevokeRequest) []zap.Field {
 	return []zap.Field{
-		zap.String("issuer", loggable(order.Issuer)), zap.String("jti", loggable(order.TokenID)), zap.String("client_id", loggable(order.ClientID)),
-		zap.Bool("all", order.All), zap.Timep("before", order.Before), zap.Timep("until", order.Until),
+		zap.String("issuer", loggable(request.Issuer)), zap.String("jti", loggable(request.TokenID)), zap.String("client_id", loggable(request.ClientID)),
+		zap.Bool("all", request.All), zap.Timep("before", request.Before), zap.Timep("until", request.Until),
 	}
 }
 
-var errRevocationOrder = errors.New(`the body must say one thing to revoke: {"token": …}, {"issuer": …, "jti": …}, {"issuer": …, "client_id": …} or {"issuer": …, "all": true}, with "before" and "until" as RFC 3339 has them`)
+var errRevokeRequest = errors.New(`the body must say one thing to revoke: {"token": …}, {"issuer": …, "jti": …}, {"issuer": …, "client_id": …} or {"issuer": …, "all": true}, with "before" and "until" as RFC 3339 has them`)
 
-// readRevocationOrder reads strictly: what is misspelled must not revoke more.
-func readRevocationOrder(body []byte) (*adminapi.RevokeRequest, error) {
+// readRevokeRequest reads strictly: what is misspelled must not revoke more.
+func readRevokeRequest(body []byte) (*adminapi.RevokeRequest, error) {
 	members, err := strictjson.Object(body)
 	if err != nil {
-		return nil, errRevocationOrder
+		return nil, errRevokeRequest
 	}
-	order := new(adminapi.RevokeRequest)
+	request := new(adminapi.RevokeRequest)
 	for name, value := range members {
-		if !setMember(order, name, value) {
-			return nil, errRevocationOrder
+		if !setMember(request, name, value) {
+			return nil, errRevokeRequest
 		}
 	}
 	things := 0
-	for _, asked := range []bool{order.Token != "", order.TokenID != "", order.ClientID != "", order.All && order.Issuer != ""} {
+	for _, asked := range []bool{request.Token != "", request.TokenID != "", request.ClientID != "", request.All && request.Issuer != ""} {
 		if asked {
 			things++
 		}
 	}
-	single := order.Token != "" || order.TokenID != ""
-	if things != 1 || order.All && order.ClientID != "" || single && (order.All || order.Before != nil) {
-		return nil, errRevocationOrder
+	single := request.Token != "" || request.TokenID != ""
+	if things != 1 || request.All && request.ClientID != "" || single && (request.All || request.Before != nil) || request.UnknownClient && request.ClientID == "" {
+		return nil, errRevokeRequest
 	}
-	return order, nil
+	return request, nil
 }
 
 func setMember(o *adminapi.RevokeRequest, name string, value any) (ok bool) {
 	texts := map[string]*string{"issuer": &o.Issuer, "token": &o.Token, "jti": &o.TokenID, "client_id": &o.ClientID}
+	flags := map[string]*bool{"all": &o.All, "unknown_client": &o.UnknownClient}
 	times := map[string]**time.Time{"before": &o.Before, "until": &o.Until}
 	switch {
-	case name == "all":
-		o.All, ok = value.(bool)
-		return ok && o.All
+	case flags[name] != nil:
+		*flags[name], ok = value.(bool)
+		return ok && *flags[name]
 	case texts[name] != nil:
 		*texts[name], ok = value.(string)
 		return ok && *texts[name] != ""
@@ -106,9 +108,9 @@ func setMember(o *adminapi.RevokeRequest, name string, value any) (ok bool) {
 // nobody says.
 const foreignLifetime = 24 * time.Hour
 
-// obey revokes what the operator wants. Errors are for him.
-func (a *App) obey(r *http.Request, order *adminapi.RevokeRequest, now time.Time) (*adminapi.RevokeResult, error) {
-	report := &adminapi.RevokeResult{RevokeRequest: *order, State: a.state.Health().Kind}
+// revoke takes tokens back. Errors are for the operator.
+func (a *App) revoke(r *http.Request, request *adminapi.RevokeRequest, now time.Time) (*adminapi.RevokeResult, error) {
+	report := &adminapi.RevokeResult{RevokeRequest: *request, State: a.state.Health().Kind}
 	err := a.complete(r, report, now)
 	if err != nil {
 		return nil, caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
@@ -126,7 +128,7 @@ func (a *App) obey(r *http.Request, order *adminapi.RevokeRequest, now time.Time
 	return report, err
 }
 
-// complete turns an order into what is revoked.
+// complete turns a request into what is revoked.
 func (a *App) complete(r *http.Request, report *adminapi.RevokeResult, now time.Time) error {
 	if report.Token != "" {
 		return a.completeToken(r, report)
@@ -158,9 +160,21 @@ func (a *App) complete(r *http.Request, report *adminapi.RevokeResult, now time.
 	if isTrusted(issuer) && !report.Until.After(ends) {
 		report.Warnings = append(report.Warnings, fmt.Sprintf("a token of this issuer that expires after %s works again then; name a later time with until", report.Until.Format(time.RFC3339)))
 	}
-	if iss, ok := issuer.(*Issuer); ok && report.ClientID != "" && !iss.declares(report.ClientID) {
-		report.Warnings = append(report.Warnings, "no Application here has this client_id; look at its spelling")
+	return checkRevoked(issuer, report)
+}
+
+// checkRevoked refuses a client that no Application of the issuer has, which may be
+// misspelled, unless the request is about such a client.
+func checkRevoked(issuer tokenIssuer, result *adminapi.RevokeResult) error {
+	iss, ok := issuer.(*Issuer)
+	switch {
+	case result.ClientID == "" || !ok || iss.declares(result.ClientID):
+		return nil
+	case !result.UnknownClient:
+		return fmt.Errorf("no Application of this issuer has the client_id %.255s, so nothing is revoked%s; for one that was removed, add unknown_client (--unknown-client)",
+			result.ClientID, nearest.DidYouMean(result.ClientID, clientIDsOf(iss)))
 	}
+	result.Warnings = append(result.Warnings, "no Application here has this client_id; look at its spelling")
 	return nil
 }
 

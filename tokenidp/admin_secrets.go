@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
@@ -130,17 +131,22 @@ func (a *App) checkSecretNames(q secretsQuery) error {
 	if q.secretID == "" {
 		return nil
 	}
+	var ids []string
 	for _, iss := range a.issuing() {
 		for s := range iss.secretsAfter(q.clientID, "") {
-			if s.ID == q.secretID && (q.clientID == "" || s.Application.ClientID == q.clientID) {
-				return nil
+			if q.clientID == "" || s.Application.ClientID == q.clientID {
+				ids = append(ids, s.ID)
 			}
 		}
 	}
-	if q.clientID == "" {
-		return fmt.Errorf("there is no secret %.255s", q.secretID)
+	if slices.Contains(ids, q.secretID) {
+		return nil
 	}
-	return fmt.Errorf("there is no secret %.255s of an Application %s", q.secretID, q.clientID)
+	owner := ""
+	if q.clientID != "" {
+		owner = " of an Application " + q.clientID
+	}
+	return fmt.Errorf("there is no secret %.255s%s%s", q.secretID, owner, nearest.DidYouMean(q.secretID, slices.Values(ids)))
 }
 
 // reportSecret counts a secret as unused if no node has seen it used for so long.

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
+	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
@@ -225,7 +227,7 @@ func (a *App) issuer(name string) (*Issuer, error) {
 			return iss, nil
 		}
 	}
-	return nil, fmt.Errorf("unknown issuer %s; configured: %s", name, strings.Join(a.issuerNames(), ", "))
+	return nil, unknownIssuer(name, a.issuerNames())
 }
 
 // tokenIssuer finds the issuer that a verify names, trusted ones included. The
@@ -249,7 +251,11 @@ func (a *App) tokenIssuer(name string) (tokenIssuer, error) {
 	if name == "" {
 		return nil, fmt.Errorf("there are several issuers, so name one of: %s", strings.Join(all, ", "))
 	}
-	return nil, fmt.Errorf("unknown issuer %s; configured: %s", name, strings.Join(all, ", "))
+	return nil, unknownIssuer(name, all)
+}
+
+func unknownIssuer(name string, configured []string) error {
+	return fmt.Errorf("unknown issuer %s; configured: %s%s", name, strings.Join(configured, ", "), nearest.DidYouMean(name, slices.Values(configured)))
 }
 
 func (a *App) issuerNames() []string {

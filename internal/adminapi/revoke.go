@@ -17,6 +17,9 @@ type RevokeRequest struct {
 	All      bool       `json:"all,omitempty"`
 	Before   *time.Time `json:"before,omitempty"` // default: now
 	Until    *time.Time `json:"until,omitempty"`  // of a trusted issuer's: when the last such token has expired
+	// UnknownClient: revoke for a client that no Application of the issuer has, such as
+	// one that was removed.
+	UnknownClient bool `json:"unknown_client,omitempty"`
 }
 
 // RevokeResult is what was revoked. It shows no token.

@@ -1,0 +1,202 @@
+package tokenidp
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/certmagic"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+// administered is an App that issues for the URLs, and a client of its admin endpoint.
+func administered(t *testing.T, applications map[string]string) (*App, *adminapi.Client) {
+	t.Helper()
+	app := new(App)
+	for url, text := range applications {
+		iss := &Issuer{Issuer: url, issues: true, lastUse: lastuse.New(&certmagic.FileStorage{Path: t.TempDir()}, "last_use", lastuse.Options{})}
+		loadInto(t, iss, text)
+		app.Issuers = append(app.Issuers, iss)
+	}
+	server := httptest.NewServer(adminHandler(&adminAPI{app: app}))
+	t.Cleanup(server.Close)
+	client, err := adminapi.NewClient(server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return app, client
+}
+
+func loadInto(t *testing.T, iss *Issuer, text string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "applications.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	set, err := live.NewLibrary([]string{path}, application.Options{}).Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	iss.applications.Store(set)
+}
+
+// adminHandler answers with errors as Caddy's admin endpoint does.
+func adminHandler(a *adminAPI) http.Handler {
+	mux := http.NewServeMux()
+	for _, route := range a.Routes() {
+		mux.HandleFunc(route.Pattern, func(w http.ResponseWriter, r *http.Request) {
+			var refused caddy.APIError
+			if err := route.Handler.ServeHTTP(w, r); errors.As(err, &refused) {
+				w.WriteHeader(refused.HTTPStatus)
+				_ = json.NewEncoder(w).Encode(map[string]string{"error": refused.Error()})
+			}
+		})
+	}
+	return mux
+}
+
+// manyApplications have client_ids of one length, and secrets of the ids a and b.
+func manyApplications(n int, secrets string) string {
+	var text strings.Builder
+	text.WriteString("resources: [{name: api, scopes: [{name: read}, {name: other}]}]\napplications:\n")
+	for i := range n {
+		fmt.Fprintf(&text, "  - {client_id: client-%06d, scopes: [read], secrets: [%s]}\n", i, fmt.Sprintf(secrets, i))
+	}
+	return text.String()
+}
+
+const twoSecrets = `{id: b, hash: "$sha256$%064[1]x"}, {id: a, hash: "$sha256$f%063[1]x"}`
+
+// A long list has no end that a client would come to.
+func TestSecretsOfManyApplications(t *testing.T) {
+	t.Parallel()
+	_, client := administered(t, map[string]string{
+		"https://b.example": manyApplications(49_000, twoSecrets), "https://a.example": manyApplications(1_000, twoSecrets),
+	})
+	var keys []string
+	pages := 0
+	for page, err := range client.Secrets(t.Context(), adminapi.SecretsQuery{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		pages++
+		for _, iss := range page {
+			for _, s := range iss.Secrets {
+				keys = append(keys, iss.Issuer+" "+s.ClientID+" "+s.SecretID)
+			}
+		}
+	}
+	if len(keys) != 100_000 || !slices.IsSorted(keys) || len(slices.Compact(keys)) != 100_000 || pages != 100 {
+		t.Errorf("%d secrets on %d pages, sorted: %t", len(keys), pages, slices.IsSorted(keys))
+	}
+}
+
+// A page goes on after the last secret of the one before, whatever has become of that.
+func TestSecretsPagesWhileApplicationsChange(t *testing.T) {
+	app, _ := administered(t, map[string]string{"https://a.example": manyApplications(3, twoSecrets)})
+	names := func(all []adminapi.IssuerSecrets) (names []string) {
+		for _, iss := range all {
+			for _, s := range iss.Secrets {
+				names = append(names, s.ClientID[len(s.ClientID)-1:]+s.SecretID)
+			}
+		}
+		return names
+	}
+	q := secretsQuery{Page: adminapi.Page{Limit: 3}, unusedFor: defaultUnusedFor}
+	all, next := app.secrets(q, time.Now())
+	if got := names(all); !slices.Equal(got, []string{"0a", "0b", "1a"}) || !slices.Equal(next, []string{"https://a.example", "client-000001", "a"}) {
+		t.Fatalf("%q, then %q", got, next)
+	}
+	loadInto(t, app.Issuers[0], strings.ReplaceAll(manyApplications(4, twoSecrets), "client-000001", "client-000001x"))
+	q.After = next
+	all, next = app.secrets(q, time.Now())
+	if got := names(all); !slices.Equal(got, []string{"xa", "xb", "2a"}) || next == nil {
+		t.Errorf("%q, then %q", got, next)
+	}
+	q.After = []string{"https://b.example", "", ""} // which is not configured any more
+	if all, next = app.secrets(q, time.Now()); len(all) != 0 || next != nil {
+		t.Errorf("%v, then %q", all, next)
+	}
+}
+
+// The pages of an answer about access are one whole: the one that is given offline.
+func TestAccessByThePage(t *testing.T) {
+	app, client := administered(t, map[string]string{
+		"https://a.example": manyApplications(1_000, `{id: a, hash: "$sha256$%064x"}`),
+		"https://b.example": strings.ReplaceAll(manyApplications(300, `{id: a, hash: "$sha256$%064x"}`), "scopes: [read]", "scopes: [other]"),
+	})
+	for i := range 60 { // so that a page of 1000 Applications would be too long
+		v := &Verify{Source: fmt.Sprintf("Caddyfile:%d", i), rules: make(map[string]rule)}
+		for _, iss := range app.Issuers {
+			v.rules[iss.id()] = trustedRule{requirement: &verifier.Requirement{Audiences: []string{"api"}, Scopes: []string{"read"}}}
+		}
+		app.routes = append(app.routes, v)
+	}
+	want, next, err := app.access(accessQuery{}, time.Now())
+	if err != nil || next != "" || len(want.Routes) != 120 || len(want.Nowhere) != 300 {
+		t.Fatalf("%v, %q", err, next)
+	}
+	got, err := client.Access(t.Context(), "")
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("the pages are not the whole: %v", err)
+	}
+	if !strings.Contains(get(t, app, "/tokenidp/access"), "more than 50000 pairs") {
+		t.Error("an answer without a limit has no bound")
+	}
+	one, err := client.Access(t.Context(), "client-000002")
+	if err != nil || len(one.Routes) != 120 || len(one.Routes[0].Clients) != 1 || one.Nowhere != nil {
+		t.Errorf("%+v, %v", one, err)
+	}
+}
+
+// The routes of a report come whole, however many clients they refuse.
+func TestReportByThePage(t *testing.T) {
+	var all []adminapi.RouteReport
+	for i := range 5 {
+		all = append(all, adminapi.RouteReport{Route: fmt.Sprintf("Caddyfile:%d", 10-i), WouldRefuse: make([]adminapi.RefusedGroup, i)})
+	}
+	page := adminapi.Page{Limit: 4}
+	var got []string
+	for {
+		routes, more := reportPage(slices.Clone(all), page)
+		got = append(got, fmt.Sprint(len(routes)))
+		if !more {
+			break
+		}
+		page.After = []string{routes[len(routes)-1].Route}
+	}
+	if strings.Join(got, " ") != "1 2 2" {
+		t.Errorf("pages of %s routes", got)
+	}
+}
+
+func get(t *testing.T, app *App, uri string) string {
+	t.Helper()
+	recorder := httptest.NewRecorder()
+	adminHandler(&adminAPI{app: app}).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, uri, nil))
+	return recorder.Body.String()
+}
+
+// A cursor is one that the server gave, and a page has a bound.
+func TestPagesThatAreRefused(t *testing.T) {
+	for _, query := range []string{"limit=0", "limit=-1", "limit=x", "limit=1000000", "after=x", "after=WyJhIl0"} {
+		if text := get(t, new(App), "/tokenidp/secrets?"+query); !strings.Contains(text, `"error":"limit`) && !strings.Contains(text, `"error":"after`) {
+			t.Errorf("%s: %s", query, text)
+		}
+	}
+}
