@@ -268,6 +268,7 @@ func TestOperatorsRevoke(t *testing.T) {
 		{"a token by time", other, []string{"--before", "2020-01-01T00:00:00Z"}, "one thing to revoke"},
 		{"all of nobody", "", []string{"--all"}, "name it: --issuer"},
 		{"an unknown issuer", "", []string{"--jti", "a", "--issuer", "https://other.example.com"}, "unknown issuer"},
+		{"an unknown client that is none", "", []string{"--jti", "a", "--unknown-client"}, "--unknown-client is of no use without --client"},
 		{"a time that is none", "", []string{"--client", "a", "--before", "yesterday"}, "write it as 2027-06-30T12:00:00Z"},
 		{"a time ahead", "", []string{"--client", "a", "--before", "2099-01-01T00:00:00Z"}, "before is ahead"},
 		{"an end for tokens of this server", "", []string{"--client", "a", "--until", "2099-01-01T00:00:00Z"}, "until is for the tokens of a trusted issuer"},
@@ -275,12 +276,15 @@ func TestOperatorsRevoke(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			out, code := c.operate(row.feed, append([]string{"revoke"}, row.args...)...)
-			if code != 1 || !strings.Contains(out, row.want) || strings.Contains(out, other) {
+			if code != 2 || !strings.Contains(out, row.want) || strings.Contains(out, other) {
 				t.Errorf("exit code %d: %s", code, out)
 			}
 		})
 	}
-	if out, code := c.operate("", "revoke", "--client", "redaer"); code != 0 || !strings.Contains(out, "warning: no Application here has this client_id") {
+	if out, code := c.operate("", "revoke", "--client", "redaer"); code != 2 || !strings.Contains(out, "nothing is revoked; did you mean reader?") || !strings.Contains(out, "--unknown-client") {
+		t.Errorf("exit code %d: %s", code, out)
+	}
+	if out, code := c.operate("", "revoke", "--client", "redaer", "--unknown-client"); code != 0 || !strings.Contains(out, "warning: no Application here has this client_id") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 	if strings.Contains(c.logged(), inFile) || strings.Contains(c.logged(), other) {

@@ -120,7 +120,7 @@ func TestKeysCommandErrors(t *testing.T) {
 		"is Caddy running":                         {"keys", "--address", "localhost:" + freePort(t)},
 	} {
 		output, code := c.ctl(args...)
-		if code == 0 || !strings.Contains(output, want) {
+		if code != 2 || !strings.Contains(output, want) {
 			t.Errorf("%v: %d %s", args, code, output)
 		}
 	}

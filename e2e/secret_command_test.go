@@ -139,7 +139,7 @@ func TestSecretRefuses(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			stdout, stderr, code := command(t, t.TempDir(), row.input, append([]string{"tokenidp", "secret"}, row.args...)...)
-			if code != 1 || stdout != "" || !strings.Contains(strings.ReplaceAll(stderr, `\"`, `"`), row.says) {
+			if code != 2 || stdout != "" || !strings.Contains(strings.ReplaceAll(stderr, `\"`, `"`), row.says) {
 				t.Errorf("exit code %d\n%s\n%s", code, stdout, stderr)
 			}
 			for _, secret := range []string{"correct", "horse", generatedSecret[5:20], "xxxx"} {
@@ -162,7 +162,7 @@ func TestCommandHelp(t *testing.T) {
 		{"without a command", []string{"tokenidp"}, 0, "\n  secret  "},
 		{"help", []string{"tokenidp", "--help"}, 0, "\n  secret  "},
 		{"help of secret", []string{"tokenidp", "secret", "--help"}, 0, "without echo"},
-		{"a mistyped command", []string{"tokenidp", "secert"}, 1, `unknown command "secert" for "caddy tokenidp"`},
+		{"a mistyped command", []string{"tokenidp", "secert"}, 2, "unknown command secert; did you mean secret?"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()

@@ -116,7 +116,7 @@ func TestSecretAtTheTerminal(t *testing.T) {
 				t.Errorf("the secret is shown: %q %q", shown, stdout)
 			}
 			if row.hash == nil {
-				if code != 1 || stdout != "" {
+				if code != 2 || stdout != "" {
 					t.Errorf("exit code %d, %s", code, stdout)
 				}
 				return

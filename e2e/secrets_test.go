@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -106,7 +105,7 @@ func TestSecretsTellTheirLastUse(t *testing.T) {
 		c.eventually("the last use from before", func() bool { return c.secrets()["2026-05"].LastUsed != "" })
 	}
 	output, code := c.ctl("secrets", "--client", "reader", "--id", "2026-05", "--retire")
-	if code == 0 || !strings.Contains(output, "stays, because it was used at") {
+	if code != 1 || !strings.Contains(output, "stays, because it was used at") {
 		t.Errorf("a secret in use is retired: %d %s", code, output)
 	}
 	if output, code := c.ctl("secrets"); code != 0 || !strings.Contains(output, "LAST USED") || strings.Contains(output, shopSecret) || strings.Contains(output, "sha256") {
@@ -114,49 +113,46 @@ func TestSecretsTellTheirLastUse(t *testing.T) {
 	}
 }
 
-// A secret that nobody uses leaves its file, and nothing else does.
+// Whether a secret can be removed is an answer, with the line of it, and no file is
+// changed.
 func TestUnusedSecretsAreRetired(t *testing.T) {
 	p := newPorts(t)
 	c := startRotating(t, time.Now().AddDate(1, 0, 0), "", options{ports: p, home: watched(t, p, 9)})
 	path := filepath.Join(c.dir, "applications.yaml")
-	if err := os.Chmod(path, 0o640); err != nil {
-		t.Fatal(err)
-	}
 	before := read(t, path)
-	retire := func(id string) (string, int) {
-		return c.ctl("secrets", "--client", "reader", "--id", id, "--retire")
+	retire := func(id string, more ...string) (string, int) {
+		return c.ctl(append([]string{"secrets", "--retire", "--client", "reader", "--id", id}, more...)...)
 	}
 	c.eventually("what the other node saw", func() bool { return c.secrets()["2026-11"].Removable })
 	for want, args := range map[string][]string{
-		"name it with --client":      {"secrets", "--retire"},
-		"there is no secret 2020-01": {"secrets", "--retire", "--client", "reader", "--id", "2020-01"},
-		"not a duration":             {"secrets", "--unused-for", "often"},
-		"at least 1h0m0s":            {"secrets", "--unused-for", "1s"},
-		"it was used at":             {"secrets", "--retire", "--client", "reader", "--id", "2026-05"},
-		"it is watched only since":   {"secrets", "--retire", "--client", "reader", "--id", "2026-11", "--unused-for", "10d"},
+		"name it with --client":                                    {"secrets", "--retire"},
+		"there is no secret 2020-01 of an Application reader":      {"secrets", "--retire", "--client", "reader", "--id", "2020-01"},
+		"there is no secret 2026-06; did you mean 2026-05?":        {"secrets", "--id", "2026-06"},
+		"this client_id: raeder; did you mean reader?":             {"secrets", "--retire", "--client", "raeder", "--id", "2026-05"},
+		"no Application has this client_id: rader; did you mean r": {"secrets", "--client", "rader"},
+		"not a duration":  {"secrets", "--unused-for", "often"},
+		"at least 1h0m0s": {"secrets", "--unused-for", "1s"},
 	} {
-		if output, code := c.ctl(args...); code == 0 || !strings.Contains(output, want) {
+		if output, code := c.ctl(args...); code != 2 || !strings.Contains(output, want) {
 			t.Errorf("%v: %d %s", args, code, output)
 		}
 	}
+	if output, code := retire("2026-05"); code != 1 || !strings.Contains(output, "it was used at") {
+		t.Errorf("a secret in use is retired: %d %s", code, output)
+	}
+	if output, code := retire("2026-11", "--unused-for", "10d"); code != 1 || !strings.Contains(output, "it is watched only since") {
+		t.Errorf("a secret that is hardly watched is retired: %d %s", code, output)
+	}
+	place := fmt.Sprintf("%s:%d\n", path, c.secrets()["2026-11"].Line)
+	if output, code := retire("2026-11"); code != 0 || !strings.HasSuffix(output, "remove it at "+place) || !strings.Contains(strings.Split(before, "\n")[c.secrets()["2026-11"].Line-1], `- id: "2026-11"`) {
+		t.Errorf("retire: %d %s", code, output)
+	}
 	if read(t, path) != before {
-		t.Fatal("a refusal changed the file")
+		t.Fatal("an answer changed the file")
 	}
-	if output, code := retire("2026-11"); code != 0 || !strings.Contains(output, "removed the secret 2026-11") {
-		t.Fatalf("retire: %d %s", code, output)
-	}
-	after := read(t, path)
-	if strings.Contains(after, `"2026-11"`) || !strings.HasPrefix(before, after[:strings.Index(after, "        expires:")]) || !strings.Contains(after, "# the old one") {
-		t.Errorf("the file is now\n%s", after)
-	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
-		t.Errorf("mode %v %v", info.Mode(), err)
-	}
-	changed := c.entries("applications changed")
-	if got := fmt.Sprint(changed[0]["changes"]); got != `[application "reader" secret "2026-11" removed]` {
-		t.Errorf("the log says %s", got)
-	}
-	if output, code := retire("2026-05"); code == 0 || !strings.Contains(output, "the only valid secret") {
+	c.rewrite("applications.yaml", before[:strings.Index(before, "      # made in November")]+before[strings.Index(before, "    scopes: [orders.read]"):])
+	c.entries("applications changed")
+	if output, code := retire("2026-05"); code != 1 || !strings.Contains(output, "the only valid secret") {
 		t.Errorf("the last secret is retired: %d %s", code, output)
 	}
 	c.token("reader", "orders.read")

@@ -1,18 +1,11 @@
 package command
 
 import (
-	"encoding/json"
-	"errors"
+	"context"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
-	"os"
 	"slices"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
@@ -21,34 +14,35 @@ import (
 
 // accessCommand tells who can reach what.
 func accessCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := newCommand(&cobra.Command{
 		Use:   "access [--client <client_id>] [--route <path or source>] [--denied] [--offline] [--config <file>] [--json]",
-		Short: "Tells which Application can reach which route, before any request is made",
+		Short: "Shows which Application can reach which route, before any request is made",
 		Long: `
-Tells for every verify which Applications can get a token that it lets through, the
+Shows for every verify which Applications can get a token that it lets through, the
 least scope to ask for, and what else must hold: that the token is bound, or what an
 expression says of the request. The answer is that of the token endpoint and of verify
 themselves, for a token with all that the Application is granted.
 
 It knows the Applications of this server. Which clients a trusted issuer has is not
-known here. Without --client and --route it also tells which reverse_proxy and
-file_server are reached without a token, as far as routes and their matchers tell.
+known here. Without --client and --route it also shows which reverse_proxy and
+file_server are reached without a token, as far as routes and their matchers say.
 
 --client shows one Application, with why it cannot reach the other routes; --denied
 shows that for all. --route shows what a request for a path can reach, as far as path
-matchers tell, or the verify of a source, such as Caddyfile:12 or :12.
+matchers say, or the verify of a source, such as Caddyfile:12 or :12.
 
 A running Caddy is asked, unless --offline is given: then the configuration is read
 here, and not started. Keep its output beside the configuration, and a review shows
-whom a change lets in.
-
-With --client, the exit code is 0 if the Application can reach every route shown, 1
-if it cannot, and 2 if there is no answer: wrong usage, or no Caddy to ask.`,
+whom a change lets in.`,
 		Example: "  caddy tokenidp access --client orders-worker --route /orders",
-		RunE:    caddycmd.WrapCommandFuncForCobra(cmdAccess),
-		Args:    cobra.ArbitraryArgs,
-	}
-	cmd.SetFlagErrorFunc(noAnswerForFlags)
+	}, command{
+		exits: exitCodes{
+			yes: "who can reach what is shown; with --client: it can reach every route shown",
+			no:  "with --client: it cannot reach one of them",
+		},
+		noArguments: "name an Application with --client",
+		run:         runAccess,
+	})
 	cmd.Flags().String("client", "", "Show this Application alone")
 	cmd.Flags().String("route", "", "Show only the routes of this path, or the one of this source")
 	cmd.Flags().Bool("denied", false, "Show also who cannot, and why")
@@ -58,66 +52,56 @@ if it cannot, and 2 if there is no answer: wrong usage, or no Caddy to ask.`,
 	return cmd
 }
 
-func cmdAccess(fl caddycmd.Flags) (int, error) {
-	if fl.NArg() > 0 {
-		return exitNoAnswer, errors.New("this command takes no arguments; name an Application with --client")
-	}
-	report, err := findAccess(fl)
+func runAccess(c *call) error {
+	report, err := findAccess(c)
 	if err != nil {
-		return exitNoAnswer, err
+		return err
 	}
-	client := fl.String("client")
-	if fl.Bool("json") {
-		err = printLine(os.Stdout, report)
-	} else {
-		err = printAccess(os.Stdout, report, client != "" || fl.Bool("denied"))
+	client := c.String("client")
+	err = c.show(report, func(t *table) { tabulateAccess(t, report, client != "" || c.Bool("denied")) })
+	if err == nil && client != "" {
+		err = denied(report, client)
 	}
-	switch {
-	case err != nil:
-		return exitNoAnswer, err
-	case client != "":
-		return caddy.ExitCodeFailedStartup, denied(report, client) // Caddy takes it for success without an error
-	}
-	return caddy.ExitCodeSuccess, nil
+	return err
 }
 
-func findAccess(fl caddycmd.Flags) (*adminapi.Access, error) {
+func findAccess(c *call) (*adminapi.Access, error) {
 	ask := accessRunning
-	if fl.Bool("offline") {
+	if c.Bool("offline") {
 		ask = accessConfigured
 	}
-	report, config, err := ask(fl)
+	report, config, err := ask(c)
 	if err != nil {
 		return nil, err
 	}
-	if fl.String("route")+fl.String("client") == "" {
+	if c.String("route")+c.String("client") == "" {
 		report.Unguarded, err = tokenidp.Unguarded(config)
 		return report, err
 	}
-	report.Routes, err = routesFor(report.Routes, func(r adminapi.RouteAccess) string { return r.Source }, fl.String("route"), config)
+	report.Routes, err = routesFor(report.Routes, func(r adminapi.RouteAccess) string { return r.Source }, c.String("route"), config)
 	return report, err
 }
 
 // accessRunning asks a running Caddy. The configuration is what that runs.
-func accessRunning(fl caddycmd.Flags) (*adminapi.Access, []byte, error) {
-	report := new(adminapi.Access)
-	uri := "/tokenidp/access"
-	if client := fl.String("client"); client != "" {
-		uri += "?client_id=" + url.QueryEscape(client)
-	}
-	if _, err := askAdmin(fl, http.MethodGet, uri, report); err != nil {
-		return nil, nil, err
-	}
-	config, err := askAdmin(fl, http.MethodGet, "/config/", new(json.RawMessage))
-	return report, config, err
-}
-
-func accessConfigured(fl caddycmd.Flags) (*adminapi.Access, []byte, error) {
-	config, err := loadConfig(fl)
+func accessRunning(c *call) (*adminapi.Access, []byte, error) {
+	client, err := c.admin()
 	if err != nil {
 		return nil, nil, err
 	}
-	report, err := tokenidp.AccessOffline(config, fl.String("client"))
+	report, err := client.Access(context.Background(), c.String("client"))
+	if err != nil {
+		return nil, nil, err
+	}
+	config, err := client.Config(context.Background())
+	return report, config, err
+}
+
+func accessConfigured(c *call) (*adminapi.Access, []byte, error) {
+	config, err := c.config()
+	if err != nil {
+		return nil, nil, err
+	}
+	report, err := tokenidp.AccessOffline(config, c.String("client"))
 	return report, config, err
 }
 
@@ -136,31 +120,29 @@ func denied(r *adminapi.Access, client string) error {
 	}
 	switch {
 	case denied > 0:
-		return fmt.Errorf("%s cannot reach %d of %d routes", client, denied, len(reached))
+		return answerNo("%s cannot reach %d of %d routes", client, denied, len(reached))
 	case len(reached) == 0:
-		return errors.New("no route has a verify")
+		return answerNo("no route has a verify")
 	}
 	return nil
 }
 
-func printAccess(w io.Writer, r *adminapi.Access, denied bool) error {
-	return printTable(w, func(out io.Writer) {
-		for _, route := range r.Routes {
-			printRouteAccess(out, route, denied)
-		}
-		if len(r.Routes) == 0 {
-			fmt.Fprintln(out, "no route has a verify")
-		}
-		for _, client := range r.Nowhere {
-			fmt.Fprintf(out, "%s reaches no route of this server\n", printable(client))
-		}
-		for _, u := range r.Unguarded {
-			fmt.Fprintln(out, printable(u.String()))
-		}
-	})
+func tabulateAccess(t *table, r *adminapi.Access, denied bool) {
+	for _, route := range r.Routes {
+		tabulateRouteAccess(t, route, denied)
+	}
+	if len(r.Routes) == 0 {
+		t.row("no route has a verify")
+	}
+	for _, client := range r.Nowhere {
+		t.row(client + " reaches no route of this server")
+	}
+	for _, u := range r.Unguarded {
+		t.row(u.String())
+	}
 }
 
-func printRouteAccess(out io.Writer, r adminapi.RouteAccess, denied bool) {
+func tabulateRouteAccess(t *table, r adminapi.RouteAccess, denied bool) {
 	title := fmt.Sprintf("%s: %s, with a token of %s", r.Source, r.RequiredScopes, r.Issuer)
 	switch {
 	case r.ReportOnly:
@@ -168,10 +150,9 @@ func printRouteAccess(out io.Writer, r adminapi.RouteAccess, denied bool) {
 	case r.Conditional:
 		title += " (where it matches; it lets other requests through)"
 	}
-	fmt.Fprintln(out, printable(title))
-	row := func(who, how string) { fmt.Fprintf(out, "  %s\t%s\n", printable(who), printable(how)) }
+	t.row(title)
 	if r.Unknown && len(r.Clients) == 0 {
-		row("its clients", "who they are is not known here")
+		t.row("  its clients", "who they are is not known here")
 		return
 	}
 	allowed := 0
@@ -179,12 +160,12 @@ func printRouteAccess(out io.Writer, r adminapi.RouteAccess, denied bool) {
 		switch {
 		case c.Allowed:
 			allowed++
-			row(c.ClientID, strings.Join(append([]string{"scope=" + c.Scope}, c.Conditions...), ", "))
+			t.row("  "+c.ClientID, strings.Join(append([]string{"scope=" + c.Scope}, c.Conditions...), ", "))
 		case denied:
-			row(c.ClientID, "NO: "+c.Reason+": "+c.Cause)
+			t.row("  "+c.ClientID, "NO: "+c.Reason+": "+c.Cause)
 		}
 	}
 	if allowed == 0 && !denied {
-		row("nobody", "")
+		t.row("  nobody")
 	}
 }

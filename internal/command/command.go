@@ -1,9 +1,17 @@
+// Package command has the commands below `caddy tokenidp`, one in each file.
 package command
 
 import (
-	"github.com/caddyserver/caddy/v2"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
 )
 
 func init() {
@@ -14,20 +22,87 @@ func init() {
 Operates the issuers and Applications of this server.
 
 Say 'caddy tokenidp <command> --help' for each command.`,
-		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(statusCommand(), reportCommand(), explainCommand(), accessCommand(), revokeCommand(), secretCommand(), secretsCommand(), keysCommand(), trustedCommand(), keypairCommand(), tokenCommand(), proofCommand())
-			// Cobra answers a mistyped command with the help, and success.
-			cmd.Args = cobra.NoArgs
-			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-		},
+		CobraFunc: addCommands,
 	})
 }
 
-// exitNoAnswer is the exit code of a command that asks something where there is no
-// answer.
-const exitNoAnswer = caddy.ExitCodeForceQuit
+func addCommands(cmd *cobra.Command) {
+	cmd.AddCommand(
+		statusCommand(), reportCommand(), explainCommand(), accessCommand(), revokeCommand(), secretCommand(),
+		secretsCommand(), keysCommand(), trustedCommand(), keypairCommand(), tokenCommand(), proofCommand(),
+	)
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return exit(cmd, flagError(cmd, err)) })
+	// Cobra answers a mistyped command with the help, and success.
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return exit(cmd, unknownCommand(cmd, args[0]))
+		}
+		return cmd.Help()
+	}
+}
 
-// noAnswerForFlags gives a mistyped flag the exit code of wrong usage.
-func noAnswerForFlags(cmd *cobra.Command, err error) error {
-	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return exitNoAnswer, err })(cmd, nil)
+// command is what Cobra does not know of a command.
+type command struct {
+	exits exitCodes
+	// noArguments says where to put what somebody gave as an argument.
+	noArguments string
+	// takesArguments: run looks at the arguments itself.
+	takesArguments bool
+	run            func(*call) error
+}
+
+// call is one run of a command.
+type call struct {
+	caddycmd.Flags
+	out *printer
+}
+
+// newCommand completes the command: its help has its exit codes, and its errors
+// come with one of them. No error repeats an argument, which may be a secret.
+func newCommand(cmd *cobra.Command, c command) *cobra.Command {
+	cmd.Long += "\n\n" + c.exits.String()
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0 || c.takesArguments:
+			return exit(cmd, c.run(&call{caddycmd.Flags{FlagSet: cmd.Flags()}, newPrinter(cmd)}))
+		case cmd.HasSubCommands():
+			return exit(cmd, unknownCommand(cmd, args[0]))
+		case c.noArguments != "":
+			return exit(cmd, errors.New("this command takes no arguments; "+c.noArguments))
+		}
+		return exit(cmd, errors.New("this command takes no arguments"))
+	}
+	return cmd
+}
+
+func unknownCommand(cmd *cobra.Command, name string) error {
+	var known []string
+	for _, sub := range cmd.Commands() {
+		known = append(known, sub.Name())
+	}
+	return fmt.Errorf("unknown command %s%s; say '%s --help'", name, nearest.DidYouMean(name, slices.Values(known)), strings.TrimSpace(cmd.CommandPath()))
+}
+
+// flagError is the error of a mistyped flag, or of a mistyped command before it.
+func flagError(cmd *cobra.Command, err error) error {
+	if cmd.HasSubCommands() && cmd.Flags().NArg() > 0 {
+		return unknownCommand(cmd, cmd.Flags().Arg(0))
+	}
+	unknown, ok := errors.AsType[*pflag.NotExistError](err)
+	if !ok {
+		return err
+	}
+	var known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+	if name := nearest.Name(unknown.GetSpecifiedName(), slices.Values(known)); name != "" {
+		return fmt.Errorf("%w; did you mean --%s?", err, name)
+	}
+	return err
+}
+
+// notOneOf is the error of a value that is not one of those that are known.
+func notOneOf(what, value string, known []string) error {
+	return fmt.Errorf("%s %q is not one of %s%s", what, value, strings.Join(known, ", "), nearest.DidYouMean(value, slices.Values(known)))
 }

@@ -2,16 +2,13 @@ package command
 
 import (
 	"bytes"
-	"encoding/json"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -21,11 +18,11 @@ import (
 
 // explainCommand tells whether a token passes, and why not.
 func explainCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := newCommand(&cobra.Command{
 		Use:   "explain [--route <path or source>] [--offline] [--config <file>] [--json] [<token>|-]",
-		Short: "Tells which routes a token passes, and why not the others",
+		Short: "Shows which routes a token passes, and why not the others",
 		Long: `
-Tells what a token says, and for each verify whether it would pass; if not, which
+Shows what a token says, and for each verify whether it would pass; if not, which
 check fails, what was expected, what was found, and what to change.
 
 Give the token on standard input: arguments are visible to others on this machine,
@@ -35,41 +32,34 @@ A running Caddy is asked, unless --offline is given: then the configuration is
 read here, and not started. Nothing is written, and keys come from the storage and
 from files alone, so run it as the user that Caddy runs as.
 
---route shows what a request for a path can reach, as far as path matchers tell,
-or the verify of a source, such as Caddyfile:12 or :12.
-
-The exit code is 0 if the token passes every route shown, 1 if one refuses it, and
-2 if there is no answer: wrong usage, or no Caddy to ask.`,
+--route shows what a request for a path can reach, as far as path matchers say,
+or the verify of a source, such as Caddyfile:12 or :12.`,
 		Example: "  printf %s \"$TOKEN\" | caddy tokenidp explain --route /orders -",
-		RunE:    caddycmd.WrapCommandFuncForCobra(cmdExplain),
-		Args:    cobra.ArbitraryArgs, // an error of Cobra's might repeat a token
-	}
+	}, command{
+		exits:          exitCodes{yes: "the token passes every route shown", no: "one of them refuses it"},
+		takesArguments: true,
+		run:            runExplain,
+	})
 	cmd.Flags().String("route", "", "Show only the routes of this path, or the one of this source")
 	cmd.Flags().Bool("offline", false, "Explain by the configuration, without a running Caddy")
-	cmd.SetFlagErrorFunc(noAnswerForFlags)
 	asksAdmin(cmd)
 	cmd.PersistentFlags().Lookup("config").Usage = "Configuration file: with --offline, to explain by; else to take the admin address from"
 	return cmd
 }
 
-func cmdExplain(fl caddycmd.Flags) (int, error) {
-	token, err := givenToken(fl.Args())
+func runExplain(c *call) error {
+	token, err := givenToken(c.Args())
 	if err != nil {
-		return exitNoAnswer, err
+		return err
 	}
-	e, err := findExplanation(fl, token)
+	e, err := findExplanation(c, token)
 	if err != nil {
-		return exitNoAnswer, err
+		return err
 	}
-	if fl.Bool("json") {
-		err = printLine(os.Stdout, e)
-	} else {
-		err = printExplanation(os.Stdout, e)
+	if err := c.show(e, func(t *table) { tabulateExplanation(t, e) }); err != nil {
+		return err
 	}
-	if err != nil {
-		return exitNoAnswer, err
-	}
-	return caddy.ExitCodeFailedStartup, refused(e) // Caddy takes it for success without an error
+	return refused(e)
 }
 
 // maxTokenInput bounds what is read from standard input, so that the admin endpoint
@@ -99,34 +89,35 @@ func readGivenToken(r io.Reader, from string) (string, error) {
 	return string(bytes.TrimSpace(data)), nil
 }
 
-func findExplanation(fl caddycmd.Flags, token string) (*adminapi.Explanation, error) {
+func findExplanation(c *call, token string) (*adminapi.Explanation, error) {
 	ask := explainRunning
-	if fl.Bool("offline") {
+	if c.Bool("offline") {
 		ask = explainConfigured
 	}
-	e, config, err := ask(fl, token)
+	e, config, err := ask(c, token)
 	if err != nil {
 		return nil, err
 	}
-	e.Routes, err = routesFor(e.Routes, func(r adminapi.RouteExplanation) string { return r.Source }, fl.String("route"), config)
+	e.Routes, err = routesFor(e.Routes, func(r adminapi.RouteExplanation) string { return r.Source }, c.String("route"), config)
 	return e, err
 }
 
 // explainRunning asks a running Caddy. The configuration is what that runs.
-func explainRunning(fl caddycmd.Flags, token string) (*adminapi.Explanation, []byte, error) {
-	e := new(adminapi.Explanation)
-	if _, err := tellAdmin(fl, http.MethodPost, "/tokenidp/explain", map[string]string{"token": token}, e); err != nil {
+func explainRunning(c *call, token string) (*adminapi.Explanation, []byte, error) {
+	client, err := c.admin()
+	if err != nil {
 		return nil, nil, err
 	}
-	if fl.String("route") == "" {
-		return e, nil, nil
+	e, err := client.Explain(context.Background(), token)
+	if err != nil || c.String("route") == "" {
+		return e, nil, err
 	}
-	config, err := askAdmin(fl, http.MethodGet, "/config/", new(json.RawMessage))
+	config, err := client.Config(context.Background())
 	return e, config, err
 }
 
-func explainConfigured(fl caddycmd.Flags, token string) (*adminapi.Explanation, []byte, error) {
-	config, err := loadConfig(fl)
+func explainConfigured(c *call, token string) (*adminapi.Explanation, []byte, error) {
+	config, err := c.config()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -144,9 +135,9 @@ func refused(e *adminapi.Explanation) error {
 	}
 	switch {
 	case count > 0:
-		return fmt.Errorf("the token is refused at %d of %d routes", count, len(e.Routes))
+		return answerNo("the token is refused at %d of %d routes", count, len(e.Routes))
 	case !e.Verdict.Passes:
-		return fmt.Errorf("the token is refused: %s", e.Verdict.Reason)
+		return answerNo("the token is refused: %s", e.Verdict.Reason)
 	}
 	return nil
 }

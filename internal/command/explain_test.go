@@ -3,7 +3,6 @@ package command
 import (
 	"encoding/base64"
 	"encoding/json"
-	"io"
 	"strings"
 	"testing"
 	"time"
@@ -13,13 +12,13 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
 
-func TestSaidAt(t *testing.T) {
+func TestWithDistance(t *testing.T) {
 	now := time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)
 	for want, at := range map[string]time.Time{
 		"2026-11-23T06:00:00Z, 1h0m0s ago": now.Add(-time.Hour),
 		"2026-11-23T07:00:30Z, in 30s":     now.Add(30 * time.Second),
 	} {
-		if got := saidAt(&at, now); got != want {
+		if got := withDistance(&at, now); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
@@ -35,9 +34,13 @@ func FuzzStatement(f *testing.F) {
 		s := tokenidp.ReadStatement(encode(header) + "." + encode(claims) + ".signature-that-is-not-shown")
 		var text strings.Builder
 		e := &adminapi.Explanation{Token: s, Verdict: adminapi.Verdict{Reason: string(header), Found: string(claims)}}
-		for _, print := range []func(io.Writer) error{func(w io.Writer) error { return printExplanation(w, e) }, func(w io.Writer) error { return printLine(w, e) }} {
+		out := &printer{stdout: &text}
+		for _, print := range []func() error{
+			func() error { return out.table(func(t *table) { tabulateExplanation(t, e) }) },
+			func() error { return out.json(e) },
+		} {
 			text.Reset()
-			if err := print(&text); err != nil {
+			if err := print(); err != nil {
 				t.Fatal(err)
 			}
 			if strings.ContainsFunc(text.String(), func(c rune) bool { return c != '\n' && !unicode.IsPrint(c) }) {

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/go-jose/go-jose/v4"
 	"github.com/spf13/cobra"
 
@@ -25,7 +24,7 @@ import (
 
 // keypairCommand makes the key pair of a client.
 func keypairCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := newCommand(&cobra.Command{
 		Use:   "keypair [--alg <algorithm>] [--out <file>] [--jwks <file>] [--client-id <id> --issuer <url>] [--json]",
 		Short: "Makes a client's key pair and the YAML that declares its public half",
 		Long: `
@@ -38,9 +37,7 @@ the public key is written to a new file, too, which the YAML names.
 With --client-id and --issuer, a sample of an assertion is made, too, with the curl
 command that uses it. It is good for one request, within four minutes.`,
 		Example: "  caddy tokenidp keypair --out orders-worker.pem\n  caddy tokenidp keypair --alg PS256 --client-id orders-worker --issuer https://idp.example.com",
-		Args:    cobra.NoArgs,
-		RunE:    caddycmd.WrapCommandFuncForCobra(cmdKeypair),
-	}
+	}, command{exits: exitCodes{yes: "there is a key pair"}, run: runKeypair})
 	cmd.Flags().String("alg", "ES256", "The algorithm that the key signs with: "+strings.Join(keypairAlgorithms, ", "))
 	cmd.Flags().String("out", "", "Write the private key to this file, which must not exist yet")
 	cmd.Flags().String("jwks", "", "Write the public key to this file, which must not exist yet, for jwks_file")
@@ -73,27 +70,31 @@ type sampleAssertion struct {
 	ExpiresAt     time.Time `json:"expires_at"`
 }
 
-func cmdKeypair(fl caddycmd.Flags) (int, error) {
-	algorithm := jws.Canonical(fl.String("alg"))
+func runKeypair(c *call) error {
+	algorithm := jws.Canonical(c.String("alg"))
 	if !slices.Contains(keypairAlgorithms, algorithm) {
-		return exit(fmt.Errorf("--alg %q is not one of %s", algorithm, strings.Join(keypairAlgorithms, ", ")))
+		return notOneOf("--alg", algorithm, keypairAlgorithms)
 	}
 	key, err := client.GenerateKey(algorithm)
 	if err != nil {
-		return exit(err)
+		return err
 	}
 	public := key.Public().JWK()
-	pair := &keypair{PrivateKeyFile: fl.String("out"), JWKSFile: fl.String("jwks"), JWKS: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}}}
-	if pair.Sample, err = newSample(key, fl.String("client-id"), fl.String("issuer"), time.Now()); err != nil {
-		return exit(err)
+	pair := &keypair{PrivateKeyFile: c.String("out"), JWKSFile: c.String("jwks"), JWKS: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}}}
+	if pair.Sample, err = newSample(key, c.String("client-id"), c.String("issuer"), time.Now()); err != nil {
+		return err
 	}
 	if err := pair.keep(key); err != nil {
-		return exit(err)
+		return err
 	}
-	if fl.Bool("json") {
-		return exit(printJSON(pair))
+	if c.Bool("json") {
+		return c.out.json(pair)
 	}
-	return exit(pair.print(os.Stdout))
+	text, err := pair.text()
+	if err != nil {
+		return err
+	}
+	return c.out.lines(text)
 }
 
 // newSample is nil where it is not asked for. It refuses what the server would.
@@ -162,7 +163,7 @@ func writeNew(path string, content []byte, mode os.FileMode) (err error) {
 	return nil
 }
 
-func (p *keypair) print(w io.Writer) error {
+func (p *keypair) text() (string, error) {
 	var out bytes.Buffer
 	if p.PrivateKey != "" {
 		fmt.Fprintf(&out, "%s\nThis is the private key. Put it into the service's secret manager now: it is not shown again.\n", p.PrivateKey)
@@ -170,8 +171,8 @@ func (p *keypair) print(w io.Writer) error {
 		fmt.Fprintf(&out, "The private key is in %s, for the service alone.\n", p.PrivateKeyFile)
 	}
 	fmt.Fprint(&out, "Declare the public key under the Application in applications.yaml:\n\n    token_endpoint_auth_method: private_key_jwt\n")
-	if err := p.printJWKS(&out); err != nil {
-		return err
+	if err := p.writeJWKS(&out); err != nil {
+		return "", err
 	}
 	if s := p.Sample; s != nil {
 		fmt.Fprintf(&out, "\nA sample of an assertion, for one request until %s:\n\n", s.ExpiresAt.Format(time.RFC3339))
@@ -179,27 +180,26 @@ func (p *keypair) print(w io.Writer) error {
 			"  -d client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer \\\n  -d client_assertion=%s\n",
 			quotedForShell(s.TokenEndpoint), quotedForShell("client_id="+s.ClientID), s.Assertion)
 	}
-	_, err := w.Write(out.Bytes())
-	return err
+	return out.String(), nil
 }
 
-func (p *keypair) printJWKS(out io.Writer) error {
+func (p *keypair) writeJWKS(out io.Writer) error {
 	if p.JWKSFile != "" {
 		fmt.Fprintf(out, "    jwks_file: %q     # as the folder of applications.yaml has it\n", filepath.Base(p.JWKSFile))
 		return nil
 	}
 	fmt.Fprint(out, "    jwks:\n      keys:\n")
 	for _, jwk := range p.JWKS.Keys {
-		if err := printJWK(out, jwk); err != nil {
+		if err := writeJWK(out, jwk); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// printJWK writes a public JWK as one entry of a YAML list, members that every key
+// writeJWK writes a public JWK as one entry of a YAML list, members that every key
 // has first.
-func printJWK(out io.Writer, jwk jose.JSONWebKey) error {
+func writeJWK(out io.Writer, jwk jose.JSONWebKey) error {
 	encoded, err := jwk.MarshalJSON()
 	if err != nil {
 		return err

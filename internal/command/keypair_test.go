@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
-
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
@@ -45,12 +43,8 @@ func TestKeypairRefuses(t *testing.T) {
 		{"a secret as client_id", sample(secret, "https://idp.example.com"), "--client-id is a secret"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			cmd := keypairCommand()
-			if err := cmd.ParseFlags(row.args); err != nil {
-				t.Fatal(err)
-			}
-			code, err := cmdKeypair(caddycmd.Flags{FlagSet: cmd.Flags()})
-			if code != 1 || err == nil || !strings.Contains(err.Error(), row.says) || strings.Contains(err.Error(), secret) {
+			err := runKeypair(newCall(t, keypairCommand(), row.args...))
+			if code := exitCode(err); code != 2 || !strings.Contains(err.Error(), row.says) || strings.Contains(err.Error(), secret) {
 				t.Errorf("exit code %d, %v", code, err)
 			}
 		})

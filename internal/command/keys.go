@@ -2,15 +2,10 @@ package command
 
 import (
 	"cmp"
+	"context"
 	"fmt"
-	"net/http"
-	"net/url"
-	"os"
-	"text/tabwriter"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
@@ -18,16 +13,14 @@ import (
 
 // keysCommand lists the signing keys of a running Caddy, and rotates them.
 func keysCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := newCommand(&cobra.Command{
 		Use:   "keys [--json]",
 		Short: "Lists the signing keys: their states, and when they sign, retire and go",
 		Long: `
 Lists the signing keys of a running Caddy: which one signs, which will, and
 which only verify until the last token they signed has expired.`,
-		Args: cobra.NoArgs,
-		RunE: caddycmd.WrapCommandFuncForCobra(cmdKeys),
-	}
-	rotate := &cobra.Command{
+	}, command{exits: exitCodes{yes: "they are listed"}, run: runKeys})
+	rotate := newCommand(&cobra.Command{
 		Use:   "rotate [--issuer <url>] [--now] [--json]",
 		Short: "Makes the successor of the key that signs",
 		Long: `
@@ -39,9 +32,7 @@ With --now, for a key that may be in foreign hands, the successor signs at once:
 services that cached the keys refuse its tokens until they fetch them again. The
 key before still verifies; to have its tokens refused, remove its entry from the
 storage afterwards, and restart every server.`,
-		Args: cobra.NoArgs,
-		RunE: caddycmd.WrapCommandFuncForCobra(cmdRotate),
-	}
+	}, command{exits: exitCodes{yes: "there is a successor"}, run: runRotate})
 	rotate.Flags().String("issuer", "", "The issuer, where several are configured")
 	rotate.Flags().Bool("now", false, "Sign with the new key at once")
 	cmd.AddCommand(rotate)
@@ -49,21 +40,24 @@ storage afterwards, and restart every server.`,
 	return cmd
 }
 
-func cmdKeys(fl caddycmd.Flags) (int, error) {
-	_, err := showAdmin(fl, "/tokenidp/keys", printKeys)
-	return exit(err)
-}
-
-func printKeys(all []adminapi.IssuerKeys) error {
-	out := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
-	for _, iss := range all {
-		fmt.Fprintf(out, "%s\nKID\tALG\tSTATE\tCREATED\tSIGNS FROM\tRETIRES\tGOES\tPRIVATE KEY\n", iss.Issuer)
-		for _, k := range iss.Keys {
-			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.KeyID, k.Algorithm, keyState(k),
-				day(k.CreatedAt), day(k.SignsFrom), day(k.RetiresAt), day(k.DeletesAt), storedKey(k))
-		}
+func runKeys(c *call) error {
+	client, err := c.admin()
+	if err != nil {
+		return err
 	}
-	return out.Flush()
+	all, err := client.Keys(context.Background())
+	if err != nil {
+		return err
+	}
+	return c.show(all, func(t *table) {
+		for _, iss := range all {
+			t.row(iss.Issuer)
+			t.row("KID", "ALG", "STATE", "CREATED", "SIGNS FROM", "RETIRES", "GOES", "PRIVATE KEY")
+			for _, k := range iss.Keys {
+				t.row(k.KeyID, k.Algorithm, keyState(k), day(k.CreatedAt), day(k.SignsFrom), day(k.RetiresAt), day(k.DeletesAt), storedKey(k))
+			}
+		}
+	})
 }
 
 func keyState(k adminapi.Key) string {
@@ -96,26 +90,23 @@ func day(t *time.Time) string {
 	return t.Format("2006-01-02 15:04 UTC")
 }
 
-func cmdRotate(fl caddycmd.Flags) (int, error) {
-	query := url.Values{"issuer": {fl.String("issuer")}}
-	if fl.Bool("now") {
-		query.Set("now", "true")
-	}
-	var plan adminapi.Rotation
-	raw, err := askAdmin(fl, http.MethodPost, "/tokenidp/keys/rotate?"+query.Encode(), &plan)
+func runRotate(c *call) error {
+	client, err := c.admin()
 	if err != nil {
-		return caddy.ExitCodeFailedStartup, err
+		return err
 	}
-	if fl.Bool("json") {
-		return caddy.ExitCodeSuccess, printRaw(raw)
+	plan, err := client.Rotate(context.Background(), c.String("issuer"), c.Bool("now"))
+	if err != nil {
+		return err
 	}
-	verb := "is published, and signs"
-	if !plan.Made {
-		verb = "was made before, and signs"
-	}
-	fmt.Printf("%s: key %s (%s) %s from %s\n", plan.Issuer, plan.KeyID, plan.Algorithm, verb, day(&plan.SignsFrom))
-	if plan.Warning != "" {
-		fmt.Println("warning: " + plan.Warning)
-	}
-	return caddy.ExitCodeSuccess, nil
+	return c.show(plan, func(t *table) {
+		verb := "is published, and signs"
+		if !plan.Made {
+			verb = "was made before, and signs"
+		}
+		t.row(fmt.Sprintf("%s: key %s (%s) %s from %s", plan.Issuer, plan.KeyID, plan.Algorithm, verb, day(&plan.SignsFrom)))
+		if plan.Warning != "" {
+			t.row("warning: " + plan.Warning)
+		}
+	})
 }

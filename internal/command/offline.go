@@ -7,9 +7,9 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 )
 
-// loadConfig reads a configuration and adapts it.
-func loadConfig(fl caddycmd.Flags) ([]byte, error) {
-	config, _, _, err := caddycmd.LoadConfig(fl.String("config"), fl.String("adapter"))
+// config reads the configuration that the flags name, and adapts it.
+func (c *call) config() ([]byte, error) {
+	config, _, _, err := caddycmd.LoadConfig(c.String("config"), c.String("adapter"))
 	if err != nil {
 		return nil, err
 	}

@@ -9,36 +9,100 @@ import (
 	"text/tabwriter"
 	"unicode"
 	"unicode/utf16"
+
+	"github.com/spf13/cobra"
 )
 
-// printTable lines up the columns of what is written, and ends no line with spaces.
-func printTable(w io.Writer, write func(out io.Writer)) error {
+// printer writes all that the commands print. It escapes what a terminal would obey:
+// names, paths and messages come from callers, from certificates and from other
+// servers.
+type printer struct{ stdout, stderr io.Writer }
+
+func newPrinter(cmd *cobra.Command) *printer { return &printer{cmd.OutOrStdout(), cmd.ErrOrStderr()} }
+
+// line prints one line.
+func (p *printer) line(text string) error {
+	_, err := io.WriteString(p.stdout, printable(text)+"\n")
+	return err
+}
+
+// lines prints text that has line breaks of its own.
+func (p *printer) lines(text string) error {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(printable(strings.TrimSuffix(line, "\n")) + "\n")
+	}
+	_, err := io.WriteString(p.stdout, b.String())
+	return err
+}
+
+// part prints a part of a line.
+func (p *printer) part(text string) error {
+	_, err := io.WriteString(p.stdout, printable(text))
+	return err
+}
+
+// warn prints one line beside the answer. That it cannot be printed is no reason to
+// stop.
+func (p *printer) warn(text string) { _, _ = io.WriteString(p.stderr, printable(text)+"\n") }
+
+// prompt asks for input, in the same line.
+func (p *printer) prompt(text string) { _, _ = io.WriteString(p.stderr, printable(text)) }
+
+// json prints a value as JSON in one line.
+func (p *printer) json(v any) error {
+	encoded, err := encodeJSON(v)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(p.stdout, encoded+"\n")
+	return err
+}
+
+// encodeJSON returns JSON in one line, escaped: what is not printable stands within
+// strings alone.
+func encodeJSON(v any) (string, error) {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return "", err
+	}
+	return printable(strings.TrimSuffix(b.String(), "\n")), nil
+}
+
+// table prints lines whose cells are in columns.
+func (p *printer) table(write func(t *table)) error {
 	var text bytes.Buffer
-	out := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	write(out)
-	if err := out.Flush(); err != nil {
+	t := &table{tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)}
+	write(t)
+	if err := t.w.Flush(); err != nil {
 		return err
 	}
 	for line := range strings.Lines(text.String()) {
-		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+		if _, err := io.WriteString(p.stdout, strings.TrimRight(line, " \n")+"\n"); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// printLine prints JSON in one line, of which a terminal obeys nothing.
-func printLine(w io.Writer, v any) error {
-	encoded, err := json.Marshal(v)
-	if err != nil {
-		return err
+// table is what is printed of one table.
+type table struct{ w *tabwriter.Writer }
+
+// row adds a line. Its cells line up with those of the rows above and below; a single
+// cell stands alone.
+func (t *table) row(cells ...string) {
+	escaped := make([]string, len(cells))
+	for i, cell := range cells {
+		escaped[i] = printable(cell)
 	}
-	_, err = fmt.Fprintln(w, printable(string(encoded)))
-	return err
+	_, _ = fmt.Fprintln(t.w, strings.Join(escaped, "\t")) // into memory
 }
 
 // printable escapes, as JSON does, what a terminal would obey or not show: control
-// characters, and those that turn the direction of text.
+// characters, and those that turn the direction of text. What is no UTF-8 becomes
+// U+FFFD.
 func printable(s string) string {
 	var b strings.Builder
 	for _, c := range s {

@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -17,7 +15,7 @@ import (
 
 // proofCommand makes a DPoP proof.
 func proofCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := newCommand(&cobra.Command{
 		Use:   "proof --key <file> [--method <method>] --url <url> [--nonce <nonce>]",
 		Short: "Makes a DPoP proof for one request",
 		Long: `
@@ -26,9 +24,7 @@ token is read from standard input: arguments are visible to others on this machi
 in the list of processes. Without a token, as for a token request, let standard
 input be empty.`,
 		Example: `  curl -H "Authorization: DPoP $TOKEN" -H "DPoP: $(printf %s "$TOKEN" | caddy tokenidp proof --key dpop.pem --url https://api.example.com/orders)" https://api.example.com/orders`,
-		RunE:    caddycmd.WrapCommandFuncForCobra(cmdProof),
-		Args:    cobra.ArbitraryArgs, // an error of Cobra's might repeat a token
-	}
+	}, command{exits: exitCodes{yes: "there is a proof"}, noArguments: "give the token on standard input", run: runProof})
 	cmd.Flags().String("key", "", "PEM file with the private key that the token is bound to")
 	cmd.Flags().String("method", "GET", "The method of the request")
 	cmd.Flags().String("url", "", "The URL of the request; its query is left out")
@@ -36,27 +32,23 @@ input be empty.`,
 	return cmd
 }
 
-func cmdProof(fl caddycmd.Flags) (int, error) {
-	switch {
-	case len(fl.Args()) > 0:
-		return exit(errors.New("this command takes no arguments; give the token on standard input"))
-	case fl.String("key") == "" || fl.String("url") == "":
-		return exit(errors.New("a proof needs the key and the request; give --key and --url"))
+func runProof(c *call) error {
+	if c.String("key") == "" || c.String("url") == "" {
+		return errors.New("a proof needs the key and the request; give --key and --url")
 	}
-	key, err := readKey(fl.String("key"), "")
+	key, err := readKey(c.String("key"), "")
 	if err != nil {
-		return exit(fmt.Errorf("--key: %w", err))
+		return fmt.Errorf("--key: %w", err)
 	}
-	p := client.Proof{Method: strings.ToUpper(fl.String("method")), URL: fl.String("url"), Nonce: fl.String("nonce")}
+	p := client.Proof{Method: strings.ToUpper(c.String("method")), URL: c.String("url"), Nonce: c.String("nonce")}
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		if p.AccessToken, err = givenToken(nil); err != nil {
-			return exit(err)
+			return err
 		}
 	}
 	proof, err := key.Proof(p, time.Now())
 	if err != nil {
-		return exit(err)
+		return err
 	}
-	_, err = fmt.Println(proof)
-	return caddy.ExitCodeSuccess, err
+	return c.out.line(proof)
 }

@@ -1,15 +1,13 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -19,8 +17,8 @@ import (
 
 // revokeCommand takes tokens back.
 func revokeCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "revoke [--token-file <file> | --jti <jti> | --client <client_id> | --all] [--issuer <url>] [--before <time>] [--until <time>] [--json]",
+	cmd := newCommand(&cobra.Command{
+		Use:   "revoke [--token-file <file> | --jti <jti> | --client <client_id> | --all] [--unknown-client] [--issuer <url>] [--before <time>] [--until <time>] [--json]",
 		Short: "Takes tokens back: one, or all of a client or an issuer",
 		Long: `
 Takes tokens back, so that verify refuses them from now on.
@@ -30,22 +28,16 @@ argument: arguments are visible to others on this machine, in the list of
 processes. Without the token, --jti will do; the log has it.
 
 --client takes back every token that was issued to a client up to now, or to
---before. It may ask for new ones: to shut it out, write 'active: false' into its
+--before. For a client that was removed, add --unknown-client. A client may ask for new ones: to shut it out, write 'active: false' into its
 applications file. --all takes back every token of the issuer, which must be named.
 
 Services that verify tokens without this software do not learn of it.`,
 		Example: "  printf %s \"$TOKEN\" | caddy tokenidp revoke\n  caddy tokenidp revoke --client orders-worker\n  caddy tokenidp revoke --issuer https://idp.example.com --all --before 2027-06-30T12:00:00Z",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 { // which may be a token, so it is not repeated
-				return errors.New("this command takes no arguments; give a token on standard input")
-			}
-			return nil
-		},
-		RunE: caddycmd.WrapCommandFuncForCobra(cmdRevoke),
-	}
+	}, command{exits: exitCodes{yes: "the tokens are revoked"}, noArguments: "give a token on standard input", run: runRevoke})
 	cmd.Flags().String("token-file", "", "The file with the token (default: standard input)")
 	cmd.Flags().String("jti", "", "The token with this jti")
 	cmd.Flags().String("client", "", "Every token of this client")
+	cmd.Flags().Bool("unknown-client", false, "With --client: go on though no Application has this client_id, as after its removal")
 	cmd.Flags().Bool("all", false, "Every token of the issuer")
 	cmd.Flags().String("issuer", "", "The issuer, where several are configured; with --all, always")
 	cmd.Flags().String("before", "", "With --client and --all: only tokens issued up to this time, as 2027-06-30T12:00:00Z (default: now)")
@@ -54,45 +46,47 @@ Services that verify tokens without this software do not learn of it.`,
 	return cmd
 }
 
-func cmdRevoke(fl caddycmd.Flags) (int, error) {
-	order, err := givenRevocation(fl)
+func runRevoke(c *call) error {
+	request, err := givenRevocation(c.Flags)
 	if err != nil {
-		return exit(err)
+		return err
 	}
-	var report adminapi.RevokeResult
-	raw, err := tellAdmin(fl, http.MethodPost, "/tokenidp/revoke", order, &report)
+	client, err := c.admin()
 	if err != nil {
-		return exit(err)
+		return err
 	}
-	if fl.Bool("json") {
-		return exit(printRaw(raw))
+	result, err := client.Revoke(context.Background(), request)
+	if err != nil {
+		return err
 	}
-	printRevocation(os.Stdout, &report)
-	return caddy.ExitCodeSuccess, nil
+	return c.show(result, func(t *table) { tabulateRevocation(t, result) })
 }
 
 func givenRevocation(fl caddycmd.Flags) (*adminapi.RevokeRequest, error) {
-	order := &adminapi.RevokeRequest{Issuer: fl.String("issuer"), TokenID: fl.String("jti"), ClientID: fl.String("client"), All: fl.Bool("all")}
+	request := &adminapi.RevokeRequest{Issuer: fl.String("issuer"), TokenID: fl.String("jti"), ClientID: fl.String("client"), All: fl.Bool("all"), UnknownClient: fl.Bool("unknown-client")}
 	if given := givenFlags(fl, "token-file", "jti", "client", "all"); len(given) > 1 {
 		return nil, fmt.Errorf("%s say different things; give one of them", strings.Join(given, " and "))
 	}
-	if order.All && order.Issuer == "" {
+	if request.UnknownClient && request.ClientID == "" {
+		return nil, errors.New("--unknown-client is of no use without --client")
+	}
+	if request.All && request.Issuer == "" {
 		return nil, errors.New("--all takes back every token of an issuer, so name it: --issuer https://<host>")
 	}
 	var err error
-	if order.Before, err = givenTime(fl, "before"); err != nil {
+	if request.Before, err = givenTime(fl, "before"); err != nil {
 		return nil, err
 	}
-	if order.Until, err = givenTime(fl, "until"); err != nil {
+	if request.Until, err = givenTime(fl, "until"); err != nil {
 		return nil, err
 	}
-	if order.TokenID == "" && order.ClientID == "" && !order.All {
-		order.Token, err = tokenToRevoke(fl.String("token-file"))
-		if err == nil && order.Token == "" {
+	if request.TokenID == "" && request.ClientID == "" && !request.All {
+		request.Token, err = tokenToRevoke(fl.String("token-file"))
+		if err == nil && request.Token == "" {
 			err = errNothingToRevoke
 		}
 	}
-	return order, err
+	return request, err
 }
 
 // givenFlags are those of the flags that are there.
@@ -134,23 +128,24 @@ func tokenToRevoke(path string) (string, error) {
 
 var errNothingToRevoke = errors.New("there is nothing to revoke; give a token on standard input, or --token-file, --jti, --client or --all")
 
-func printRevocation(w io.Writer, r *adminapi.RevokeResult) {
+func tabulateRevocation(t *table, r *adminapi.RevokeResult) {
+	var what string
 	switch {
 	case r.TokenID != "":
-		fmt.Fprintf(w, "%s: the token %s is revoked", r.Issuer, printable(r.TokenID))
+		what = "the token " + r.TokenID
 	case r.ClientID != "":
-		fmt.Fprintf(w, "%s: every token issued to %s up to %s is revoked", r.Issuer, printable(r.ClientID), r.Before.Format(time.RFC3339))
+		what = fmt.Sprintf("every token issued to %s up to %s", r.ClientID, r.Before.Format(time.RFC3339))
 	default:
-		fmt.Fprintf(w, "%s: every token issued up to %s is revoked", r.Issuer, r.Before.Format(time.RFC3339))
+		what = "every token issued up to " + r.Before.Format(time.RFC3339)
 	}
-	fmt.Fprintf(w, ", until %s\n", r.Until.Format(time.RFC3339))
+	t.row(fmt.Sprintf("%s: %s is revoked, until %s", r.Issuer, what, r.Until.Format(time.RFC3339)))
 	if r.State == "memory" {
-		fmt.Fprintln(w, "state memory: other servers do not learn of it, and a restart of this one forgets it")
+		t.row("state memory: other servers do not learn of it, and a restart of this one forgets it")
 	} else {
-		fmt.Fprintln(w, "this server refuses it from now on, and other servers with the same state within seconds")
+		t.row("this server refuses it from now on, and other servers with the same state within seconds")
 	}
-	fmt.Fprintln(w, "services that verify tokens without this software do not learn of it")
+	t.row("services that verify tokens without this software do not learn of it")
 	for _, warning := range r.Warnings {
-		fmt.Fprintln(w, "warning: "+warning)
+		t.row("warning: " + warning)
 	}
 }

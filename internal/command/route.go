@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
 
@@ -25,7 +26,11 @@ func routesFor[R any](all []R, source func(R) string, route string, config []byt
 		})
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("no verify is reached by --route %q; without it, all are shown", route)
+		var known []string
+		for _, r := range all {
+			known = append(known, source(r))
+		}
+		return nil, fmt.Errorf("no verify is reached by --route %q%s; without it, all are shown", route, nearest.DidYouMean(route, slices.Values(known)))
 	}
 	return found, nil
 }

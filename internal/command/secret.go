@@ -3,7 +3,6 @@ package command
 import (
 	"bytes"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,8 +11,6 @@ import (
 	"os/signal"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -23,7 +20,7 @@ import (
 
 // secretCommand makes a client secret, or hashes one that exists.
 func secretCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := newCommand(&cobra.Command{
 		Use:   "secret [--hash] [--id <id>] [--expires <date>] [--json]",
 		Short: "Makes a client secret and the YAML that declares it",
 		Long: `
@@ -36,18 +33,15 @@ without echo, or from standard input; one newline at its end is not part of it.
 A secret that you chose yourself gets a slow hash (argon2id), since it may be
 guessed; one made by this command cannot be.`,
 		Example: "  caddy tokenidp secret --expires 2027-06-30\n  vault read -field=secret … | caddy tokenidp secret --hash",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 { // which may be a secret, so it is not repeated
-				return errors.New("this command takes no arguments; with --hash, the secret is read from the terminal or standard input")
-			}
-			return nil
-		},
-	}
+	}, command{
+		exits:       exitCodes{yes: "there is a secret, or its hash"},
+		noArguments: "with --hash, the secret is read from the terminal or standard input",
+		run:         runSecret,
+	})
 	cmd.Flags().Bool("hash", false, "Hash a secret read from the terminal or standard input")
 	cmd.Flags().String("id", "", "The id of the secret, for logs and lists (default: today's date and random digits)")
 	cmd.Flags().String("expires", "", "The last day on which the secret is valid, as 2027-06-30 (default: in one year)")
 	cmd.Flags().Bool("json", false, "Print JSON")
-	cmd.RunE = caddycmd.WrapCommandFuncForCobra(cmdSecret)
 	return cmd
 }
 
@@ -59,28 +53,25 @@ type declaration struct {
 	Expires string `json:"expires"`
 }
 
-func cmdSecret(fl caddycmd.Flags) (int, error) {
-	now := time.Now().UTC()
-	d := declaration{ID: fl.String("id"), Expires: fl.String("expires")}
-	err := d.complete(now)
+func runSecret(c *call) error {
+	d := declaration{ID: c.String("id"), Expires: c.String("expires")}
+	err := d.complete(time.Now().UTC())
 	if err != nil {
-		return caddy.ExitCodeFailedStartup, err
+		return err
 	}
-	if fl.Bool("hash") {
-		d.Hash, err = hashFromInput()
+	if c.Bool("hash") {
+		d.Hash, err = hashFromInput(c.out)
 	} else {
 		d.Secret = secret.Generate()
 		d.Hash, err = secret.HashGenerated(d.Secret)
 	}
 	if err != nil {
-		return caddy.ExitCodeFailedStartup, err
+		return err
 	}
-	if fl.Bool("json") {
-		encoder := json.NewEncoder(os.Stdout)
-		encoder.SetEscapeHTML(false)
-		return caddy.ExitCodeSuccess, encoder.Encode(d) //nolint:gosec // printing the secret once is what the command is for
+	if c.Bool("json") {
+		return c.out.json(d)
 	}
-	return caddy.ExitCodeSuccess, d.print(os.Stdout)
+	return c.out.lines(d.text())
 }
 
 // complete sets what was not given, and refuses what applications.yaml would.
@@ -110,18 +101,17 @@ func (d *declaration) complete(now time.Time) error {
 	return nil
 }
 
-func (d declaration) print(w io.Writer) error {
-	var out bytes.Buffer
-	if d.Secret != "" {
-		fmt.Fprintf(&out, "%s\n\nThis is the secret. Put it into the service's secret manager now: it is not shown again.\nThen declare its hash under the Application in applications.yaml:\n\n", d.Secret)
+func (d declaration) text() string {
+	text := fmt.Sprintf("    secrets:\n      - id: %q\n        hash: %q\n        expires: %s\n", d.ID, d.Hash, d.Expires)
+	if d.Secret == "" {
+		return text
 	}
-	fmt.Fprintf(&out, "    secrets:\n      - id: %q\n        hash: %q\n        expires: %s\n", d.ID, d.Hash, d.Expires)
-	_, err := w.Write(out.Bytes())
-	return err
+	return d.Secret + "\n\nThis is the secret. Put it into the service's secret manager now: it is not shown again.\n" +
+		"Then declare its hash under the Application in applications.yaml:\n\n" + text
 }
 
-func hashFromInput() (string, error) {
-	plain, err := readSecret()
+func hashFromInput(out *printer) (string, error) {
+	plain, err := readSecret(out)
 	if err != nil {
 		return "", err
 	}
@@ -138,10 +128,10 @@ func hashFromInput() (string, error) {
 // maxSecretInput bounds what is read as a secret.
 const maxSecretInput = 4096
 
-func readSecret() (string, error) {
+func readSecret(out *printer) (string, error) {
 	stdin := int(os.Stdin.Fd())
 	if term.IsTerminal(stdin) {
-		return promptSecret(stdin)
+		return promptSecret(stdin, out)
 	}
 	return readSecretFrom(os.Stdin, "standard input")
 }
@@ -163,7 +153,7 @@ func readSecretFrom(r io.Reader, from string) (string, error) {
 
 // promptSecret reads from a terminal without echo, and turns the echo on again
 // even for somebody who gives up.
-func promptSecret(terminal int) (string, error) {
+func promptSecret(terminal int, out *printer) (string, error) {
 	if echoing, err := term.GetState(terminal); err == nil {
 		interrupts := make(chan os.Signal, 1)
 		signal.Notify(interrupts, os.Interrupt)
@@ -171,12 +161,12 @@ func promptSecret(terminal int) (string, error) {
 		go func() {
 			<-interrupts
 			_ = term.Restore(terminal, echoing)
-			fmt.Fprintln(os.Stderr)
-			os.Exit(caddy.ExitCodeForceQuit)
+			out.warn("")
+			os.Exit(exitNoAnswer)
 		}()
 	}
-	fmt.Fprint(os.Stderr, "Secret (not shown): ")
+	out.prompt("Secret (not shown): ")
 	secret, err := term.ReadPassword(terminal)
-	fmt.Fprintln(os.Stderr)
+	out.warn("")
 	return string(secret), err
 }

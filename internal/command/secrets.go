@@ -1,27 +1,22 @@
 package command
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"net/url"
-	"os"
-	"text/tabwriter"
+	"iter"
+	"strings"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// secretsCommand lists the secrets of all Applications, and removes one that
-// nobody uses.
+// secretsCommand lists the secrets of all Applications, and answers whether one can be
+// removed.
 func secretsCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := newCommand(&cobra.Command{
 		Use:   "secrets [--client <client_id>] [--id <secret_id>] [--unused-for <duration>] [--retire] [--json]",
 		Short: "Lists the client secrets: their age, expiry and last use, and which can be removed",
 		Long: `
@@ -29,78 +24,143 @@ Lists the secrets of all Applications of a running Caddy: since when they are
 watched, when they expire, when they were last used on any server, and whether
 they can be removed.
 
-With --retire, removes the one secret that --client and --id name from its
-applications file, unless it may still be needed: because it is the only valid
-one, because a server saw it used within --unused-for, because it has been
-watched for less than that, or because it is not known what other servers saw.
-Then nothing is changed, and the exit code is 1. Everything else in the file,
-comments included, stays as it is, and the change is in force within two
-seconds. Other copies of the file are yours to change.`,
+With --retire, it answers for the one secret that --client and --id name, and shows
+the file and the line of what to remove. The secret has to stay if it is the only
+valid one, if a server saw it used within --unused-for, if it has been watched for
+less than that, or if it is not known what other servers saw.`,
 		Example: "  caddy tokenidp secrets\n  caddy tokenidp secrets --client orders-worker --id 2026-05 --retire",
-		Args:    cobra.NoArgs,
-		RunE:    caddycmd.WrapCommandFuncForCobra(cmdSecrets),
-	}
+	}, command{
+		exits: exitCodes{yes: "the secrets are listed; with --retire: it can be removed", no: "with --retire: it may still be needed"},
+		run:   runSecrets,
+	})
 	cmd.Flags().String("client", "", "Only the secrets of this Application")
 	cmd.Flags().String("id", "", "Only the secret of this id")
 	cmd.Flags().String("unused-for", "", "How long nobody may have used a secret that can be removed (default: 8d)")
-	cmd.Flags().Bool("retire", false, "Remove the secret from its file")
+	cmd.Flags().Bool("retire", false, "Answer whether the secret can be removed, and where it stands")
 	asksAdmin(cmd)
 	return cmd
 }
 
-func cmdSecrets(fl caddycmd.Flags) (int, error) {
-	var all []adminapi.IssuerSecrets
-	query := url.Values{}
-	if d := fl.String("unused-for"); d != "" {
-		query.Set("unused_for", d)
+func runSecrets(c *call) error {
+	if c.Bool("retire") && (c.String("client") == "" || c.String("id") == "") {
+		return errors.New("--retire is about one secret: name it with --client and --id")
 	}
-	if _, err := askAdmin(fl, http.MethodGet, "/tokenidp/secrets?"+query.Encode(), &all); err != nil {
-		return caddy.ExitCodeFailedStartup, err
+	client, err := c.admin()
+	if err != nil {
+		return err
 	}
-	shown := filterSecrets(all, fl.String("client"), fl.String("id"))
+	pages := client.Secrets(context.Background(), adminapi.SecretsQuery{
+		ClientID: c.String("client"), SecretID: c.String("id"), UnusedFor: c.String("unused-for"),
+	})
 	switch {
-	case fl.Bool("retire"):
-		return retireSecret(fl, shown)
-	case fl.Bool("json"):
-		return caddy.ExitCodeSuccess, printJSON(shown)
+	case c.Bool("retire"):
+		return retireSecret(c, pages)
+	case c.Bool("json"):
+		return streamSecrets(c.out, pages)
 	}
-	return caddy.ExitCodeSuccess, printSecrets(shown)
+	all, err := allSecrets(pages)
+	if err != nil {
+		return err
+	}
+	return c.out.table(func(t *table) { tabulateSecrets(t, all, time.Now()) })
 }
 
-func filterSecrets(all []adminapi.IssuerSecrets, clientID, secretID string) []adminapi.IssuerSecrets {
-	for i, iss := range all {
-		kept := []adminapi.Secret{}
-		for _, s := range iss.Secrets {
-			if (clientID == "" || s.ClientID == clientID) && (secretID == "" || s.SecretID == secretID) {
-				kept = append(kept, s)
+// allSecrets joins the pages, so that there is one entry for each issuer.
+func allSecrets(pages iter.Seq2[[]adminapi.IssuerSecrets, error]) (all []adminapi.IssuerSecrets, err error) {
+	for page, err := range pages {
+		if err != nil {
+			return nil, err
+		}
+		for _, iss := range page {
+			if last := len(all) - 1; last >= 0 && all[last].Issuer == iss.Issuer {
+				all[last].Secrets = append(all[last].Secrets, iss.Secrets...)
+			} else {
+				all = append(all, iss)
 			}
 		}
-		all[i].Secrets = kept
 	}
-	return all
+	return all, nil
 }
 
-func printSecrets(all []adminapi.IssuerSecrets) error {
-	now := time.Now()
-	out := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
+// streamSecrets prints the JSON of what allSecrets returns, page by page.
+func streamSecrets(out *printer, pages iter.Seq2[[]adminapi.IssuerSecrets, error]) error {
+	stream := &secretStream{out: out}
+	for page, err := range pages {
+		if err != nil {
+			return err
+		}
+		for _, iss := range page {
+			if err := stream.add(iss); err != nil {
+				return err
+			}
+		}
+	}
+	return stream.end()
+}
+
+// secretStream is a JSON list of issuers that grows.
+type secretStream struct {
+	out    *printer
+	issuer string // whose secrets are being printed, "" at first
+	begun  bool   // one of them is printed
+}
+
+const secretsEnd = "]}" // of the JSON of an issuer, whose last member is the list of secrets
+
+func (s *secretStream) add(iss adminapi.IssuerSecrets) error {
+	secrets := iss.Secrets
+	if iss.Issuer != s.issuer {
+		before := "["
+		if s.issuer != "" {
+			before = secretsEnd + ","
+		}
+		iss.Secrets = []adminapi.Secret{}
+		head, err := encodeJSON(iss)
+		if err != nil {
+			return err
+		}
+		if err := s.out.part(before + strings.TrimSuffix(head, secretsEnd)); err != nil {
+			return err
+		}
+		s.issuer, s.begun = iss.Issuer, false
+	}
+	if len(secrets) == 0 {
+		return nil
+	}
+	list, err := encodeJSON(secrets)
+	if err != nil {
+		return err
+	}
+	list = list[1 : len(list)-1]
+	if s.begun {
+		list = "," + list
+	}
+	s.begun = true
+	return s.out.part(list)
+}
+
+func (s *secretStream) end() error {
+	if s.issuer == "" {
+		return s.out.line("[]")
+	}
+	return s.out.line(secretsEnd + "]")
+}
+
+func tabulateSecrets(t *table, all []adminapi.IssuerSecrets, now time.Time) {
 	for _, iss := range all {
-		fmt.Fprintf(out, "%s\nAPPLICATION\tSECRET\tSTATE\tEXPIRES\tWATCHED FOR\tLAST USED\tCAN BE REMOVED\n", iss.Issuer)
+		t.row(iss.Issuer)
+		t.row("APPLICATION", "SECRET", "STATE", "EXPIRES", "WATCHED FOR", "LAST USED", "CAN BE REMOVED")
 		for _, s := range iss.Secrets {
-			removable := "yes"
+			owner, removable := s.ClientID, "yes"
+			if !s.Active {
+				owner += " (inactive)"
+			}
 			if !s.Removable {
 				removable = "no: " + s.Needed
 			}
-			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", ownerOf(s), s.SecretID, s.State, day(s.ExpiresAt), since(s.ObservedSince, now), day(s.LastUsed), removable)
+			t.row(owner, s.SecretID, s.State, day(s.ExpiresAt), since(s.ObservedSince, now), day(s.LastUsed), removable)
 		}
 	}
-	return out.Flush()
-}
-
-func ownerOf(s adminapi.Secret) string {
-	if s.Active {
-		return s.ClientID
-	}
-	return s.ClientID + " (inactive)"
 }
 
 // since is an age in the unit that a person would use.
@@ -118,37 +178,41 @@ func since(t *time.Time, now time.Time) string {
 	}
 }
 
-// retireSecret removes the one secret from its file, if nobody needs it.
-func retireSecret(fl caddycmd.Flags, shown []adminapi.IssuerSecrets) (int, error) {
-	clientID, secretID := fl.String("client"), fl.String("id")
-	if clientID == "" || secretID == "" {
-		return caddy.ExitCodeFailedStartup, errors.New("--retire removes one secret: name it with --client and --id")
-	}
-	if host, _, err := net.SplitHostPort(fl.String("address")); err == nil && !verifier.IsLoopback(host) {
-		return caddy.ExitCodeFailedStartup, errors.New("--retire edits the file of the server that it asks: run it there")
+// retireSecret answers whether one secret can be removed. It may be of several
+// issuers, which have the same file.
+func retireSecret(c *call, pages iter.Seq2[[]adminapi.IssuerSecrets, error]) error {
+	all, err := allSecrets(pages)
+	if err != nil {
+		return err
 	}
 	var found []adminapi.Secret
-	for _, iss := range shown {
+	for _, iss := range all {
 		found = append(found, iss.Secrets...)
 	}
-	if len(found) == 0 {
-		return caddy.ExitCodeFailedStartup, fmt.Errorf("there is no secret %s of an Application %s; `caddy tokenidp secrets` lists all", secretID, clientID)
+	if err := c.show(all, func(t *table) { tabulateRetired(t, found) }); err != nil {
+		return err
 	}
 	for _, s := range found {
 		if !s.Removable {
-			return caddy.ExitCodeFailedStartup, fmt.Errorf("the secret %s of %s stays, because %s", secretID, clientID, s.Needed)
+			return answerNo("the secret %s of %s stays, because %s", s.SecretID, s.ClientID, s.Needed)
 		}
 	}
-	edited := make(map[string]bool)
+	return nil
+}
+
+// tabulateRetired shows what to remove, unless some issuer needs it.
+func tabulateRetired(t *table, found []adminapi.Secret) {
+	shown := make(map[string]bool)
 	for _, s := range found {
-		if edited[s.File] { // by another issuer, which has the same file
-			continue
+		if !s.Removable {
+			return
 		}
-		edited[s.File] = true
-		if err := removeFromFile(s); err != nil {
-			return caddy.ExitCodeFailedStartup, err
-		}
-		fmt.Printf("removed the secret %s of %s from %s\n", secretID, clientID, s.File)
 	}
-	return caddy.ExitCodeSuccess, nil
+	for _, s := range found {
+		place := fmt.Sprintf("%s:%d", s.File, s.Line)
+		if !shown[place] {
+			t.row(fmt.Sprintf("nobody uses the secret %s of %s any more; remove it at %s", s.SecretID, s.ClientID, place))
+		}
+		shown[place] = true
+	}
 }

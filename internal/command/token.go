@@ -1,17 +1,13 @@
 package command
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"text/tabwriter"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
@@ -19,12 +15,9 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/client"
 )
 
-// exitTryLater is the exit code where the same command may succeed later.
-const exitTryLater = caddy.ExitCodeFailedQuit
-
 // tokenCommand gets a token as a service would.
 func tokenCommand() *cobra.Command {
-	cmd := &cobra.Command{
+	cmd := newCommand(&cobra.Command{
 		Use:   "token --issuer <url> --client-id <id> [<credentials>] [--scope <scopes>] [--raw|--json]",
 		Short: "Gets a token as a service would, and shows what is in it",
 		Long: `
@@ -47,14 +40,15 @@ A certificate beside other credentials is for a token that is bound to it. With
 alone to one that is made for this request, and forgotten.
 
 Servers are trusted as this machine trusts them, and on the loopback interface also
-if Caddy's own CA has signed for them; or as --ca says, and then only so.
-
-The exit code is 0 with a token, 1 if the server refuses it, 3 if it asks to try
-again later, and 2 if there is no answer: wrong usage, or no server in reach.`,
+if Caddy's own CA has signed for them; or as --ca says, and then only so.`,
 		Example: "  TOKEN=$(caddy tokenidp token --raw --issuer https://idp.example.com --client-id orders-worker --secret-file /run/secrets/orders-worker)",
-		RunE:    caddycmd.WrapCommandFuncForCobra(cmdToken),
-		Args:    cobra.ArbitraryArgs, // an error of Cobra's might repeat a secret
-	}
+	}, command{
+		exits: exitCodes{
+			yes: "there is a token", no: "the server refuses to issue one", tryLater: "the server asks to try again later",
+		},
+		takesArguments: true,
+		run:            runToken,
+	})
 	for _, flag := range [][2]string{
 		{"issuer", "The issuer, whose metadata tell where its token endpoint is"},
 		{"token-endpoint", "The token endpoint, instead of asking for metadata"},
@@ -79,32 +73,31 @@ again later, and 2 if there is no answer: wrong usage, or no server in reach.`,
 	cmd.Flags().Bool("raw", false, "Print the token alone")
 	cmd.Flags().Bool("json", false, "Print JSON")
 	cmd.Flags().Duration("timeout", 10*time.Second, "How long to wait for the server")
-	cmd.SetFlagErrorFunc(noAnswerForFlags)
 	return cmd
 }
 
 // newDPoPKey is the file of a key that is in no file.
 const newDPoPKey = "-"
 
-func cmdToken(fl caddycmd.Flags) (int, error) {
-	if err := checkTokenFlags(fl); err != nil {
-		return exitNoAnswer, err
+func runToken(c *call) error {
+	if err := checkTokenFlags(c.Flags); err != nil {
+		return err
 	}
-	c, err := newTokenClient(fl)
+	asker, err := newTokenClient(c)
 	if err != nil {
-		return exitNoAnswer, err
+		return err
 	}
-	token, err := askForToken(fl, c)
-	var refusal *client.Refusal
+	token, err := askForToken(c.Flags, asker)
+	refusal, refused := errors.AsType[*client.Refusal](err)
 	switch {
-	case errors.As(err, &refusal) && refusal.Passing():
-		return exitTryLater, adviseRefused(refusal, fl)
-	case errors.As(err, &refusal):
-		return caddy.ExitCodeFailedStartup, adviseRefused(refusal, fl)
+	case refused && refusal.Passing():
+		return answer{exitTryLater, adviseRefused(refusal, c.Flags)}
+	case refused:
+		return answer{exitNo, adviseRefused(refusal, c.Flags)}
 	case err != nil:
-		return exitNoAnswer, adviseUnreachable(err)
+		return adviseUnreachable(err)
 	}
-	return exit(showToken(fl, c.Server, token))
+	return showToken(c, asker.Server, token)
 }
 
 // askForToken begins to count the time that the server has when everything is read:
@@ -129,33 +122,28 @@ type shownToken struct {
 	Claims json.RawMessage `json:"claims,omitempty"`
 }
 
-func showToken(fl caddycmd.Flags, server client.Server, t *client.Token) error {
-	if t.SecretExpiresAt != "" {
-		fmt.Fprintf(os.Stderr, "warning: the secret expires on %s; get another one\n", printable(t.SecretExpiresAt))
+func showToken(c *call, server client.Server, token *client.Token) error {
+	if token.SecretExpiresAt != "" {
+		c.out.warn(fmt.Sprintf("warning: the secret expires on %s; get another one", token.SecretExpiresAt))
 	}
-	statement := tokenidp.ReadStatement(t.AccessToken)
+	statement := tokenidp.ReadStatement(token.AccessToken)
 	switch {
-	case fl.Bool("raw"):
-		_, err := fmt.Println(t.AccessToken)
-		return err
-	case fl.Bool("json"):
-		return printJSON(shownToken{t, statement.Header, statement.Claims})
+	case c.Bool("raw"):
+		return c.out.line(token.AccessToken)
+	case c.Bool("json"):
+		return c.out.json(shownToken{token, statement.Header, statement.Claims})
 	}
-	var text bytes.Buffer
-	out := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(out, "a %s token from %s, %s\n", printable(t.TokenType), cmp.Or(server.Issuer, server.TokenEndpoint), validity(t.ExpiresIn))
-	if t.Scope != "" && t.Scope != statement.Scope {
-		fmt.Fprintf(out, "the server grants %s\n", printable(t.Scope))
-	}
-	printStatement(out, statement, time.Now())
-	if fl.String("dpop") == newDPoPKey {
-		fmt.Fprintln(out, "the key that it is bound to is forgotten; for a token to use, give --dpop=<file>")
-	}
-	fmt.Fprintln(out, "the token itself is printed with --raw, or with --json")
-	if err := out.Flush(); err != nil {
-		return err
-	}
-	return printRaw(text.Bytes())
+	return c.out.table(func(t *table) {
+		t.row(fmt.Sprintf("a %s token from %s, %s", token.TokenType, cmp.Or(server.Issuer, server.TokenEndpoint), validity(token.ExpiresIn)))
+		if token.Scope != "" && token.Scope != statement.Scope {
+			t.row("the server grants " + token.Scope)
+		}
+		tabulateStatement(t, statement, time.Now())
+		if c.String("dpop") == newDPoPKey {
+			t.row("the key that it is bound to is forgotten; for a token to use, give --dpop=<file>")
+		}
+		t.row("the token itself is printed with --raw, or with --json")
+	})
 }
 
 func validity(seconds int64) string {

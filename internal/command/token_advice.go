@@ -32,7 +32,7 @@ func adviseUnreachable(err error) error {
 
 // adviseRefused says what the server said, and what to do.
 func adviseRefused(r *client.Refusal, fl caddycmd.Flags) error {
-	return fmt.Errorf("the server refuses: %s; %s", printable(r.Error()), advice(r, fl))
+	return fmt.Errorf("the server refuses: %s; %s", r.Error(), advice(r, fl))
 }
 
 func advice(r *client.Refusal, fl caddycmd.Flags) string {
@@ -58,7 +58,7 @@ func advice(r *client.Refusal, fl caddycmd.Flags) string {
 	}
 	switch {
 	case r.Location != "":
-		return fmt.Sprintf("redirects are not followed; if %s is right, give it with --token-endpoint", printable(r.Location))
+		return fmt.Sprintf("redirects are not followed; if %s is right, give it with --token-endpoint", r.Location)
 	case r.Status == http.StatusNotFound || r.Status == http.StatusMethodNotAllowed:
 		return "there is no token endpoint; look at --issuer or --token-endpoint"
 	}

@@ -62,7 +62,8 @@ func checkTokenFlags(fl caddycmd.Flags) error {
 }
 
 // newTokenClient reads what the client needs, and asks no server.
-func newTokenClient(fl caddycmd.Flags) (*client.Client, error) {
+func newTokenClient(call *call) (*client.Client, error) {
+	fl := call.Flags
 	c := &client.Client{
 		ID: fl.String("client-id"), Now: time.Now,
 		Server: client.Server{Issuer: fl.String("issuer"), TokenEndpoint: fl.String("token-endpoint")},
@@ -80,13 +81,14 @@ func newTokenClient(fl caddycmd.Flags) (*client.Client, error) {
 	if c.DPoP, err = dpopKey(fl.String("dpop")); err != nil {
 		return nil, err
 	}
-	if c.Authentication, err = tokenAuthentication(fl); err != nil {
+	if c.Authentication, err = tokenAuthentication(call); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-func tokenAuthentication(fl caddycmd.Flags) (client.Authentication, error) {
+func tokenAuthentication(call *call) (client.Authentication, error) {
+	fl := call.Flags
 	switch {
 	case fl.String("key") != "":
 		key, err := readKey(fl.String("key"), fl.String("alg"))
@@ -102,7 +104,7 @@ func tokenAuthentication(fl caddycmd.Flags) (client.Authentication, error) {
 	case fl.String("cert") != "" && fl.String("secret-file") == "" && fl.String("secret-env") == "":
 		return client.Certificate(), nil
 	}
-	secret, err := clientSecret(fl)
+	secret, err := clientSecret(call)
 	switch {
 	case err != nil:
 		return nil, err
@@ -114,7 +116,8 @@ func tokenAuthentication(fl caddycmd.Flags) (client.Authentication, error) {
 	return client.SecretBasic(secret), nil
 }
 
-func clientSecret(fl caddycmd.Flags) (string, error) {
+func clientSecret(call *call) (string, error) {
+	fl := call.Flags
 	if path := fl.String("secret-file"); path != "" {
 		file, err := os.Open(path) //nolint:gosec // the path is the operator's to choose
 		if err != nil {
@@ -130,7 +133,7 @@ func clientSecret(fl caddycmd.Flags) (string, error) {
 		}
 		return secret, nil
 	}
-	return readSecret()
+	return readSecret(call.out)
 }
 
 // longestPEM is more than any key or bundle of certificates needs.
@@ -147,7 +150,7 @@ func readPEM(path string) ([]byte, error) {
 
 func readKey(path, algorithm string) (*client.Key, error) {
 	if algorithm != "" && !jws.Supported(jws.Canonical(algorithm)) {
-		return nil, fmt.Errorf("the algorithm %q is not one of %s", algorithm, strings.Join(jws.Algorithms, ", "))
+		return nil, notOneOf("the algorithm", algorithm, jws.Algorithms)
 	}
 	text, err := readPEM(path)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,14 +19,13 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/client"
 )
 
-// tokenFlags are the flags of `caddy tokenidp token` as somebody typed them.
-func tokenFlags(t *testing.T, args ...string) caddycmd.Flags {
+// newCall is a command as somebody typed it. What it prints is lost.
+func newCall(t *testing.T, cmd *cobra.Command, args ...string) *call {
 	t.Helper()
-	cmd := tokenCommand()
 	if err := cmd.ParseFlags(args); err != nil {
 		t.Fatal(err)
 	}
-	return caddycmd.Flags{FlagSet: cmd.Flags()}
+	return &call{caddycmd.Flags{FlagSet: cmd.Flags()}, &printer{io.Discard, io.Discard}}
 }
 
 // What is missing, or would have no effect, is said before anything is sent; and
@@ -76,15 +76,8 @@ func TestTokenFlagsThatAreRefused(t *testing.T) {
 		{"plain http", []string{"--issuer", "http://idp.example.com", "--client-id", "reader", "--secret-file", text}, "must be https"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			fl := tokenFlags(t, row.args...)
-			err := checkTokenFlags(fl)
-			if err == nil {
-				var c *client.Client
-				if c, err = newTokenClient(fl); err == nil {
-					_, err = askForToken(fl, c)
-				}
-			}
-			if err == nil || !strings.Contains(err.Error(), row.says) || strings.Contains(err.Error(), "marigold") {
+			err := runToken(newCall(t, tokenCommand(), row.args...))
+			if exitCode(err) != 2 || !strings.Contains(err.Error(), row.says) || strings.Contains(err.Error(), "marigold") {
 				t.Errorf("%v", err)
 			}
 		})
@@ -101,7 +94,7 @@ func TestTokenFlags(t *testing.T) {
 		"a certificate":            {"--cert", "c.pem", "--cert-key", "k.pem"},
 		"an assertion":             {"--assertion-file", "/var/run/secrets/tokens/tokenidp"},
 	} {
-		if err := checkTokenFlags(tokenFlags(t, append(args, "--issuer", "https://idp.example.com", "--client-id", "reader")...)); err != nil {
+		if err := checkTokenFlags(newCall(t, tokenCommand(), append(args, "--issuer", "https://idp.example.com", "--client-id", "reader")...).Flags); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -132,11 +125,13 @@ func TestAdvice(t *testing.T) {
 		{client.Refusal{Status: 404}, nil, "no token endpoint"},
 		{client.Refusal{Status: 418}, nil, "the server's log"},
 	} {
-		if got := advice(&row.refusal, tokenFlags(t, row.flags...)); !strings.Contains(got, row.says) {
+		fl := newCall(t, tokenCommand(), row.flags...).Flags
+		if got := exit(&cobra.Command{}, adviseRefused(&row.refusal, fl)).Error(); !strings.Contains(got, row.says) {
 			t.Errorf("%+v %v: %s", row.refusal, row.flags, got)
 		}
 	}
-	said := adviseRefused(&client.Refusal{Status: 400, Code: "x", Description: "red \x1b[31m"}, tokenFlags(t)).Error()
+	fl := newCall(t, tokenCommand()).Flags
+	said := exit(&cobra.Command{}, adviseRefused(&client.Refusal{Status: 400, Code: "x", Description: "red \x1b[31m"}, fl)).Error()
 	if strings.Contains(said, "\x1b") || !strings.HasPrefix(said, `the server refuses: 400 x: red \u001b[31m; `) {
 		t.Errorf("%q", said)
 	}
@@ -149,8 +144,8 @@ func TestAdvice(t *testing.T) {
 // What the user takes to type a secret is none of the time that the server has.
 func TestTimeoutBeginsWhenTheCredentialsAreRead(t *testing.T) {
 	t.Setenv("ORDERS", "marigold")
-	fl := tokenFlags(t, "--issuer", "https://idp.example.com", "--client-id", "reader", "--secret-env", "ORDERS", "--timeout", "1h")
-	c, err := newTokenClient(fl)
+	call := newCall(t, tokenCommand(), "--issuer", "https://idp.example.com", "--client-id", "reader", "--secret-env", "ORDERS", "--timeout", "1h")
+	c, err := newTokenClient(call)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +157,7 @@ func TestTimeoutBeginsWhenTheCredentialsAreRead(t *testing.T) {
 		}
 		return nil, errors.New("no network")
 	})
-	if _, err := askForToken(fl, c); err == nil || asked == 0 {
+	if _, err := askForToken(call.Flags, c); err == nil || asked == 0 {
 		t.Errorf("%v: the server was asked %d times", err, asked)
 	}
 }
@@ -188,8 +183,8 @@ func TestTokenCommandIsAskedToWait(t *testing.T) {
 			w.Header().Set("Retry-After", "7")
 			w.WriteHeader(status)
 		}))
-		code, err := cmdToken(tokenFlags(t, "--token-endpoint", server.URL, "--client-id", "reader", "--secret-env", "ORDERS"))
-		if code != want || err == nil || strings.Contains(err.Error(), "try again in 7s") != (want == 3) {
+		err := runToken(newCall(t, tokenCommand(), "--token-endpoint", server.URL, "--client-id", "reader", "--secret-env", "ORDERS"))
+		if code := exitCode(err); code != want || strings.Contains(err.Error(), "try again in 7s") != (want == 3) {
 			t.Errorf("%d: exit code %d, %v", status, code, err)
 		}
 		server.Close()
