@@ -1,0 +1,112 @@
+// Package route reads the HTTP part of a Caddy configuration once, and answers which
+// handlers a request passes: by host, path, method and further matchers. It models
+// lists of routes, groups, terminal routes, subroutes, named routes, error routes and
+// the response routes of reverse_proxy and intercept.
+//
+// The model decides from the configuration alone. A matcher that it cannot evaluate may
+// match or not, and a path that a handler has rewritten may be any path.
+package route
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Config is what the http app of a configuration does with requests.
+type Config struct {
+	servers []*server
+	routes  []*Route
+}
+
+// Read reads the JSON of a whole Caddy configuration. It returns an error if the http
+// app in it is not one that Caddy would load.
+func Read(config []byte) (*Config, error) {
+	var whole struct {
+		Apps struct {
+			HTTP json.RawMessage `json:"http"`
+		} `json:"apps"`
+	}
+	if err := json.Unmarshal(config, &whole); err != nil {
+		return nil, fmt.Errorf("decoding the configuration: %w", err)
+	}
+	return ReadApp(whole.Apps.HTTP)
+}
+
+// ReadApp reads the JSON of the http app. No JSON is an app without servers.
+func ReadApp(app []byte) (*Config, error) {
+	var http struct {
+		Servers map[string]*server `json:"servers"`
+	}
+	if len(app) > 0 {
+		if err := json.Unmarshal(app, &http); err != nil {
+			return nil, fmt.Errorf("decoding the http app: %w", err)
+		}
+	}
+	c := new(Config)
+	for _, name := range slices.Sorted(maps.Keys(http.Servers)) {
+		if s := http.Servers[name]; s != nil {
+			s.name = name
+			s.number()
+			c.servers = append(c.servers, s)
+		}
+	}
+	var err error
+	c.routes, err = c.walk(nil)
+	identify(c.routes)
+	return c, err
+}
+
+// Verifies returns the routes to every verify, in the order in which they are
+// configured: a named route that is invoked at three places is three routes.
+func (c *Config) Verifies() []*Route {
+	return slices.DeleteFunc(slices.Clone(c.routes), func(r *Route) bool { return r.Handler.Name != verify })
+}
+
+// Unverified returns the routes to the handlers that serve something, as reverse_proxy
+// and file_server do, and that a request can reach without a token. Those of other
+// modules are not known, and what answers by itself, as respond does, is left out.
+func (c *Config) Unverified() []*Route {
+	return slices.DeleteFunc(slices.Clone(c.routes), func(r *Route) bool {
+		return !r.Reached || r.Guard == Guarded || !r.unknown && !r.Handler.serves()
+	})
+}
+
+// server is one server of the http app.
+type server struct {
+	name   string
+	Listen []string          `json:"listen"`
+	Routes []*entry          `json:"routes"`
+	Errors *entries          `json:"errors"`
+	Named  map[string]*entry `json:"named_routes"`
+}
+
+// entries is a list of routes in an object of its own.
+type entries struct {
+	Routes []*entry `json:"routes"`
+}
+
+// entry is one element of a list of routes.
+type entry struct {
+	Group    string     `json:"group"`
+	Match    matcher    `json:"match"`
+	Handlers []*Handler `json:"handle"`
+	Terminal bool       `json:"terminal"`
+}
+
+// number gives every handler its place in the order of the configuration.
+func (s *server) number() {
+	lists := [][]*entry{s.Routes}
+	if s.Errors != nil {
+		lists = append(lists, s.Errors.Routes)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Named)) {
+		lists = append(lists, []*entry{s.Named[name]})
+	}
+	order := 0
+	for h := range handlers(slices.Concat(lists...)) {
+		h.order = order
+		order++
+	}
+}

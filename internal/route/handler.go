@@ -1,0 +1,239 @@
+package route
+
+import (
+	"encoding/json"
+	"fmt"
+	"iter"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// verify is the name of the handler that asks for a token.
+const verify = "verify"
+
+// Handler is a handler in a list of routes.
+type Handler struct {
+	Name string // of its module, such as reverse_proxy
+	// Source is where it is configured, as file:line, if its JSON says so.
+	Source string
+	// Config is the JSON of a verify, without the name of the module.
+	Config json.RawMessage
+
+	order     int // of all handlers of the server
+	settings  settings
+	responses []response // reverse_proxy, intercept
+	nested    []*entry   // of modules that are not known here
+}
+
+// settings is what decides where a request goes from a handler.
+type settings struct {
+	Source string `json:"source"`
+
+	// verify
+	Match          matcher `json:"match"`
+	AllowPreflight bool    `json:"allow_preflight"`
+	ReportOnly     bool    `json:"report_only"`
+
+	// subroute
+	Routes []*entry `json:"routes"`
+	Errors *entries `json:"errors"`
+
+	// invoke
+	Invoked string `json:"name"`
+
+	// reverse_proxy, intercept
+	HandleResponse []response `json:"handle_response"`
+	Upstreams      []struct {
+		Dial string `json:"dial"`
+	} `json:"upstreams"`
+	Rewrite *struct {
+		Method string `json:"method"`
+	} `json:"rewrite"`
+
+	// file_server
+	Root     string `json:"root"`
+	PassThru bool   `json:"pass_thru"`
+
+	// static_response
+	StatusCode json.RawMessage `json:"status_code"`
+
+	// rewrite
+	Method          string            `json:"method"`
+	URI             string            `json:"uri"`
+	StripPathPrefix string            `json:"strip_path_prefix"`
+	StripPathSuffix string            `json:"strip_path_suffix"`
+	URISubstring    []json.RawMessage `json:"uri_substring"`
+	PathRegexp      []json.RawMessage `json:"path_regexp"`
+}
+
+// response is what a handler does with a response that it has seen.
+type response struct {
+	Match      json.RawMessage `json:"match"`
+	StatusCode json.RawMessage `json:"status_code"` // the only thing to change
+	Routes     []*entry        `json:"routes"`
+}
+
+// known are the modules whose settings are read. Those of others are not looked at, but
+// for routes in them.
+var known = []string{verify, "subroute", "invoke", "reverse_proxy", "intercept", "file_server", "static_response", "rewrite"}
+
+// UnmarshalJSON reads the handler by the name of its module.
+func (h *Handler) UnmarshalJSON(data []byte) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(data, &members); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(members["handler"], &h.Name); err != nil {
+		return fmt.Errorf("reading the name of a handler: %w", err)
+	}
+	delete(members, "handler")
+	if !slices.Contains(known, h.Name) {
+		h.nested = routesIn(members)
+		return nil
+	}
+	if err := json.Unmarshal(data, &h.settings); err != nil {
+		return fmt.Errorf("reading %s: %w", h.Name, err)
+	}
+	h.Source = h.settings.Source
+	switch h.Name {
+	case verify:
+		h.Config, _ = json.Marshal(members) // it was JSON
+	case "reverse_proxy", "intercept":
+		h.responses = slices.DeleteFunc(h.settings.HandleResponse, func(r response) bool { return len(r.StatusCode) > 0 })
+	}
+	return nil
+}
+
+// routesIn finds routes and handlers in the settings of a module that is not known.
+func routesIn(members map[string]json.RawMessage) (found []*entry) {
+	if e := asEntry(members); e != nil {
+		return []*entry{e}
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		found = append(found, routesInValue(members[name])...)
+	}
+	return found
+}
+
+func routesInValue(value json.RawMessage) (found []*entry) {
+	var list []json.RawMessage
+	if json.Unmarshal(value, &list) == nil {
+		for _, element := range list {
+			found = append(found, routesInValue(element)...)
+		}
+		return found
+	}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(value, &members) != nil {
+		return nil
+	}
+	return routesIn(members)
+}
+
+// asEntry reads what looks like a route, or like a handler alone.
+func asEntry(members map[string]json.RawMessage) *entry {
+	raw, err := json.Marshal(members)
+	if err != nil {
+		return nil
+	}
+	e, h := new(entry), new(Handler)
+	switch {
+	case members["handle"] != nil && json.Unmarshal(raw, e) == nil:
+		return e
+	case members["handler"] != nil && json.Unmarshal(raw, h) == nil:
+		return &entry{Handlers: []*Handler{h}}
+	}
+	return nil
+}
+
+// handlers are all handlers of the routes, in the order in which Caddy provisions them.
+func handlers(routes []*entry) iter.Seq[*Handler] {
+	return func(yield func(*Handler) bool) { eachHandler(routes, yield) }
+}
+
+func eachHandler(routes []*entry, yield func(*Handler) bool) bool {
+	for _, e := range routes {
+		if e == nil {
+			continue
+		}
+		for _, h := range e.Handlers {
+			if h != nil && (!yield(h) || !h.eachNested(yield)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func (h *Handler) eachNested(yield func(*Handler) bool) bool {
+	if !eachHandler(h.settings.Routes, yield) {
+		return false
+	}
+	if h.settings.Errors != nil && !eachHandler(h.settings.Errors.Routes, yield) {
+		return false
+	}
+	for _, r := range h.settings.HandleResponse {
+		if !eachHandler(r.Routes, yield) {
+			return false
+		}
+	}
+	return eachHandler(h.nested, yield)
+}
+
+// serves reports whether the handler serves something of the operator's.
+func (h *Handler) serves() bool {
+	return h.Name == "reverse_proxy" || h.Name == "file_server"
+}
+
+// ends reports whether every request that comes to the handler ends there.
+func (h *Handler) ends() bool {
+	switch h.Name {
+	case "static_response": // early hints come before the response
+		return strings.Trim(string(h.settings.StatusCode), `"`) != "103"
+	case "file_server":
+		return !h.settings.PassThru
+	case "error", "metrics", "copy_response":
+		return true
+	}
+	return false
+}
+
+// enforces reports whether every request needs a token to pass a verify.
+func (h *Handler) enforces() bool {
+	return len(h.settings.Match) == 0 && !h.settings.AllowPreflight && !h.settings.ReportOnly
+}
+
+// rewritesPath reports whether the path may be another one behind the handler.
+func (h *Handler) rewritesPath() bool {
+	s := &h.settings
+	return h.Name == "rewrite" && (s.URI != "" || s.StripPathPrefix != "" || s.StripPathSuffix != "" || len(s.URISubstring) > 0 || len(s.PathRegexp) > 0)
+}
+
+// rewritesMethod reports whether the method may be another one behind the handler.
+func (h *Handler) rewritesMethod() bool { return h.Name == "rewrite" && h.settings.Method != "" }
+
+// asksAnother reports whether a proxy sends every request to another server that
+// decides on it, as forward_auth does.
+func (h *Handler) asksAnother() bool {
+	return h.Name == "reverse_proxy" && h.settings.Rewrite != nil && h.settings.Rewrite.Method == http.MethodGet && len(h.responses) > 0
+}
+
+// String returns what the handler does, as in: reverse_proxy localhost:5002.
+func (h *Handler) String() string {
+	words := []string{h.Name}
+	if h.asksAnother() {
+		words[0] = "forward_auth"
+	}
+	for _, u := range h.settings.Upstreams {
+		words = append(words, u.Dial)
+	}
+	switch h.Name {
+	case "file_server":
+		words = append(words, h.settings.Root)
+	case "invoke":
+		words = append(words, h.settings.Invoked)
+	}
+	return strings.TrimSpace(strings.Join(words, " "))
+}

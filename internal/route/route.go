@@ -1,0 +1,168 @@
+package route
+
+import (
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// Route is one way through the configuration to a handler.
+type Route struct {
+	// ID is host, path, method and further matchers, as in:
+	// api.example.com/orders* GET,HEAD. It is the same for a Caddyfile and for the JSON
+	// that it adapts to. No two routes to a verify have the same.
+	ID string
+	// Server is the name of the server in the JSON.
+	Server string
+	// Hosts, Paths and Methods are the patterns of the innermost matcher that has any.
+	// None is any host, path or method.
+	Hosts, Paths, Methods []string
+	// Others are the other matchers on the way, for people.
+	Others []string
+
+	Handler *Handler
+	// Guard is the least verify that a request has behind it that comes to the handler.
+	Guard Guard
+	// Reached reports whether any request comes to the handler: one behind a handler
+	// that always answers is not reached.
+	Reached bool
+	// Rewritten reports whether the path may be another one here than the client sent.
+	Rewritten bool
+	// After is what has come before: an error or a response, or nothing.
+	After string
+
+	levels  []level
+	server  *server
+	order   []int
+	unknown bool // an invoke that cannot be followed
+}
+
+func newRoute(s *server, h *Handler, in flow, by way) *Route {
+	by = by.through(h.settings.Match, in)
+	r := &Route{
+		Server: s.name, Handler: h, Guard: in.guard, Reached: in.reached, Rewritten: in.path, After: by.after,
+		levels: by.levels, server: s, order: append(slices.Clip(by.invoked), h.order),
+	}
+	for _, l := range by.levels {
+		r.add(l.match)
+	}
+	r.ID = s.describe(by.levels)
+	if by.after != "" {
+		r.ID = strings.TrimSpace(r.ID + " after " + by.after)
+	}
+	return r
+}
+
+func (r *Route) add(m matcher) {
+	var hosts, paths, methods []string
+	for _, s := range m {
+		if s != nil {
+			hosts, paths, methods = append(hosts, s.hosts...), append(paths, s.paths...), append(methods, s.methods...)
+			r.Others = append(r.Others, s.others...)
+			if len(s.negated) > 0 {
+				r.Others = append(r.Others, "not "+s.negated.String())
+			}
+		}
+	}
+	for _, one := range []struct {
+		to   *[]string
+		from []string
+	}{{&r.Hosts, hosts}, {&r.Paths, paths}, {&r.Methods, methods}} {
+		if len(one.from) > 0 {
+			*one.to = one.from
+		}
+	}
+}
+
+// identify numbers the routes to a verify that cannot be told apart otherwise.
+func identify(routes []*Route) {
+	seen := make(map[string]int)
+	for _, r := range routes {
+		if r.Handler.Name != verify {
+			continue
+		}
+		if seen[r.ID]++; seen[r.ID] > 1 {
+			r.ID = fmt.Sprintf("%s #%d", r.ID, seen[r.ID])
+		}
+	}
+}
+
+// describe returns the matchers, outermost first. The port stands behind the hosts, or
+// alone where there are none.
+func (s *server) describe(levels []level) string {
+	text, port, before := "", s.port(), ""
+	if !slices.ContainsFunc(levels, func(l level) bool { return l.match.namesHost() }) {
+		text = s.address()
+	}
+	for _, l := range levels {
+		next := l.match.text(port)
+		if next == "" || next == before {
+			continue
+		}
+		before = next
+		if l.match.namesHost() {
+			port = "" // once is enough
+		}
+		if text != "" && (!strings.HasPrefix(next, "/") || strings.ContainsAny(text, "/ ")) {
+			text += " "
+		}
+		text += next
+	}
+	return text
+}
+
+// port is that of the server with a colon, unless it is that of https.
+func (s *server) port() string {
+	if port := s.address(); port != ":443" && strings.HasPrefix(port, ":") {
+		return port
+	}
+	return ""
+}
+
+// address is where the server listens first.
+func (s *server) address() string {
+	if len(s.Listen) == 0 {
+		return ""
+	}
+	address, err := caddy.ParseNetworkAddress(s.Listen[0])
+	if err != nil || address.IsUnixNetwork() || address.StartPort == 0 {
+		return s.Listen[0]
+	}
+	return fmt.Sprintf(":%d", address.StartPort)
+}
+
+// listensFor reports whether the server listens on the port of the host, if that has one.
+func (s *server) listensFor(host string) bool {
+	_, text, err := net.SplitHostPort(host)
+	if err != nil || len(s.Listen) == 0 {
+		return true
+	}
+	port, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && slices.ContainsFunc(s.Listen, func(listen string) bool {
+		a, err := caddy.ParseNetworkAddress(listen)
+		return err != nil || a.IsUnixNetwork() || a.StartPort <= uint(port) && uint(port) <= a.EndPort
+	})
+}
+
+// Takes reports whether the request may take this route, as far as its matchers tell.
+func (r *Route) Takes(request Request) bool {
+	if !r.server.listensFor(request.Host) {
+		return false
+	}
+	for _, l := range r.levels {
+		if may, _ := evaluateAt(l.match, &request, l.path, l.method); !may {
+			return false
+		}
+	}
+	return true
+}
+
+// MatchesRewrittenPath reports whether the verify of this route matches on a path that
+// a handler before it may have rewritten, so that requests may pass it unverified.
+func (r *Route) MatchesRewrittenPath() bool {
+	return r.Reached && r.Rewritten && r.Handler.settings.Match.mentionsPath()
+}

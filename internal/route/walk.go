@@ -1,0 +1,280 @@
+package route
+
+import (
+	"errors"
+	"slices"
+)
+
+// Guard is how much of a verify a request has behind it.
+type Guard int
+
+// A request has no verify behind it, or one that lets some requests through without a
+// token (by its matcher, as preflights, or because it only reports), or one that lets
+// nobody else through.
+const (
+	Open Guard = iota
+	Conditional
+	Guarded
+)
+
+// flow is what is known of the requests that come to a place in the configuration.
+type flow struct {
+	reached    bool
+	guard      Guard // the least that one of them has
+	path       bool  // it may have been rewritten
+	method     bool  // it may have been rewritten
+	intercepts []*interception
+}
+
+// interception is an intercept that sees the response to the requests.
+type interception struct {
+	handler *Handler
+	way     way
+	before  []*interception
+	answers *flow // of the requests that are answered behind it
+}
+
+// or joins the requests of two ways.
+func (f flow) or(g flow) flow {
+	switch {
+	case !f.reached:
+		return g
+	case !g.reached:
+		return f
+	}
+	f.guard = min(f.guard, g.guard)
+	f.path, f.method = f.path || g.path, f.method || g.method
+	for _, i := range g.intercepts {
+		if !slices.Contains(f.intercepts, i) {
+			f.intercepts = append(slices.Clip(f.intercepts), i)
+		}
+	}
+	return f
+}
+
+// perhaps joins the requests that went by a way with those that may not have gone by it.
+// A verify on the way is behind some of them.
+func (f flow) perhaps(by flow) flow {
+	joined := f.or(by)
+	if f.reached && by.reached && by.guard > f.guard {
+		joined.guard = max(f.guard, Conditional)
+	}
+	return joined
+}
+
+// ended is the flow behind something that answers.
+func (f flow) ended() flow {
+	for _, i := range f.intercepts {
+		if f.reached {
+			*i.answers = i.answers.or(flow{reached: true, guard: f.guard, path: f.path, method: f.method})
+		}
+	}
+	return flow{}
+}
+
+// mostRoutes bounds what named routes that invoke one another can come to.
+const mostRoutes = 100_000
+
+var errTooManyRoutes = errors.New("named routes that invoke one another come to too many routes")
+
+// walk goes through all routes, and returns them in their order. With a request, only
+// those that it can take are reached.
+func (c *Config) walk(r *Request) ([]*Route, error) {
+	var all []*Route
+	for _, s := range c.servers {
+		w := &walker{server: s, request: r}
+		w.serve()
+		if w.overflow || len(all)+len(w.found) > mostRoutes {
+			return nil, errTooManyRoutes
+		}
+		slices.SortStableFunc(w.found, func(a, b *Route) int { return slices.Compare(a.order, b.order) })
+		all = append(all, w.found...)
+	}
+	return all, nil
+}
+
+// walker goes through one server.
+type walker struct {
+	server     *server
+	request    *Request // nil: any
+	found      []*Route
+	overflow   bool
+	intercepts []*interception
+}
+
+// way is how a handler is reached.
+type way struct {
+	levels  []level // outermost first
+	invoked []int   // the handlers that invoke named routes
+	names   []string
+	after   string // "", "an error" or "a response"
+}
+
+// level is a matcher that a request passes.
+type level struct {
+	match        matcher
+	path, method bool // they may have been rewritten before it
+}
+
+func (w way) through(m matcher, f flow) way {
+	if len(m) > 0 {
+		w.levels = append(slices.Clip(w.levels), level{m, f.path, f.method})
+	}
+	return w
+}
+
+func (w *walker) serve() {
+	reached := w.request == nil || w.server.listensFor(w.request.Host)
+	w.routes(w.server.Routes, flow{reached: reached}, way{}).ended()
+	for len(w.intercepts) > 0 { // the innermost sees a response first
+		last := w.intercepts[len(w.intercepts)-1]
+		w.intercepts = w.intercepts[:len(w.intercepts)-1]
+		w.intercepted(last)
+	}
+	if w.server.Errors != nil { // with the path and method that the client sent
+		w.routes(w.server.Errors.Routes, flow{reached: reached}, way{after: "an error"})
+	}
+}
+
+func (w *walker) intercepted(i *interception) {
+	in := *i.answers
+	in.intercepts = i.before
+	i.way.after = "a response"
+	for _, r := range i.handler.responses {
+		w.routes(r.Routes, in, i.way).ended()
+	}
+}
+
+// routes goes through a list, and returns what comes out of it.
+func (w *walker) routes(list []*entry, in flow, by way) flow {
+	var taken flow                  // the requests that have taken a route of the group
+	group := ""                     // the one that is gone through
+	closed := make(map[string]bool) // groups of which every request has taken a route
+	left := make(map[string]bool)   // groups of which some requests may have taken a route
+	for _, e := range list {
+		if e == nil || w.overflow {
+			continue
+		}
+		if e.Group != group {
+			left[group] = left[group] || taken.reached
+			in, taken, group = in.or(taken), flow{}, e.Group
+		}
+		may, sure := evaluateAt(e.Match, w.request, in.path, in.method)
+		here := in
+		here.reached = in.reached && may && !closed[group]
+		out := w.entry(e, here, by.through(e.Match, in))
+		switch {
+		case !here.reached:
+		case group == "" && sure:
+			in = out
+		case group == "":
+			in = in.perhaps(out)
+		default:
+			taken = taken.or(out)
+			closed[group] = sure
+			if sure && !left[group] {
+				in = flow{}
+			}
+		}
+	}
+	return in.or(taken)
+}
+
+func (w *walker) entry(e *entry, in flow, by way) flow {
+	for _, h := range e.Handlers {
+		if h != nil {
+			in = w.handler(h, in, by)
+		}
+	}
+	if e.Terminal {
+		return in.ended()
+	}
+	return in
+}
+
+// handler goes through a handler, and returns what it passes on.
+func (w *walker) handler(h *Handler, in flow, by way) flow {
+	if w.overflow = w.overflow || len(w.found) >= mostRoutes; w.overflow {
+		return in
+	}
+	route := newRoute(w.server, h, in, by)
+	w.found = append(w.found, route)
+	switch h.Name {
+	case verify:
+		return w.verified(route, h, in)
+	case "subroute":
+		return w.subroute(h, in, by)
+	case "invoke":
+		return w.invoke(route, h, in, by)
+	case "reverse_proxy":
+		return w.proxied(h, in, by)
+	case "intercept":
+		return w.intercept(h, in, by)
+	}
+	in.path, in.method = in.path || h.rewritesPath(), in.method || h.rewritesMethod()
+	if h.ends() {
+		return in.ended()
+	}
+	out := in
+	for _, e := range h.nested {
+		out = out.or(w.routes([]*entry{e}, in, by))
+	}
+	return out
+}
+
+func (w *walker) verified(route *Route, h *Handler, in flow) flow {
+	may, _ := evaluateAt(h.settings.Match, w.request, in.path, in.method)
+	route.Reached = in.reached && may
+	switch {
+	case h.enforces():
+		in.guard = Guarded
+	case may:
+		in.guard = max(in.guard, Conditional)
+	}
+	return in
+}
+
+// subroute goes on with the requests that its error routes let through, which a verify
+// in it may have refused.
+func (w *walker) subroute(h *Handler, in flow, by way) flow {
+	out := w.routes(h.settings.Routes, in, by)
+	if h.settings.Errors == nil {
+		return out
+	}
+	by.after = "an error"
+	failed := in
+	failed.path, failed.method = true, true // they are as they were where it failed
+	failed = w.routes(h.settings.Errors.Routes, failed, by)
+	return failed.perhaps(out)
+}
+
+// invoke goes through a named route. One that invokes itself is not followed again.
+func (w *walker) invoke(route *Route, h *Handler, in flow, by way) flow {
+	named, name := w.server.Named[h.settings.Invoked], h.settings.Invoked
+	if named == nil || slices.Contains(by.names, name) {
+		route.unknown = true
+		return in
+	}
+	by.invoked = append(slices.Clip(by.invoked), h.order)
+	by.names = append(slices.Clip(by.names), name)
+	return w.routes([]*entry{named}, in, by)
+}
+
+// proxied goes on with the requests that response routes pass on, as forward_auth does.
+func (w *walker) proxied(h *Handler, in flow, by way) flow {
+	out := in.ended()
+	by.after = "a response"
+	for _, r := range h.responses {
+		out = out.or(w.routes(r.Routes, in, by))
+	}
+	return out
+}
+
+// intercept has its response routes gone through when it is known which requests are
+// answered behind it.
+func (w *walker) intercept(h *Handler, in flow, by way) flow {
+	i := &interception{handler: h, way: by, before: in.intercepts, answers: new(flow)}
+	w.intercepts = append(w.intercepts, i)
+	in.intercepts = append(slices.Clip(in.intercepts), i)
+	return in
+}
