@@ -12,12 +12,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/background"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
@@ -51,6 +53,7 @@ type App struct {
 
 	logger      *zap.Logger
 	auditLogger *zap.Logger // of what operators do at the admin endpoint
+	refusals    *refusalLog
 	metrics     *metrics
 
 	state       *sharedState
@@ -80,6 +83,7 @@ func (App) CaddyModule() caddy.ModuleInfo {
 func (a *App) Provision(ctx caddy.Context) error {
 	a.logger = ctx.Logger()
 	a.auditLogger = ctx.Logger(adminAPI{})
+	a.refusals = newRefusalLog(time.Now)
 	a.ctx, a.stop = context.WithCancel(ctx)
 	a.running = new(sync.WaitGroup)
 	a.resources = make(map[string]*verifier.Resource)
@@ -158,6 +162,10 @@ func (a *App) checkNames() error {
 // keys.
 func (a *App) Start() error {
 	a.keepState()
+	a.running.Go(func() {
+		background.Every(a.ctx, refusalInterval, a.refusals.flush)
+		a.refusals.flush()
+	})
 	for _, iss := range a.Issuers {
 		iss.announce()
 		a.leave = append(a.leave, iss.serve()...)
@@ -193,6 +201,9 @@ func (a *App) Cleanup() error {
 	}
 	if a.bounded != nil {
 		a.bounded.Closed()
+	}
+	if a.refusals != nil {
+		a.refusals.flush() // of requests that ended after Stop
 	}
 	var errs []error
 	for _, iss := range a.Issuers {

@@ -42,6 +42,7 @@ type AuthorizationServer struct {
 	endpoints oauth.Endpoints
 	proofs    oauth.Proofs
 	metrics   *metrics
+	refusals  *refusalLog
 	logger    *zap.Logger
 }
 
@@ -66,7 +67,7 @@ func (s *AuthorizationServer) Provision(ctx caddy.Context) error {
 	if err := iss.issue(ctx); err != nil {
 		return placed(s.Source, err)
 	}
-	s.issuer, s.metrics, s.logger = iss, a.metrics, ctx.Logger()
+	s.issuer, s.metrics, s.refusals, s.logger = iss, a.metrics, a.refusals, ctx.Logger()
 	s.endpoints = oauth.NewEndpoints(iss.url)
 	if s.proofs, err = oauth.NewProofs(iss.url, a.state.Once); err != nil {
 		return placed(s.Source, err)

@@ -40,7 +40,7 @@ func (s *AuthorizationServer) recordToken(r *http.Request, issued *issuance) {
 	}
 }
 
-// recordRefusal writes the one line of a refused request, with the true reason.
+// recordRefusal counts a refused request, and logs it with the true reason.
 func (s *AuthorizationServer) recordRefusal(r *http.Request, issued *issuance, refusal *oauth.Error) {
 	s.metrics.tokenRefused(s.issuer.Issuer, refusal.Reason)
 	var credentials *oauth.Credentials
@@ -51,28 +51,37 @@ func (s *AuthorizationServer) recordRefusal(r *http.Request, issued *issuance, r
 }
 
 // logRefusal writes the line of a refused request of a client, who is as it claims to
-// be, or nil where that was not read.
+// be, or nil where that was not read. Many equal ones are joined.
 func (s *AuthorizationServer) logRefusal(message string, r *http.Request, credentials *oauth.Credentials, refusal *oauth.Error) {
 	level := zap.InfoLevel
 	if refusal.Status >= http.StatusInternalServerError {
 		level = zap.ErrorLevel
 	}
-	if c := s.logger.Check(level, message); c != nil {
-		fields := []zap.Field{
-			zap.String("issuer", s.issuer.Issuer),
-			zap.String("reason", string(refusal.Reason)),
-			zap.String("error", refusal.Code),
-			zap.Int("status", refusal.Status),
-			zap.Stringer("client_ip", clientIP(r)),
-		}
-		if credentials != nil {
-			fields = append(fields, zap.String("client_id", s.claimedClientID(*credentials)))
-		}
-		if refusal.Cause != nil {
-			fields = append(fields, zap.String("cause", loggable(refusal.Cause.Error())))
-		}
-		c.Write(fields...)
+	c := s.logger.Check(level, message)
+	if c == nil {
+		return
 	}
+	key := refusalKey{message: message, issuer: s.issuer.Issuer, reason: string(refusal.Reason), sender: senderOf(clientIP(r))}
+	if credentials != nil {
+		key.clientID = s.claimedClientID(*credentials)
+	}
+	if !s.refusals.whole(s.logger, level, key) {
+		return
+	}
+	fields := []zap.Field{
+		zap.String("issuer", s.issuer.Issuer),
+		zap.String("reason", string(refusal.Reason)),
+		zap.String("error", refusal.Code),
+		zap.Int("status", refusal.Status),
+		zap.Stringer("client_ip", clientIP(r)),
+	}
+	if credentials != nil {
+		fields = append(fields, zap.String("client_id", key.clientID))
+	}
+	if refusal.Cause != nil {
+		fields = append(fields, zap.String("cause", loggable(refusal.Cause.Error())))
+	}
+	c.Write(fields...)
 }
 
 // claimedClientID is what the log may say of who the caller claims to be. Where

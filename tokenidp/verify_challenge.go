@@ -54,11 +54,18 @@ func retryAfter(refusal *verifier.Refusal) string {
 	return strconv.Itoa(seconds)
 }
 
-// logRefusal writes the one line of a request that was not verified, with the true
-// reason.
+// logRefusal writes the line of a request that was not verified, with the true reason.
+// Many equal ones are joined.
 func (v *Verify) logRefusal(message string, r *http.Request, claims *verifier.Claims, refusal *verifier.Refusal) {
 	c := v.logger.Check(zap.InfoLevel, message)
 	if c == nil {
+		return
+	}
+	key := refusalKey{message: message, source: v.Source, path: loggable(originalPath(r)), reason: string(refusal.Reason), sender: senderOf(clientIP(r))}
+	if claims != nil {
+		key.clientID = loggable(claims.ClientID)
+	}
+	if !v.app.refusals.whole(v.logger, zap.InfoLevel, key) {
 		return
 	}
 	fields := []zap.Field{
@@ -66,7 +73,7 @@ func (v *Verify) logRefusal(message string, r *http.Request, claims *verifier.Cl
 		zap.Int("status", refusal.Status),
 		zap.String("method", loggable(r.Method)),
 		zap.String("host", loggable(r.Host)),
-		zap.String("path", loggable(originalPath(r))),
+		zap.String("path", key.path),
 		zap.Stringer("client_ip", clientIP(r)),
 		zap.String("source", v.Source),
 	}
