@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -71,23 +72,35 @@ func (o *observed) errorsLogged() string {
 	return strings.Join(lines, "\n")
 }
 
-// brokenStorage fails at one operation.
-type brokenStorage struct {
-	*certmagic.FileStorage
+// fault is an operation that fails.
+type fault struct {
 	op  string
 	err error
 }
 
+// brokenStorage has at most one fault, which may change while it is in use.
+type brokenStorage struct {
+	*certmagic.FileStorage
+	fault atomic.Pointer[fault]
+}
+
+func (s *brokenStorage) failure(op string) error {
+	if f := s.fault.Load(); f != nil && f.op == op {
+		return f.err
+	}
+	return nil
+}
+
 func (s *brokenStorage) List(ctx context.Context, prefix string, recursive bool) ([]string, error) {
-	if s.op == "List" {
-		return nil, s.err
+	if err := s.failure("List"); err != nil {
+		return nil, err
 	}
 	return s.FileStorage.List(ctx, prefix, recursive)
 }
 
 func (s *brokenStorage) Lock(ctx context.Context, name string) error {
-	if s.op == "Lock" {
-		return s.err
+	if err := s.failure("Lock"); err != nil {
+		return err
 	}
 	return s.FileStorage.Lock(ctx, name)
 }
@@ -96,7 +109,7 @@ func (s *brokenStorage) Lock(ctx context.Context, name string) error {
 // minute; a metric that is 0 as long as it lasts; and a line when it ends. F14:
 // so too where no lock can be written, because the disk is full.
 func TestF03StorageFailsInRunAndSaysSo(t *testing.T) {
-	for name, fault := range map[string]brokenStorage{
+	for name, fault := range map[string]fault{
 		"an I/O error": {op: "List", err: syscall.EIO},
 		"a time-out":   {op: "List", err: context.DeadlineExceeded},
 		"a full disk":  {op: "Lock", err: syscall.ENOSPC},
@@ -114,7 +127,7 @@ func TestF03StorageFailsInRunAndSaysSo(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				storage.op, storage.err = fault.op, fault.err
+				storage.fault.Store(&fault)
 				for minute := range 60 {
 					passes(time.Minute)
 					if told := o.errorsLogged(); strings.Contains(told, fault.err.Error()) != (minute == 0) {
@@ -127,7 +140,7 @@ func TestF03StorageFailsInRunAndSaysSo(t *testing.T) {
 						t.Error(err)
 					}
 				}
-				storage.op = ""
+				storage.fault.Store(nil)
 				passes(time.Minute)
 				if problem := o.keys.Health().Problem; problem != "" || o.gauge("caddy_tokenidp_keys_in_order") != 1 || o.logs.FilterMessage("signing keys are in order again").Len() != 1 {
 					t.Errorf("healed: %q, log %v", problem, o.logs.All())

@@ -79,15 +79,16 @@ func (s *faultyStorage) sharing() *faultyStorage {
 func (s *faultyStorage) do(op, key string, operation func() error) error {
 	s.mu.Lock()
 	s.ops = append(s.ops, op)
+	before, after := s.before, s.after
 	s.mu.Unlock()
-	if s.before != nil {
-		if err := s.before(op, key); err != nil {
+	if before != nil {
+		if err := before(op, key); err != nil {
 			return err
 		}
 	}
 	err := operation()
-	if s.after != nil {
-		if failed := s.after(op, key); failed != nil {
+	if after != nil {
+		if failed := after(op, key); failed != nil {
 			return failed
 		}
 	}
@@ -111,6 +112,8 @@ func (s *faultyStorage) writes() int { return s.count("Store", "Delete", "Lock",
 
 // failing makes the operations fail.
 func (s *faultyStorage) failing(ops ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.before = func(op, _ string) error {
 		if slices.Contains(ops, op) {
 			return errFault
@@ -119,7 +122,11 @@ func (s *faultyStorage) failing(ops ...string) {
 	}
 }
 
-func (s *faultyStorage) heal() { s.before, s.after = nil, nil }
+func (s *faultyStorage) heal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.before, s.after = nil, nil
+}
 
 var errFault = errors.New("the storage failed")
 

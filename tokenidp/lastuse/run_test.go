@@ -3,7 +3,6 @@ package lastuse
 import (
 	"context"
 	"slices"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,13 +38,13 @@ func TestRun(t *testing.T) {
 			t.Errorf("used at %s, not %s; %+v", got, used, s.Health())
 		}
 
-		storage.before = func(string, string) error { return syscall.EIO }
+		storage.failing("List", "Load", "Store")
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if told := logs.Len(); told != 1 || s.Health().Problem == "" {
 			t.Errorf("told %d times; %+v", told, s.Health())
 		}
-		storage.before = nil
+		storage.heal()
 		record.Used(old)
 		last := time.Now()
 		stop()

@@ -76,7 +76,7 @@ func TestF03RunLogsAnOutageOnce(t *testing.T) {
 			t.Errorf("told %d times; %+v", told, n.Health())
 		}
 		mustSign(t, n.Ring)
-		storage.before = nil
+		storage.failing(nil)
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		if told := n.logs.FilterMessageSnippet("in order again").Len(); told != 1 || n.Health() != (Health{Checked: true}) {

@@ -70,9 +70,10 @@ func (s *faultyStorage) sharing() *faultyStorage {
 func (s *faultyStorage) do(ctx context.Context, op, key string) error {
 	s.mu.Lock()
 	s.calls = append(s.calls, call{op, key})
+	before := s.before
 	s.mu.Unlock()
-	if s.before != nil {
-		return s.before(ctx, call{op, key})
+	if before != nil {
+		return before(ctx, call{op, key})
 	}
 	return nil
 }
@@ -94,6 +95,8 @@ func (s *faultyStorage) writes() int { return s.count("Store", "Delete", "Lock",
 
 // failing makes the operations fail with err.
 func (s *faultyStorage) failing(err error, ops ...string) *faultyStorage {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.before = func(_ context.Context, c call) error {
 		if slices.Contains(ops, c.op) {
 			return err
