@@ -24,6 +24,8 @@ const (
 	mostKeys     = 20
 	mostKeysFile = 256 << 10
 	longestURL   = 2048
+	// longestReason bounds what a key file writes into a warning.
+	longestReason = 200
 )
 
 // PublishedKeys are keys that a client publishes itself, at its `jwks_uri`.
@@ -88,9 +90,14 @@ func (l *loader) inlineKeys(m *mapping, algorithms []string) (keys []*jws.Key) {
 	if len(nodes) == 0 && (set.Field("keys") != nil || !set.Has("keys")) {
 		set.Fail(n, "keys is missing or empty; it could never authenticate: add a public key, or write `active: false`")
 	}
+	unknown := make(map[*strictyaml.Node]error)
 	for i, n := range nodes {
-		key := l.inlineKey(set, n, i, algorithms)
+		key, err := l.inlineKey(set, n, i, algorithms)
 		switch {
+		case jws.IsUnknownType(err):
+			unknown[n] = err
+		case err != nil:
+			set.FailField(n, l.NameOf("key", n, "kid", i), "is not usable: %v", err)
 		case key == nil, slices.ContainsFunc(keys, key.Equal):
 		case key.ID != "" && slices.ContainsFunc(keys, func(k *jws.Key) bool { return k.ID == key.ID && k.Algorithm == key.Algorithm }):
 			set.Fail(n, "kid %s is that of another key of %s already; each needs a kid of its own", strictyaml.Quote(key.ID), key.Algorithm)
@@ -98,23 +105,33 @@ func (l *loader) inlineKeys(m *mapping, algorithms []string) (keys []*jws.Key) {
 			keys = append(keys, key)
 		}
 	}
+	say := set.Warn // RFC 7517 section 5: other keys are not affected
+	if len(keys) == 0 {
+		say = set.Fail
+	}
+	for i, n := range nodes {
+		if err := unknown[n]; err != nil {
+			say(n, "%s is not usable: %v", l.NameOf("key", n, "kid", i), err)
+		}
+	}
 	return keys
 }
 
-func (l *loader) inlineKey(set *mapping, n *strictyaml.Node, index int, algorithms []string) *jws.Key {
+// inlineKey returns neither a key nor an error after it has reported one itself.
+func (l *loader) inlineKey(set *mapping, n *strictyaml.Node, index int, algorithms []string) (*jws.Key, error) {
 	value, ok := set.Value(n, l.NameOf("key", n, "kid", index))
 	if !ok {
-		return nil
+		return nil, nil
 	}
 	document, err := json.Marshal(map[string]any{"keys": []any{value}})
-	if err == nil {
-		var keys []*jws.Key
-		if keys, err = parseJWKSet(document, algorithms); err == nil {
-			return keys[0]
-		}
+	if err != nil {
+		return nil, err
 	}
-	set.FailField(n, l.NameOf("key", n, "kid", index), "is not usable: %v", err)
-	return nil
+	keys, _, err := parseJWKSet(document, algorithms)
+	if err != nil {
+		return nil, err
+	}
+	return keys[0], nil
 }
 
 // keysFile reads a JWK Set, or public keys and certificates as PEM.
@@ -139,9 +156,12 @@ func (l *loader) keysFile(m *mapping, a *Application, algorithms []string) []*jw
 		fail(at, "file %s %v", path, err)
 		return nil
 	}
-	keys, err := parseKeys(data, algorithms)
+	keys, skipped, err := parseKeys(data, algorithms)
 	if err != nil {
 		fail(at, "file %s: %v", path, err)
+	}
+	for _, reason := range skipped {
+		m.Warn(at, "file %s: skipped %.*v", path, longestReason, reason)
 	}
 	return keys
 }
@@ -152,54 +172,67 @@ func isContent(path string) bool {
 	return strings.ContainsAny(path, "\r\n") || strings.HasPrefix(path, "{") || strings.Contains(path, "-----BEGIN")
 }
 
-func parseKeys(data []byte, algorithms []string) ([]*jws.Key, error) {
+// parseKeys reads a file of public keys. Whatever it has beside a usable key affects no
+// other key (RFC 7517 section 5): skipped has the reasons. A private key is an error.
+func parseKeys(data []byte, algorithms []string) (keys []*jws.Key, skipped []error, err error) {
 	if bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {
 		return parseJWKSet(data, algorithms)
 	}
 	return parsePEM(data, algorithms)
 }
 
-// parseJWKSet takes every key, or fails: a key that its owner publishes here is one
-// that he means to use.
-func parseJWKSet(data []byte, algorithms []string) ([]*jws.Key, error) {
+func parseJWKSet(data []byte, algorithms []string) ([]*jws.Key, []error, error) {
 	set, err := jws.ParseKeySetFor(algorithms, data)
-	switch {
-	case err != nil:
-		return nil, err
-	case len(set.Skipped) > 0:
-		return nil, fmt.Errorf("%w; only public keys that verify signatures belong here", set.Skipped[0])
-	case len(set.Keys()) == 0:
-		return nil, errors.New("there is no key in it")
+	if err != nil {
+		return nil, nil, err
 	}
-	return set.Keys(), nil
+	private := slices.IndexFunc(set.Skipped, jws.IsPrivate)
+	switch {
+	case private >= 0 || len(set.Skipped) > 0 && len(set.Keys()) == 0:
+		return nil, nil, fmt.Errorf("%w; only public keys that verify signatures belong here", set.Skipped[max(private, 0)])
+	case len(set.Keys()) == 0:
+		return nil, nil, errors.New("there is no key in it")
+	}
+	return set.Keys(), set.Skipped, nil
 }
 
 var errNoPEM = errors.New(`must have a JWK Set, {"keys": [ … ]}, or public keys or certificates as PEM`)
 
-func parsePEM(data []byte, algorithms []string) (keys []*jws.Key, err error) {
-	for {
+func parsePEM(data []byte, algorithms []string) (keys []*jws.Key, skipped []error, err error) {
+	for index := 0; ; index++ {
 		var block *pem.Block
 		if block, data = pem.Decode(data); block == nil {
 			break
 		}
-		public, err := publicKeyOf(block)
-		if err != nil {
-			return nil, err
+		if strings.HasSuffix(block.Type, "PRIVATE KEY") {
+			return nil, nil, errors.New("has a private key, which belongs to the client alone; put its public half here: openssl pkey -in key.pem -pubout")
 		}
-		algorithm, err := algorithmFor(public, algorithms)
+		key, err := pemKey(block, algorithms)
 		if err != nil {
-			return nil, err
-		}
-		key, err := jws.NewKey("", algorithm, public)
-		if err != nil {
-			return nil, err
+			skipped = append(skipped, fmt.Errorf("PEM block %d: %w", index, err))
+			continue
 		}
 		keys = append(keys, key)
 	}
-	if len(keys) == 0 {
-		return nil, errNoPEM
+	switch {
+	case len(keys) > 0:
+		return keys, skipped, nil
+	case len(skipped) > 0:
+		return nil, nil, errors.Unwrap(skipped[0])
 	}
-	return keys, nil
+	return nil, nil, errNoPEM
+}
+
+func pemKey(block *pem.Block, algorithms []string) (*jws.Key, error) {
+	public, err := publicKeyOf(block)
+	if err != nil {
+		return nil, err
+	}
+	algorithm, err := algorithmFor(public, algorithms)
+	if err != nil {
+		return nil, err
+	}
+	return jws.NewKey("", algorithm, public)
 }
 
 func publicKeyOf(block *pem.Block) (crypto.PublicKey, error) {
@@ -214,9 +247,6 @@ func publicKeyOf(block *pem.Block) (crypto.PublicKey, error) {
 			return nil, err
 		}
 		return certificate.PublicKey, nil
-	}
-	if strings.HasSuffix(block.Type, "PRIVATE KEY") {
-		return nil, errors.New("has a private key, which belongs to the client alone; put its public half here: openssl pkey -in key.pem -pubout")
 	}
 	return nil, fmt.Errorf("has a PEM block of the type %s; PUBLIC KEY and CERTIFICATE are accepted", strictyaml.Quote(block.Type))
 }

@@ -213,6 +213,58 @@ func TestKeysFile(t *testing.T) {
 	}
 }
 
+// RFC 7517 section 5: an entry that is not understood affects no other key, wherever the
+// set is. A private key stays an error: somebody has to move it to a safe place.
+func TestKeysOfUnknownTypesAreSkipped(t *testing.T) {
+	const akp = `"kty":"AKP","alg":"ML-DSA-44","kid":"pq","pub":"AAAA"`
+	const ec = `{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","kid":"1"}`
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pemOf := func(public crypto.PublicKey) string {
+		data, err := x509.MarshalPKIXPublicKey(public)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: data}))
+	}
+	p256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const notUsable = `unusable key: kty is not RSA, EC or OKP`
+	const onlyPublic = "; only public keys that verify signatures belong here"
+	for _, row := range []struct{ name, fields, content, warning, failure string }{
+		{"in the file", "jwks: {keys: [{" + akp + "}, " + ec + "]}", "", inX + `jwks: key "pq" is not usable: key 0 (kid "pq"): ` + notUsable + onlyPublic, ""},
+		{"in the file, alone", "jwks: {keys: [{" + akp + "}]}", "", "", inX + `jwks: key "pq" is not usable: key 0 (kid "pq"): ` + notUsable + onlyPublic},
+		{"beside it", "jwks_file: keys", `{"keys":[` + ec + `,{` + akp + `}]}`, inX + `file keys: skipped key 1 (kid "pq"): ` + notUsable, ""},
+		{"beside it, alone", "jwks_file: keys", `{"keys":[{` + akp + `}]}`, "", inX + `file keys: key 0 (kid "pq"): ` + notUsable + onlyPublic},
+		{"for encryption", "jwks_file: keys", `{"keys":[` + ec + `,{"use":"enc",` + akp + `}]}`, inX + `file keys: skipped key 1 (kid "pq"): unusable key: use is not "sig"`, ""},
+		{"private", "jwks_file: keys", `{"keys":[` + ec + `,{` + akp + `},{"priv":"` + ecPrivate + `",` + akp + `}]}`, "", inX + `file keys: key 2 (kid "pq"): unusable key: private member "priv" is present` + onlyPublic},
+		{"private, in the file", "jwks: {keys: [" + ec + `,{"priv":"` + ecPrivate + `",` + akp + `}]}`, "", "", inX + `jwks: key "pq" is not usable: key 0 (kid "pq"): unusable key: private member "priv" is present` + onlyPublic},
+		{"PEM", "jwks_file: keys", pemOf(p224.Public()) + pemOf(p256.Public()), inX + "file keys: skipped PEM block 0: unusable key: it is of the curve P-224; RSA, P-256, P-384, P-521 and Ed25519 are accepted", ""},
+		{"a long kid", "jwks_file: keys", `{"keys":[` + ec + `,{"kty":"AKP","kid":"` + strings.Repeat("x", 1000) + `"}]}`, inX + `file keys: skipped key 1 (kid "` + strings.Repeat("x", longestReason-12), ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := write(t, map[string]string{"a.yaml": keyed("    " + row.fields + "\n"), "keys": row.content})
+			set, warnings, failure := loadFrom(dir, "a.yaml")
+			if got := strings.TrimPrefix(failure, "a.yaml:5: "); got != row.failure {
+				t.Fatalf("got:\n%s\nwant:\n%s", got, row.failure)
+			}
+			if row.failure != "" {
+				return
+			}
+			if len(warnings) != 1 || strings.TrimPrefix(warnings[0], "a.yaml:5: ") != row.warning {
+				t.Errorf("got %q, want %s", warnings, row.warning)
+			}
+			if a, _ := set.Application("x"); len(a.Keys) != 1 {
+				t.Errorf("it has %d keys", len(a.Keys))
+			}
+		})
+	}
+}
+
 // Whoever steals a key that two have is both, and neither can be shut out alone.
 func TestSharedKeysAreWarnedOf(t *testing.T) {
 	_, warnings, failure := loadText(t, keyed("    jwks: {keys: ["+ecJWK+"]}\n")+"  - {client_id: b, scopes: [a.read], jwks: {keys: ["+ecJWK+"]}}\n")

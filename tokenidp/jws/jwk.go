@@ -90,12 +90,25 @@ func chooseAlgorithm(accepted []string, alg string, public crypto.PublicKey) (st
 	return accepted[i], nil
 }
 
+var (
+	errPrivate = errors.New("private member")
+	errKeyType = errors.New("kty is not RSA, EC or OKP")
+)
+
+// IsPrivate reports whether an entry was skipped because it is a private or a symmetric
+// key, which somebody has to move to a safe place.
+func IsPrivate(skipped error) bool { return errors.Is(skipped, errPrivate) }
+
+// IsUnknownType reports whether an entry was skipped because of a kty that is not known
+// here (RFC 7517 section 5).
+func IsUnknownType(skipped error) bool { return errors.Is(skipped, errKeyType) }
+
 // checkPurpose refuses secrets, which have no place among public keys, and keys
 // meant for something else than verifying (RFC 7517 sections 4.2 and 4.3).
 func checkPurpose(jwk map[string]any) error {
-	for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"} {
+	for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"} {
 		if _, found := jwk[private]; found {
-			return fmt.Errorf("private member %q is present", private)
+			return fmt.Errorf("%w %q is present", errPrivate, private)
 		}
 	}
 	if use, found := jwk["use"]; found && use != "sig" {
@@ -136,7 +149,7 @@ func publicKey(jwk map[string]any) (crypto.PublicKey, error) {
 	case "OKP":
 		return okpKey(jwk)
 	}
-	return nil, errors.New("kty is not RSA, EC or OKP")
+	return nil, errKeyType
 }
 
 // rsaKey reads RFC 7518 section 6.3.1: both numbers without leading zeros.
