@@ -36,7 +36,7 @@ func parsePolicy(d *caddyfile.Dispenser) (*tokenidp.Policy, error) {
 				return nil, err
 			}
 		}
-		known, err := parseDemand(d, &p.Demands)
+		known, err := parseRequirement(d, &p.Requirements)
 		if err != nil {
 			return nil, err
 		}

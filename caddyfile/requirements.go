@@ -12,7 +12,7 @@ import (
 
 const demandOptions = "any_scope, audience, claim, require, sender_constrained, max_age, max_lifetime, expression"
 
-// parseDemand reads one option that asks something of a token. Syntax:
+// parseRequirement reads one option that asks something of a token. Syntax:
 //
 //	any_scope    <scope>...
 //	audience     <audience>...
@@ -25,28 +25,28 @@ const demandOptions = "any_scope, audience, claim, require, sender_constrained, 
 //
 // `claim` and `expression` may be repeated. A claim that begins with a slash is a JSON Pointer. Any
 // other option is not known here.
-func parseDemand(d *caddyfile.Dispenser, demands *tokenidp.Demands) (known bool, err error) {
+func parseRequirement(d *caddyfile.Dispenser, requirements *tokenidp.Requirements) (known bool, err error) {
 	switch d.Val() {
 	case "any_scope":
-		demands.AnyScope, err = someArgs(d, "any_scope <scope>..., as in: any_scope orders.read orders.admin")
+		requirements.AnyScope, err = someArgs(d, "any_scope <scope>..., as in: any_scope orders.read orders.admin")
 	case "audience":
-		demands.Audience, err = someArgs(d, "audience <audience>..., as in: audience orders-api")
+		requirements.Audience, err = someArgs(d, "audience <audience>..., as in: audience orders-api")
 	case "claim":
 		var rule tokenidp.ClaimRule
 		rule, err = parseClaimRule(d)
-		demands.Claims = append(demands.Claims, rule)
+		requirements.Claims = append(requirements.Claims, rule)
 	case "require":
-		demands.Require, err = someArgs(d, "require <claim>..., as in: require tenant")
+		requirements.Require, err = someArgs(d, "require <claim>..., as in: require tenant")
 	case "sender_constrained":
-		demands.SenderConstrained, err = parseMeans(d)
+		requirements.SenderConstrained, err = parseMeans(d)
 	case "max_age":
-		demands.MaxAge, err = parseDuration(d, "max_age <duration>, as in: max_age 10m")
+		requirements.MaxAge, err = parseDuration(d, "max_age <duration>, as in: max_age 10m")
 	case "max_lifetime":
-		demands.MaxLifetime, err = parseDuration(d, "max_lifetime <duration>, as in: max_lifetime 1h")
+		requirements.MaxLifetime, err = parseDuration(d, "max_lifetime <duration>, as in: max_lifetime 1h")
 	case "expression":
 		var expression string
 		expression, err = parseExpression(d)
-		demands.Expressions = append(demands.Expressions, expression)
+		requirements.Expressions = append(requirements.Expressions, expression)
 	default:
 		return false, nil
 	}
@@ -67,7 +67,7 @@ func parseMeans(d *caddyfile.Dispenser) ([]string, error) {
 	return means, nil
 }
 
-// repeatable tells whether an option may be given several times in a block.
+// repeatable reports whether an option may be given several times in a block.
 func repeatable(option string) bool {
 	return option == "claim" || option == "expression" || option == "claim_header"
 }

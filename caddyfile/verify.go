@@ -65,7 +65,7 @@ func parseVerifyBlock(h httpcaddyfile.Helper, v *tokenidp.Verify) error {
 				return err
 			}
 		}
-		known, err := parseDemand(h.Dispenser, &v.Demands)
+		known, err := parseRequirement(h.Dispenser, &v.Requirements)
 		if err != nil {
 			return err
 		}

@@ -219,7 +219,7 @@ func (c *caddy) serving() *caddy {
 // secureSite finds the sites that Caddy gets certificates for.
 var secureSite = regexp.MustCompile(`(?m)^(?:https://)?(localhost:\d+) \{$`)
 
-// handshakes tells whether a site has its certificate, which Caddy gets in the
+// handshakes reports whether a site has its certificate, which Caddy gets in the
 // background.
 func handshakes(site string) bool {
 	connection, err := tls.Dial("tcp", site, &tls.Config{InsecureSkipVerify: true})

@@ -73,7 +73,7 @@ func (l *clients) send(client *http.Client, request func() *http.Request) *answe
 	return nil
 }
 
-// unwritten tells whether the connection was gone when the request was to be written.
+// unwritten reports whether the connection was gone when the request was to be written.
 func unwritten(err error) bool {
 	failed, ok := errors.AsType[*net.OpError](err)
 	return ok && failed.Op == "write"

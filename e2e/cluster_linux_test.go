@@ -246,7 +246,7 @@ func entries(folder string) (names []string) {
 	return names
 }
 
-// locked tells whether some node has the lock of the folder.
+// locked reports whether some node has the lock of the folder.
 func (cl *cluster) locked(folder string) bool {
 	issuer := filepath.Base(filepath.Dir(folder))
 	return len(matching(entries(filepath.Join(cl.storage, "locks")), issuer)) > 0

@@ -75,7 +75,7 @@ var (
 	runScript  = regexp.MustCompile(`(?m)^(examples/[a-z0-9-]+/run)$`)
 )
 
-// startsCaddy tells whether a document has a block that does.
+// startsCaddy reports whether a document has a block that does.
 func startsCaddy(document string) bool {
 	return slices.ContainsFunc(blocks(document), func(b block) bool {
 		return b.kind == "sh" && (runCommand.MatchString(b.text) || runScript.MatchString(b.text))

@@ -138,7 +138,7 @@ func (c *caddy) frames3(t *testing.T, head, trailers []field) (status string) {
 
 var separators = regexp.MustCompile(`[^a-z]+`)
 
-// spellsClientID tells whether some upstream would take the name for X-Client-Id.
+// spellsClientID reports whether some upstream would take the name for X-Client-Id.
 func spellsClientID(name string) bool {
 	return strings.Trim(separators.ReplaceAllString(strings.ToLower(name), "-"), "-") == "x-client-id"
 }

@@ -40,7 +40,7 @@ func terminal(t *testing.T) (person, program *os.File) {
 	return person, program
 }
 
-// echoes tells whether the terminal shows what is typed.
+// echoes reports whether the terminal shows what is typed.
 func echoes(t *testing.T, tty *os.File) bool {
 	t.Helper()
 	state, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)

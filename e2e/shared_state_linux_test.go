@@ -256,7 +256,7 @@ func TestRevocationsInTheStorage(t *testing.T) {
 	}
 }
 
-// undecided tells whether an answer decides nothing: nobody could tell, or who was
+// undecided reports whether an answer decides nothing: nobody could tell, or who was
 // asked has died.
 func undecided(status int, err error) bool {
 	return errors.Is(err, errDied) || err == nil && (status == http.StatusBadGateway || status == http.StatusServiceUnavailable)

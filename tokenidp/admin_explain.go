@@ -62,7 +62,7 @@ func requiredScopes(r *verifier.Requirement) (a adminapi.RequiredScopes) {
 	return a
 }
 
-// explain judges the token as every route would, with the routes' own code.
+// explain checks the token at every route, with the code of the routes.
 func (a *App) explain(ctx context.Context, token string) (*adminapi.Explanation, error) {
 	all, err := a.anyIssuer()
 	if err != nil {
@@ -122,7 +122,7 @@ func (v *Verify) wouldRefuse(ctx context.Context, token string) error {
 	if err != nil {
 		return err
 	}
-	if err := v.judge(claims, nil); err != nil {
+	if err := v.authorize(claims, nil); err != nil {
 		return err
 	}
 	_, err = v.claimHeaders(claims)

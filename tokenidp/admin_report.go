@@ -14,11 +14,11 @@ func (a *adminAPI) serveReport(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	all := []adminapi.RouteReport{}
-	seen := make(map[*tally]bool) // a snippet that is imported twice is one place
+	seen := make(map[*reportCounter]bool) // a snippet that is imported twice is one place
 	for _, v := range a.app.routes {
-		if v.tally != nil && !seen[v.tally] {
-			seen[v.tally] = true
-			all = append(all, v.tally.report(v.Source))
+		if v.counter != nil && !seen[v.counter] {
+			seen[v.counter] = true
+			all = append(all, v.counter.report(v.Source))
 		}
 	}
 	page, err := adminapi.ReadPage(r.URL.Query(), 1)

@@ -29,7 +29,7 @@ func init() {
 // `/revoke`, `/authorize`, which tells people that there are no users, and below
 // `/.well-known/` `jwks.json`, `oauth-authorization-server` and `openid-configuration`.
 // Any other path goes to the next handler.
-// Paths are judged as the client sent them, before any rewrite.
+// Paths are compared as the client sent them, before any rewrite.
 type AuthorizationServer struct {
 	// The URL of the issuer to serve. Needed only where several are configured.
 	Issuer string `json:"issuer,omitempty"`

@@ -64,14 +64,14 @@ func (s *AuthorizationServer) introspect(w http.ResponseWriter, r *http.Request,
 	case !applications.MayIntrospect(asked.client.Application, asked.claims.Audience):
 		asked.reason = string(oauth.ReasonNotPermitted)
 	default:
-		err = s.judge(asked, time.Now())
+		err = s.evaluate(asked, time.Now())
 	}
 	return asked, err
 }
 
-// judge answers a caller who may know. Not even the difference of clocks is forgiven:
-// what the token says is judged here, and not by another server.
-func (s *AuthorizationServer) judge(asked *introspection, now time.Time) error {
+// evaluate sets the answer for a caller who may know it. There is no leeway for clocks: the
+// token is evaluated by the server that issued it.
+func (s *AuthorizationServer) evaluate(asked *introspection, now time.Time) error {
 	err := s.issuer.stillGood(asked.claims)
 	if err == nil && !now.Before(asked.claims.ExpiresAt) {
 		err = verifier.Refuse(verifier.Expired, nil)

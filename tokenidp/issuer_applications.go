@@ -49,7 +49,7 @@ func (iss *Issuer) depend(d dependent) error {
 	return nil
 }
 
-// acceptable tells whether all that is configured can live with the set.
+// acceptable reports whether all that is configured can live with the set.
 func (iss *Issuer) acceptable(set *application.Set) error {
 	for _, d := range iss.dependents {
 		if err := d.check(set); err != nil {

@@ -52,7 +52,7 @@ func (iss *Issuer) newRule(v *Verify) (rule, error) {
 	})
 }
 
-func (r *applicationRule) judge(claims *verifier.Claims, request *http.Request) error {
+func (r *applicationRule) authorize(claims *verifier.Claims, request *http.Request) error {
 	if err := r.issuer.stillGood(claims); err != nil {
 		return err
 	}

@@ -8,16 +8,16 @@ import (
 
 // Policy is what several routes ask of a token, under one name.
 type Policy struct {
-	// The name by which `verify` takes it up. Required.
+	// The name of the policy in `verify`. Required.
 	Name string `json:"name"`
 
-	Demands
+	Requirements
 
 	// Where this policy is configured, as file:line. Errors begin with it.
 	Source string `json:"source,omitempty"`
 }
 
-// provisionPolicies finds mistakes also in policies that no route takes up.
+// provisionPolicies finds mistakes also in policies that no route names.
 func (a *App) provisionPolicies() error {
 	for i, p := range a.Policies {
 		before := slices.IndexFunc(a.Policies[:i], func(other *Policy) bool { return other.Name == p.Name })
@@ -35,7 +35,7 @@ func (p *Policy) provision() error {
 	if p.Name == "" {
 		return errors.New("a policy without a name")
 	}
-	if p.asksNothing() {
+	if p.isEmpty() {
 		return fmt.Errorf("the policy %s asks for nothing; write into it: max_age 10m", p.Name)
 	}
 	return p.compile()

@@ -13,8 +13,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// Demands are what is asked of a token. All of them must hold.
-type Demands struct {
+// Requirements are the conditions on a token. All of them must hold.
+type Requirements struct {
 	// The scopes that a token must have, all of them. They belong to one API
 	// resource, and tokens for another are refused.
 	Scopes []string `json:"scopes,omitempty"`
@@ -57,43 +57,43 @@ type Demands struct {
 	expressions []*verifier.Expression
 }
 
-func (d *Demands) asksNothing() bool {
-	return len(d.Scopes)+len(d.AnyScope)+len(d.Audience)+len(d.Claims)+len(d.Require)+len(d.Expressions)+len(d.SenderConstrained) == 0 &&
-		d.MaxAge == 0 && d.MaxLifetime == 0
+func (r *Requirements) isEmpty() bool {
+	return len(r.Scopes)+len(r.AnyScope)+len(r.Audience)+len(r.Claims)+len(r.Require)+len(r.Expressions)+len(r.SenderConstrained) == 0 &&
+		r.MaxAge == 0 && r.MaxLifetime == 0
 }
 
-// compile reads what needs no issuer to be understood.
-func (d *Demands) compile() (err error) {
-	if d.MaxAge < 0 || d.MaxLifetime < 0 {
+// compile parses what does not depend on an issuer.
+func (r *Requirements) compile() (err error) {
+	if r.MaxAge < 0 || r.MaxLifetime < 0 {
 		return errors.New("max_age and max_lifetime must be positive")
 	}
-	for _, means := range d.SenderConstrained {
+	for _, means := range r.SenderConstrained {
 		if !slices.Contains(verifier.Means, means) {
 			return fmt.Errorf("sender_constrained: %q is no means by which a token is bound; known: %s", means, strings.Join(verifier.Means, ", "))
 		}
 	}
-	if d.claims, err = claimRules(d.Claims); err != nil {
+	if r.claims, err = claimRules(r.Claims); err != nil {
 		return err
 	}
-	if d.present, err = claimPaths(d.Require); err != nil {
+	if r.present, err = claimPaths(r.Require); err != nil {
 		return err
 	}
-	for _, source := range d.Expressions {
+	for _, source := range r.Expressions {
 		e, err := verifier.NewExpression(source)
 		if err != nil {
 			return err
 		}
-		d.expressions = append(d.expressions, e)
+		r.expressions = append(r.expressions, e)
 	}
 	return nil
 }
 
-// requirement is what is asked, but for what the Applications say of scopes.
-func (d *Demands) requirement(audiences []string) *verifier.Requirement {
+// requirement returns the verifier's form. It lacks what the Applications say about scopes.
+func (r *Requirements) requirement(audiences []string) *verifier.Requirement {
 	return &verifier.Requirement{
-		Audiences: audiences, Scopes: d.Scopes, Claims: d.claims, Present: d.present, Expressions: d.expressions,
-		SenderConstrained: d.SenderConstrained,
-		MaxAge:            time.Duration(d.MaxAge), MaxLifetime: time.Duration(d.MaxLifetime),
+		Audiences: audiences, Scopes: r.Scopes, Claims: r.claims, Present: r.present, Expressions: r.expressions,
+		SenderConstrained: r.SenderConstrained,
+		MaxAge:            time.Duration(r.MaxAge), MaxLifetime: time.Duration(r.MaxLifetime),
 	}
 }
 
@@ -135,33 +135,33 @@ func claimPaths(names []string) ([]claimrule.Path, error) {
 	return paths, nil
 }
 
-// and is what asks for all that both ask for. Alternatives stay one group, so only
+// merge returns the requirements of both. Alternatives stay one group, so only
 // one of them may have some; audiences that only one accepts are not enough.
-func (d Demands) and(other Demands) (Demands, error) {
-	if len(d.AnyScope) > 0 && len(other.AnyScope) > 0 {
-		return d, errors.New("any_scope is asked for more than once; write it in one place")
+func (r Requirements) merge(other Requirements) (Requirements, error) {
+	if len(r.AnyScope) > 0 && len(other.AnyScope) > 0 {
+		return r, errors.New("any_scope is asked for more than once; write it in one place")
 	}
-	audience, err := inBoth("audience", d.Audience, other.Audience)
+	audience, err := intersect("audience", r.Audience, other.Audience)
 	if err != nil {
-		return d, err
+		return r, err
 	}
-	means, err := inBoth("means of sender_constrained", d.SenderConstrained, other.SenderConstrained)
-	return Demands{
-		Scopes:            union(d.Scopes, other.Scopes),
-		AnyScope:          slices.Concat(d.AnyScope, other.AnyScope),
+	means, err := intersect("means of sender_constrained", r.SenderConstrained, other.SenderConstrained)
+	return Requirements{
+		Scopes:            union(r.Scopes, other.Scopes),
+		AnyScope:          slices.Concat(r.AnyScope, other.AnyScope),
 		Audience:          audience,
-		Claims:            slices.Concat(d.Claims, other.Claims),
-		Require:           union(d.Require, other.Require),
-		MaxAge:            shorter(d.MaxAge, other.MaxAge),
-		MaxLifetime:       shorter(d.MaxLifetime, other.MaxLifetime),
+		Claims:            slices.Concat(r.Claims, other.Claims),
+		Require:           union(r.Require, other.Require),
+		MaxAge:            shorter(r.MaxAge, other.MaxAge),
+		MaxLifetime:       shorter(r.MaxLifetime, other.MaxLifetime),
 		SenderConstrained: means,
-		Expressions:       union(d.Expressions, other.Expressions),
+		Expressions:       union(r.Expressions, other.Expressions),
 	}, err
 }
 
-// inBoth are the audiences, or the like, that both accept, of which none given means
-// any.
-func inBoth(what string, a, b []string) ([]string, error) {
+// intersect returns the audiences, or means, that both lists accept. An empty list accepts
+// all.
+func intersect(what string, a, b []string) ([]string, error) {
 	if len(a) == 0 || len(b) == 0 {
 		return slices.Concat(a, b), nil
 	}
@@ -182,7 +182,7 @@ func union(a, b []string) []string {
 	return all
 }
 
-// shorter is the stricter of two limits, of which 0 is none.
+// shorter returns the stricter of two limits. 0 is no limit.
 func shorter[D ~int64](a, b D) D {
 	switch {
 	case a == 0:

@@ -25,7 +25,7 @@ type stateModule interface {
 	identity(bounded *storage.Bounded) string
 	// open makes the state, of what this node knows. It connects to nothing.
 	open(node *state.Node, bounded *storage.Bounded, logger *zap.Logger) (state.State, error)
-	// reads tells whether the state may be read while a configuration that may
+	// reads reports whether the state may be read while a configuration that may
 	// never run is loaded.
 	reads() bool
 	// announce says in one line what the state does not do.

@@ -101,7 +101,7 @@ func (a *App) dependOnScope(source, scope string) error {
 	return err
 }
 
-// MatchWithError tells whether the verified token has all the scopes.
+// MatchWithError reports whether the verified token has all the scopes.
 func (m *MatchTokenScope) MatchWithError(r *http.Request) (bool, error) {
 	a := admittedFrom(r)
 	if a == nil && reported(r) {

@@ -34,7 +34,7 @@ func (t *TrustedIssuer) newRule(v *Verify) (rule, error) {
 	return trustedRule{t, requirement}, t.keepApart(v, requirement)
 }
 
-func (r trustedRule) judge(claims *verifier.Claims, request *http.Request) error {
+func (r trustedRule) authorize(claims *verifier.Claims, request *http.Request) error {
 	if err := notRevoked(r.issuer.state, claims); err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func init() {
 //
 // After a refused one, `{http.tokenidp.reason}` is the reason code.
 type Verify struct {
-	Demands
+	Requirements
 
 	// The names of policies, of which all that they ask is asked as well.
 	Policies []string `json:"policies,omitempty"`
@@ -87,8 +87,8 @@ type Verify struct {
 	verifier *verifier.Verifier
 	rules    map[string]rule // by issuer URL
 	origins  []dpop.Origin
-	tally    *tally       // of a route that reports only
-	release  func() error // gives the tally back
+	counter  *reportCounter // of a route that reports only
+	release  func() error   // gives the counter back
 	app      *App
 	metrics  *metrics
 	logger   *zap.Logger
@@ -118,7 +118,7 @@ func (v *Verify) provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := v.takeUp(a); err != nil {
+	if err := v.applyPolicies(a); err != nil {
 		return err
 	}
 	if err := v.compile(); err != nil {
@@ -136,7 +136,7 @@ func (v *Verify) provision(ctx caddy.Context) error {
 		return err
 	}
 	if v.ReportOnly {
-		v.tally, v.release, err = carry(v.Source, func() (*tally, error) { return newTally(), nil })
+		v.counter, v.release, err = carry(v.Source, func() (*reportCounter, error) { return newReportCounter(), nil })
 		if err != nil {
 			return err
 		}
@@ -238,7 +238,7 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	case err != nil:
 		return v.refuse(w, r, claims, err)
 	case v.ReportOnly:
-		v.tally.allowed()
+		v.counter.allowed()
 	}
 	v.metrics.requestAllowed()
 	if c := v.logger.Check(zap.DebugLevel, "request verified"); c != nil {
@@ -248,21 +248,21 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	return next.ServeHTTP(w, r)
 }
 
-// check is the verdict of this route on a request. The claims are there as soon as
-// they are verified, also beside an error.
+// check verifies and authorizes a request. It returns the claims as soon as they are
+// verified, also beside an error.
 func (v *Verify) check(r *http.Request, before *admission) (*verifier.Claims, []setHeader, error) {
 	claims, err := v.authenticate(r, before)
 	if err != nil {
 		return claims, nil, err
 	}
-	if err := v.judge(claims, r); err != nil {
+	if err := v.authorize(claims, r); err != nil {
 		return claims, nil, err
 	}
 	headers, err := v.claimHeaders(claims)
 	return claims, headers, err
 }
 
-// applies tells whether the request must be verified. A matcher that fails is
+// applies reports whether the request must be verified. A matcher that fails is
 // an error, never a "no".
 func (v *Verify) applies(r *http.Request) (bool, error) {
 	if v.AllowPreflight && isPreflight(r) {
@@ -297,14 +297,14 @@ func (v *Verify) authenticate(r *http.Request, before *admission) (*verifier.Cla
 	return claims, v.checkBinding(r, token, claims)
 }
 
-// judge is the verdict of this route on a verified token. One of another issuer's,
-// which a verify before this may accept, has no rule here and is refused.
-func (v *Verify) judge(claims *verifier.Claims, r *http.Request) error {
+// authorize returns an error if a verified token may not pass this route. An earlier verify
+// may accept the token of an issuer that has no rule here. Such a token is refused.
+func (v *Verify) authorize(claims *verifier.Claims, r *http.Request) error {
 	rule, ok := v.rules[claims.Issuer]
 	if !ok {
 		return claims.Authorize(nil, time.Now, r)
 	}
-	return rule.judge(claims, r)
+	return rule.authorize(claims, r)
 }
 
 // Cleanup gives back what outlives a reload.

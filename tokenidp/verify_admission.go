@@ -34,7 +34,7 @@ func admittedFrom(r *http.Request) *admission {
 // String is what a placeholder of the variable shows: nothing.
 func (*admission) String() string { return "" }
 
-// hasSet tells whether a header is as a verify has set it. One that has another
+// hasSet reports whether a header is as a verify has set it. One that has another
 // value is not, even under the same name: this may be a request that some handler
 // copied before that verify.
 func (a *admission) hasSet(name string, values []string) bool {

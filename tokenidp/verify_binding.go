@@ -15,7 +15,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// checkBinding judges whether who sends a token is whom it was issued to. It is about
+// checkBinding checks that the sender of a token is the one it was issued to. It is about
 // this request, so nothing of it is remembered with the token.
 func (v *Verify) checkBinding(r *http.Request, token verifier.Presented, claims *verifier.Claims) error {
 	bound := claims.Confirmation
@@ -61,7 +61,7 @@ func (v *Verify) checkProofAgain(r *http.Request, claims *verifier.Claims) error
 	return v.checkProof(r, proof, claims)
 }
 
-// checkProof judges the DPoP proof of a request for a token that is bound to a key
+// checkProof checks the DPoP proof of a request for a token that is bound to a key
 // (RFC 9449 section 7.1).
 func (v *Verify) checkProof(r *http.Request, presented presentedProof, claims *verifier.Claims) error {
 	if len(v.origins) == 0 {

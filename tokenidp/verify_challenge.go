@@ -89,7 +89,7 @@ func (v *Verify) logRefusal(message string, r *http.Request, claims *verifier.Cl
 	c.Write(fields...)
 }
 
-// holdsBodyBack tells whether the client sends its body only when told to go on
+// holdsBodyBack reports whether the client sends its body only when told to go on
 // (RFC 9110 section 10.1.1). Over HTTP/1, net/http would tell it so before it
 // answers, to use the connection again: it does not know better, because Caddy puts
 // a reader of its own before the body. Where the connection ends, it does not.

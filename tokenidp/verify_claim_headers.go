@@ -79,7 +79,7 @@ func claimHeaders(headers []ClaimHeader) ([]claimHeader, error) {
 	return compiled, nil
 }
 
-// named tells whether the name is that of a claim header, in any spelling that
+// named reports whether the name is that of a claim header, in any spelling that
 // some upstream takes for the same.
 func named(headers []ClaimHeader, name string) bool {
 	return slices.ContainsFunc(headers, func(h ClaimHeader) bool { return sameHeader(h.Header, name) })
@@ -206,7 +206,7 @@ func (h *claimHeader) unsafe(claims *verifier.Claims) error {
 }
 
 // text is the claim as an upstream is told it: the client and the scopes are those
-// that were judged, wherever the issuer has them in its tokens.
+// that were checked, wherever the issuer has them in its tokens.
 func (h *claimHeader) text(claims *verifier.Claims) (text string, found, safe bool) {
 	if h.json {
 		return h.jsonText(claims)
@@ -225,7 +225,7 @@ func (h *claimHeader) text(claims *verifier.Claims) (text string, found, safe bo
 	return text, found, safe && !joinsAmbiguously(claim)
 }
 
-// joinsAmbiguously tells whether a list would read as another one when it is joined
+// joinsAmbiguously reports whether a list would read as another one when it is joined
 // with spaces: an issuer's group "x admin" as the groups x and admin.
 func joinsAmbiguously(claim any) bool {
 	list, _ := claim.([]any)

@@ -14,9 +14,9 @@ import (
 // many as there are Applications; those of others are as many as they say.
 const mostGroups = 1000
 
-// tally counts what a route that reports only would have refused: by client and
-// reason, since it was first loaded, over reloads.
-type tally struct {
+// reportCounter counts what a route with report_only would refuse, by client and reason. It
+// counts from the first load of the route, and outlives reloads.
+type reportCounter struct {
 	mu     sync.Mutex
 	since  time.Time
 	passed uint64
@@ -42,40 +42,45 @@ type sighting struct {
 	method, path, clientIP string
 }
 
-func newTally() *tally { return &tally{since: time.Now(), groups: make(map[group]*count)} }
-
-func (t *tally) allowed() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.passed++
+func newReportCounter() *reportCounter {
+	return &reportCounter{since: time.Now(), groups: make(map[group]*count)}
 }
 
-func (t *tally) refused(s sighting) {
+// allowed counts a request that passed.
+func (c *reportCounter) allowed() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.passed++
+}
+
+// refused counts a request that enforcement would refuse.
+func (c *reportCounter) refused(s sighting) {
 	now := time.Now()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	g := group{s.clientID, s.reason}
-	c := t.groups[g]
-	if c == nil {
-		if len(t.groups) >= mostGroups {
-			t.others++
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	key := group{s.clientID, s.reason}
+	counted := c.groups[key]
+	if counted == nil {
+		if len(c.groups) >= mostGroups {
+			c.others++
 			return
 		}
-		c = &count{first: now}
-		t.groups[g] = c
+		counted = &count{first: now}
+		c.groups[key] = counted
 	}
-	c.times++
-	c.last, c.example = now, s
+	counted.times++
+	counted.last, counted.example = now, s
 }
 
-func (t *tally) report(source string) adminapi.RouteReport {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r := adminapi.RouteReport{Route: source, Since: *moment(t.since), Passed: t.passed, WouldRefuse: []adminapi.RefusedGroup{}, Others: t.others}
-	for g, c := range t.groups {
+// report returns the counts, the most frequent first.
+func (c *reportCounter) report(source string) adminapi.RouteReport {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := adminapi.RouteReport{Route: source, Since: *moment(c.since), Passed: c.passed, WouldRefuse: []adminapi.RefusedGroup{}, Others: c.others}
+	for key, counted := range c.groups {
 		r.WouldRefuse = append(r.WouldRefuse, adminapi.RefusedGroup{
-			ClientID: g.clientID, Reason: string(g.reason), Times: c.times, First: *moment(c.first), Last: *moment(c.last),
-			Method: c.example.method, Path: c.example.path, ClientIP: c.example.clientIP,
+			ClientID: key.clientID, Reason: string(key.reason), Times: counted.times, First: *moment(counted.first), Last: *moment(counted.last),
+			Method: counted.example.method, Path: counted.example.path, ClientIP: counted.example.clientIP,
 		})
 	}
 	slices.SortFunc(r.WouldRefuse, func(a, b adminapi.RefusedGroup) int {

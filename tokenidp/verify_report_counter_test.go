@@ -9,7 +9,7 @@ import (
 
 // What a route remembers is bounded, whoever calls.
 func TestTallyIsBounded(t *testing.T) {
-	y := newTally()
+	y := newReportCounter()
 	for i := range 3 * mostGroups {
 		y.refused(sighting{clientID: fmt.Sprint(i), reason: verifier.MissingScope})
 	}

@@ -14,7 +14,7 @@ import (
 // it through.
 type reportedKey struct{}
 
-// reported tells whether a verify that reports only would have refused the request.
+// reported reports whether a verify that reports only would have refused the request.
 func reported(r *http.Request) bool {
 	_, ok := r.Context().Value(reportedKey{}).(bool)
 	return ok
@@ -32,7 +32,7 @@ func (v *Verify) letThrough(w http.ResponseWriter, r *http.Request, next caddyht
 	if claims != nil {
 		clientID = claims.ClientID
 	}
-	v.tally.refused(sighting{
+	v.counter.refused(sighting{
 		clientID: clientID, reason: refusal.Reason,
 		method: loggable(r.Method), path: loggable(originalPath(r)), clientIP: clientIP(r).String(),
 	})

@@ -13,8 +13,8 @@ import (
 
 // rule is what one route asks of the tokens of one issuer.
 type rule interface {
-	// judge is the verdict on a verified token, for this request alone.
-	judge(claims *verifier.Claims, request *http.Request) error
+	// authorize returns an error if a verified token may not pass with this request.
+	authorize(claims *verifier.Claims, request *http.Request) error
 	// requires is what it asks for now; nil is what no token has.
 	requires() *verifier.Requirement
 }
@@ -33,7 +33,7 @@ func (v *Verify) requirement(iss *Issuer, set *application.Set) (*verifier.Requi
 	if set == nil {
 		return v.requirementWithoutApplications(iss.Issuer, v.Audience)
 	}
-	r := v.Demands.requirement(v.Audience)
+	r := v.Requirements.requirement(v.Audience)
 	for _, audience := range v.Audience {
 		if err := knownAudience(set, audience); err != nil {
 			return nil, err
@@ -75,7 +75,7 @@ func (v *Verify) requirementWithoutApplications(issuer string, audience []string
 	if len(audience) == 0 {
 		return nil, fmt.Errorf("the Applications of %s are not known here, so name the API whose tokens are accepted: audience orders-api", issuer)
 	}
-	r := v.Demands.requirement(audience)
+	r := v.Requirements.requirement(audience)
 	for _, scope := range v.AnyScope {
 		for _, a := range audience {
 			r.Alternatives = append(r.Alternatives, verifier.Alternative{Scope: scope, Audience: a})
@@ -131,8 +131,8 @@ func shortened(names []string) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
-// takeUp adds what the policies ask to what the route asks itself.
-func (v *Verify) takeUp(a *App) error {
+// applyPolicies adds the requirements of the policies to those of the route.
+func (v *Verify) applyPolicies(a *App) error {
 	for i, name := range v.Policies {
 		if slices.Contains(v.Policies[:i], name) {
 			return fmt.Errorf("the policy %s is named twice", name)
@@ -141,7 +141,7 @@ func (v *Verify) takeUp(a *App) error {
 		if err != nil {
 			return err
 		}
-		if v.Demands, err = v.and(p.Demands); err != nil {
+		if v.Requirements, err = v.merge(p.Requirements); err != nil {
 			return fmt.Errorf("taking up the policy %s: %w", name, err)
 		}
 	}

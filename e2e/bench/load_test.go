@@ -163,7 +163,7 @@ func (c *connection) send(request []byte, now time.Time) error {
 	return err
 }
 
-// receive reads what is there, and tells whether that is an answer's end.
+// receive reads what is there, and reports whether that is an answer's end.
 func (c *connection) receive(want []byte) (complete bool, err error) {
 	n, err := syscall.Read(c.fd, c.answer[len(c.answer):cap(c.answer)])
 	switch {

@@ -50,7 +50,7 @@ func (n *CertificateName) String() string {
 	return n.Field + " " + n.Value
 }
 
-// Names tells whether the certificate has the name: as its subject, or among its
+// Names reports whether the certificate has the name: as its subject, or among its
 // subject alternative names. Names are compared whole and exactly, so that none is
 // found within another; only DNS names have no case, and addresses are compared by
 // their value. A wildcard is a name like any other. Who signed the certificate is
@@ -96,7 +96,7 @@ func hasAlternativeName(certificate *x509.Certificate, choice int, is func(name 
 	return false
 }
 
-// HasKeyOf tells whether the key of the certificate is registered, as `jwks` (RFC 8705
+// HasKeyOf reports whether the key of the certificate is registered, as `jwks` (RFC 8705
 // section 2.2). Two certificates of one key are the same client's.
 func (a *Application) HasKeyOf(certificate *x509.Certificate) bool {
 	key, ok := certificate.PublicKey.(interface{ Equal(crypto.PublicKey) bool })

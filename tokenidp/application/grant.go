@@ -94,7 +94,7 @@ func (a *Application) requestedScopes(requested string) ([]string, error) {
 
 var errMalformedScope = fmt.Errorf("%w: want scope-token *( SP scope-token )", ErrMalformedScope)
 
-// ownerOf judges every scope before it compares owners, so that a scope of
+// ownerOf checks every scope before it compares owners, so that a scope of
 // somebody else's resource is "not granted" and says nothing about its owner.
 func (s *Set) ownerOf(a *Application, scopes []string) (*Resource, error) {
 	for _, scope := range scopes {

@@ -7,7 +7,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
-// MayIntrospect tells whether the Application may ask about a token for these
+// MayIntrospect reports whether the Application may ask about a token for these
 // audiences (RFC 7662): it may ask about any, or about those of a Resource that names
 // it.
 func (s *Set) MayIntrospect(a *Application, audience []string) bool {

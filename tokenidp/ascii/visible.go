@@ -4,7 +4,7 @@ package ascii
 
 import "strings"
 
-// Visible tells whether all of a text is visible ASCII (VCHAR, RFC 5234 appendix B.1):
+// Visible reports whether all of a text is visible ASCII (VCHAR, RFC 5234 appendix B.1):
 // no space, no control character, nothing beyond. Of the empty text it is true.
 func Visible(s string) bool { return !strings.ContainsFunc(s, invisible) }
 

@@ -50,7 +50,7 @@ func (r *Refusal) Error() string {
 	return text
 }
 
-// Passing tells whether the same request may succeed later.
+// Passing reports whether the same request may succeed later.
 func (r *Refusal) Passing() bool {
 	return r.Status == http.StatusTooManyRequests || r.Status >= http.StatusInternalServerError
 }

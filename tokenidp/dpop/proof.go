@@ -1,4 +1,4 @@
-// Package dpop judges DPoP proofs (RFC 9449): that whoever sends a request has the key
+// Package dpop checks DPoP proofs (RFC 9449): that whoever sends a request has the key
 // to which a token is bound, or is to be bound, and made the proof for this very
 // request.
 package dpop
@@ -69,7 +69,7 @@ type Proof struct {
 	until time.Time
 }
 
-// Check judges the one proof of the request, whose headers of that name are given
+// Check checks the one proof of the request, whose headers of that name are given
 // (RFC 9449 section 4.3). Whether it was used before is for [Proof.Use].
 func Check(headers []string, r Request, now time.Time) (*Proof, error) {
 	switch len(headers) {
@@ -202,7 +202,7 @@ func singleUse(thumbprint string, c *claims) string {
 	return "dpop:" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// Once records an identifier of an owner until it may be forgotten, and tells whether
+// Once records an identifier of an owner until it may be forgotten, and reports whether
 // this is its first use.
 type Once func(ctx context.Context, owner, id string, until time.Time) (first bool, err error)
 

@@ -74,7 +74,7 @@ func (d *discovery) readKeys(ctx context.Context, before *keys) (document, error
 	return doc, nil
 }
 
-// known tells whether the metadata said where the keys are, and not too long ago: a
+// known reports whether the metadata said where the keys are, and not too long ago: a
 // place that the issuer has given up may have another owner.
 func (d *discovery) known() bool {
 	return d.jwksURI != "" && d.elapsed()-d.read < d.maxStale

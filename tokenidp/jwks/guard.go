@@ -16,7 +16,7 @@ var ErrInternalAddress = errors.New("not an address of the public Internet")
 // GuardedTransport is for URLs that come from applications rather than from the
 // operator, such as a client's jwks_uri: it connects to the public Internet only
 // (server-side request forgery; RFC 9700 section 4.11 and RFC 8725bis). The address
-// is judged when it is dialled, after all resolving, so that a name that has
+// is checked when it is dialled, after all resolving, so that a name that has
 // another address the second time (DNS rebinding) gains nothing. It goes through
 // no proxy, which would do the resolving, and out of sight.
 //
@@ -40,7 +40,7 @@ func refuseInternal(_, address string, _ syscall.RawConn) error {
 }
 
 // public is what the special-purpose registries of IANA (RFC 6890) leave. IPv6 is
-// judged by what is allocated, the rest of it being for nobody to be reached at.
+// checked by what is allocated, the rest of it being for nobody to be reached at.
 func public(addr netip.Addr) bool {
 	addr = addr.Unmap() // ::ffff:127.0.0.1 is dialled as 127.0.0.1
 	if nat64.Contains(addr) {

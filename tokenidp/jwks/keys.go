@@ -63,7 +63,7 @@ func (k *keys) usable() error {
 	return fmt.Errorf("reading %s: %w%s", k.from, errNoUsableKey, firstOf(k.skipped))
 }
 
-// acceptable judges a well-formed set by whether it may be empty.
+// acceptable returns an error if a well-formed set may not be empty, and is.
 func (s *Source) acceptable(k *keys) error {
 	if s.mayBeEmpty {
 		return nil

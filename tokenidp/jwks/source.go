@@ -73,7 +73,7 @@ func New(o Options) (*Source, error) {
 	return s, nil
 }
 
-// succeeds tells whether what was good keys there is so here.
+// succeeds reports whether what was good keys there is so here.
 func (s *Source) succeeds(before *Source) bool {
 	return before.issuer == s.issuer && before.place == s.place && before.mayBeEmpty == s.mayBeEmpty && slices.Equal(before.algorithms, s.algorithms)
 }

@@ -88,7 +88,7 @@ func (s *Source) restore(data []byte) error {
 	return nil
 }
 
-// storedAge judges by the wall clock, which may have been set since. A time a
+// storedAge goes by the wall clock, which may have been set since. A time a
 // little ahead counts as now; one far ahead says nothing about the age. So no entry
 // serves for more than twice maxStale, however often the process starts.
 func storedAge(age, maxStale time.Duration) (time.Duration, error) {

@@ -50,7 +50,7 @@ type Message struct {
 }
 
 // Parse takes a compact JWS apart (RFC 7515 section 7.1) and verifies nothing.
-// The size is judged and the dots are counted before anything is allocated.
+// The size is checked and the dots are counted before anything is allocated.
 // Segments are non-empty: an empty payload would mean a detached one (RFC 7515
 // appendix F). Each of them has one accepted spelling, so that a token has, too.
 func Parse(token string) (*Message, error) {

@@ -47,7 +47,7 @@ const clockSkew = 10 * time.Minute
 // believable is the latest that a clock of another node may say now.
 func (m moment) believable() int64 { return m.seconds() + int64(clockSkew/time.Second) }
 
-// stepped tells whether the wall clock was set between the moments.
+// stepped reports whether the wall clock was set between the moments.
 func (m moment) stepped(before moment) bool {
 	return m.start().Sub(before.start()).Abs() > clockSkew
 }

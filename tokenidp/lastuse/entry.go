@@ -98,7 +98,7 @@ func decode(data []byte) (entry, error) {
 }
 
 // checkVersion comes first: what else an entry of another version holds is not
-// ours to judge.
+// ours to decide.
 func checkVersion(value any) error {
 	number, _ := value.(strictjson.Number)
 	version, err := strconv.ParseUint(number.String(), 10, 32)

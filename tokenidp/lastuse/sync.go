@@ -69,7 +69,7 @@ func (r *Record) news(at moment) map[Secret]knowledge {
 	return news
 }
 
-// isNews tells whether a use or an observation is the first to be stored, or
+// isNews reports whether a use or an observation is the first to be stored, or
 // what is stored has become too old, or too late.
 func isNews(k, stored knowledge, at moment) bool {
 	const grain = int64(granularity / time.Second)
@@ -78,7 +78,7 @@ func isNews(k, stored knowledge, at moment) bool {
 	return used || since
 }
 
-// watchDue tells whether nobody has written for long.
+// watchDue reports whether nobody has written for long.
 func (r *Record) watchDue(at moment) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()

@@ -40,7 +40,7 @@ type Replay interface {
 	Once(ctx context.Context, owner, id string, until time.Time) (first bool, err error)
 }
 
-// Assertions are what client assertions are judged by.
+// Assertions hold what client assertions are checked against.
 type Assertions struct {
 	// Issuer is the audience of an assertion: this issuer's identifier.
 	Issuer string

@@ -34,7 +34,7 @@ func acceptsCertificate(app *application.Application) bool {
 	return app.Accepts(application.AuthMethodTLS) || app.Accepts(application.AuthMethodSelfSignedTLS)
 }
 
-// checkCertificate judges a certificate by the key that is registered (RFC 8705 section
+// checkCertificate checks a certificate by the key that is registered (RFC 8705 section
 // 2.2), or else by the name (section 2.1). For a name, its chain is what the TLS layer
 // verified: a certificate that was asked for, and not verified, is one that anybody can
 // make. Whether it has expired is asked anew, since a connection may outlive it, and
@@ -54,7 +54,7 @@ func checkCertificate(app *application.Application, connection *tls.ConnectionSt
 	return "", nil
 }
 
-// provesCertificate tells whether the client has authenticated by its certificate
+// provesCertificate reports whether the client has authenticated by its certificate
 // already, whatever else it sends.
 func provesCertificate(app *application.Application, connection *tls.ConnectionState, now time.Time) bool {
 	if app == nil || !acceptsCertificate(app) {

@@ -3,7 +3,7 @@ package oauth
 import "net/http"
 
 // AllowBrowser sets the headers without which a page of an allowed origin
-// cannot read the answer, and answers its preflight; it tells whether it did.
+// cannot read the answer, and answers its preflight; it reports whether it did.
 // Credentials of the browser's own, such as cookies, are never allowed.
 func (p Policy) AllowBrowser(w http.ResponseWriter, r *http.Request) (answered bool) {
 	if len(p.BrowserOrigins) == 0 {

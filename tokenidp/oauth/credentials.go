@@ -49,7 +49,7 @@ type Credentials struct {
 	TLS *tls.ConnectionState
 }
 
-// nameClient tells whether they say who the client is. A malformed assertion is
+// nameClient reports whether they say who the client is. A malformed assertion is
 // refused as an assertion, whoever sent it.
 func (c *Credentials) nameClient() bool {
 	return c.ClientID != "" || c.Assertion != nil && c.Assertion.malformed != nil

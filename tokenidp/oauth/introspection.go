@@ -43,7 +43,7 @@ const (
 	IntrospectionJWT  = "application/" + IntrospectionType
 )
 
-// accepts tells whether the caller names the media type itself (RFC 9110 section
+// accepts reports whether the caller names the media type itself (RFC 9110 section
 // 12.5.1): a wildcard is not asking for it.
 func accepts(r *http.Request, mediaType string) bool {
 	for _, list := range r.Header.Values("Accept") {

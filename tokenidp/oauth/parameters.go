@@ -106,7 +106,7 @@ func texts(name string, value any) ([]string, bool) {
 	return values, true
 }
 
-// repeatable tells whether a request may have a parameter more than once (RFC 6749
+// repeatable reports whether a request may have a parameter more than once (RFC 6749
 // section 3.2, RFC 8707 section 2).
 func repeatable(name string) bool { return name == "resource" }
 

@@ -101,7 +101,7 @@ func ParseTokenRequest(w http.ResponseWriter, r *http.Request, p Policy) (*Token
 	}, nil
 }
 
-// checkHead judges all that comes before the body.
+// checkHead checks all that comes before the body.
 func (p Policy) checkHead(r *http.Request) (Format, error) {
 	if err := checkMethod(r); err != nil {
 		return Form, err

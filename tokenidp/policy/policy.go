@@ -1,6 +1,6 @@
 // Package policy tells, before any request is made, which Application can reach which
 // route: Applications × scopes × routes. It decides nothing itself. It grants a token
-// as the token endpoint does, and judges it as the route does, with their own code.
+// as the token endpoint does, and checks it as the route does, with their own code.
 package policy
 
 import (
@@ -49,7 +49,7 @@ func denied(err error) Access {
 	return Access{Reason: string(oauth.ReasonInternal), Cause: err.Error()}
 }
 
-// Access judges what the Application can get: a token with the least scope that does,
+// Access decides what the Application can get: a token with the least scope that does,
 // or else with all of its scopes of one API, sent as the route asks for. A nil
 // requirement is what no token has.
 func (i Issuer) Access(a *application.Application, r *verifier.Requirement, now time.Time) Access {
@@ -141,7 +141,7 @@ func (i Issuer) claims(a *application.Application, r *verifier.Requirement, scop
 // anyThumbprint stands for the client's own: that of a SHA-256, in base64url.
 var anyThumbprint = strings.Repeat("A", 43)
 
-// choosesDPoP tells whether a client that need not bind its token has to, for the
+// choosesDPoP reports whether a client that need not bind its token has to, for the
 // route.
 func choosesDPoP(a *application.Application, r *verifier.Requirement) bool {
 	return slices.Contains(r.SenderConstrained, verifier.ByDPoP) && !a.DPoPBound &&

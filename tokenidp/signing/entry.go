@@ -80,7 +80,7 @@ func encodeEntry(issuer string, k *Key) ([]byte, error) {
 // says. A private half that is encrypted is left so.
 func decodeEntry(data []byte, issuer string, id keyID, thumbprint string) (*Key, error) {
 	// The version first, alone: what else an entry of another version holds is
-	// not ours to judge.
+	// not ours to decide.
 	var head struct {
 		Version int `json:"version"`
 	}

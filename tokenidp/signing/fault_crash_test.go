@@ -13,7 +13,7 @@ var errKilled = errors.New("killed")
 
 // killedAt lets a node do its work up to the operation of that number, and no
 // further: the process is gone, with the lock in hand. Until then it answers
-// requests, between any two operations. It tells whether the work came so far.
+// requests, between any two operations. It reports whether the work came so far.
 func (n *node) killedAt(operation int, work func() error) (tokens []string, killed bool) {
 	count := 0
 	n.storage.before = func(_ context.Context, c call) error {

@@ -141,7 +141,7 @@ func (k *Key) sign(header string, payload []byte) (string, error) {
 // one made in an emergency.
 func (k *Key) atOnce() bool { return !k.SignsFrom.After(k.CreatedAt) }
 
-// signs tells whether the private half is at hand.
+// signs reports whether the private half is at hand.
 func (k *Key) signs() bool { return k.private != nil }
 
 // encryption is the id of the key encryption key that the private half is stored

@@ -22,7 +22,7 @@ type faults struct {
 	fail, lag, crash, brokenLock, steps bool
 }
 
-// exclusive tells whether two nodes can never make keys at once.
+// exclusive reports whether two nodes can never make keys at once.
 func (f faults) exclusive() bool { return !f.lag && !f.brokenLock && !f.steps }
 
 // maxLag is how much older than the truth a listing is; maxDelay how long an

@@ -282,7 +282,7 @@ func (n *modelNode) signAndVerify() {
 	}
 }
 
-// lives tells whether a token is accepted at a time, as far as time goes.
+// lives reports whether a token is accepted at a time, as far as time goes.
 func (tok *modelToken) lives(at time.Time) bool {
 	return !at.Before(tok.issued.Add(-leeway)) && at.Before(tok.expires.Add(leeway))
 }

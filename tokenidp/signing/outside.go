@@ -102,7 +102,7 @@ func (o *Outside) list() []*Key {
 	return o.keys
 }
 
-// outsideNeeds tells whether this is the only entry of a key that is there outside.
+// outsideNeeds reports whether this is the only entry of a key that is there outside.
 func (r *Ring) outsideNeeds(k *Key, found *listing) bool {
 	there := slices.ContainsFunc(r.outside.list(), func(other *Key) bool { return sameKey(k, other) })
 	return there && !slices.ContainsFunc(found.keys, func(other *Key) bool { return sameKey(k, other) && !sameEntry(k, other) })
@@ -121,7 +121,7 @@ func (o *Outside) equip(found *listing) {
 	}
 }
 
-// outsidePublished tells whether nothing is left to publish.
+// outsidePublished reports whether nothing is left to publish.
 func (r *Ring) outsidePublished() bool {
 	if r.outside == nil {
 		return true
@@ -130,7 +130,7 @@ func (r *Ring) outsidePublished() bool {
 	return len(keys) > 0 && !r.outsideTurned(keys[0]) && !slices.ContainsFunc(keys, func(k *Key) bool { return !ks.has(k) })
 }
 
-// outsideTurned tells whether a key that is published is to take over, since it
+// outsideTurned reports whether a key that is published is to take over, since it
 // came to the front: from behind another key of the place, as this process saw, or
 // as its entries tell, which never had it sign; or since keys are taken from
 // outside again. A node that still has the key before the newest does not claim

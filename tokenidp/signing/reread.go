@@ -43,7 +43,7 @@ func (r *Ring) nextReread() time.Duration {
 	return min(rereadInterval, max(0, r.reread.startedAt.Add(rereadInterval).Sub(r.now())))
 }
 
-// RereadSince tells whether an unknown kid had the storage read by a read that began at
+// RereadSince reports whether an unknown kid had the storage read by a read that began at
 // that time or later, so that every key that was stored before is known.
 func (r *Ring) RereadSince(at time.Time) bool {
 	r.rereading.Lock()

@@ -118,7 +118,7 @@ func retiresAt(keys []member, i int) time.Time {
 	return keys[i+1].SignsFrom
 }
 
-// overdue tells whether the wall clock says that the last token of a retired key
+// overdue reports whether the wall clock says that the last token of a retired key
 // is long expired.
 func overdue(keys []member, i int, now time.Time) bool {
 	return stateAt(keys, i, activeAt(keys, now, ever), now) == Retired && !now.Before(retiresAt(keys, i).Add(retention))
@@ -163,7 +163,7 @@ func (r rotation) newest(keys []member, now time.Time) *Key {
 	return nil
 }
 
-// due tells whether a successor is to be made now.
+// due reports whether a successor is to be made now.
 func (r rotation) due(newest *Key, now time.Time) bool {
 	return r > 0 && (newest == nil || !now.Before(newest.SignsFrom.Add(time.Duration(r)-r.lead())))
 }

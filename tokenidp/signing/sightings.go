@@ -69,7 +69,7 @@ func (s *sightings) update(ks *keys, rot rotation, at moment) news {
 	return n
 }
 
-// first tells whether this is to be told, which it is once.
+// first reports whether this is to be told, which it is once.
 func (s *sightings) first(what string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

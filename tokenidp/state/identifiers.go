@@ -39,7 +39,7 @@ func newIdentifiers(c clock, most int) *identifiers {
 	return &identifiers{clock: c, most: most, seed: maphash.MakeSeed()}
 }
 
-// once tells whether this is the first use of the identifier.
+// once reports whether this is the first use of the identifier.
 func (i *identifiers) once(owner, id string, until time.Time) (first bool, err error) {
 	o := i.owner(owner)
 	if err := i.room(o); err != nil {
@@ -75,7 +75,7 @@ func (i *identifiers) remember(owner, id string, until time.Time) {
 	i.owners[o].Add(1)
 }
 
-// known tells whether the identifier was used in this node.
+// known reports whether the identifier was used in this node.
 func (i *identifiers) known(id string) bool {
 	f, found := i.used.find(newKey(onceKind, "", id))
 	return found && !f.term.over(i.clock.moment())

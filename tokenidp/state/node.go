@@ -31,7 +31,7 @@ type Node struct {
 // the node, and maybe not to the state that came after it.
 func (n *Node) Released() { n.released.Add(1) }
 
-// endedSince tells whether some state has ended since it was asked with the same seen.
+// endedSince reports whether some state has ended since it was asked with the same seen.
 func (n *Node) endedSince(seen *uint64) bool {
 	before := *seen
 	*seen = n.released.Load()

@@ -33,7 +33,7 @@ type Redis struct {
 
 	running chan struct{} // held by the one Run that works
 	reading chan struct{} // held by who reads the streams
-	owed    chan struct{} // has one while Redis may lack what is known here
+	dirty   chan struct{} // has one while Redis may lack what is known here
 	store   atomic.Uint32 // what Redis is to revocations, since it lost something
 	trails  []trail       // of each stream
 	synced  atomic.Bool
@@ -65,17 +65,17 @@ func NewRedis(n *Node, o RedisOptions) (*Redis, error) {
 	}
 	r := &Redis{
 		Node: n, client: redis.NewUniversalClient(options), prefix: o.Prefix, wait: o.WaitReplicas, logger: o.Logger,
-		running: make(chan struct{}, 1), reading: make(chan struct{}, 1), owed: make(chan struct{}, 1),
+		running: make(chan struct{}, 1), reading: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
 		trails: make([]trail, len(streams)), ended: n.released.Load(),
 	}
 	r.restart() // also to give Redis what is known here already, under a state before
 	return r, nil
 }
 
-// owe makes sure that Redis is given what it lacks.
-func (r *Redis) owe() {
+// markDirty makes the next catchUp give Redis what it lacks.
+func (r *Redis) markDirty() {
 	select {
-	case r.owed <- struct{}{}:
+	case r.dirty <- struct{}{}:
 	default:
 	}
 }
@@ -167,7 +167,7 @@ func (r *Redis) Revoke(ctx context.Context, revocations ...Revocation) error {
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
 	if err := r.secure(ctx, records); err != nil {
-		r.owe()
+		r.markDirty()
 		return unavailable(err)
 	}
 	return nil

@@ -99,7 +99,7 @@ func (r *Redis) restart() {
 	for i := range r.trails {
 		r.trails[i].restart()
 	}
-	r.owe()
+	r.markDirty()
 }
 
 // readAll reads until there is nothing new; from the beginning where Redis no longer
@@ -174,7 +174,7 @@ func (r *Redis) take(i int, entries []redis.XMessage) {
 	}
 }
 
-// hasWritten tells whether Redis has all that this node wrote before the last reading.
+// hasWritten reports whether Redis has all that this node wrote before the last reading.
 func (r *Redis) hasWritten(ctx context.Context) (bool, error) {
 	for i := range r.trails {
 		ids, whole := r.trails[i].unseen()
@@ -218,13 +218,13 @@ func (r *Redis) gone(ctx context.Context, i int, ids []string) (gone []string, e
 // about to do the same, so each begins elsewhere, and looks before each part at what
 // the others have added. What Redis refuses is kept, and added later.
 func (r *Redis) supply(ctx context.Context) error {
-	if !r.owes() {
+	if !r.takeDirty() {
 		return nil
 	}
 	missing, supplied := rotated(r.revocations.lacking(r.store.Load())), 0
 	for part := range slices.Chunk(missing, mostPerEntry) {
 		if err := r.readAll(ctx); err != nil {
-			r.owe()
+			r.markDirty()
 			return err
 		}
 		adding, cancel := context.WithTimeout(ctx, pageTimeout)
@@ -232,7 +232,7 @@ func (r *Redis) supply(ctx context.Context) error {
 		cancel()
 		supplied += added
 		if err != nil {
-			r.owe()
+			r.markDirty()
 			r.refused(ctx, err)
 			return nil
 		}
@@ -244,16 +244,17 @@ func (r *Redis) supply(ctx context.Context) error {
 	return nil
 }
 
-// owes tells whether Redis may lack something, and may be given it now.
-func (r *Redis) owes() bool {
+// takeDirty reports whether Redis may lack something and may be given it now. It clears
+// the mark.
+func (r *Redis) takeDirty() bool {
 	if r.endedSince(&r.ended) {
-		r.owe()
+		r.markDirty()
 	}
 	if r.clock.elapsed() < r.again {
 		return false
 	}
 	select {
-	case <-r.owed:
+	case <-r.dirty:
 		return true
 	default:
 		return false

@@ -18,7 +18,7 @@ const (
 	// DefaultPrefix begins the name of every key in Redis.
 	DefaultPrefix = "tokenidp:"
 
-	// Each wait for Redis while a request is judged, and their sum.
+	// Each wait for Redis while a request is verified, and their sum.
 	redisTimeout   = 500 * time.Millisecond
 	requestTimeout = time.Second
 	// mostConnections bounds how many requests wait for Redis at once; the others

@@ -103,7 +103,7 @@ func (t *trail) seen(ids []string) {
 }
 
 // read notes an entry that was read, which may be trimmed once its term is over, and
-// what is strange about it. It tells whether that is to be told.
+// what is strange about it. It reports whether that is to be told.
 func (t *trail) read(id string, until term, width time.Duration, strange error) (tell bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -151,7 +151,7 @@ func (t *trail) expired(now moment) int64 {
 	return t.spans[0].first
 }
 
-// lacks tells whether an entry is gone that has not expired, if the first one that is
+// lacks reports whether an entry is gone that has not expired, if the first one that is
 // there is of that time.
 func (t *trail) lacks(first int64, now moment) bool {
 	t.mu.Lock()
@@ -174,7 +174,7 @@ func (t *trail) strangers() (ids []string) {
 	return ids
 }
 
-// forget drops strange entries that are gone. It tells whether only such are left of
+// forget drops strange entries that are gone. It reports whether only such are left of
 // which there is no room for.
 func (t *trail) forget(ids []string) (unknown bool) {
 	t.mu.Lock()

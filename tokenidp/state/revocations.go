@@ -39,7 +39,7 @@ func (r *revocations) revoked(t Token) bool {
 		r.issuers.len() > 0 && r.issuers.reaches(newKey(issuerKind, t.Issuer, ""), issued)
 }
 
-// reaches tells whether what was issued in that second is revoked.
+// reaches reports whether what was issued in that second is revoked.
 func (t *table) reaches(k key, issued int64) bool {
 	f, found := t.find(k)
 	return found && issued <= int64(f.before)
@@ -98,7 +98,7 @@ func (r *revocations) news(store uint32, records []record) (news []record) {
 	return news
 }
 
-// holds tells whether what the record revokes is in force.
+// holds reports whether what the record revokes is in force.
 func (r *revocations) holds(rec record, now moment) bool {
 	f, found := r.table(rec.kind).find(rec.key)
 	return found && !f.term.over(now)

@@ -62,7 +62,7 @@ type State interface {
 	Run(ctx context.Context, issues bool)
 }
 
-// Token is what tells whether a token is revoked.
+// Token has what decides whether a token is revoked.
 type Token struct {
 	Issuer, ID, ClientID string
 	// IssuedAt is its iat. A token without one was issued before everything.

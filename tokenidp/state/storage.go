@@ -146,7 +146,7 @@ func (s *Storage) Run(ctx context.Context, issues bool) {
 	})
 }
 
-// keepCurrent reads what others wrote, and writes what is owed. A problem is told
+// keepCurrent reads what others wrote, and writes what is missing there. A problem is told
 // once, not every two seconds.
 func (s *Storage) keepCurrent(ctx context.Context) {
 	working, cancel := context.WithTimeout(ctx, syncTimeout)

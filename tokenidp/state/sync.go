@@ -48,7 +48,7 @@ func (s *Storage) read(ctx context.Context) error {
 		}
 		s.forget(before, names)
 		if s.settled(names) && complete {
-			s.judgeGone()
+			s.checkGone()
 			s.current(began)
 			return nil
 		}
@@ -125,8 +125,8 @@ func (s *Storage) quarantine(name string, cause error) {
 	}
 }
 
-// forget drops the segments that are no longer listed. What becomes of them is judged
-// after a whole reading, which may be a later one.
+// forget drops the segments that are no longer listed. checkGone examines
+// them after a whole reading, which may be a later one.
 func (s *Storage) forget(before, names []string) {
 	now := s.clock.moment()
 	s.mu.Lock()
@@ -147,7 +147,7 @@ func (s *Storage) forget(before, names []string) {
 	}
 }
 
-// settled tells whether nothing vanished between the listing before and this one.
+// settled reports whether nothing vanished between the listing before and this one.
 func (s *Storage) settled(names []string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -164,9 +164,9 @@ func (s *Storage) settled(names []string) bool {
 	return true
 }
 
-// judgeGone finds out which of the segments that vanished nobody merged, though they
-// have not expired: the storage lost them, and gets them again.
-func (s *Storage) judgeGone() {
+// checkGone finds the vanished segments that have not expired and that nobody merged. The
+// storage lost them, and gets them again.
+func (s *Storage) checkGone() {
 	s.mu.Lock()
 	replaced := make(map[string]bool)
 	for _, info := range s.known {

@@ -10,9 +10,9 @@ import (
 
 var errNoIssuedAt = errors.New("iat is missing, so nobody knows the age")
 
-// checkAge judges how old a token is, and for how long it was issued. iat is
+// checkAge checks the age and the lifetime of a token. iat is
 // optional at some issuers: a token without it is refused, or its issuer would
-// choose whether it is judged. The clocks need no leeway here: iat was found at most
+// choose whether it is checked. The clocks need no leeway here: iat was found at most
 // [maxIssuedAhead] ahead, and a token that looks younger by that much is no danger.
 func (c *Claims) checkAge(r *Requirement, now func() time.Time) error {
 	if r.MaxAge > 0 {
@@ -26,7 +26,7 @@ func (c *Claims) checkAge(r *Requirement, now func() time.Time) error {
 	return nil
 }
 
-// younger judges what the age of the token is, or will be, at some time.
+// younger checks what the age of the token is, or will be, at some time.
 func (c *Claims) younger(reason Reason, cause string, at time.Time, most time.Duration) error {
 	age := at.Sub(c.IssuedAt)
 	switch {

@@ -30,7 +30,7 @@ type Presented struct {
 // The scheme is compared without regard to case, one or more spaces follow it. The
 // query, the body and cookies are never looked at. Errors are *[Refusal]: a bare
 // challenge when there is no access token at all, else invalid_request. What the
-// token may consist of is for [Verifier.Verify] to judge.
+// token may consist of is for [Verifier.Verify] to check.
 func PresentedToken(h http.Header) (Presented, error) {
 	values := h["Authorization"]
 	if len(values) == 0 {

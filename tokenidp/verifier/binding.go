@@ -21,7 +21,7 @@ const (
 // Means are all of them.
 var Means = []string{ByDPoP, ByMTLS}
 
-// boundBy tells whether the token is bound by one of the means.
+// boundBy reports whether the token is bound by one of the means.
 func (c *Claims) boundBy(means []string) bool {
 	if c.Confirmation == nil {
 		return false
@@ -30,7 +30,7 @@ func (c *Claims) boundBy(means []string) bool {
 		c.Confirmation.Certificate != "" && slices.Contains(means, ByMTLS)
 }
 
-// CheckScheme judges how the token was presented (RFC 9449 section 7.1): what is
+// CheckScheme checks how the token was presented (RFC 9449 section 7.1): what is
 // bound to the key of a proof is no bearer token, and nothing else goes with one.
 // Errors are *[Refusal].
 func (c *Claims) CheckScheme(scheme Scheme) error {
@@ -43,7 +43,7 @@ func (c *Claims) CheckScheme(scheme Scheme) error {
 	return nil
 }
 
-// CheckCertificate judges whether the connection is that of whom the token was issued
+// CheckCertificate checks that the connection is that of whom the token was issued
 // to (RFC 8705 section 3): its client certificate is the one that the token is bound
 // to. Whoever has no key of it does not get through the handshake, so that its chain
 // is of no interest here. Errors are *[Refusal].

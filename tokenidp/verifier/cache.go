@@ -28,7 +28,7 @@ type cache struct {
 
 // entry is what is remembered of a token: that this key verified it, under the
 // configuration of the issuer that remembers it, and what it says. It is not told
-// when its token dies: whoever asks for it judges that, and those that nobody asks
+// when its token dies: whoever asks for it checks that, and those that nobody asks
 // for are displaced.
 type entry struct {
 	key    *jws.Key

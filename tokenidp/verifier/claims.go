@@ -63,7 +63,7 @@ func (c *Claims) HasAudience(audience string) bool {
 	return c != nil && slices.Contains(c.Audience, audience)
 }
 
-// parseClaims demands what the layout requires, each claim with its type. For RFC
+// parseClaims reads the claims that the layout requires, each with its type. For RFC
 // 9068 section 2.2, an ID token, a client assertion or a logout token lacks some.
 func parseClaims(all *claimSet, layout *Layout) (Claims, error) {
 	r := claimReader{all: all.members(), layout: layout}
@@ -104,7 +104,7 @@ func Assumed(claims []byte) (*Claims, error) {
 // maxIssuedAhead is the clock skew granted to an issuer's iat.
 const maxIssuedAhead = time.Minute
 
-// checkTimes judges exp, nbf and iat (RFC 7519 sections 4.1.4 to 4.1.6). The zero
+// checkTimes checks exp, nbf and iat (RFC 7519 sections 4.1.4 to 4.1.6). The zero
 // time stands for an absent nbf or iat.
 func (c *Claims) checkTimes(now time.Time, leeway time.Duration) error {
 	switch {

@@ -73,9 +73,9 @@ func NewExpression(source string) (*Expression, error) {
 // String is the condition as it was written.
 func (e *Expression) String() string { return e.source }
 
-// judge refuses what is not true. What cannot be evaluated, because a claim is
+// evaluate refuses what is not true. What cannot be evaluated, because a claim is
 // missing or of another type, or for its cost, is not true.
-func (e *Expression) judge(c *Claims, request *http.Request) error {
+func (e *Expression) evaluate(c *Claims, request *http.Request) error {
 	result, _, err := e.program.Eval(&activation{c, request})
 	if err != nil {
 		return Refuse(ExpressionRefused, fmt.Errorf("evaluating the expression %.200q: %w", e.source, err))

@@ -262,7 +262,7 @@ func wantRefusal(t *testing.T, err error, reason Reason, token string) {
 	}
 }
 
-// alike tells whether two tokens say the same, in their fields and in all their claims,
+// alike reports whether two tokens say the same, in their fields and in all their claims,
 // which one of them may have to decode first.
 func alike(a, b *Claims) bool {
 	if a == nil || b == nil {

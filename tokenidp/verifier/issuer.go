@@ -128,7 +128,7 @@ func (i *Issuer) verify(ctx context.Context, m *jws.Message) (*jws.Key, error) {
 	return key, nil
 }
 
-// accepts judges the header by this issuer's configuration (RFC 9068 section 4,
+// accepts checks the header against this issuer's configuration (RFC 9068 section 4,
 // RFC 8725 sections 3.1 and 3.11).
 func (i *Issuer) accepts(h jws.Header) error {
 	switch {

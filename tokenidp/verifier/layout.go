@@ -81,7 +81,7 @@ func (l *Layout) check() error {
 	return nil
 }
 
-// mayLack tells whether a token may be without the claim. nbf is optional
+// mayLack reports whether a token may be without the claim. nbf is optional
 // everywhere (RFC 7519 section 4.1.5). Without a layout, nothing else is.
 func (l *Layout) mayLack(name string) bool {
 	return name == "nbf" || l != nil && slices.Contains(l.Optional, name)

@@ -50,7 +50,7 @@ func (l *latest) shared(list []string) []string {
 	return own
 }
 
-// recall judges a remembered token by all that can have changed since: the issuer
+// recall checks a remembered token against all that can have changed since: the issuer
 // has the same key still, and the clock. Neither its text nor the configuration can
 // have. What a route requires is for [Claims.Authorize], every time. Both results
 // are nil for a token that is to be verified.

@@ -11,7 +11,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 )
 
-// Requirement is what one route asks of a token. It is judged for every request
+// Requirement is what one route asks of a token. It is checked for every request
 // anew; nothing of it may be remembered with the token.
 type Requirement struct {
 	Audiences    []string         // one of them must be in aud; may be empty only beside Alternatives
@@ -35,7 +35,7 @@ type Alternative struct {
 
 var errNothingRequired = errors.New("the route names no audience")
 
-// Authorize judges a verified token against the requirement of a route: first the
+// Authorize checks a verified token against the requirement of a route: first the
 // audience (RFC 9068 section 4) and its age, for which another token is needed,
 // then other claims, then the scopes (RFC 6750 section 3.1), then the expressions,
 // which may ask for the request. Errors are *[Refusal]. No claims, no requirement,
@@ -92,7 +92,7 @@ func (c *Claims) missingScope(r *Requirement) *Refusal {
 
 func (c *Claims) express(expressions []*Expression, request *http.Request) error {
 	for _, e := range expressions {
-		if err := e.judge(c, request); err != nil {
+		if err := e.evaluate(c, request); err != nil {
 			return err
 		}
 	}
@@ -119,7 +119,7 @@ func (c *Claims) holds(r *Requirement) bool {
 	})
 }
 
-// Accepts tells whether a token for the audience could do.
+// Accepts reports whether a token for the audience could do.
 func (r *Requirement) Accepts(audience string) bool {
 	return slices.Contains(r.AcceptedAudiences(), audience)
 }

@@ -1,6 +1,6 @@
 // Package verifier is the resource server's side of OAuth 2.0: it takes a bearer
 // token from a request (RFC 6750), verifies that it is an access token of a known
-// issuer (RFC 9068 section 4, RFC 8725), and judges it by what a route requires.
+// issuer (RFC 9068 section 4, RFC 8725), and checks it against what a route requires.
 //
 //	BearerToken → Verifier.Verify → Claims.Authorize
 //
