@@ -108,9 +108,10 @@ func TestKeysDoNotMultiplyWithReloads(t *testing.T) {
 // lateStore holds one Store up, whatever its context says.
 type lateStore struct {
 	certmagic.Storage
-	once sync.Once
-	go_  chan struct{}
-	done chan struct{}
+	once  sync.Once
+	begun func() // called when the held Store has begun
+	go_   chan struct{}
+	done  chan struct{}
 }
 
 func (s *lateStore) Store(ctx context.Context, key string, value []byte) error {
@@ -119,6 +120,7 @@ func (s *lateStore) Store(ctx context.Context, key string, value []byte) error {
 	if !late {
 		return s.Storage.Store(ctx, key, value)
 	}
+	s.begun()
 	<-s.go_
 	return s.Storage.Store(context.WithoutCancel(ctx), key, value)
 }
@@ -135,9 +137,9 @@ func (s *lateStore) Delete(ctx context.Context, key string) error {
 func TestAFirstKeyThatIsWrittenLate(t *testing.T) {
 	refused := 0
 	for range 12 {
-		late := &lateStore{Storage: &certmagic.FileStorage{Path: t.TempDir()}, go_: make(chan struct{}), done: make(chan struct{})}
+		ctx, cancel := context.WithCancel(t.Context())
+		late := &lateStore{Storage: &certmagic.FileStorage{Path: t.TempDir()}, begun: cancel, go_: make(chan struct{}), done: make(chan struct{})}
 		bounded, wall := storage.NewBounded(late), newClock(testTime)
-		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		if err := NewRing(bounded, testIssuer, "ES256", wall.now, nil).Ensure(ctx); err == nil {
 			t.Fatal("it is not held up")
 		}
