@@ -46,8 +46,11 @@ func (l *loader) secrets(m *mapping, a *Application) {
 	case expired == len(nodes) && expired > 0:
 		m.Warn(m.Node, "all its secrets have expired; it cannot authenticate")
 	}
-	if 2*a.Secrets.HashingTime() > mostHashingTime {
+	switch floor := 2 * a.Secrets.HashingTime(); {
+	case floor > mostHashingTime:
 		m.Warn(m.Node, "its hashes are so slow together that a failed authentication can be told by its time from that of an unknown client_id; remove some")
+	case floor > slowAuthenticationFloor:
+		m.Warn(m.Node, "its hashes are so slow together that every failed authentication, of any client, takes %s; hash with a lower cost, or use generated secrets", floor.Round(100*time.Millisecond))
 	}
 }
 

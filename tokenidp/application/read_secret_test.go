@@ -120,6 +120,10 @@ func TestWarnings(t *testing.T) {
 		{"one of two expired", "      - id", "      - {id: old, hash: " + bcryptPHP + ", expires: 2025-12-31}\n      - id", []string{
 			"a.yaml:18: " + orders + `secret "old": it expired on 2025-12-31; remove it`,
 		}},
+		{"a hash that slows down all", "      - id", slowHashes(1) + "      - id", []string{
+			"a.yaml:12: " + orders + "its hashes are so slow together that every failed authentication, of any client, takes 1.8s; hash with a lower cost, or use generated secrets",
+		}},
+		{"two of the usual cost", "      - id", strings.ReplaceAll("      - {id: a, hash: "+bcryptPHP+"}\n      - {id: b, hash: "+bcryptPHP+"}\n", "$10$", "$12$") + "      - id", nil},
 		{"hashes too slow to hide", "      - id", slowHashes(3) + "      - id", []string{
 			"a.yaml:12: " + orders + "its hashes are so slow together that a failed authentication can be told by its time from that of an unknown client_id; remove some",
 		}},

@@ -148,11 +148,12 @@ func (s *Set) Deactivated() []string { return slices.Clone(s.deactivated) }
 
 // Warnings returns lines that begin with "file:line: ", about what is allowed
 // but should not stay: expired secrets, secret files that others may read,
-// long-lived tokens, a secret shared by several Applications.
+// long-lived tokens, a secret shared by several Applications, very slow hashes.
 func (s *Set) Warnings() []string { return slices.Clone(s.warnings) }
 
 const (
 	leastAuthenticationFloor = 250 * time.Millisecond
+	slowAuthenticationFloor  = time.Second // beyond that, one Application slows down all
 	mostHashingTime          = 5 * time.Second
 )
 
