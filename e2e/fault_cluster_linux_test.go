@@ -40,7 +40,7 @@ func TestF11EightNodesAtOnceAgreeOnOneKey(t *testing.T) {
 		if r.KeyID != rotations[0].KeyID {
 			t.Errorf("the successor is %s at node %d and %s at node 0", r.KeyID, i, rotations[0].KeyID)
 		}
-		if kids := cl.nodes[i].published(0); !slices.Equal(kids, []string{rotations[0].KeyID, first[0]}) {
+		if kids := cl.nodes[i].published(0); len(kids) != 2 || !slices.Contains(kids, rotations[0].KeyID) || !slices.Contains(kids, first[0]) {
 			t.Errorf("node %d publishes %v", i, kids)
 		}
 	}
