@@ -84,6 +84,8 @@ func TestDeactivationCutsAtOnce(t *testing.T) {
 	for _, row := range []struct{ name, content string }{
 		{"deactivated", strings.Replace(team("orders", "worker", "other"), "client_id: worker\n", "client_id: worker\n    active: false\n", 1)},
 		{"active again", team("orders", "worker", "other")},
+		{"deactivated by a template", strings.Replace(team("orders", "worker", "other"), "client_id: worker\n", "client_id: worker\n    active: False\n", 1)},
+		{"active again", team("orders", "worker", "other")},
 		{"removed", team("orders", "other")},
 	} {
 		c.rewrite("apps/orders.yaml", row.content)

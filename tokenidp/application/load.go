@@ -41,8 +41,8 @@ type Document struct {
 	// introspectors are the client_ids that Resources name: another file may define
 	// them.
 	introspectors []introspector
-	// inactive are the client_ids with `active: false`, even if errors has more to
-	// say about them.
+	// inactive are the client_ids whose `active` is not true, even if errors has more
+	// to say about them.
 	inactive    []string
 	hashingTime time.Duration
 	warnings    strictyaml.Problems
@@ -95,8 +95,9 @@ func (d *Document) Applications() []*Application { return d.applications }
 // Resources returns those that the file defines, in its order. Read it only.
 func (d *Document) Resources() []*Resource { return d.resources }
 
-// Inactive returns the client_ids of the entries with `active: false`, also of
-// those that have a mistake, and those of a Document that is broken.
+// Inactive returns the client_ids of the entries with `active: false`, or with an
+// `active` that is not literally true, also of those that have another mistake, and
+// those of a Document that is broken.
 func (d *Document) Inactive() []string { return d.inactive }
 
 // loader reads one file.
@@ -209,26 +210,3 @@ func definitionKey(kind, name string) string {
 }
 
 const alreadyDefined = "%s: %s %q is already defined at %s"
-
-// deactivated finds the Applications with `active: false`, whatever else is
-// wrong with a file: an operator who shuts one out must not depend on everybody
-// else's lines. An entry counts if its own two fields leave no doubt.
-func deactivated(root *strictyaml.Node) (clientIDs []string) {
-	for _, applications := range strictyaml.Values(root, "applications") {
-		if !strictyaml.IsList(applications) {
-			continue
-		}
-		for _, n := range applications.Content {
-			ids, actives := strictyaml.Values(n, "client_id"), strictyaml.Values(n, "active")
-			if len(ids) != 1 || len(actives) != 1 {
-				continue
-			}
-			id, isID := strictyaml.String(ids[0])
-			active, isActive := strictyaml.Boolean(actives[0])
-			if isID && isActive && !active {
-				clientIDs = append(clientIDs, id)
-			}
-		}
-	}
-	return clientIDs
-}

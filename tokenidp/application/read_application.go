@@ -54,7 +54,7 @@ func (l *loader) application(n *strictyaml.Node, index int) {
 	a := &Application{Source: m.At(n).String()}
 	a.ClientID, a.at = l.clientID(m)
 	a.ClientName = m.Label("client_name", longestName)
-	a.Active = m.Boolean("active", true)
+	a.Active = m.active()
 	a.GrantTypes = m.grantTypes()
 	a.Scopes = l.scopesOf(m, a, "scopes")
 	a.DefaultScopes = l.scopesOf(m, a, "default_scopes")

@@ -157,9 +157,9 @@ func TestFieldErrors(t *testing.T) {
 		{"a string for a mapping", "      - name: orders.write\n", "      - orders.write\n", "6: resource \"orders-api\": scopes must be a list of mappings; write `- name: \"orders.write\"`"},
 		{"a string for a secret", "      - id: \"2026-11\"\n", "      - hunter2\n      - id: \"2026-11\"\n", `18: ` + orders + `secret 1: must be a mapping with the fields id, hash, file, expires`},
 		{"a mapping for a list of applications", "  - client_id", "    client_id", `12: applications must be a list`},
-		{"a quoted boolean", "active: true", `active: "true"`, `14: ` + orders + `active must be true or false, without quotes`},
-		{"an old boolean", "active: true", `active: yes`, `14: ` + orders + `active must be true or false, without quotes`},
-		{"a tagged boolean", "active: true", `active: !!bool yes`, `14: ` + orders + `active must be true or false, without quotes`},
+		{"a quoted boolean", "active: true", `active: "true"`, `14: ` + orders + `active must be true or false, without quotes; until it is true, the application is inactive`},
+		{"an old boolean", "active: true", `active: yes`, `14: ` + orders + `active must be true or false, without quotes; until it is true, the application is inactive`},
+		{"a tagged boolean", "active: true", `active: !!bool yes`, `14: ` + orders + `active must be true or false, without quotes; until it is true, the application is inactive`},
 
 		// What YAML can do and these files do not need.
 		{"an anchor", "client_id: orders-worker", "client_id: &id orders-worker", `12: ` + orders + `client_id has an anchor (&), which is not accepted; write the value out where it is needed`},

@@ -27,7 +27,7 @@ func KnownField(name string, all []string) string { return knownUpTo(len(all), n
 
 func knownUpTo(most int, name string, all []string) string {
 	var b strings.Builder
-	if near := nearest(name, all); near != "" {
+	if near := Nearest(name, all); near != "" {
 		fmt.Fprintf(&b, "did you mean %q? ", near)
 	}
 	b.WriteString("known: ")
@@ -41,9 +41,9 @@ func knownUpTo(most int, name string, all []string) string {
 	return b.String()
 }
 
-// nearest finds the first of the names that at most two typing errors lead to,
-// fewer being better, or returns "".
-func nearest(name string, all []string) string {
+// Nearest returns the first of the names that at most two typing errors lead to, fewer
+// being better, or "".
+func Nearest(name string, all []string) string {
 	best, near := 3, ""
 	for _, candidate := range all {
 		if d := len(candidate) - len(name); d > 2 || d < -2 || len(candidate) < 3 {

@@ -120,18 +120,36 @@ func (m *Mapping) entriesOf(n *Node) (entries []Entry) {
 	return entries
 }
 
-// Values returns those of a field that may be repeated, of a mapping that may be wrong
-// otherwise.
-func Values(n *Node, field string) (values []*Node) {
+// Fields returns all of a mapping that may be wrong. It is nil for another node.
+func Fields(n *Node) (fields []Entry) {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return nil
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		if key := n.Content[i]; key.Kind == yaml.ScalarNode && key.Value == field {
-			values = append(values, n.Content[i+1])
+		if key := n.Content[i]; key.Kind == yaml.ScalarNode {
+			fields = append(fields, Entry{key.Value, key, n.Content[i+1]})
+		}
+	}
+	return fields
+}
+
+// Values returns those of a field that may be repeated, of a mapping that may be wrong
+// otherwise.
+func Values(n *Node, field string) (values []*Node) {
+	for _, f := range Fields(n) {
+		if f.Name == field {
+			values = append(values, f.Value)
 		}
 	}
 	return values
+}
+
+// Target returns what an alias stands for, and any other node itself.
+func Target(n *Node) *Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
 }
 
 // String returns the string that n is, if it leaves no doubt.

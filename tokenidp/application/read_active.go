@@ -1,0 +1,60 @@
+package application
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
+)
+
+// active reads the field. A value that is not a boolean is an error, and deactivated
+// shuts the Application out meanwhile.
+func (m *mapping) active() bool {
+	n := m.Field("active")
+	if n == nil {
+		return true
+	}
+	active, ok := strictyaml.Boolean(n)
+	if !ok {
+		m.FailField(n, "active", "must be true or false, without quotes; until it is true, the application is inactive")
+	}
+	return active || !ok
+}
+
+// deactivated finds the Applications that are not to be active, whatever else is wrong
+// with a file: an operator who shuts one out must not depend on everybody else's lines,
+// nor on how he writes false. What is not literally true shuts out, and so does a field
+// whose name is active but for a typing error.
+func deactivated(root *strictyaml.Node) (clientIDs []string) {
+	for _, applications := range strictyaml.Values(root, "applications") {
+		entries := []*strictyaml.Node{applications}
+		if strictyaml.IsList(applications) {
+			entries = applications.Content
+		}
+		for _, n := range entries {
+			if n = strictyaml.Target(n); !isOff(n) {
+				continue
+			}
+			for _, id := range strictyaml.Values(n, "client_id") {
+				if id = strictyaml.Target(id); strictyaml.IsScalar(id) {
+					clientIDs = append(clientIDs, id.Value)
+				}
+			}
+		}
+	}
+	return clientIDs
+}
+
+func isOff(n *strictyaml.Node) bool {
+	return slices.ContainsFunc(strictyaml.Fields(n), func(f strictyaml.Entry) bool {
+		active, ok := strictyaml.Boolean(f.Value)
+		return meansActive(f.Name) && (!ok || !active)
+	})
+}
+
+func meansActive(name string) bool {
+	if slices.Contains(applicationFields, name) {
+		return name == "active"
+	}
+	return strictyaml.Nearest(strings.ToLower(name), applicationFields) == "active"
+}
