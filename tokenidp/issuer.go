@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"path"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +19,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 const (
@@ -156,7 +154,7 @@ func (iss *Issuer) provision(ctx caddy.Context, bounded *storage.Bounded, replay
 }
 
 func (iss *Issuer) check() error {
-	u, err := ParseIssuerURL(iss.Issuer)
+	u, err := weburl.ParseIssuer(iss.Issuer)
 	if err != nil {
 		return err
 	}
@@ -171,52 +169,9 @@ func (iss *Issuer) check() error {
 		return fmt.Errorf("token_lifetime %s: must be whole seconds, from 1s to %s", d, maxTokenLifetime)
 	}
 	for _, origin := range iss.InsecureBrowserOrigins {
-		if err := checkOrigin(origin); err != nil {
-			return err
+		if err := weburl.CheckBrowserOrigin(origin); err != nil {
+			return fmt.Errorf("insecure_browser_origins: %w", err)
 		}
-	}
-	return nil
-}
-
-// ParseIssuerURL accepts an issuer identifier (RFC 8414 section 2): https, no
-// query, no fragment. Clients compare it byte by byte, so it must be spelled
-// the one way in which a URL is written out.
-func ParseIssuerURL(issuer string) (*url.URL, error) {
-	u, err := url.Parse(issuer)
-	switch {
-	case issuer == "":
-		return nil, fmt.Errorf("an issuer needs a URL, such as https://idp.example.com")
-	case err != nil:
-		return nil, fmt.Errorf("issuer %q is not a URL: %w", issuer, err)
-	case u.Scheme != "https" && u.Scheme != "http", u.Hostname() == "", u.User != nil, strings.Contains(u.Host, "*"), !validPort(u):
-		return nil, fmt.Errorf("issuer %q must be an https URL, such as https://idp.example.com", issuer)
-	case strings.ContainsAny(issuer, "?#"):
-		return nil, fmt.Errorf("issuer %q must have no query and no fragment (RFC 8414 section 2)", issuer)
-	case strings.HasSuffix(u.Path, "/"):
-		return nil, fmt.Errorf("issuer %q must not end in a slash; write %s", issuer, strings.TrimRight(issuer, "/"))
-	case u.Scheme == "http" && !verifier.IsLoopback(u.Hostname()):
-		return nil, fmt.Errorf("issuer %q must be https, because secrets and tokens travel to it; write https://%s", issuer, u.Host+u.Path)
-	case u.String() != issuer, u.Host != strings.ToLower(u.Host), u.Path != "" && u.Path != path.Clean(u.Path), u.RawPath != "":
-		return nil, fmt.Errorf("issuer %q must be written in its plain form: lower-case host, no encoded or dotted path", issuer)
-	}
-	return u, nil
-}
-
-func validPort(u *url.URL) bool {
-	if u.Port() == "" {
-		return !strings.HasSuffix(u.Host, ":")
-	}
-	port, err := strconv.ParseUint(u.Port(), 10, 16)
-	return err == nil && port > 0
-}
-
-func checkOrigin(origin string) error {
-	if origin == "*" {
-		return nil
-	}
-	u, err := url.Parse(origin)
-	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != origin {
-		return fmt.Errorf("insecure_browser_origins: %q is not an origin; write it as https://tools.example.com", origin)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 // clientKeys are the keys that clients of one issuer publish at a jwks_uri: one
@@ -85,7 +86,7 @@ func (k *clientKeys) follow(set *application.Set) {
 // query of the URL may be a credential, so that it is in no log, and neither in the
 // name of a folder.
 func (k *clientKeys) open(published application.PublishedKeys) *clientKeySource {
-	iss, shown := k.issuer, jwks.Display(published.URL)
+	iss, shown := k.issuer, weburl.Display(published.URL)
 	logger := iss.logger.With(zap.String("jwks_uri", shown))
 	o := jwks.Options{
 		Issuer: shown, JWKSURL: published.URL, MayBeEmpty: true, Algorithms: jws.Algorithms,
@@ -129,7 +130,7 @@ func (k *clientKeys) folder(published application.PublishedKeys) string {
 	if k.issuer.InsecurePrivateJWKSURI {
 		kind = "private_clients"
 	}
-	return path.Join(storage.Folder(k.issuer.Issuer), kind, storage.FolderNamed(jwks.Display(published.URL), published.URL), published.Algorithm)
+	return path.Join(storage.Folder(k.issuer.Issuer), kind, storage.FolderNamed(weburl.Display(published.URL), published.URL), published.Algorithm)
 }
 
 // load has the clients' keys that are stored, before requests ask for them. Those

@@ -19,7 +19,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 func init() {
@@ -171,7 +171,7 @@ func (s *StateRedis) checkPlaintext(u *url.URL) error {
 		named = ", and so is the Redis that it names, wherever that is"
 	case s.Cluster || len(s.URLs) > 1:
 		named = ", and so are all nodes of the Cluster that it names, wherever they are"
-	case verifier.IsLoopback(u.Hostname()):
+	case weburl.IsLoopback(u.Hostname()):
 		return nil
 	}
 	return fmt.Errorf("%s is reached without TLS%s: whoever is on the way can read the password and take back revocations; write rediss://%s, or insecure_plaintext where nobody can be", u.Host, named, u.Host)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 // TrustedIssuer is an authorization server elsewhere, such as Keycloak, Entra ID
@@ -160,11 +160,11 @@ func orElse(given, otherwise []string) []string {
 }
 
 func (t *TrustedIssuer) check() error {
-	u, err := url.Parse(t.Issuer)
+	u, err := weburl.ParseForeignIssuer(t.Issuer)
 	switch {
-	case err != nil || u.Hostname() == "" || u.User != nil || strings.ContainsAny(t.Issuer, "?#") || u.Scheme != "https" && u.Scheme != "http":
+	case err != nil || u.Scheme != "https" && u.Scheme != "http":
 		return fmt.Errorf("trusted issuer %q must be an https URL, written as the iss of its tokens", t.Issuer)
-	case u.Scheme == "http" && !verifier.IsLoopback(u.Hostname()) && !t.InsecureHTTP && t.JWKSURL == "" && t.JWKSFile == "":
+	case !weburl.IsProtected(u) && !t.InsecureHTTP && t.JWKSURL == "" && t.JWKSFile == "":
 		return fmt.Errorf("the keys of trusted issuer %s would be fetched over plain HTTP; use https, or name them with jwks_url or jwks_file", t.Issuer)
 	case t.JWKSFile != "" && (t.CAFile != "" || t.BearerTokenFile != "" || t.InsecureHTTP):
 		return errors.New("ca_file, bearer_token_file and insecure_http have no effect with jwks_file: nothing is fetched; remove them")

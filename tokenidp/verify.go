@@ -11,9 +11,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 func init() {
@@ -86,7 +86,7 @@ type Verify struct {
 	headers  []claimHeader
 	verifier *verifier.Verifier
 	rules    map[string]rule // by issuer URL
-	origins  []dpop.Origin
+	origins  []weburl.Origin
 	counter  *reportCounter // of a route that reports only
 	release  func() error   // gives the counter back
 	app      *App

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 // checkBinding checks that the sender of a token is the one it was issued to. It is about
@@ -135,12 +136,12 @@ func (v *Verify) provisionBinding(a *App, issuers []tokenIssuer) error {
 	return fmt.Errorf("sender_constrained dpop: nobody said under which URL clients call this API, so that no proof could be checked; write: dpop_origin https://api.example.com%s", other)
 }
 
-func newDPoPOrigin(name string) (dpop.Origin, error) {
-	origin, err := dpop.NewOrigin(name)
+func newDPoPOrigin(name string) (weburl.Origin, error) {
+	origin, err := weburl.ParseOrigin(name)
 	if err != nil {
 		return "", fmt.Errorf("dpop_origin: %q is not an origin; write it as https://api.example.com", name)
 	}
-	if u, err := url.Parse(string(origin)); err != nil || u.Scheme != "https" && !verifier.IsLoopback(u.Hostname()) {
+	if u, err := url.Parse(string(origin)); err != nil || !weburl.IsProtected(u) {
 		return "", fmt.Errorf("dpop_origin: %q must be https; if a proxy in front terminates TLS, write the URL that clients call", name)
 	}
 	return origin, nil

@@ -15,11 +15,11 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/spf13/cobra"
 
-	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/client"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 // keypairCommand makes the key pair of a client.
@@ -108,7 +108,7 @@ func newSample(key *client.Key, clientID, issuer string, now time.Time) (*sample
 	if err := application.CheckClientID(clientID); err != nil {
 		return nil, fmt.Errorf("--client-id %w", err)
 	}
-	u, err := tokenidp.ParseIssuerURL(issuer)
+	u, err := weburl.ParseIssuer(issuer)
 	if err != nil {
 		return nil, fmt.Errorf("--issuer: %w", err)
 	}

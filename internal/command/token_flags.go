@@ -18,7 +18,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/client"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 // checkTokenFlags refuses what is missing, and what would have no effect. Nothing
@@ -215,7 +215,7 @@ func trustedRoots(fl caddycmd.Flags) (*x509.CertPool, error) {
 	if u, err := url.Parse(cmp.Or(fl.String("token-endpoint"), fl.String("issuer"))); err == nil {
 		host = u.Hostname()
 	}
-	if !verifier.IsLoopback(host) {
+	if !weburl.IsLoopback(host) {
 		return nil, nil
 	}
 	roots, err := x509.SystemCertPool()

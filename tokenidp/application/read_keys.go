@@ -8,7 +8,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 const (
@@ -23,7 +23,6 @@ const (
 	// have its own.
 	mostKeys     = 20
 	mostKeysFile = 256 << 10
-	longestURL   = 2048
 	// longestReason bounds what a key file writes into a warning.
 	longestReason = 200
 )
@@ -267,14 +266,14 @@ func (m *mapping) keysURL() string {
 	if at == nil {
 		return ""
 	}
-	u, err := url.Parse(value)
+	u, err := weburl.ParseEndpoint(value)
 	switch {
-	case err != nil || !ascii.Visible(value) || len(value) > longestURL || u.Hostname() == "" || u.Opaque != "":
+	case errors.Is(err, weburl.ErrUserOrFragment):
+		m.FailField(at, "jwks_uri", "%v", err)
+	case err != nil || !ascii.Visible(value) || len(value) > weburl.MaxLength:
 		m.FailField(at, "jwks_uri", "must be the URL of a JWK Set, such as https://worker.example.com/jwks.json")
 	case u.Scheme != "https":
 		m.FailField(at, "jwks_uri", "must be https: whoever is on the way could put keys of his own there")
-	case u.User != nil || strings.Contains(value, "#"):
-		m.FailField(at, "jwks_uri", "must have no user and no fragment")
 	default:
 		return value
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/url"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 // Proof is the request that a DPoP proof is for (RFC 9449 section 4.2).
@@ -30,17 +32,10 @@ func (k *Key) Proof(p Proof, now time.Time) (string, error) {
 		IssuedAt int64  `json:"iat"`
 		Token    string `json:"ath,omitempty"`
 		Nonce    string `json:"nonce,omitempty"`
-	}{ID: newID(), Method: p.Method, URL: withoutQuery(u), IssuedAt: now.Unix(), Nonce: p.Nonce}
+	}{ID: newID(), Method: p.Method, URL: weburl.WithoutQuery(u), IssuedAt: now.Unix(), Nonce: p.Nonce}
 	if p.AccessToken != "" {
 		digest := sha256.Sum256([]byte(p.AccessToken))
 		claims.Token = base64.RawURLEncoding.EncodeToString(digest[:])
 	}
 	return k.sign("dpop+jwt", true, claims)
-}
-
-// withoutQuery is the htu of a URL, which is "without query and fragment parts".
-func withoutQuery(u *url.URL) string {
-	target := *u
-	target.RawQuery, target.ForceQuery, target.Fragment, target.RawFragment, target.User = "", false, "", "", nil
-	return target.String()
 }

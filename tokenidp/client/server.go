@@ -8,12 +8,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
-	"strings"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jwks"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 // Server is where tokens come from.
@@ -48,15 +46,15 @@ func Web(roots *x509.CertPool, certificate *tls.Certificate) *http.Client {
 // Discover finds the token endpoint of an issuer in its metadata (RFC 8414 section
 // 3), or, where it has none there, in those of OpenID Connect Discovery.
 func Discover(ctx context.Context, web *http.Client, issuer string) (*Server, error) {
-	if err := CheckURL(issuer); err != nil {
+	if err := checkURL(issuer); err != nil {
 		return nil, fmt.Errorf("the issuer %w", err)
 	}
-	u, err := url.Parse(issuer)
-	if err != nil || strings.Contains(issuer, "?") {
-		return nil, fmt.Errorf("the issuer %q must have no query (RFC 8414 section 2)", issuer)
+	u, err := weburl.ParseForeignIssuer(issuer)
+	if err != nil {
+		return nil, fmt.Errorf("the issuer %q %w", issuer, err)
 	}
 	var problem error
-	for _, location := range metadataLocations(u) {
+	for _, location := range weburl.MetadataLocations(u) {
 		server, err := askMetadata(ctx, web, issuer, location)
 		if err == nil {
 			return server, nil
@@ -66,16 +64,6 @@ func Discover(ctx context.Context, web *http.Client, issuer string) (*Server, er
 		}
 	}
 	return nil, fmt.Errorf("discovering the token endpoint of %s: %w", issuer, problem)
-}
-
-// metadataLocations are RFC 8414 section 3.1's and OpenID Connect Discovery section
-// 4's.
-func metadataLocations(issuer *url.URL) []string {
-	host, path := issuer.Scheme+"://"+issuer.Host, strings.TrimSuffix(issuer.EscapedPath(), "/")
-	return []string{
-		host + "/.well-known/oauth-authorization-server" + path,
-		host + path + "/.well-known/openid-configuration",
-	}
 }
 
 var errNoMetadata = errors.New("there are no metadata")
@@ -108,12 +96,12 @@ func parseMetadata(issuer string, body []byte) (*Server, error) {
 	}
 	s := &Server{Issuer: issuer}
 	s.TokenEndpoint, _ = metadata["token_endpoint"].(string)
-	if err := CheckURL(s.TokenEndpoint); err != nil {
+	if err := checkURL(s.TokenEndpoint); err != nil {
 		return nil, fmt.Errorf("the token_endpoint of the metadata %w", err)
 	}
 	if aliases, ok := metadata["mtls_endpoint_aliases"].(map[string]any); ok {
 		if s.TLSTokenEndpoint, ok = aliases["token_endpoint"].(string); ok {
-			if err := CheckURL(s.TLSTokenEndpoint); err != nil {
+			if err := checkURL(s.TLSTokenEndpoint); err != nil {
 				return nil, fmt.Errorf("the token_endpoint of mtls_endpoint_aliases %w", err)
 			}
 		}
@@ -121,19 +109,17 @@ func parseMetadata(issuer string, body []byte) (*Server, error) {
 	return s, nil
 }
 
-// CheckURL refuses what credentials must not be sent to. The error goes on where a
-// sentence that names the URL's place has begun.
-func CheckURL(raw string) error {
-	u, err := url.Parse(raw)
+// checkURL returns an error if credentials must not be sent to the URL. Its text
+// continues a sentence that names the place of the URL.
+func checkURL(raw string) error {
+	u, err := weburl.ParseEndpoint(raw)
 	switch {
-	case err != nil || u.Hostname() == "" || u.Opaque != "":
-		return fmt.Errorf("%.200q is not a URL with a host", raw)
-	case u.User != nil || strings.Contains(raw, "#"):
-		return errors.New("must have no user and no fragment")
-	case u.Scheme == "https", u.Scheme == "http" && verifier.IsLoopback(u.Hostname()):
-		return nil
+	case err != nil:
+		return fmt.Errorf("%.200q %w", weburl.Display(raw), err)
+	case !weburl.IsProtected(u):
+		return fmt.Errorf("%.200q must be https: whoever is on the way would have the credentials and the token", weburl.Display(raw))
 	}
-	return fmt.Errorf("%.200q must be https: whoever is on the way would have the credentials and the token", raw)
+	return nil
 }
 
 // longestAnswer is more than any token or metadata need.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 // RFC 8414 section 3.1, and OpenID Connect Discovery section 4.
@@ -106,7 +106,7 @@ func FuzzMetadata(f *testing.F) {
 			return
 		}
 		for _, endpoint := range []string{server.TokenEndpoint, server.TLSTokenEndpoint} {
-			if u, err := url.Parse(endpoint); endpoint != "" && (err != nil || u.Scheme != "https" && !verifier.IsLoopback(u.Hostname())) {
+			if u, err := url.Parse(endpoint); endpoint != "" && (err != nil || !weburl.IsProtected(u)) {
 				t.Errorf("%q", endpoint)
 			}
 		}

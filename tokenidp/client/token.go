@@ -85,7 +85,7 @@ func (c *Client) endpoint() string {
 
 func (c *Client) request(ctx context.Context, asked Request, nonce string) (*http.Request, error) {
 	endpoint := c.endpoint()
-	if err := CheckURL(endpoint); err != nil {
+	if err := checkURL(endpoint); err != nil {
 		return nil, fmt.Errorf("the token endpoint %w", err)
 	}
 	draft := &request{

@@ -10,10 +10,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 // Header is the name of the request header with the proof, in the canonical form of
@@ -53,9 +55,9 @@ var Algorithms = []string{"ES256", "EdDSA", "Ed25519", "ES384", "ES512", "PS256"
 // Request is what a proof has to be made for.
 type Request struct {
 	Method string
-	// URLs are those of the request, of which the proof must have one, as NewURL makes
-	// them. They come from the configuration, never from the Host of the request.
-	URLs []URL
+	// URLs are those of the request, of which the proof must have one, as
+	// [weburl.ParseTarget] makes them. They come from the configuration, never from the Host of the request.
+	URLs []weburl.Target
 	// Token is the access token that comes with the proof; empty where it is asked for.
 	Token string
 }
@@ -113,7 +115,7 @@ func parse(proof string) (*jws.Message, *jws.Key, error) {
 // claims are those of a proof (RFC 9449 section 4.2).
 type claims struct {
 	id, method, tokenHash string
-	url                   URL
+	url                   weburl.Target
 	issuedAt              time.Time
 	expires, notBefore    *time.Time
 }
@@ -134,7 +136,7 @@ func readClaims(payload string, withToken bool) (*claims, error) {
 	if len(c.id) > maxID {
 		return nil, fmt.Errorf("jti is longer than %d bytes", maxID)
 	}
-	if c.url, err = NewURL(htu); err != nil {
+	if c.url, err = weburl.ParseTarget(htu); err != nil {
 		return nil, fmt.Errorf("htu: %w", err)
 	}
 	if _, found := all["ath"]; found && withToken {
@@ -174,7 +176,7 @@ func (c *claims) check(r Request, now time.Time) error {
 	switch {
 	case c.method != r.Method:
 		return fmt.Errorf("%w: htm is %.32q, and the method %.32q", ErrOtherRequest, c.method, r.Method)
-	case !c.url.among(r.URLs):
+	case !slices.Contains(r.URLs, c.url):
 		return fmt.Errorf("%w: htu is %.200q, and the request %.400q", ErrOtherRequest, c.url, r.URLs)
 	case c.issuedAt.Before(now.Add(-MaxAge)) || c.issuedAt.After(now.Add(MaxAhead)):
 		return fmt.Errorf("%w: iat is %s", ErrStale, strictjson.FormatDate(c.issuedAt))

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 var noon = time.Date(2026, 3, 16, 12, 0, 0, 0, time.UTC)
@@ -115,7 +117,7 @@ func withHeader(changes members) string {
 }
 
 func request() Request {
-	return Request{Method: "POST", URLs: []URL{must(NewURL("https://api.example.com/orders"))}, Token: token}
+	return Request{Method: "POST", URLs: []weburl.Target{must(weburl.ParseTarget("https://api.example.com/orders"))}, Token: token}
 }
 
 // RFC 9449 section 4.2: what is right passes, whatever the algorithm.
@@ -324,7 +326,7 @@ func TestSingleUse(t *testing.T) {
 	}
 	other := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	elsewhere := request()
-	elsewhere.URLs = append(elsewhere.URLs, must(NewURL("https://api.example.com/stock")))
+	elsewhere.URLs = append(elsewhere.URLs, must(weburl.ParseTarget("https://api.example.com/stock")))
 	for _, row := range []struct {
 		name, proof string
 		want        error

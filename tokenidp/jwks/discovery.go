@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 const (
@@ -41,23 +40,11 @@ func newDiscovery(w *web, o Options) (*discovery, error) {
 	if err := w.allowed(o.Issuer); err != nil {
 		return nil, fmt.Errorf("issuer: %w", err)
 	}
-	u, err := url.Parse(o.Issuer)
-	if err != nil || strings.Contains(o.Issuer, "?") {
-		return nil, fmt.Errorf("issuer: %q must have no query (RFC 8414 section 2)", Display(o.Issuer))
+	u, err := weburl.ParseForeignIssuer(o.Issuer)
+	if err != nil {
+		return nil, fmt.Errorf("issuer: %q %w", weburl.Display(o.Issuer), err)
 	}
-	return &discovery{web: w, issuer: o.Issuer, locations: metadataLocations(u), maxStale: o.MaxStale, elapsed: o.Elapsed}, nil
-}
-
-// metadataLocations are RFC 8414 section 3.1's, which puts the name between host
-// and path, and OpenID Connect Discovery section 4's, which puts it after the path.
-// Both drop a slash at the end first.
-func metadataLocations(issuer *url.URL) []string {
-	host := issuer.Scheme + "://" + issuer.Host
-	path := strings.TrimSuffix(issuer.EscapedPath(), "/")
-	return []string{
-		host + "/.well-known/oauth-authorization-server" + path,
-		host + path + "/.well-known/openid-configuration",
-	}
+	return &discovery{web: w, issuer: o.Issuer, locations: weburl.MetadataLocations(u), maxStale: o.MaxStale, elapsed: o.Elapsed}, nil
 }
 
 func (d *discovery) readKeys(ctx context.Context, before *keys) (document, error) {
@@ -135,9 +122,6 @@ func also(err, other error) error {
 	return fmt.Errorf("%w; and %w", err, other)
 }
 
-// maxURL is the length of a URL that is worth trying.
-const maxURL = 2048
-
 // parseMetadata takes the keys' place from metadata that name the issuer, byte for
 // byte (RFC 8414 section 3.3): another issuer's keys would otherwise vouch for it.
 func parseMetadata(issuer string, body []byte) (jwksURI string, err error) {
@@ -149,7 +133,7 @@ func parseMetadata(issuer string, body []byte) (jwksURI string, err error) {
 		return "", fmt.Errorf("its issuer is %.100q, not %.100q", named, issuer)
 	}
 	jwksURI, _ = metadata["jwks_uri"].(string)
-	if jwksURI == "" || len(jwksURI) > maxURL {
+	if jwksURI == "" || len(jwksURI) > weburl.MaxLength {
 		return "", errors.New("it has no jwks_uri, or not a short string")
 	}
 	return jwksURI, nil

@@ -3,53 +3,22 @@ package jwks
 import (
 	"io"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 const (
-	oauthMetadata  = "/.well-known/oauth-authorization-server"
-	openidMetadata = "/.well-known/openid-configuration"
+	oauthMetadata  = weburl.AuthorizationServer
+	openidMetadata = weburl.OpenIDConfiguration
 )
 
 func discovering(o *Options) { o.JWKSURL = "" }
-
-// RFC 8414 section 3.1 puts the name between host and path; OpenID Connect
-// Discovery section 4 behind the path. Both drop a slash at the end.
-func TestMetadataLocations(t *testing.T) {
-	for issuer, want := range map[string][2]string{
-		"https://token.actions.githubusercontent.com": {
-			"https://token.actions.githubusercontent.com" + oauthMetadata,
-			"https://token.actions.githubusercontent.com" + openidMetadata,
-		},
-		"https://tenant.eu.auth0.com/": {
-			"https://tenant.eu.auth0.com" + oauthMetadata,
-			"https://tenant.eu.auth0.com" + openidMetadata,
-		},
-		"https://keycloak.example:8443/realms/a%20b": {
-			"https://keycloak.example:8443" + oauthMetadata + "/realms/a%20b",
-			"https://keycloak.example:8443/realms/a%20b" + openidMetadata,
-		},
-		"https://login.microsoftonline.com/tenant/v2.0": {
-			"https://login.microsoftonline.com" + oauthMetadata + "/tenant/v2.0",
-			"https://login.microsoftonline.com/tenant/v2.0" + openidMetadata,
-		},
-	} {
-		u, err := url.Parse(issuer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := metadataLocations(u); !slices.Equal(got, want[:]) {
-			t.Errorf("%s: %q", issuer, got)
-		}
-	}
-}
 
 func TestDiscoveryFindsTheKeys(t *testing.T) {
 	for name, row := range map[string]struct {
@@ -94,7 +63,7 @@ func TestMetadataAreRefused(t *testing.T) {
 		"issuer a list":          {`{"issuer":["` + testIssuer + `"],"jwks_uri":"` + testJWKS + `"}`, "its issuer is"},
 		"no jwks_uri":            {`{"issuer":"` + testIssuer + `"}`, "no jwks_uri"},
 		"jwks_uri null":          {`{"issuer":"` + testIssuer + `","jwks_uri":null}`, "no jwks_uri"},
-		"jwks_uri long":          {metadata(testIssuer, testJWKS+strings.Repeat("x", maxURL)), "no jwks_uri"},
+		"jwks_uri long":          {metadata(testIssuer, testJWKS+strings.Repeat("x", weburl.MaxLength)), "no jwks_uri"},
 		"jwks_uri relative":      {metadata(testIssuer, "/jwks"), "not a URL with a host"},
 		"jwks_uri http":          {metadata(testIssuer, "http://idp.example/jwks"), "must be https"},
 		"jwks_uri http, private": {metadata(testIssuer, "http://169.254.169.254/latest"), "must be https"},

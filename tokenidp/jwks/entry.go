@@ -9,6 +9,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 // entryVersion is the format of a storage entry. A reader ignores another one, as
@@ -72,14 +73,14 @@ func decodeEntry(data []byte, issuer string, at place, algorithms []string) (*ke
 	}
 	from, _ := members["fetched_from"].(string)
 	if !at.discovered() && from != at.jwksURL {
-		return nil, time.Time{}, fmt.Errorf("was fetched from %.100q, where the keys no longer are", Display(from))
+		return nil, time.Time{}, fmt.Errorf("was fetched from %.100q, where the keys no longer are", weburl.Display(from))
 	}
 	stamp, _ := members["fetched_at"].(string)
 	fetchedAt, err := time.Parse(time.RFC3339Nano, stamp)
 	if err != nil {
 		return nil, time.Time{}, errors.New("does not say when it was fetched")
 	}
-	k, err := parseKeys(algorithms, document{body: data, from: Display(from), url: from}, nil)
+	k, err := parseKeys(algorithms, document{body: data, from: weburl.Display(from), url: from}, nil)
 	if err != nil {
 		return nil, time.Time{}, err
 	}

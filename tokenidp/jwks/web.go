@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 // maxBody bounds a document after inflation, which is what a gzip bomb has to
@@ -52,7 +52,7 @@ func newWeb(o Options) *web {
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		insecureHTTP: o.InsecureHTTP,
-		loopbackHTTP: err == nil && issuer.Scheme == "http" && verifier.IsLoopback(issuer.Hostname()),
+		loopbackHTTP: err == nil && issuer.Scheme == "http" && weburl.IsProtected(issuer),
 	}
 }
 
@@ -66,7 +66,7 @@ func (w *web) getKeys(ctx context.Context, from string, before *keys) (document,
 }
 
 func (w *web) get(ctx context.Context, from, etag string) (document, error) {
-	doc := document{from: Display(from), url: from, maxAge: defaultRefresh}
+	doc := document{from: weburl.Display(from), url: from, maxAge: defaultRefresh}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, from, nil)
 	if err != nil {
 		return doc, fmt.Errorf("fetching %s: not a URL", doc.from)
@@ -113,36 +113,24 @@ func readBody(r io.Reader) ([]byte, error) {
 
 func statusError(resp *http.Response) error {
 	if to, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
-		return fmt.Errorf("status %d, a redirect, which is not followed; if it is right, configure where it leads: %.*s", resp.StatusCode, maxReason, Display(to.String()))
+		return fmt.Errorf("status %d, a redirect, which is not followed; if it is right, configure where it leads: %.*s", resp.StatusCode, maxReason, weburl.Display(to.String()))
 	}
 	return fmt.Errorf("status %d, not 200", resp.StatusCode)
 }
 
-// allowed is where keys may come from: https, and http only where that was asked
-// for or does not leave the machine.
+// allowed returns an error unless keys may come from the URL: https, and http only where
+// that was asked for or where it stays on this machine.
 func (w *web) allowed(raw string) error {
-	u, err := url.Parse(raw)
+	u, err := weburl.ParseEndpoint(raw)
 	switch {
-	case err != nil || u.Hostname() == "" || u.Opaque != "":
-		return fmt.Errorf("%q is not a URL with a host", Display(raw))
-	case u.User != nil || strings.Contains(raw, "#"):
-		return fmt.Errorf("%q must have no user and no fragment", Display(raw))
+	case err != nil:
+		return fmt.Errorf("%q %w", weburl.Display(raw), err)
 	case u.Scheme == "https":
 		return nil
-	case u.Scheme == "http" && (w.insecureHTTP || w.loopbackHTTP && verifier.IsLoopback(u.Hostname())):
+	case u.Scheme == "http" && (w.insecureHTTP || w.loopbackHTTP && weburl.IsProtected(u)):
 		return nil
 	}
-	return fmt.Errorf("%q must be https: whoever is on the way could put keys of his own there", Display(raw))
-}
-
-// Display leaves out what may be a secret of a URL: user and query.
-func Display(raw string) string {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return "(not a URL)"
-	}
-	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath, Opaque: u.Opaque}
-	return shown.String()
+	return fmt.Errorf("%q must be https: whoever is on the way could put keys of his own there", weburl.Display(raw))
 }
 
 // withoutURL takes off what net/http puts before an error: the URL with its query.

@@ -10,6 +10,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 // Confirmation is what a token is bound to (RFC 7800 section 3.1): whoever presents
@@ -34,7 +35,7 @@ func (c *Confirmation) tokenType() string {
 // Proofs are what DPoP proofs at the token endpoint are held to.
 type Proofs struct {
 	// URL is that of the token endpoint, as configured.
-	URL dpop.URL
+	URL weburl.Target
 	// Once records that a proof was used.
 	Once dpop.Once
 }
@@ -42,7 +43,7 @@ type Proofs struct {
 // NewProofs are those for the token endpoint of an issuer.
 func NewProofs(issuer *url.URL, once dpop.Once) (Proofs, error) {
 	endpoint := url.URL{Scheme: issuer.Scheme, Host: issuer.Host, Path: NewEndpoints(issuer).Token}
-	u, err := dpop.NewURL(endpoint.String())
+	u, err := weburl.ParseTarget(endpoint.String())
 	return Proofs{URL: u, Once: once}, err
 }
 
@@ -61,7 +62,7 @@ func (p Proofs) Confirm(c *Client, r *TokenRequest, now time.Time) (*Confirmatio
 		bound.Certificate = jws.CertificateThumbprint(certificate)
 	}
 	if c.Application.DPoPBound || len(r.Proofs) > 0 {
-		proof, err := dpop.Check(r.Proofs, dpop.Request{Method: http.MethodPost, URLs: []dpop.URL{p.URL}}, now)
+		proof, err := dpop.Check(r.Proofs, dpop.Request{Method: http.MethodPost, URLs: []weburl.Target{p.URL}}, now)
 		if err != nil {
 			return nil, proofError(err)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 // Endpoints are the paths at which an issuer answers. An issuer with a path has
@@ -31,8 +32,8 @@ func NewEndpoints(issuer *url.URL) Endpoints {
 		Introspection:               base + "/introspect",
 		Revocation:                  base + "/revoke",
 		JWKS:                        base + "/.well-known/jwks.json",
-		AuthorizationServerMetadata: "/.well-known/oauth-authorization-server" + base,
-		OpenIDConfiguration:         base + "/.well-known/openid-configuration",
+		AuthorizationServerMetadata: weburl.AuthorizationServer + base,
+		OpenIDConfiguration:         base + weburl.OpenIDConfiguration,
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 // Format is the dialect of a request, and so of its answer.
@@ -146,11 +147,7 @@ func overTLS(state *tls.ConnectionState) bool { return state != nil }
 
 func fromLoopback(remoteAddr string) bool {
 	host, _, err := net.SplitHostPort(remoteAddr)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
+	return err == nil && weburl.IsLoopbackAddress(host)
 }
 
 // checkBrowser refuses web pages: what runs in a browser cannot keep a secret

@@ -2,18 +2,12 @@ package verifier
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/url"
 	"strings"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
-
-// wellKnownResource is where a resource's metadata are, between its host and its
-// path (RFC 9728 section 3).
-const wellKnownResource = "/.well-known/oauth-protected-resource"
 
 // Resource is a protected resource that says who issues tokens for it (RFC 9728).
 type Resource struct {
@@ -25,24 +19,14 @@ type Resource struct {
 	MetadataPath string
 }
 
-// NewResource checks a resource identifier (RFC 9728 section 1.2): an https URL,
-// or one of http on the loopback interface, without a fragment; and, own, without
-// a query, a user, or a slash at the end of a path.
+// NewResource returns the resource with this identifier (RFC 9728 section 1.2). It
+// returns the errors of [weburl.ParseResource].
 func NewResource(identifier string) (*Resource, error) {
-	u, err := url.Parse(identifier)
-	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http":
-		return nil, fmt.Errorf("resource %q must be an https URL, such as https://api.example.com", identifier)
-	case u.Scheme == "http" && !IsLoopback(u.Hostname()):
-		return nil, fmt.Errorf("resource %q must be https", identifier)
-	case strings.ContainsAny(identifier, "?#"):
-		return nil, fmt.Errorf("resource %q must have no query and no fragment", identifier)
-	case strings.HasSuffix(identifier, "/") && u.Path != "/":
-		return nil, fmt.Errorf("resource %q must not end in a slash; write %s", identifier, strings.TrimRight(identifier, "/"))
-	case u.String() != identifier || u.RawPath != "":
-		return nil, errors.New("a resource must be written in its plain form, with no encoded path")
+	u, err := weburl.ParseResource(identifier)
+	if err != nil {
+		return nil, err
 	}
-	at := url.URL{Scheme: u.Scheme, Host: u.Host, Path: wellKnownResource + strings.TrimSuffix(u.Path, "/")}
+	at := url.URL{Scheme: u.Scheme, Host: u.Host, Path: weburl.ProtectedResource + strings.TrimSuffix(u.Path, "/")}
 	return &Resource{Identifier: identifier, MetadataURL: at.String(), MetadataPath: at.Path}, nil
 }
 
@@ -72,7 +56,7 @@ func (r *Resource) AudienceOf(required *Requirement) (audience string, found boo
 // Caddy's matchers do. It is no decision on the request.
 func (r *Resource) Covers(host, path string) int {
 	_, rest, _ := strings.Cut(r.MetadataURL, "://")
-	own := strings.TrimPrefix(r.MetadataPath, wellKnownResource)
+	own := strings.TrimPrefix(r.MetadataPath, weburl.ProtectedResource)
 	authority := rest[:strings.IndexByte(rest, '/')]
 	if !strings.EqualFold(authority, host) || len(path) < len(own) || !strings.EqualFold(path[:len(own)], own) {
 		return -1

@@ -1,4 +1,5 @@
-// Package weburl has the rules about http and https URLs that several packages share.
+// Package weburl has the rules about URLs: what an issuer, a resource, an origin or an
+// endpoint must be, where metadata are, and which URLs are the same.
 package weburl
 
 import "strings"

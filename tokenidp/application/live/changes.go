@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/jwks"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 // mostChanges is in lines: a log is no place for a hundred thousand of them.
@@ -209,7 +209,7 @@ func (c *changeLog) keysURL(what, was, is string) {
 		if url == "" {
 			return "none"
 		}
-		return jwks.Display(url)
+		return weburl.Display(url)
 	}
 	if was != is && shown(was) == shown(is) {
 		c.add("%s jwks_uri %s with another query", what, shown(is))
