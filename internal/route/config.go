@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // Config is what the http app of a configuration does with requests.
@@ -76,6 +78,7 @@ func (c *Config) Unverified() []*Route {
 // server is one server of the http app.
 type server struct {
 	name   string
+	live   *caddyhttp.Server // see Bind
 	Listen []string          `json:"listen"`
 	Routes []*entry          `json:"routes"`
 	Errors *entries          `json:"errors"`
@@ -93,6 +96,8 @@ type entry struct {
 	Match    matcher    `json:"match"`
 	Handlers []*Handler `json:"handle"`
 	Terminal bool       `json:"terminal"`
+
+	live caddyhttp.MatcherSets // see Bind
 }
 
 // number gives every handler its place in the order of the configuration.

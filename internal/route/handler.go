@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
 // verify is the name of the handler that asks for a token.
@@ -21,7 +23,8 @@ type Handler struct {
 	// Config is the JSON of a verify, without the name of the module.
 	Config json.RawMessage
 
-	order     int // of all handlers of the server
+	live      caddyhttp.MiddlewareHandler // see Bind
+	order     int                         // of all handlers of the server
 	settings  settings
 	responses []response // reverse_proxy, intercept
 	nested    []*entry   // of modules that are not known here
@@ -101,7 +104,7 @@ func (h *Handler) UnmarshalJSON(data []byte) error {
 	case verify:
 		h.Config, _ = json.Marshal(members) // it was JSON
 	case "reverse_proxy", "intercept":
-		h.responses = slices.DeleteFunc(h.settings.HandleResponse, func(r response) bool { return len(r.StatusCode) > 0 })
+		h.responses = slices.DeleteFunc(slices.Clone(h.settings.HandleResponse), func(r response) bool { return len(r.StatusCode) > 0 })
 	}
 	return nil
 }

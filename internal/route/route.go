@@ -42,7 +42,7 @@ type Route struct {
 }
 
 func newRoute(s *server, h *Handler, in flow, by way) *Route {
-	by = by.through(h.settings.Match, in)
+	by = by.through(h.settings.Match, nil, in)
 	r := &Route{
 		Server: s.name, Handler: h, Guard: in.guard, Reached: in.reached, Rewritten: in.path, After: by.after,
 		levels: by.levels, server: s, order: append(slices.Clip(by.invoked), h.order),

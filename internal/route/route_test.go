@@ -19,9 +19,14 @@ import (
 func adapt(t *testing.T, sites string) []byte {
 	t.Helper()
 	const shared = "{\n\tauto_https off\n}\n(guard) {\n\tverify orders.read\n}\n&(api) {\n\tverify orders.read\n\treverse_proxy up:1\n}\n"
-	adapted, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(shared+sites+"\n"), map[string]any{"filename": "Caddyfile"})
+	return adaptAll(t, shared+sites+"\n")
+}
+
+func adaptAll(t *testing.T, caddyfile string) []byte {
+	t.Helper()
+	adapted, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), map[string]any{"filename": "Caddyfile"})
 	if err != nil {
-		t.Fatalf("%v\n%s", err, sites)
+		t.Fatalf("%v\n%s", err, caddyfile)
 	}
 	return adapted
 }

@@ -107,18 +107,24 @@ type way struct {
 	levels  []level // outermost first
 	invoked []int   // the handlers that invoke named routes
 	names   []string
-	after   string // "", "an error" or "a response"
+	after   string // "", afterError or afterResponse
 }
+
+const (
+	afterError    = "an error"
+	afterResponse = "a response"
+)
 
 // level is a matcher that a request passes.
 type level struct {
 	match        matcher
-	path, method bool // they may have been rewritten before it
+	entry        *entry // that has it, or nil
+	path, method bool   // they may have been rewritten before it
 }
 
-func (w way) through(m matcher, f flow) way {
+func (w way) through(m matcher, e *entry, f flow) way {
 	if len(m) > 0 {
-		w.levels = append(slices.Clip(w.levels), level{m, f.path, f.method})
+		w.levels = append(slices.Clip(w.levels), level{m, e, f.path, f.method})
 	}
 	return w
 }
@@ -132,14 +138,14 @@ func (w *walker) serve() {
 		w.intercepted(last)
 	}
 	if w.server.Errors != nil { // with the path and method that the client sent
-		w.routes(w.server.Errors.Routes, flow{reached: reached}, way{after: "an error"})
+		w.routes(w.server.Errors.Routes, flow{reached: reached}, way{after: afterError})
 	}
 }
 
 func (w *walker) intercepted(i *interception) {
 	in := *i.answers
 	in.intercepts = i.before
-	i.way.after = "a response"
+	i.way.after = afterResponse
 	for _, r := range i.handler.responses {
 		w.routes(r.Routes, in, i.way).ended()
 	}
@@ -162,7 +168,7 @@ func (w *walker) routes(list []*entry, in flow, by way) flow {
 		may, sure := evaluateAt(e.Match, w.request, in.path, in.method)
 		here := in
 		here.reached = in.reached && may && !closed[group]
-		out := w.entry(e, here, by.through(e.Match, in))
+		out := w.entry(e, here, by.through(e.Match, e, in))
 		switch {
 		case !here.reached:
 		case group == "" && sure:
@@ -241,7 +247,7 @@ func (w *walker) subroute(h *Handler, in flow, by way) flow {
 	if h.settings.Errors == nil {
 		return out
 	}
-	by.after = "an error"
+	by.after = afterError
 	failed := in
 	failed.path, failed.method = true, true // they are as they were where it failed
 	failed = w.routes(h.settings.Errors.Routes, failed, by)
@@ -263,7 +269,7 @@ func (w *walker) invoke(route *Route, h *Handler, in flow, by way) flow {
 // proxied goes on with the requests that response routes pass on, as forward_auth does.
 func (w *walker) proxied(h *Handler, in flow, by way) flow {
 	out := in.ended()
-	by.after = "a response"
+	by.after = afterResponse
 	for _, r := range h.responses {
 		out = out.or(w.routes(r.Routes, in, by))
 	}

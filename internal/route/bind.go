@@ -1,0 +1,96 @@
+package route
+
+import (
+	"slices"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/intercept"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+)
+
+// Bind finds the handlers that Caddy has provisioned from this configuration. Those in
+// modules that are not known here are not found. Bind must return before Of is called.
+func (c *Config) Bind(app *caddyhttp.App) {
+	for _, s := range c.servers {
+		live := app.Servers[s.name]
+		if live == nil {
+			continue
+		}
+		s.live = live
+		bindRoutes(s.Routes, live.Routes)
+		if s.Errors != nil && live.Errors != nil {
+			bindRoutes(s.Errors.Routes, live.Errors.Routes)
+		}
+		for name, e := range s.Named {
+			if named := live.NamedRoutes[name]; e != nil && named != nil {
+				e.bind(named)
+			}
+		}
+	}
+}
+
+// Of returns the routes to a handler that Bind has found.
+func (c *Config) Of(handler caddyhttp.MiddlewareHandler) (found []*Route) {
+	for _, r := range c.routes {
+		if r.Handler.live == handler {
+			found = append(found, r)
+		}
+	}
+	return found
+}
+
+func bindRoutes(routes []*entry, live caddyhttp.RouteList) {
+	live = slices.DeleteFunc(slices.Clone(live), redirects)
+	if len(live) != len(routes) {
+		return
+	}
+	for i, e := range routes {
+		if e != nil {
+			e.bind(&live[i])
+		}
+	}
+}
+
+// redirects reports whether the route is one that automatic HTTPS has added. A handler
+// of the configuration is always a pointer.
+func redirects(r caddyhttp.Route) bool {
+	return slices.ContainsFunc(r.Handlers, func(h caddyhttp.MiddlewareHandler) bool {
+		_, added := h.(caddyhttp.StaticResponse)
+		return added
+	})
+}
+
+func (e *entry) bind(live *caddyhttp.Route) {
+	if len(live.Handlers) != len(e.Handlers) {
+		return
+	}
+	e.live = live.MatcherSets
+	for i, h := range e.Handlers {
+		if h != nil {
+			h.bind(live.Handlers[i])
+		}
+	}
+}
+
+func (h *Handler) bind(live caddyhttp.MiddlewareHandler) {
+	h.live = live
+	switch l := live.(type) {
+	case *caddyhttp.Subroute:
+		bindRoutes(h.settings.Routes, l.Routes)
+		if h.settings.Errors != nil && l.Errors != nil {
+			bindRoutes(h.settings.Errors.Routes, l.Errors.Routes)
+		}
+	case *reverseproxy.Handler:
+		h.bindResponses(l.HandleResponse)
+	case *intercept.Intercept:
+		h.bindResponses(l.HandleResponse)
+	}
+}
+
+func (h *Handler) bindResponses(live []caddyhttp.ResponseHandler) {
+	for i, r := range h.settings.HandleResponse {
+		if i < len(live) {
+			bindRoutes(r.Routes, live[i].Routes)
+		}
+	}
+}
