@@ -54,6 +54,8 @@ func TestValidateWarnsOfRewrites(t *testing.T) {
 		{"handle_path around it, unmatched", "handle_path /a/* {\nverify orders.read\n}", harmless},
 		{"rewrite behind it", "route {\nverify /orders* orders.read\nuri strip_prefix /api\n}", harmless},
 		{"rewrite between it and an unmatched one", "route {\nverify /orders* orders.read\nuri strip_prefix /api\nverify orders.write\n}", harmless},
+		{"rewrite in another site", "verify /orders* orders.read\n}\nlocalhost:5002 {\nuri strip_prefix /api\nrespond 204", harmless},
+		{"rewrite in another site of the server", "@o path /orders*\nverify @o orders.read\n}\n127.0.0.1:5001 {\nuri strip_prefix /api\nrespond 204", harmless},
 		{"rewrite in a later handle", "handle /orders* {\nverify /orders/1* orders.read\n}\nhandle_path /api* {\nrespond 204\n}", harmless},
 	} {
 		for _, address := range []string{"localhost:5001", ":5001"} {

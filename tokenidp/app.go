@@ -19,6 +19,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
+	"github.com/tokenidp/caddy-tokenidp/internal/route"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/background"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
@@ -60,6 +61,8 @@ type App struct {
 	stateModule stateModule
 	bounded     *storage.Bounded
 
+	config *route.Config // its routes
+
 	// What handlers of this configuration are there, for each other.
 	routes    []*Verify
 	resources map[string]*verifier.Resource // by identifier
@@ -92,6 +95,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
 	a.metrics = m
+	a.readRoutes(ctx)
 	if len(a.Issuers)+len(a.Trusted) == 0 {
 		return errors.New("no issuer is configured; write: tokenidp { issuer https://<host> { applications applications.yaml } }")
 	}

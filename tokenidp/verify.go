@@ -205,20 +205,11 @@ func (v *Verify) provisionMatchers(ctx caddy.Context) error {
 	if len(v.MatcherSetsRaw) == 0 {
 		return nil
 	}
-	byPath := v.matchesPath()
 	loaded, err := ctx.LoadModule(v, "MatcherSetsRaw")
 	if err != nil {
 		return fmt.Errorf("loading matchers: %w", err)
 	}
-	if err := v.matchers.FromInterface(loaded); err != nil {
-		return err
-	}
-	if byPath && afterRewrite(ctx.Modules()) {
-		v.logger.Warn("this verify matches on a path that a rewrite before it may have changed, so requests may pass unverified; "+
-			"put `handle <path> { verify … }` around the route instead",
-			zap.String("source", v.Source))
-	}
-	return nil
+	return v.matchers.FromInterface(loaded)
 }
 
 func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
