@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
@@ -116,7 +117,7 @@ func readSmallFile(path string) ([]byte, error) {
 	if len(data) > largest {
 		return nil, fmt.Errorf("%s has more than %d bytes", path, largest)
 	}
-	return data, err
+	return ascii.WithoutBOM(data), err
 }
 
 // warnOfOpenKeyFile names a private key that others may read.

@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
@@ -186,7 +187,7 @@ func secretValue(placeholder string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the password %s has no value: %w", placeholder, err)
 	}
-	return strings.TrimSpace(value), nil // files end in a line break
+	return strings.TrimSpace(string(ascii.WithoutBOM([]byte(value)))), nil // files end in a line break
 }
 
 // tls is nil for what is usual.

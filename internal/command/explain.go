@@ -14,6 +14,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 )
 
 // explainCommand tells whether a token passes, and why not.
@@ -86,7 +87,7 @@ func readGivenToken(r io.Reader, from string) (string, error) {
 	if len(data) > maxTokenInput {
 		return "", fmt.Errorf("what is on %s is longer than %d bytes, and no token", from, maxTokenInput)
 	}
-	return string(bytes.TrimSpace(data)), nil
+	return string(bytes.TrimSpace(ascii.WithoutBOM(data))), nil
 }
 
 func findExplanation(c *call, token string) (*adminapi.Explanation, error) {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
@@ -145,6 +146,7 @@ func readSecretFrom(r io.Reader, from string) (string, error) {
 	if len(data) > maxSecretInput {
 		return "", fmt.Errorf("the secret on %s is longer than %d bytes", from, maxSecretInput)
 	}
+	data = ascii.WithoutBOM(data)
 	if line, ok := bytes.CutSuffix(data, []byte("\n")); ok {
 		data = bytes.TrimSuffix(line, []byte("\r"))
 	}

@@ -122,7 +122,7 @@ func TestExpand(t *testing.T) {
 	}
 	place := path + `:6: application "{env.ID}": secret "{env.S}": hash `
 
-	set, err := expanded(hash+"\n", nil)
+	set, err := expanded("\uFEFF"+hash+"\r\n", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -155,7 +155,7 @@ func (l *loader) keysFile(m *mapping, a *Application, algorithms []string) []*jw
 		fail(at, "file %s %v", path, err)
 		return nil
 	}
-	keys, skipped, err := parseKeys(data, algorithms)
+	keys, skipped, err := parseKeys(ascii.WithoutBOM(data), algorithms)
 	if err != nil {
 		fail(at, "file %s: %v", path, err)
 	}

@@ -169,6 +169,8 @@ func TestKeysFile(t *testing.T) {
 	for _, row := range []struct{ name, content, fields, keys, want string }{
 		{"set", ecSet, "", "1 ES256", ""},
 		{"set, indented", "\n\t " + ecSet + "\n", "", "1 ES256", ""},
+		{"set, with a byte order mark", "\uFEFF" + ecSet, "", "1 ES256", ""},
+		{"public keys, with a byte order mark", "\uFEFF" + public(key) + public(key), "", " RS256  RS256", ""},
 		{"public key", public(key), "", " RS256", ""},
 		{"public key, PS256", public(key), "    token_endpoint_auth_signing_alg: PS256\n", " PS256", ""},
 		{"public key of PKCS #1", block("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(&key.PublicKey)), "", " RS256", ""},

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
@@ -104,7 +105,7 @@ func (l *loader) hash(m *mapping, s *secret.Secret) {
 			m.FailField(at, "hash", "cannot be expanded: %v", err)
 			return
 		}
-		encoded = withoutNewline(expanded)
+		encoded = withoutNewline(string(ascii.WithoutBOM([]byte(expanded))))
 	}
 	if err := s.SetHash(encoded); err != nil {
 		m.FailField(at, "hash", "is not usable: %v", err)
@@ -133,7 +134,7 @@ func (l *loader) mountedSecret(m *mapping, a *Application, s *secret.Secret) {
 		fail(at, "file %s %v", path, err)
 		return
 	}
-	if err := s.SetPlain(withoutNewline(string(data))); err != nil {
+	if err := s.SetPlain(withoutNewline(string(ascii.WithoutBOM(data)))); err != nil {
 		fail(at, "file %s: %v", path, err)
 		return
 	}

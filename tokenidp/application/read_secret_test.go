@@ -25,6 +25,7 @@ func TestMountedSecret(t *testing.T) {
 		{"with a line break of Windows", "correct horse\r\n", "correct horse", ""},
 		{"only one line break is not part of it", "correct horse\n\n", "correct horse\n", ""},
 		{"a lone carriage return is part of it", "correct horse\r", "correct horse\r", ""},
+		{"with a byte order mark", "\uFEFFcorrect horse\r\n", "correct horse", ""},
 		{"spaces are part of it", " correct horse ", " correct horse ", ""},
 		{"the longest", strings.Repeat("a", 4096), strings.Repeat("a", 4096), ""},
 		{"empty", "", "", place + ": the secret is empty"},

@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 )
 
 // Authentication is one way in which a client proves who it is: it adds to each token
@@ -99,7 +101,7 @@ func readAssertion(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("reading the assertion: %w", err)
 	}
-	assertion := strings.TrimSpace(string(text))
+	assertion := strings.TrimSpace(string(ascii.WithoutBOM(text)))
 	if len(text) > longestAssertion || strings.Count(assertion, ".") != 2 {
 		return "", fmt.Errorf("what is in %s is no JWT", path)
 	}

@@ -365,6 +365,17 @@ func TestParseKeySetRefuses(t *testing.T) {
 	}
 }
 
+// RFC 8259 section 8.1: a byte order mark may be ignored, and some editors write one.
+func TestParseKeySetIgnoresAByteOrderMark(t *testing.T) {
+	set, err := ParseKeySet([]byte("\uFEFF" + `{"keys":[` + string(with(members(t, "ES256"), nil)) + `]}`))
+	if err != nil || len(set.Keys()) != 1 {
+		t.Error(err)
+	}
+	if _, err := ParseKeySet([]byte("\uFEFF\uFEFF" + `{"keys":[]}`)); err == nil {
+		t.Error("two are ignored")
+	}
+}
+
 func TestKeySetIsImmutableAndItsZeroValuesAreEmpty(t *testing.T) {
 	set, err := ParseKeySet([]byte(`{"keys":[` + string(with(members(t, "ES256"), nil)) + `]}`))
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
@@ -34,7 +35,7 @@ func ParseKeySet(jwks []byte) (*KeySet, error) {
 // fits its kty and crv; one with another alg is skipped, and makes no kid
 // ambiguous. Without algorithms it is ParseKeySet.
 func ParseKeySetFor(algorithms []string, jwks []byte) (*KeySet, error) {
-	document, err := strictjson.Object(jwks)
+	document, err := strictjson.Object(ascii.WithoutBOM(jwks)) // RFC 8259 section 8.1
 	if err != nil {
 		return nil, fmt.Errorf("%w set: %w", ErrKey, err)
 	}

@@ -12,6 +12,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 )
 
 // rsaBits is the size of the RSA keys made here (RFC 7518 section 3.3: at least
@@ -68,7 +70,7 @@ func DefaultAlgorithm(public crypto.PublicKey) (string, error) {
 // read.
 func ParsePrivatePEM(text []byte) ([]crypto.Signer, error) {
 	var keys []crypto.Signer
-	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+	for block, rest := pem.Decode(ascii.WithoutBOM(text)); block != nil; block, rest = pem.Decode(rest) {
 		var key any
 		var err error
 		switch {

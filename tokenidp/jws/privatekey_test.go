@@ -45,8 +45,11 @@ func TestPrivateKeys(t *testing.T) {
 				der, err := x509.MarshalECPrivateKey(key)
 				spellings = append(spellings, pemOf(t, "EC PRIVATE KEY", der, err))
 			}
-			for _, text := range spellings {
-				read, err := ParsePrivatePEM([]byte("a key:\n" + text + pemOf(t, "CERTIFICATE", []byte{1}, nil)))
+			for _, text := range append(spellings, "\uFEFF"+spellings[0]) {
+				if !strings.HasPrefix(text, "\uFEFF") {
+					text = "a key:\n" + text
+				}
+				read, err := ParsePrivatePEM([]byte(text + pemOf(t, "CERTIFICATE", []byte{1}, nil)))
 				if err != nil || len(read) != 1 || !samePrivate(read[0], private) {
 					t.Errorf("%v, %v", read, err)
 				}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 )
 
 // Encryption encrypts the private keys in the storage (AES-256-GCM, NIST SP
@@ -51,7 +53,7 @@ func NewEncryption(encoded ...string) (*Encryption, error) {
 func newKeyEncryptionKey(encoded string) (keyEncryptionKey, error) {
 	// Standard or URL-safe, padded or not: 32 bytes are the same in all of them
 	// once these differences are gone.
-	plain := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(strings.TrimSpace(encoded), "="))
+	plain := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(strings.TrimSpace(string(ascii.WithoutBOM([]byte(encoded)))), "="))
 	secret, err := base64.RawStdEncoding.DecodeString(plain)
 	if err != nil || len(secret) != keyEncryptionKeySize { // the error would quote the secret's characters
 		return keyEncryptionKey{}, fmt.Errorf("it is not base64 of %d bytes; make one with: openssl rand -base64 %d", keyEncryptionKeySize, keyEncryptionKeySize)

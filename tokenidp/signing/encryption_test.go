@@ -247,7 +247,7 @@ func TestKeyEncryptionKeysAreWhole(t *testing.T) {
 	if _, err := NewEncryption(); err == nil {
 		t.Error("none at all is accepted")
 	}
-	if _, err := NewEncryption(" " + oldKEK + "\n"); err != nil {
+	if _, err := NewEncryption("\uFEFF " + oldKEK + "\n"); err != nil {
 		t.Errorf("with white space around it: %v", err)
 	}
 	if a, b := encryption(t, strings.TrimRight(oldKEK, "=")), encryption(t, oldKEK); a.keys[0].id != b.keys[0].id {

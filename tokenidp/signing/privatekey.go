@@ -26,7 +26,7 @@ const mostPrivateKeys = 10
 // algorithm gets the given one, or, where none is given, that of its type: RS256,
 // ES256, ES384, ES512 or EdDSA. Errors never quote what was read.
 func parsePrivateKeys(text []byte, algorithm string) ([]*Key, error) {
-	parse := parsePEM
+	text, parse := ascii.WithoutBOM(text), parsePEM
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
 		parse = parseJWKs
 	}
