@@ -2,6 +2,8 @@ package command
 
 import (
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +94,37 @@ func TestHelpHasTheExitCodes(t *testing.T) {
 	check = func(cmd *cobra.Command) {
 		if cmd != group && (!strings.Contains(cmd.Long, "\nExit codes:\n  0  ") || !strings.Contains(cmd.Long, "\n  2  no answer: ")) {
 			t.Errorf("%s: %s", cmd.CommandPath(), cmd.Long)
+		}
+		for _, sub := range cmd.Commands() {
+			check(sub)
+		}
+	}
+	check(group)
+}
+
+// The table of docs/operations.md has what each help has.
+func TestOperationsHasTheExitCodes(t *testing.T) {
+	document, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	group := &cobra.Command{Use: "tokenidp"}
+	addCommands(group)
+	var check func(cmd *cobra.Command)
+	check = func(cmd *cobra.Command) {
+		says := make(map[string]string)
+		_, codes, _ := strings.Cut(cmd.Long, "Exit codes:\n")
+		for line := range strings.Lines(codes) {
+			code, text, _ := strings.Cut(strings.TrimSpace(line), "  ")
+			says[code] = text
+		}
+		row := "| `" + strings.TrimPrefix(cmd.CommandPath(), "tokenidp ") + "`"
+		if later := says["3"]; later != "" {
+			row += " (3: " + later + ")"
+		}
+		row += " | " + says["0"] + " | " + says["1"] + " |\n"
+		if row = strings.ReplaceAll(row, "|  |", "| |"); cmd != group && !strings.Contains(string(document), row) {
+			t.Errorf("docs/operations.md has no row %s", row)
 		}
 		for _, sub := range cmd.Commands() {
 			check(sub)

@@ -28,8 +28,9 @@ argument: arguments are visible to others on this machine, in the list of
 processes. Without the token, --jti will do; the log has it.
 
 --client takes back every token that was issued to a client up to now, or to
---before. For a client that was removed, add --unknown-client. A client may ask for new ones: to shut it out, write 'active: false' into its
-applications file. --all takes back every token of the issuer, which must be named.
+--before. For a client that was removed, add --unknown-client. A client may ask
+for new ones: to shut it out, write 'active: false' into its applications file.
+--all takes back every token of the issuer, which must be named.
 
 Services that verify tokens without this software do not learn of it.`,
 		Example: "  printf %s \"$TOKEN\" | caddy tokenidp revoke\n  caddy tokenidp revoke --client orders-worker\n  caddy tokenidp revoke --issuer https://idp.example.com --all --before 2027-06-30T12:00:00Z",
