@@ -65,7 +65,7 @@ func (t *AccessToken) Claims() ([]byte, error) {
 		claims = append(append(claims[:len(claims)-1], ','), t.More[1:]...) // one object of two
 	}
 	if err == nil && len(claims) > maxClaims {
-		return nil, badRequest(CodeInvalidScope, "the scopes are too many for one token", ReasonTokenTooLarge, nil)
+		return nil, refuse(ReasonTokenTooLarge, nil)
 	}
 	return claims, err
 }

@@ -83,7 +83,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, set *application.Set, 
 func (a *Authenticator) check(ctx context.Context, set *application.Set, c Credentials, attempt *attempt) (*Client, *Error) {
 	app, reason := find(set, c)
 	if c.Method != None && provesCertificate(app, c.TLS, a.now()) {
-		return nil, invalidRequest(ReasonSeveralMethods, "the request uses more than one way of client authentication")
+		return nil, refuse(ReasonSeveralMethods, nil)
 	}
 	switch c.Method {
 	case ClientSecretBasic, ClientSecretPost:
@@ -93,7 +93,7 @@ func (a *Authenticator) check(ctx context.Context, set *application.Set, c Crede
 	case None:
 		return a.byCertificate(app, reason, c)
 	default:
-		return nil, invalidClient(firstReason(reason, ReasonUnknownMethod))
+		return nil, refuse(firstReason(reason, ReasonUnknownMethod), nil)
 	}
 }
 

@@ -27,10 +27,9 @@ var authorizationMethods = []string{http.MethodGet, http.MethodHead, http.Method
 // 4.1.2.1), and nothing of the request is read or repeated.
 func WriteAuthorization(w http.ResponseWriter, r *http.Request, issuer string) error {
 	if !slices.Contains(authorizationMethods, r.Method) {
-		return WriteError(w, Form, &Error{
-			Status: http.StatusMethodNotAllowed, Code: CodeInvalidRequest, Description: "this endpoint takes GET and POST",
-			Allow: strings.Join(authorizationMethods, ", "), Reason: ReasonMethod,
-		})
+		refusal := refuse(ReasonMethod, nil).saying("this endpoint takes GET and POST")
+		refusal.Allow = strings.Join(authorizationMethods, ", ")
+		return WriteError(w, Form, refusal)
 	}
 	w.Header().Set("Vary", "Accept")
 	if !strings.Contains(strings.ToLower(r.Header.Get("Accept")), "text/html") {

@@ -34,12 +34,12 @@ func FormatOf(r *http.Request) Format {
 func negotiate(r *http.Request) (Format, error) {
 	for _, encoding := range r.Header.Values("Content-Encoding") {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {
-			return Form, unsupported(ReasonContentEncoding, "the body must not be compressed")
+			return Form, refuse(ReasonContentEncoding, nil)
 		}
 	}
 	types := r.Header.Values("Content-Type")
 	if len(types) != 1 {
-		return Form, unsupported(ReasonMediaType, acceptedTypes)
+		return Form, refuse(ReasonMediaType, nil)
 	}
 	mediaType, params, err := mime.ParseMediaType(types[0])
 	charset, named := params["charset"]
@@ -47,34 +47,22 @@ func negotiate(r *http.Request) (Format, error) {
 	case mediaType == "application/x-www-form-urlencoded" && (err == nil || errors.Is(err, mime.ErrInvalidMediaParameter)):
 		return Form, nil
 	case err != nil || mediaType != "application/json":
-		return Form, unsupported(ReasonMediaType, acceptedTypes)
+		return Form, refuse(ReasonMediaType, nil)
 	case named && !strings.EqualFold(charset, "utf-8"):
-		return Form, unsupported(ReasonMediaType, "the body must be UTF-8")
+		return Form, refuse(ReasonMediaType, nil).saying("the body must be UTF-8")
 	}
 	return JSON, nil
-}
-
-const acceptedTypes = "the body must be application/x-www-form-urlencoded or application/json"
-
-func unsupported(reason Reason, description string) *Error {
-	return &Error{Status: http.StatusUnsupportedMediaType, Code: CodeInvalidRequest, Description: description, Reason: reason}
 }
 
 // readBody reads the whole body, within a limit of size and of time that do not
 // depend on how the server is configured. What is beyond the limit is not read.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	tooLarge := &Error{
-		Status:      http.StatusRequestEntityTooLarge,
-		Code:        CodeInvalidRequest,
-		Description: "the body is too large",
-		Reason:      ReasonTooLarge,
-	}
 	control := http.NewResponseController(w)
 	// A writer that knows no deadlines (a test's) has no slow client either.
 	_ = control.SetReadDeadline(time.Now().Add(readTimeout))
 	if r.ContentLength > maxBody {
 		closeAfter(w, r)
-		return nil, tooLarge
+		return nil, refuse(ReasonTooLarge, nil)
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if err == nil {
@@ -86,11 +74,9 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	closeAfter(w, r)
 	var limit *http.MaxBytesError
 	if errors.As(err, &limit) {
-		return nil, tooLarge
+		return nil, refuse(ReasonTooLarge, nil)
 	}
-	unreadable := invalidRequest(ReasonUnreadableBody, "the body did not arrive whole and in time")
-	unreadable.Cause = err
-	return nil, unreadable
+	return nil, refuse(ReasonUnreadableBody, err)
 }
 
 // closeAfter ends an HTTP/1 connection on which part of a body is still to come.

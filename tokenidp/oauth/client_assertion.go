@@ -98,9 +98,9 @@ func parseAssertion(params parameters, clientID string) (Credentials, error) {
 	text, kind := params.get("client_assertion"), params.get("client_assertion_type")
 	switch {
 	case text == "" || kind == "":
-		return Credentials{}, invalidRequest(ReasonIncompleteAssertion, "client_assertion and client_assertion_type belong together")
+		return Credentials{}, refuse(ReasonIncompleteAssertion, nil)
 	case kind != JWTBearer:
-		return Credentials{}, invalidClient(ReasonUnknownMethod)
+		return Credentials{}, refuse(ReasonUnknownMethod, nil)
 	}
 	c := Credentials{Method: PrivateKeyJWT, ClientID: clientID, Assertion: ParseAssertion(text)}
 	if c.ClientID == "" && c.Assertion.text("iss") == c.Assertion.text("sub") {
@@ -120,9 +120,9 @@ func (a *Authenticator) byAssertion(ctx context.Context, floor time.Duration, ap
 	case assertion == nil || assertion.malformed != nil:
 		return nil, malformedAssertion(assertion)
 	case reason != "":
-		return nil, invalidClient(reason)
+		return nil, refuse(reason, nil)
 	case a.assertions == nil || !app.Accepts(string(PrivateKeyJWT)):
-		return nil, invalidClient(ReasonUnregisteredMethod)
+		return nil, refuse(ReasonUnregisteredMethod, nil)
 	}
 	if len(app.Federated) > 0 {
 		return a.byFederation(ctx, wait, app, assertion)
@@ -143,7 +143,7 @@ func (a *Authenticator) byOwnKey(ctx context.Context, wait time.Duration, app *a
 	}
 	key, err := whichVerifies(keys, assertion.message)
 	if err != nil {
-		return nil, badAssertion(ReasonAssertionBadSignature, err)
+		return nil, refuse(ReasonAssertionBadSignature, err)
 	}
 	if refusal := a.assertions.checkAudience(assertion); refusal != nil {
 		return nil, refusal
@@ -165,11 +165,11 @@ func (a *Assertion) isOf(clientID string) *Error {
 	h := a.message.Header
 	typ := strings.ToLower(h.Type)
 	if h.HasType && !slices.Contains([]string{"jwt", "client-authentication+jwt", "application/client-authentication+jwt"}, typ) {
-		return badAssertion(ReasonAssertionWrongType, fmt.Errorf("typ is %.64q", h.Type))
+		return refuse(ReasonAssertionWrongType, fmt.Errorf("typ is %.64q", h.Type))
 	}
 	for _, name := range []string{"iss", "sub"} {
 		if a.text(name) != clientID {
-			return badAssertion(ReasonAssertionWrongIssuer, fmt.Errorf("%s is %.255q, not the client_id", name, fmt.Sprint(a.claims[name])))
+			return refuse(ReasonAssertionWrongIssuer, fmt.Errorf("%s is %.255q, not the client_id", name, fmt.Sprint(a.claims[name])))
 		}
 	}
 	return nil
@@ -192,16 +192,16 @@ func (a *Authenticator) keysFor(ctx context.Context, wait time.Duration, app *ap
 func (a *Authenticator) keyAt(ctx context.Context, wait time.Duration, published application.PublishedKeys, h jws.Header) (*jws.Key, *Error) {
 	source := a.assertions.KeysAt(published)
 	if source == nil {
-		return nil, badAssertion(ReasonAssertionKeysUnavailable, errors.New("its jwks_uri has just been changed"))
+		return nil, refuse(ReasonAssertionKeysUnavailable, errors.New("its jwks_uri has just been changed"))
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	key, err := source.Key(ctx, h.KeyID, h.Algorithm)
 	switch {
 	case errors.Is(err, verifier.ErrUnknownKey), err == nil && key == nil:
-		return nil, badAssertion(ReasonAssertionUnknownKey, fmt.Errorf("kid is %.64q", h.KeyID))
+		return nil, refuse(ReasonAssertionUnknownKey, fmt.Errorf("kid is %.64q", h.KeyID))
 	case err != nil:
-		return nil, badAssertion(ReasonAssertionKeysUnavailable, err)
+		return nil, refuse(ReasonAssertionKeysUnavailable, err)
 	}
 	return key, nil
 }
@@ -217,7 +217,7 @@ func chooseKeys(keys []*jws.Key, h jws.Header) ([]*jws.Key, *Error) {
 		}
 	}
 	if len(meant) == 0 {
-		return nil, badAssertion(ReasonAssertionUnknownKey, fmt.Errorf("kid is %.64q", h.KeyID))
+		return nil, refuse(ReasonAssertionUnknownKey, fmt.Errorf("kid is %.64q", h.KeyID))
 	}
 	var fitting []*jws.Key
 	for _, key := range meant {
@@ -226,7 +226,7 @@ func chooseKeys(keys []*jws.Key, h jws.Header) ([]*jws.Key, *Error) {
 		}
 	}
 	if len(fitting) == 0 {
-		return nil, badAssertion(ReasonAssertionWrongAlgorithm, fmt.Errorf("alg is %s, and the key is for %s", h.Algorithm, meant[0].Algorithm))
+		return nil, refuse(ReasonAssertionWrongAlgorithm, fmt.Errorf("alg is %s, and the key is for %s", h.Algorithm, meant[0].Algorithm))
 	}
 	return fitting, nil
 }
@@ -272,28 +272,28 @@ func (s *Assertions) checkAudience(a *Assertion) *Error {
 			return nil
 		}
 	}
-	return badAssertion(ReasonAssertionWrongAudience, fmt.Errorf("aud is %.255q, not the string %q", fmt.Sprint(audience), s.Issuer))
+	return refuse(ReasonAssertionWrongAudience, fmt.Errorf("aud is %.255q, not the string %q", fmt.Sprint(audience), s.Issuer))
 }
 
 // checkTimes returns when the assertion expires.
 func (a *Assertion) checkTimes(now time.Time) (time.Time, *Error) {
 	exp, found, ok := a.date("exp")
 	if !found || !ok {
-		return exp, badAssertion(ReasonAssertionMalformed, errors.New("exp is not there, or no number of seconds from 1970 to 9999"))
+		return exp, refuse(ReasonAssertionMalformed, errors.New("exp is not there, or no number of seconds from 1970 to 9999"))
 	}
 	switch {
 	case !now.Before(exp):
-		return exp, badAssertion(ReasonAssertionExpired, fmt.Errorf("exp is %s", strictjson.FormatDate(exp)))
+		return exp, refuse(ReasonAssertionExpired, fmt.Errorf("exp is %s", strictjson.FormatDate(exp)))
 	case exp.After(now.Add(assertionLifetime + lifetimeSlack)):
-		return exp, badAssertion(ReasonAssertionLivesTooLong, fmt.Errorf("exp is %s, more than %s ahead", strictjson.FormatDate(exp), assertionLifetime))
+		return exp, refuse(ReasonAssertionLivesTooLong, fmt.Errorf("exp is %s, more than %s ahead", strictjson.FormatDate(exp), assertionLifetime))
 	}
 	for _, name := range []string{"nbf", "iat"} {
 		from, _, ok := a.date(name)
 		switch {
 		case !ok:
-			return exp, badAssertion(ReasonAssertionMalformed, fmt.Errorf("%s is no number of seconds from 1970 to 9999", name))
+			return exp, refuse(ReasonAssertionMalformed, fmt.Errorf("%s is no number of seconds from 1970 to 9999", name))
 		case from.After(now.Add(aheadOfClock)):
-			return exp, badAssertion(ReasonAssertionNotYetValid, fmt.Errorf("%s is %s, more than %s ahead", name, strictjson.FormatDate(from), aheadOfClock))
+			return exp, refuse(ReasonAssertionNotYetValid, fmt.Errorf("%s is %s, more than %s ahead", name, strictjson.FormatDate(from), aheadOfClock))
 		}
 	}
 	return exp, nil
@@ -312,14 +312,14 @@ func (a *Assertion) date(name string) (date time.Time, found, sound bool) {
 // use marks the assertion as used, on every node that shares the memory.
 func (s *Assertions) use(ctx context.Context, clientID, id string, expires time.Time) *Error {
 	if id == "" || len(id) > longestJTI {
-		return badAssertion(ReasonAssertionMalformed, fmt.Errorf("jti is not a string of 1 to %d bytes", longestJTI))
+		return refuse(ReasonAssertionMalformed, fmt.Errorf("jti is not a string of 1 to %d bytes", longestJTI))
 	}
 	first, err := s.Replay.Once(ctx, s.Issuer+" "+clientID, strings.Join([]string{"client_assertion", s.Issuer, clientID, id}, "\x00"), expires.Add(remembered))
 	switch {
 	case err != nil:
-		return unavailable(ReasonStateUnavailable, err)
+		return Unavailable(ReasonStateUnavailable, err)
 	case !first:
-		return badAssertion(ReasonAssertionReplayed, fmt.Errorf("jti is %.64q", id))
+		return refuse(ReasonAssertionReplayed, fmt.Errorf("jti is %.64q", id))
 	}
 	return nil
 }
@@ -327,17 +327,9 @@ func (s *Assertions) use(ctx context.Context, clientID, id string, expires time.
 func malformedAssertion(a *Assertion) *Error {
 	switch {
 	case a == nil:
-		return invalidClient(ReasonNoCredentials)
+		return refuse(ReasonNoCredentials, nil)
 	case errors.Is(a.malformed, jws.ErrAlgorithm):
-		return badAssertion(ReasonAssertionWrongAlgorithm, a.malformed)
+		return refuse(ReasonAssertionWrongAlgorithm, a.malformed)
 	}
-	return badAssertion(ReasonAssertionMalformed, a.malformed)
-}
-
-// badAssertion is the answer to every failed authentication, with a cause for the
-// log. That may hold claims of an unverified assertion, never its signature.
-func badAssertion(reason Reason, cause error) *Error {
-	refusal := invalidClient(reason)
-	refusal.Cause = cause
-	return refusal
+	return refuse(ReasonAssertionMalformed, a.malformed)
 }

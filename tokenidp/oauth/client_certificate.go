@@ -18,14 +18,12 @@ import (
 func (a *Authenticator) byCertificate(app *application.Application, reason Reason, c Credentials) (*Client, *Error) {
 	switch {
 	case app == nil:
-		return nil, invalidClient(reason)
+		return nil, refuse(reason, nil)
 	case !acceptsCertificate(app):
-		return nil, invalidClient(ReasonNoCredentials)
+		return nil, refuse(ReasonNoCredentials, nil)
 	}
 	if reason, cause := checkCertificate(app, c.TLS, a.now()); reason != "" {
-		refusal := invalidClient(reason)
-		refusal.Cause = cause
-		return nil, refusal
+		return nil, refuse(reason, cause)
 	}
 	return &Client{Application: app, Method: Method(app.TokenEndpointAuthMethod)}, nil
 }

@@ -28,9 +28,9 @@ func (a *Authenticator) bySecret(ctx context.Context, g *guess) (*Client, *Error
 	form := secret.Classify(g.secret)
 	switch {
 	case g.secret == "":
-		return nil, invalidClient(firstReason(g.reason, ReasonNoCredentials))
+		return nil, refuse(firstReason(g.reason, ReasonNoCredentials), nil)
 	case form == secret.Mistyped:
-		return nil, invalidClient(firstReason(g.reason, ReasonMistypedSecret))
+		return nil, refuse(firstReason(g.reason, ReasonMistypedSecret), nil)
 	}
 	client, compared := g.compare(start)
 	if client != nil && form == secret.Generated {
@@ -80,7 +80,7 @@ func (a *Authenticator) guessInTurn(ctx context.Context, g *guess) (*Client, *Er
 	case <-turn.done:
 		return a.conclude(g, turn.outcome)
 	case <-ctx.Done():
-		return nil, unavailable(ReasonHashingBusy, nil)
+		return nil, Unavailable(ReasonHashingBusy, nil)
 	}
 }
 

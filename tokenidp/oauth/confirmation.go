@@ -57,7 +57,7 @@ func (p Proofs) Confirm(c *Client, r *TokenRequest, now time.Time) (*Confirmatio
 	if c.Application.CertificateBound {
 		certificate := verifier.ClientCertificate(r.Credentials.TLS)
 		if certificate == nil {
-			return nil, invalidRequest(ReasonCertificateRequired, "the tokens of this client are bound to its certificate, and the connection has none")
+			return nil, refuse(ReasonCertificateRequired, nil)
 		}
 		bound.Certificate = jws.CertificateThumbprint(certificate)
 	}
@@ -97,8 +97,8 @@ func proofError(err error) *Error {
 		{dpop.ErrStale, ReasonStaleProof}, {dpop.ErrOtherRequest, ReasonProofOfAnotherRequest}, {dpop.ErrReplayed, ReasonReplayedProof},
 	} {
 		if errors.Is(err, known.err) {
-			return badRequest(CodeInvalidDPoPProof, "the DPoP proof is missing, or not valid for this request", known.reason, err)
+			return refuse(known.reason, err)
 		}
 	}
-	return unavailable(ReasonStateUnavailable, err)
+	return Unavailable(ReasonStateUnavailable, err)
 }

@@ -67,10 +67,10 @@ func parseCredentials(h http.Header, params parameters) (Credentials, error) {
 
 	switch {
 	case count(fromHeader.Method != "", bodySecret != "", asserts) > 1:
-		return Credentials{}, invalidRequest(ReasonSeveralMethods, "the request uses more than one way of client authentication")
+		return Credentials{}, refuse(ReasonSeveralMethods, nil)
 	case fromHeader.Method != "":
 		if bodyID != "" && bodyID != fromHeader.ClientID {
-			return Credentials{}, invalidRequest(ReasonClientIDMismatch, "client_id in the body is not the one in the Authorization header")
+			return Credentials{}, refuse(ReasonClientIDMismatch, nil)
 		}
 		return fromHeader, nil
 	case asserts:
@@ -100,15 +100,15 @@ func parseAuthorization(h http.Header) (Credentials, error) {
 	case len(values) == 0:
 		return Credentials{}, nil
 	case len(values) > 1:
-		return Credentials{}, invalidRequest(ReasonSeveralMethods, "there is more than one Authorization header")
+		return Credentials{}, refuse(ReasonSeveralMethods, nil).saying("there is more than one Authorization header")
 	}
 	scheme, encoded, _ := strings.Cut(values[0], " ")
 	if !strings.EqualFold(scheme, "Basic") {
-		return Credentials{}, invalidClient(ReasonUnknownMethod)
+		return Credentials{}, refuse(ReasonUnknownMethod, nil)
 	}
 	id, secret, err := decodeBasic(strings.TrimLeft(encoded, " "))
 	if err != nil {
-		return Credentials{}, invalidRequest(ReasonMalformedBasic, "the Authorization header is not well-formed HTTP Basic with form-encoded credentials")
+		return Credentials{}, refuse(ReasonMalformedBasic, nil)
 	}
 	return Credentials{Method: ClientSecretBasic, ClientID: id, Secret: secret}, nil
 }

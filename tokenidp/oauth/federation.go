@@ -52,7 +52,7 @@ func (a *Authenticator) byFederation(ctx context.Context, wait time.Duration, ap
 	issuer := assertion.text("iss")
 	trusted, found := a.assertions.Trusted[issuer]
 	if !found || !slices.ContainsFunc(app.Federated, func(f *application.Federation) bool { return f.Issuer == issuer }) {
-		return nil, badAssertion(ReasonAssertionWrongIssuer, fmt.Errorf("iss is %.255q, which is not among those of the Application", issuer))
+		return nil, refuse(ReasonAssertionWrongIssuer, fmt.Errorf("iss is %.255q, which is not among those of the Application", issuer))
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -61,7 +61,7 @@ func (a *Authenticator) byFederation(ctx context.Context, wait time.Duration, ap
 		return nil, foreignAssertion(err)
 	}
 	if _, bound := claims.Claim("cnf"); bound {
-		return nil, badAssertion(ReasonAssertionWrongType, errors.New("cnf is present: whoever sends it would have to prove that it is his"))
+		return nil, refuse(ReasonAssertionWrongType, errors.New("cnf is present: whoever sends it would have to prove that it is his"))
 	}
 	for _, f := range app.Federated {
 		if f.Issuer != issuer {
@@ -90,15 +90,15 @@ func foreignAssertion(err error) *Error {
 	refusal, ok := errors.AsType[*verifier.Refusal](err)
 	switch {
 	case !ok:
-		return badAssertion(ReasonAssertionMalformed, err)
+		return refuse(ReasonAssertionMalformed, err)
 	case refusal.Reason == verifier.RevocationsUnknown:
-		return unavailable(ReasonStateUnavailable, err)
+		return Unavailable(ReasonStateUnavailable, err)
 	}
 	reason, ok := foreignReasons[refusal.Reason]
 	if !ok {
 		reason = ReasonAssertionMalformed
 	}
-	return badAssertion(reason, err)
+	return refuse(reason, err)
 }
 
 var foreignReasons = map[verifier.Reason]Reason{

@@ -2,7 +2,6 @@ package oauth
 
 import (
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
@@ -17,10 +16,10 @@ const ClientCredentials = application.GrantClientCredentials
 // *Error.
 func Authorize(set *application.Set, c *Client, r *TokenRequest, defaultLifetime time.Duration) (*application.Grant, error) {
 	if r.GrantType != ClientCredentials {
-		return nil, badRequest(CodeUnsupportedGrantType, "the grant type is not supported; use client_credentials", ReasonUnsupportedGrant, nil)
+		return nil, refuse(ReasonUnsupportedGrant, nil)
 	}
 	if !c.Application.AllowsGrant(r.GrantType) {
-		return nil, badRequest(CodeUnauthorizedClient, "the client may not use this grant type", ReasonGrantNotAllowed, nil)
+		return nil, refuse(ReasonGrantNotAllowed, nil)
 	}
 	grant, err := set.Grant(c.Application, r.Scope, r.Resource, defaultLifetime)
 	if err != nil {
@@ -34,22 +33,24 @@ func Authorize(set *application.Set, c *Client, r *TokenRequest, defaultLifetime
 func grantError(err error) *Error {
 	switch {
 	case errors.Is(err, application.ErrNoScope):
-		return badRequest(CodeInvalidScope, "no scope was requested, and the client has no default", ReasonNoScope, err)
+		return refuse(ReasonNoScope, err)
 	case errors.Is(err, application.ErrMalformedScope):
-		return badRequest(CodeInvalidScope, "the scope is malformed: names separated by spaces", ReasonMalformedScope, err)
+		return refuse(ReasonMalformedScope, err)
 	case errors.Is(err, application.ErrScopeNotGranted):
-		return badRequest(CodeInvalidScope, "a requested scope is not granted to the client", ReasonScopeNotGranted, err)
+		return refuse(ReasonScopeNotGranted, err)
 	case errors.Is(err, application.ErrScopeOfSeveralResources):
-		return badRequest(CodeInvalidTarget, "the scopes belong to several resources; request one token for each", ReasonSeveralResources, err)
+		return refuse(ReasonSeveralResources, err)
 	case errors.Is(err, application.ErrUnknownResource):
-		return badRequest(CodeInvalidTarget, "the resource is unknown, or no scope of it is granted to the client", ReasonUnknownResource, err)
+		return refuse(ReasonUnknownResource, err)
 	case errors.Is(err, application.ErrWrongResource):
-		return badRequest(CodeInvalidTarget, "the scopes belong to another resource than the one requested", ReasonWrongResource, err)
+		return refuse(ReasonWrongResource, err)
 	default:
-		return unavailable(ReasonInternal, err)
+		return Unavailable(ReasonInternal, err)
 	}
 }
 
-func badRequest(code, description string, reason Reason, cause error) *Error {
-	return &Error{Status: http.StatusBadRequest, Code: code, Description: description, Reason: reason, Cause: cause}
+// QuotaExceeded returns the answer to an authenticated client that has used up its tokens.
+// It may try again after the wait.
+func QuotaExceeded(wait time.Duration) *Error {
+	return refuse(ReasonQuotaExceeded, nil).after(wait)
 }

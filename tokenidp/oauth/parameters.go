@@ -40,7 +40,7 @@ func parseParameters(format Format, body []byte) (parameters, error) {
 func parseForm(body []byte) (parameters, error) {
 	values, err := url.ParseQuery(string(body))
 	if err != nil {
-		return nil, invalidRequest(ReasonMalformedBody, "the body is not well-formed application/x-www-form-urlencoded")
+		return nil, refuse(ReasonMalformedBody, nil)
 	}
 	maps.DeleteFunc(values, func(name string, _ []string) bool { return !known[name] })
 	return parameters(values), nil
@@ -66,9 +66,7 @@ var known = map[string]bool{
 func parseJSON(body []byte) (parameters, error) {
 	object, err := strictjson.Object(body)
 	if err != nil {
-		refusal := invalidRequest(ReasonMalformedBody, "the body is not one well-formed JSON object with unique member names")
-		refusal.Cause = err
-		return nil, refusal
+		return nil, refuse(ReasonMalformedBody, err).saying("the body is not one well-formed JSON object with unique member names")
 	}
 	params := make(parameters, len(object))
 	for name, value := range object {
@@ -80,7 +78,7 @@ func parseJSON(body []byte) (parameters, error) {
 		}
 		values, ok := texts(name, value)
 		if !ok {
-			return nil, invalidRequest(ReasonMalformedBody, "every parameter in the JSON body must be a string, except that resource may be a list of strings")
+			return nil, refuse(ReasonMalformedBody, nil).saying("every parameter in the JSON body must be a string, except that resource may be a list of strings")
 		}
 		params[name] = append(params[name], values...) // both spellings at once: a repeated parameter
 	}
@@ -115,11 +113,11 @@ func repeatable(name string) bool { return name == "resource" }
 func (p parameters) check() error {
 	for name, values := range p {
 		if len(values) > 1 && !repeatable(name) {
-			return invalidRequest(ReasonRepeatedParameter, "a parameter is repeated")
+			return refuse(ReasonRepeatedParameter, nil)
 		}
 		for _, value := range values {
 			if !isText(value) {
-				return invalidRequest(ReasonMalformedBody, "a parameter is not valid UTF-8 text")
+				return refuse(ReasonMalformedBody, nil).saying("a parameter is not valid UTF-8 text")
 			}
 		}
 		p[name] = slices.DeleteFunc(values, func(value string) bool { return value == "" })

@@ -64,10 +64,10 @@ func parseClientRequest(w http.ResponseWriter, r *http.Request, p Policy, requir
 		return nil, err
 	}
 	if params.get(required) == "" {
-		return nil, invalidRequest(missing[required], "the parameter "+required+" is missing")
+		return nil, refuse(missing[required], nil)
 	}
 	if !credentials.nameClient() {
-		return nil, noClient()
+		return nil, refuse(ReasonMissingClientID, nil)
 	}
 	credentials.TLS = r.TLS
 	return &ClientRequest{Credentials: credentials, params: params}, nil
@@ -125,13 +125,9 @@ func checkMethod(r *http.Request) error {
 	if r.Method == http.MethodPost {
 		return nil
 	}
-	return &Error{
-		Status:      http.StatusMethodNotAllowed,
-		Code:        CodeInvalidRequest,
-		Description: "this endpoint takes POST alone",
-		Allow:       http.MethodPost,
-		Reason:      ReasonMethod,
-	}
+	refusal := refuse(ReasonMethod, nil)
+	refusal.Allow = http.MethodPost
+	return refusal
 }
 
 // checkTransport refuses credentials that crossed a network in the clear (RFC
@@ -140,7 +136,7 @@ func (p Policy) checkTransport(r *http.Request) error {
 	if p.InsecureHTTP || overTLS(r.TLS) || (p.LoopbackHTTP && fromLoopback(r.RemoteAddr)) {
 		return nil
 	}
-	return invalidRequest(ReasonInsecureTransport, "this endpoint is for HTTPS alone; treat the credentials just sent as exposed")
+	return refuse(ReasonInsecureTransport, nil)
 }
 
 func overTLS(state *tls.ConnectionState) bool { return state != nil }
@@ -162,7 +158,7 @@ func (p Policy) checkBrowser(r *http.Request) error {
 	if len(origin) == 1 && p.allowsOrigin(origin[0]) {
 		return nil
 	}
-	return invalidRequest(ReasonBrowser, "this endpoint is not for web pages: a secret in front-end code is no secret; call it from a server")
+	return refuse(ReasonBrowser, nil)
 }
 
 func (p Policy) allowsOrigin(origin string) bool {
@@ -184,11 +180,11 @@ func checkQuery(r *http.Request) error {
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return invalidRequest(ReasonParameterInURL, "the query of the URL is malformed; parameters belong in the body")
+		return refuse(ReasonParameterInURL, nil).saying("the query of the URL is malformed; parameters belong in the body")
 	}
 	for name := range query {
 		if slices.ContainsFunc(urlParameters, func(p string) bool { return strings.EqualFold(p, name) }) {
-			return invalidRequest(ReasonParameterInURL, "parameters belong in the body, not in the URL; treat a secret sent there as exposed")
+			return refuse(ReasonParameterInURL, nil)
 		}
 	}
 	return nil

@@ -233,7 +233,7 @@ func TestRefusalsAreExact(t *testing.T) {
 
 // Every reason that is defined is listed, once.
 func TestReasonsIsComplete(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "error.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "reason.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -308,7 +308,7 @@ func TestErrorText(t *testing.T) {
 	if e.Error() != "internal_error: disk full" || !errors.Is(e, cause) {
 		t.Errorf("got %q", e.Error())
 	}
-	if text := invalidClient(ReasonWrongSecret).Error(); text != "wrong_secret" {
+	if text := refuse(ReasonWrongSecret, nil).Error(); text != "wrong_secret" {
 		t.Errorf("got %q", text)
 	}
 	if got := grantError(cause); got.Reason != ReasonInternal || !errors.Is(got, cause) {

@@ -22,7 +22,7 @@ func ParseRevocationRequest(w http.ResponseWriter, r *http.Request, p Policy) (*
 // 2.1). The error is an *Error.
 func AuthorizeRevocation(c *Client, issuedTo string) error {
 	if issuedTo != c.Application.ClientID {
-		return invalidRequest(ReasonTokenOfAnother, "the token was issued to another client, and is not revoked")
+		return refuse(ReasonTokenOfAnother, nil)
 	}
 	return nil
 }

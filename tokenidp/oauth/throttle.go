@@ -1,7 +1,6 @@
 package oauth
 
 import (
-	"net/http"
 	"net/netip"
 	"strings"
 	"sync"
@@ -152,11 +151,5 @@ func network(source netip.Addr) netip.Prefix {
 }
 
 func tooManyFailures(wait time.Duration) *Error {
-	return &Error{
-		Status:      http.StatusTooManyRequests,
-		Code:        CodeTemporarilyUnavailable,
-		Description: "too many failed authentications; try again later",
-		RetryAfter:  wait,
-		Reason:      ReasonTooManyFailures,
-	}
+	return refuse(ReasonTooManyFailures, nil).after(wait)
 }

@@ -76,7 +76,7 @@ func (t *turns) take(a *Authenticator, g *guess, key turnKey, under *turn) {
 // one: those who wait in line would else tell the one from the other.
 func (a *Authenticator) takeTurn(g *guess, seen bool) outcome {
 	if !a.slot() {
-		return outcome{refusal: unavailable(ReasonHashingBusy, nil)}
+		return outcome{refusal: Unavailable(ReasonHashingBusy, nil)}
 	}
 	defer func() { <-a.hashing }()
 	start, counted := a.now(), 0
@@ -93,7 +93,7 @@ func (a *Authenticator) takeTurn(g *guess, seen bool) outcome {
 		return outcome{client: client}
 	}
 	a.sleep(context.Background(), g.set.HashingTime()-a.now().Sub(start))
-	return outcome{refusal: invalidClient(reason)}
+	return outcome{refusal: notAuthenticated.to(reason, nil)} // also for a secret that could not be tested
 }
 
 // test compares the guess again, since others may have been right meanwhile, and
