@@ -249,7 +249,7 @@ func TestFieldErrors(t *testing.T) {
 		{"neither hash nor file", "        hash: " + validHash + "\n", "", "18: " + secret11 + "has neither hash nor file; `caddy tokenidp secret` makes a secret with its hash"},
 		{"both hash and file", "        expires: 2027-06-30", "        file: secret", `18: ` + secret11 + `has both hash and file; keep one`},
 		{"a secret in the place of its path", "hash: " + validHash, "file: " + generated, `19: ` + secret11 + `file must be the path of a file with the secret, not the secret`},
-		{"a secret in the place of its hash", validHash, generated, "19: " + secret11 + "hash is not usable: it has none of the accepted forms ($sha256$, $argon2id$, bcrypt $2a$ $2b$ $2y$ of cost 10 to 14, $pbkdf2-sha256$, $pbkdf2-sha512$); make one with `caddy tokenidp secret --hash`"},
+		{"a secret in the place of its hash", validHash, generated, "19: " + secret11 + "hash is not usable: it is a generated secret itself, not the hash of one; make another with `caddy tokenidp secret`, and write the hash that it prints"},
 		{"a hash out of bounds", validHash, "$argon2id$v=19$m=1024,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc", `19: ` + secret11 + `hash is not usable: argon2id: parameter m is 1024; it must be 7168 to 262144`},
 		{"a day that is none", "2027-06-30", "2027-06-31", `20: ` + secret11 + `expires must be a day such as 2027-06-30, at the end of which (UTC) the secret expires, or an instant such as 2027-06-30T12:00:00Z`},
 		{"an instant without zone", "2027-06-30", `"2027-06-30T12:00:00"`, `20: ` + secret11 + `expires must be a day such as 2027-06-30, at the end of which (UTC) the secret expires, or an instant such as 2027-06-30T12:00:00Z`},

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,10 +54,14 @@ func parseArgon2id(encoded string) (*argon2id, error) {
 		{"t", 1, mostArgon2Passes, &a.passes},
 		{"p", 1, mostArgon2Lanes, &a.lanes},
 	} {
-		digits, ok := strings.CutPrefix(parameters[i], p.name+"=")
-		if !ok {
+		given := slices.IndexFunc(parameters, func(s string) bool { return strings.HasPrefix(s, p.name+"=") })
+		switch {
+		case given < 0:
 			return nil, errors.New("argon2id: want the parameters m=…,t=…,p=…, in this order")
+		case given != i: // as some libraries write it
+			return nil, errors.New("argon2id: the parameters are in another order than m=…,t=…,p=…; write them in this one, and the hash stays valid")
 		}
+		digits := strings.TrimPrefix(parameters[i], p.name+"=")
 		var err error
 		if *p.value, err = parameter(name, p.name, digits, p.least, p.most); err != nil {
 			return nil, err

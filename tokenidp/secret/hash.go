@@ -38,6 +38,8 @@ const (
 var errUnknownHash = errors.New("it has none of the accepted forms" +
 	" ($sha256$, $argon2id$, bcrypt $2a$ $2b$ $2y$ of cost 10 to 14, $pbkdf2-sha256$, $pbkdf2-sha512$); make one with `" + HashCommand + "`")
 
+var errNoHash = errors.New("it is a generated secret itself, not the hash of one; make another with `" + GenerateCommand + "`, and write the hash that it prints")
+
 // parseHash reads one of
 //
 //	$sha256$<64 lower-case hexadecimal digits>                 of a generated secret
@@ -49,6 +51,9 @@ var errUnknownHash = errors.New("it has none of the accepted forms" +
 // and returns either the digest or the slow hash. No error repeats the hash, or
 // what may be a secret in its place.
 func parseHash(encoded string) (*[sha256.Size]byte, slowHash, error) {
+	if Classify(encoded) != Chosen {
+		return nil, nil, errNoHash
+	}
 	if len(encoded) > longestHash || !ascii.Visible(encoded) {
 		return nil, nil, errUnknownHash
 	}

@@ -69,7 +69,9 @@ func TestParseHashErrors(t *testing.T) {
 		unknown = "it has none of the accepted forms ($sha256$, $argon2id$, bcrypt $2a$ $2b$ $2y$ of cost 10 to 14, $pbkdf2-sha256$, $pbkdf2-sha512$); make one with `caddy tokenidp secret --hash`"
 		salt    = "c29tZXNhbHQ"
 		key     = "CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc"
-		order   = "argon2id: want the parameters m=…,t=…,p=…, in this order"
+		argonP  = "argon2id: want the parameters m=…,t=…,p=…, in this order"
+		order   = "argon2id: the parameters are in another order than m=…,t=…,p=…; write them in this one, and the hash stays valid"
+		itself  = "it is a generated secret itself, not the hash of one; make another with `caddy tokenidp secret`, and write the hash that it prints"
 		digits  = "$sha256$ must be followed by 64 lower-case hexadecimal digits"
 		argon   = "argon2id: want $argon2id$v=19$m=…,t=…,p=…$salt$hash"
 	)
@@ -77,7 +79,8 @@ func TestParseHashErrors(t *testing.T) {
 	for _, row := range []struct{ name, hash, want string }{
 		{"empty", "", unknown},
 		{"plain text", "hunter2", unknown},
-		{"a generated secret", generated, unknown},
+		{"a generated secret", generated, itself},
+		{"a generated secret, mistyped", generated[:len(generated)-1], itself},
 		{"argon2i", strings.Replace(argon2Reference, "argon2id", "argon2i", 1), unknown},
 		{"argon2d", strings.Replace(argon2Reference, "argon2id", "argon2d", 1), unknown},
 		{"sha512-crypt", "$6$rounds=5000$usesomesillystri$D4IrlXatmP7rx3P3InaxBeoomnAihCKRVQAr", unknown},
@@ -98,8 +101,9 @@ func TestParseHashErrors(t *testing.T) {
 		{"argon2id of version 16", "$argon2id$v=16$m=65536,t=2,p=1$" + salt + "$" + key, argon},
 		{"argon2id with another field", argon2Reference + "$x", argon},
 		{"argon2id in another order", "$argon2id$v=19$t=2,m=65536,p=1$" + salt + "$" + key, order},
-		{"argon2id with a parameter more", "$argon2id$v=19$m=65536,t=2,p=1,keyid=a$" + salt + "$" + key, order},
-		{"argon2id with a parameter less", "$argon2id$v=19$m=65536,t=2$" + salt + "$" + key, order},
+		{"argon2id with a parameter twice", "$argon2id$v=19$m=65536,m=65536,p=1$" + salt + "$" + key, argonP},
+		{"argon2id with a parameter more", "$argon2id$v=19$m=65536,t=2,p=1,keyid=a$" + salt + "$" + key, argonP},
+		{"argon2id with a parameter less", "$argon2id$v=19$m=65536,t=2$" + salt + "$" + key, argonP},
 		{"argon2id with little memory", "$argon2id$v=19$m=7167,t=5,p=1$" + salt + "$" + key, "argon2id: parameter m is 7167; it must be 7168 to 262144"},
 		{"argon2id with much memory", "$argon2id$v=19$m=262145,t=1,p=1$" + salt + "$" + key, "argon2id: parameter m is 262145; it must be 7168 to 262144"},
 		{"argon2id with memory beyond an int", "$argon2id$v=19$m=99999999999999999999,t=1,p=1$" + salt + "$" + key, "argon2id: parameter m is not a number"},
