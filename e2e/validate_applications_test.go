@@ -69,7 +69,7 @@ var applicationMistakes = []mistake{
 	inSecret("a secret as client_secret", "client_secret: correct-horse", "correct-horse", `field "client_secret" is not accepted, since only hashes are stored`, "`caddy tokenidp secret`", "`caddy tokenidp secret --hash`"),
 	inSecret("a secret as secret", "secret: correct-horse", "correct-horse", "only hashes are stored"),
 	inSecret("a secret as hash", "hash: correct-horse", "correct-horse", "hash is not usable", "make one with `caddy tokenidp secret --hash`"),
-	inSecret("a number as hash", "hash: 8172635445", "8172635445", "hash must be a string; quote it"),
+	inSecret("a number as hash", "hash: 8172635445", "8172635445", "hash is not usable", "make one with `caddy tokenidp secret --hash`"),
 	inSecret("an unquoted alias as hash", "hash: *correct-horse", "correct-horse", "a value that begins with * is an alias of another; quote it"),
 	inSecret("a generated secret as hash", "hash: tidp_RiGBnd5MbUZwQgpYLQ6bEk_zQX3pTOJp-4jL0UcYMaI1vtHRf", "tidp_RiGB", "hash is not usable"),
 	inSecret("a bcrypt hash too cheap", `hash: "$2a$09$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"`, "N9qo8uLO", "bcrypt: parameter cost is 9; it must be 10 to 14"),

@@ -1,6 +1,7 @@
 package application
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,6 +69,9 @@ func (l *loader) application(n *strictyaml.Node, index int) {
 	}
 	m.claims(a)
 	l.authentication(m, a)
+	if n := m.Field("client_id"); a.at.Line > 0 && a.Accepts(AuthMethodBasic) && strings.ContainsAny(a.ClientID, "+%") {
+		m.Warn(n, "client_id has a + or a %%, which a client must write as %%2B or %%25 in Basic authentication (RFC 6749 section 2.3.1); curl -u does not, and fails")
+	}
 	if a.Active && !m.Has("scopes") && !a.Introspection {
 		l.scopeless = append(l.scopeless, a)
 	}
@@ -95,7 +99,7 @@ func (m *mapping) grantTypes() []string {
 	if !m.Has("grant_types") {
 		return []string{GrantClientCredentials}
 	}
-	values, nodes := m.Texts("grant_types")
+	values, nodes := m.Spellings("grant_types")
 	if n := m.Field("grant_types"); strictyaml.IsEmptyList(n) {
 		m.FailField(n, "grant_types", "is empty; leave it out for [%s], or write `active: false`", GrantClientCredentials)
 	}
@@ -144,20 +148,29 @@ func (l *loader) name(s string) string {
 }
 
 func (m *mapping) tokenLifetime() time.Duration {
-	value, n := m.Text("token_lifetime")
+	value, n := m.Spelling("token_lifetime")
 	if n == nil {
 		return 0
 	}
 	d, ok := parseDuration(value)
 	switch {
 	case !ok:
-		m.FailField(n, "token_lifetime", `is not a duration such as "1h", "90m" or "1d"`)
+		m.FailField(n, "token_lifetime", "%s", noDuration(value))
 	case d < leastTokenLifetime || d > mostTokenLifetime || d%time.Second != 0:
 		m.FailField(n, "token_lifetime", "must be whole seconds, 10s to 24h")
 	case d > longTokenLifetime:
 		m.Warn(n, "token_lifetime is longer than 1h: for so long, a stolen token works and a withdrawn scope is still granted")
 	}
 	return d
+}
+
+// noDuration says what to write instead. A bare number may be of seconds, as expires_in is.
+func noDuration(s string) string {
+	const such = "is not a duration such as 1h, 90m or 1d"
+	if seconds, err := strconv.ParseUint(s, 10, 32); err == nil && seconds >= uint64(leastTokenLifetime/time.Second) && seconds <= uint64(mostTokenLifetime/time.Second) {
+		return fmt.Sprintf("%s; if it is in seconds, write %ds", such, seconds)
+	}
+	return such
 }
 
 // parseDuration reads time.ParseDuration's format, with days (of 24 hours) in front.

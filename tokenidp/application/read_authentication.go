@@ -45,7 +45,7 @@ func (l *loader) authentication(m *mapping, a *Application) {
 		}
 		w.read(l, m, a)
 	}
-	if _, at := m.Text("token_endpoint_auth_signing_alg"); at != nil && w != nil && !slices.Contains(w.fields, "jwks") {
+	if _, at := m.Spelling("token_endpoint_auth_signing_alg"); at != nil && w != nil && !slices.Contains(w.fields, "jwks") {
 		m.FailField(at, "token_endpoint_auth_signing_alg", "has no effect beside %s, which is no key of the client; remove it", field)
 	}
 }
@@ -89,7 +89,7 @@ func (m *mapping) authMethod() (string, *strictyaml.Node) {
 	}
 	slices.Sort(methods)
 	methods = slices.Compact(methods)
-	value, n := m.Text("token_endpoint_auth_method")
+	value, n := m.Spelling("token_endpoint_auth_method")
 	if n != nil && !slices.Contains(methods, value) {
 		m.FailField(n, "token_endpoint_auth_method", "is the unknown %s; %s", strictyaml.Quote(value), strictyaml.Known(value, methods))
 		return "", nil

@@ -20,7 +20,7 @@ const longestCertificateName = 1024
 //	tls_client_auth_san_email: orders@example.com
 func (l *loader) certificateName(m *mapping, a *Application) {
 	for _, field := range certificateFields {
-		if value, at := m.Text(field); at != nil {
+		if value, at := m.Spelling(field); at != nil {
 			a.Certificate = m.checkedName(&CertificateName{Field: field, Value: value}, at)
 			return
 		}

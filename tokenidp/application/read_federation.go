@@ -138,7 +138,7 @@ func (m *mapping) path(e strictyaml.Entry, field string) claimrule.Path {
 var everybodysClaims = []string{"iss", "aud", "exp", "nbf", "iat", "jti"}
 
 func (m *mapping) pattern(n *strictyaml.Node, field string) *claimrule.Pattern {
-	if n == nil || !m.IsPlain(n, field) || !m.IsText(n, field) {
+	if n == nil || !m.IsPlain(n, field) || !m.IsSpelled(n, field) {
 		return nil
 	}
 	if !isClaimValue(n.Value) {

@@ -60,7 +60,7 @@ func (l *loader) keys(m *mapping, a *Application) {
 // signingAlgorithms are those that a key may have. A key that names none gets the
 // first of them that fits it.
 func (m *mapping) signingAlgorithms() []string {
-	value, at := m.Text("token_endpoint_auth_signing_alg")
+	value, at := m.Spelling("token_endpoint_auth_signing_alg")
 	switch {
 	case at == nil:
 		return jws.Algorithms
@@ -262,7 +262,7 @@ func algorithmFor(public crypto.PublicKey, algorithms []string) (string, error) 
 // keysURL is fetched by this server, so what it may be is decided here, and where
 // it leads when it is dialled.
 func (m *mapping) keysURL() string {
-	value, at := m.Text("jwks_uri")
+	value, at := m.Spelling("jwks_uri")
 	if at == nil {
 		return ""
 	}

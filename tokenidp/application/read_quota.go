@@ -32,14 +32,14 @@ func (l *loader) quota(m *mapping) Quota {
 }
 
 func (m *mapping) quotaTime() time.Duration {
-	value, n := m.Text("per")
+	value, n := m.Spelling("per")
 	if n == nil {
 		return 0
 	}
 	d, ok := parseDuration(value)
 	switch {
 	case !ok:
-		m.FailField(n, "per", `is not a duration such as "1m", "1h" or "1d"`)
+		m.FailField(n, "per", "%s", noDuration(value))
 	case d < leastQuotaTime || d > mostQuotaTime || d%time.Second != 0:
 		m.FailField(n, "per", "must be whole seconds, 1s to 30d")
 	}

@@ -32,7 +32,7 @@ func (l *loader) resource(n *strictyaml.Node, index int) {
 			l.own(m.At(at), m.What, "resource", r.Name)
 		}
 	}
-	if r.Identifier, at = m.Text("resource"); at != nil {
+	if r.Identifier, at = m.Spelling("resource"); at != nil {
 		if len(r.Identifier) > longestName {
 			m.FailField(at, "resource", "must be at most %d bytes long", longestName)
 		} else if err := weburl.CheckIndicator(r.Identifier); err != nil {

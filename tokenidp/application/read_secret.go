@@ -95,7 +95,7 @@ func CheckSecretID(id string) error {
 }
 
 func (l *loader) hash(m *mapping, s *secret.Secret) {
-	encoded, at := m.Text("hash")
+	encoded, at := m.Spelling("hash")
 	if at == nil {
 		return
 	}

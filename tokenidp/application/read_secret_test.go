@@ -109,6 +109,9 @@ func TestWarnings(t *testing.T) {
 	}{
 		{"none", "30m", "1h", nil},
 		{"a long lifetime", "30m", "61m", []string{"a.yaml:23: " + orders + "token_lifetime is longer than 1h: for so long, a stolen token works and a withdrawn scope is still granted"}},
+		{"a client_id that curl -u does not encode", "client_id: orders-worker", "client_id: orders+worker", []string{`a.yaml:12: application "orders+worker": client_id has a + or a %, which a client must write as %2B or %25 in Basic authentication (RFC 6749 section 2.3.1); curl -u does not, and fails`}},
+		{"such a client_id that is sent in the body", "client_id: orders-worker\n    client_name: Orders worker\n    active: true\n    grant_types: [client_credentials]\n    token_endpoint_auth_method: client_secret_basic",
+			"client_id: orders%worker\n    token_endpoint_auth_method: client_secret_post", nil},
 		{"it expires today", "2027-06-30", "2026-11-20", nil},
 		{"it expired yesterday", "2027-06-30", "2026-11-19", []string{
 			"a.yaml:12: " + orders + "all its secrets have expired; it cannot authenticate",

@@ -6,11 +6,13 @@ import (
 	"strings"
 )
 
+// longestQuote is in bytes.
+const longestQuote = 64
+
 // Quote returns what somebody wrote, or sent, in quotes: one line of bearable length.
 func Quote(s string) string {
-	const most = 64
-	if len(s) > most {
-		return strconv.Quote(strings.ToValidUTF8(s[:most], "")) + "…"
+	if len(s) > longestQuote {
+		return strconv.Quote(strings.ToValidUTF8(s[:longestQuote], "")) + "…"
 	}
 	return strconv.Quote(s)
 }

@@ -182,6 +182,16 @@ func (m *Mapping) Text(field string) (string, *Node) {
 	return "", nil
 }
 
+// Spelling returns a scalar as it is spelled, whatever YAML takes it for, and where it
+// stands. It is for a field of one form, such as a duration: whoever checks the form says
+// what to write, and 3600 is no duration in quotes either.
+func (m *Mapping) Spelling(field string) (string, *Node) {
+	if n := m.fields[field]; n != nil && m.IsSpelled(n, field) {
+		return n.Value, n
+	}
+	return "", nil
+}
+
 // Required is Text that must be there.
 func (m *Mapping) Required(field string) (string, *Node) {
 	if !m.Has(field) {
@@ -192,10 +202,20 @@ func (m *Mapping) Required(field string) (string, *Node) {
 
 // Texts returns a list of different strings, and where each stands.
 func (m *Mapping) Texts(field string) (values []string, nodes []*Node) {
+	return m.different(field, m.IsText)
+}
+
+// Spellings returns a list of different scalars as they are spelled, and where each
+// stands.
+func (m *Mapping) Spellings(field string) (values []string, nodes []*Node) {
+	return m.different(field, m.IsSpelled)
+}
+
+func (m *Mapping) different(field string, accepted func(*Node, string) bool) (values []string, nodes []*Node) {
 	seen := make(map[string]bool)
 	for _, n := range m.List(field) {
 		switch {
-		case !m.IsPlain(n, field) || !m.IsText(n, field):
+		case !m.IsPlain(n, field) || !accepted(n, field):
 		case seen[n.Value]:
 			m.FailField(n, field, "has %s twice", Quote(n.Value))
 		default:
@@ -210,18 +230,27 @@ func (m *Mapping) Texts(field string) (values []string, nodes []*Node) {
 // last, takes for something else.
 func (m *Mapping) IsText(n *Node, field string) bool {
 	switch {
-	case n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle != 0:
-		m.FailField(n, field, "must be a string; a value that begins with { has to be quoted")
-	case n.Kind != yaml.ScalarNode:
-		m.FailField(n, field, "must be a string")
+	case !m.IsSpelled(n, field):
 	case isString(n):
 		return true
-	case slices.Contains(m.reader.Hidden, field):
+	case len(n.Value) > longestQuote, slices.Contains(m.reader.Hidden, field):
 		m.FailField(n, field, "must be a string; quote it")
 	default:
 		m.FailField(n, field, "must be a string; quote it: %s", Quote(n.Value))
 	}
 	return false
+}
+
+// IsSpelled reports whether n is a scalar, of whatever type. It refuses a list and a
+// mapping.
+func (m *Mapping) IsSpelled(n *Node, field string) bool {
+	switch {
+	case n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle != 0:
+		m.FailField(n, field, "must be a string; a value that begins with { has to be quoted")
+	case n.Kind != yaml.ScalarNode:
+		m.FailField(n, field, "must be a string")
+	}
+	return n.Kind == yaml.ScalarNode
 }
 
 func isString(n *Node) bool {

@@ -5,8 +5,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
-	"strconv"
-	"strings"
+	"slices"
 	"unicode/utf8"
 
 	"gopkg.in/yaml.v3"
@@ -33,6 +32,7 @@ func (r *Reader) parse(data []byte) (root *Node, line int, text string) {
 			root, line, text = nil, 0, "is not readable as YAML"
 		}
 	}()
+	data = withKnownVersion(data)
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	var first, second Node
 	err := d.Decode(&first)
@@ -58,42 +58,6 @@ func (r *Reader) parse(data []byte) (root *Node, line int, text string) {
 	return root, 0, ""
 }
 
-var (
-	yamlError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
-	// What the parser says with a line that counts from 0, the scanner's from 1.
-	// With context, which most of these have, it is the first line of the block.
-	countsFrom0  = regexp.MustCompile(`^(did not find expected (<.*>|node content|'-' indicator|key|',' or '[\]}]')|found (undefined tag handle|duplicate %.* directive|incompatible YAML document))$`)
-	unknownAlias = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
-)
-
-// syntaxError takes the line out of the parser's message, and the one thing in
-// it that may be part of a secret: the rest of an unquoted value that begins
-// with an asterisk.
-func syntaxError(data []byte, err error) (line int, text string) {
-	m := yamlError.FindStringSubmatch(err.Error())
-	if m == nil {
-		return 0, "is not readable as YAML"
-	}
-	line, text = 1, "not YAML: "+m[2]
-	if m[1] != "" {
-		line, _ = strconv.Atoi(m[1])
-		if countsFrom0.MatchString(m[2]) {
-			line++
-		}
-	}
-	if alias := unknownAlias.FindStringSubmatch(m[2]); alias != nil {
-		before, _, _ := bytes.Cut(data, []byte("*"+alias[1]))
-		return 1 + bytes.Count(before, []byte("\n")), "not YAML: a value that begins with * is an alias of another; quote it"
-	}
-	switch {
-	case strings.Contains(text, "cannot start any token"):
-		text += "; indent with spaces, not tabs, and quote what begins with @ or `"
-	case strings.HasSuffix(text, "expected key"), strings.HasSuffix(text, "'-' indicator"):
-		text += " in the block that begins here; check its indentation"
-	}
-	return line, text
-}
-
 // forbiddenCharacter finds one that no YAML text has, and its line: the parser
 // does not say where it is, and would read UTF-16, which nobody can review.
 func forbiddenCharacter(data []byte) (line int, text string) {
@@ -111,4 +75,20 @@ func forbiddenCharacter(data []byte) (line int, text string) {
 		i += size
 	}
 	return 0, ""
+}
+
+// version12 is the directive of YAML 1.2 at the top of a document.
+var version12 = regexp.MustCompile(`^(?:\x{FEFF})?(?:[ \t]*(?:#[^\n]*)?\r?\n)*%YAML[ \t]+1\.(2)[ \t]*(?:#[^\n]*)?\r?\n`)
+
+// withKnownVersion returns data as a document of YAML 1.1, which is the only version
+// that the parser accepts by name. It reads both alike, and where they differ, as in yes
+// and no, this package accepts neither reading.
+func withKnownVersion(data []byte) []byte {
+	digit := version12.FindSubmatchIndex(data)
+	if digit == nil {
+		return data
+	}
+	data = slices.Clone(data)
+	data[digit[2]] = '1'
+	return data
 }
