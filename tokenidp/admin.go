@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 )
 
@@ -31,8 +32,9 @@ func init() {
 //
 // It shows nothing that is secret.
 type adminAPI struct {
-	app    *App // nil where none is configured
-	logger *zap.Logger
+	serving  func() *App // nil where none runs
+	logger   *zap.Logger
+	registry *prometheus.Registry
 }
 
 // CaddyModule returns the Caddy module information.
@@ -43,33 +45,35 @@ func (adminAPI) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision finds the app. That none is configured is no error here.
+// Provision provisions the App of the configuration, if there is one: after a mistake
+// there, Caddy keeps the admin endpoint that it has. It does not keep it after a mistake
+// elsewhere, so that this module may answer for a configuration that was refused.
+// Therefore it asks the App that serves.
 func (a *adminAPI) Provision(ctx caddy.Context) error {
 	a.logger = ctx.Logger(adminAPI{}) // Caddy does not say which module this is
-	module, err := ctx.AppIfConfigured("tokenidp")
-	if errors.Is(err, caddy.ErrNotConfigured) {
-		return nil
-	}
-	if err != nil {
+	a.serving, a.registry = serving.latest, ctx.GetMetricsRegistry()
+	if err := registerMetrics(a.registry); err != nil {
 		return err
 	}
-	a.app = module.(*App)
+	if _, err := ctx.AppIfConfigured("tokenidp"); err != nil && !errors.Is(err, caddy.ErrNotConfigured) {
+		return err
+	}
 	return nil
 }
 
 // Routes returns the routes of the admin endpoint.
 func (a *adminAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
-		{Pattern: "/tokenidp/keys", Handler: caddy.AdminHandlerFunc(a.serveKeys)},
-		{Pattern: "/tokenidp/keys/rotate", Handler: a.audited(rotateOperation, a.rotateKeys)},
-		{Pattern: "/tokenidp/status", Handler: caddy.AdminHandlerFunc(a.serveStatus)},
-		{Pattern: "/tokenidp/report", Handler: caddy.AdminHandlerFunc(a.serveReport)},
-		{Pattern: "/tokenidp/secrets", Handler: caddy.AdminHandlerFunc(a.serveSecrets)},
-		{Pattern: "/tokenidp/trusted", Handler: caddy.AdminHandlerFunc(a.serveTrusted)},
-		{Pattern: "/tokenidp/revoke", Handler: a.audited(revokeOperation, a.revokeTokens)},
-		{Pattern: "/tokenidp/revocations", Handler: caddy.AdminHandlerFunc(a.serveRevocations)},
-		{Pattern: "/tokenidp/access", Handler: caddy.AdminHandlerFunc(a.serveAccess)},
-		{Pattern: "/tokenidp/explain", Handler: caddy.AdminHandlerFunc(a.explainToken)},
+		{Pattern: "/tokenidp/keys", Handler: a.answer(http.MethodGet, (*App).serveKeys)},
+		{Pattern: "/tokenidp/keys/rotate", Handler: a.operate(rotateOperation, (*App).rotateKeys)},
+		{Pattern: "/tokenidp/status", Handler: a.answer(http.MethodGet, a.serveStatus)},
+		{Pattern: "/tokenidp/report", Handler: a.answer(http.MethodGet, (*App).serveReport)},
+		{Pattern: "/tokenidp/secrets", Handler: a.answer(http.MethodGet, (*App).serveSecrets)},
+		{Pattern: "/tokenidp/trusted", Handler: a.answer(http.MethodGet, (*App).serveTrusted)},
+		{Pattern: "/tokenidp/revoke", Handler: a.operate(revokeOperation, (*App).revokeTokens)},
+		{Pattern: "/tokenidp/revocations", Handler: a.answer(http.MethodGet, (*App).serveRevocations)},
+		{Pattern: "/tokenidp/access", Handler: a.answer(http.MethodGet, (*App).serveAccess)},
+		{Pattern: "/tokenidp/explain", Handler: a.answer(http.MethodPost, (*App).explainToken)},
 	}
 }
 
@@ -81,12 +85,23 @@ func moment(t time.Time) *time.Time {
 	return &t
 }
 
-func (a *adminAPI) check(r *http.Request, method string) error {
+// answer has the handler answer requests of the method for the App that serves.
+func (a *adminAPI) answer(method string, handler func(*App, http.ResponseWriter, *http.Request) error) caddy.AdminHandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		app := a.serving()
+		if err := check(r, method, app); err != nil {
+			return err
+		}
+		return handler(app, w, r)
+	}
+}
+
+func check(r *http.Request, method string, app *App) error {
 	switch {
 	case r.Method != method:
 		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("method not allowed: %s", r.Method)}
-	case a.app == nil:
-		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no issuer is configured")}
+	case app == nil:
+		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errNotConfigured}
 	}
 	return nil
 }

@@ -20,19 +20,16 @@ import (
 )
 
 // serveAccess answers with ?client_id=<id> for that Application alone.
-func (a *adminAPI) serveAccess(w http.ResponseWriter, r *http.Request) error {
-	if err := a.check(r, http.MethodGet); err != nil {
-		return err
-	}
+func (a *App) serveAccess(w http.ResponseWriter, r *http.Request) error {
 	page, err := adminapi.ReadPage(r.URL.Query(), 1)
 	q := accessQuery{Page: page, clientID: r.URL.Query().Get("client_id")}
-	if err == nil && q.clientID == "" && q.Limit == 0 && a.app.accesses() > mostAccesses {
+	if err == nil && q.clientID == "" && q.Limit == 0 && a.accesses() > mostAccesses {
 		err = fmt.Errorf("there are more than %d pairs of an Application and a route; ask for one Application, or by the page, with limit", mostAccesses)
 	}
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 	}
-	report, next, err := a.app.access(q, time.Now())
+	report, next, err := a.access(q, time.Now())
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err}
 	}

@@ -22,29 +22,34 @@ var (
 	rotateOperation = operation{"tokenidp keys rotate", "signing keys rotated by an operator", "key rotation by an operator failed"}
 )
 
-// audited serves a request that changes something. It writes one line about each: who
-// asked, and what has changed, or what was asked and why nothing has changed.
-func (a *adminAPI) audited(op operation, act func(http.ResponseWriter, *http.Request) (answer any, details []zap.Field, err error)) caddy.AdminHandlerFunc {
+// An operator's request for an App. It returns the answer, and for the log what has
+// changed or was to change.
+type operatorHandler func(a *App, w http.ResponseWriter, r *http.Request) (answer any, details []zap.Field, err error)
+
+// operate has the handler serve requests that change something. It writes one line about
+// each: who asked, and what has changed, or what was asked and why nothing has changed.
+func (a *adminAPI) operate(op operation, handler operatorHandler) caddy.AdminHandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		answer, details, err := act(w, r)
+		app, logger := a.serving(), a.logger
+		if app != nil {
+			logger = app.auditLogger // of the configuration on which the operation is done
+		}
+		var answer any
+		var details []zap.Field
+		err := check(r, http.MethodPost, app)
+		if err == nil {
+			answer, details, err = handler(app, w, r)
+		}
 		fields := append([]zap.Field{zap.String("command", op.command)}, operator(r)...)
 		fields = append(fields, details...)
 		if err != nil {
 			level, status := failure(err)
-			a.auditLog().Log(level, op.failed, append(fields, zap.Int("status", status), zap.String("cause", loggable(err.Error())))...)
+			logger.Log(level, op.failed, append(fields, zap.Int("status", status), zap.String("cause", loggable(err.Error())))...)
 			return err
 		}
-		a.auditLog().Info(op.done, fields...)
+		logger.Info(op.done, fields...)
 		return writeAdminJSON(w, answer)
 	}
-}
-
-// auditLog returns the logger of the configuration on which the operation was done.
-func (a *adminAPI) auditLog() *zap.Logger {
-	if a.app != nil {
-		return a.app.auditLogger
-	}
-	return a.logger
 }
 
 // failure returns the status of an error, and its level: a mistake of the operator is a

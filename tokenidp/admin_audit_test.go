@@ -37,8 +37,8 @@ func TestAnOperationIsLoggedWithItsOperator(t *testing.T) {
 		{"failed", "192.0.2.7:4711", nil, errors.New("outage"), zap.ErrorLevel, "failed", map[string]any{"status": int64(500), "cause": "outage"}},
 	} {
 		core, logs := observer.New(zap.DebugLevel)
-		a := &adminAPI{logger: zap.New(core)}
-		handler := a.audited(operation{"tokenidp test", "done", "failed"}, func(http.ResponseWriter, *http.Request) (any, []zap.Field, error) {
+		a := &adminAPI{serving: func() *App { return &App{auditLogger: zap.New(core)} }}
+		handler := a.operate(operation{"tokenidp test", "done", "failed"}, func(*App, http.ResponseWriter, *http.Request) (any, []zap.Field, error) {
 			return "answer", []zap.Field{zap.String("changed", "this")}, row.err
 		})
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)

@@ -25,10 +25,7 @@ const maxExplained = 64 << 10
 
 // explainToken takes the token from the body alone: Caddy logs the URIs and headers
 // that its admin endpoint is asked with. No error repeats what was sent.
-func (a *adminAPI) explainToken(w http.ResponseWriter, r *http.Request) error {
-	if err := a.check(r, http.MethodPost); err != nil {
-		return err
-	}
+func (a *App) explainToken(w http.ResponseWriter, r *http.Request) error {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxExplained))
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusRequestEntityTooLarge, Err: errors.New("the body cannot be read, or has more than 64 KiB")}
@@ -38,7 +35,7 @@ func (a *adminAPI) explainToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || !ok || len(asked) != 1 {
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New(`the body must be {"token": "<token>"}`)}
 	}
-	e, err := a.app.explain(r.Context(), token)
+	e, err := a.explain(r.Context(), token)
 	if err != nil {
 		return err
 	}

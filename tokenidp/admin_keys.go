@@ -14,12 +14,9 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
 )
 
-func (a *adminAPI) serveKeys(w http.ResponseWriter, r *http.Request) error {
-	if err := a.check(r, http.MethodGet); err != nil {
-		return err
-	}
+func (a *App) serveKeys(w http.ResponseWriter, r *http.Request) error {
 	all := []adminapi.IssuerKeys{}
-	for _, iss := range a.app.Issuers {
+	for _, iss := range a.Issuers {
 		keys := adminapi.IssuerKeys{Issuer: iss.Issuer, Keys: []adminapi.Key{}}
 		for _, k := range iss.keys.States() {
 			keys.Keys = append(keys.Keys, newKeyInfo(k))
@@ -29,14 +26,11 @@ func (a *adminAPI) serveKeys(w http.ResponseWriter, r *http.Request) error {
 	return writeAdminJSON(w, all)
 }
 
-func (a *adminAPI) rotateKeys(_ http.ResponseWriter, r *http.Request) (any, []zap.Field, error) {
-	if err := a.check(r, http.MethodPost); err != nil {
-		return nil, nil, err
-	}
+func (a *App) rotateKeys(_ http.ResponseWriter, r *http.Request) (any, []zap.Field, error) {
 	query := r.URL.Query()
 	now := query.Get("now") == "true"
 	asked := []zap.Field{zap.String("issuer", loggable(query.Get("issuer"))), zap.Bool("now", now)}
-	iss, err := a.app.issuer(query.Get("issuer"))
+	iss, err := a.issuer(query.Get("issuer"))
 	if err != nil {
 		return nil, asked, caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 	}

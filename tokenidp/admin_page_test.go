@@ -33,7 +33,7 @@ func administered(t *testing.T, applications map[string]string) (*App, *adminapi
 		loadInto(t, iss, text)
 		app.Issuers = append(app.Issuers, iss)
 	}
-	server := httptest.NewServer(adminHandler(&adminAPI{app: app}))
+	server := httptest.NewServer(adminHandler(&adminAPI{serving: func() *App { return app }}))
 	t.Cleanup(server.Close)
 	client, err := adminapi.NewClient(server.Listener.Addr().String())
 	if err != nil {
@@ -188,7 +188,7 @@ func TestReportByThePage(t *testing.T) {
 func get(t *testing.T, app *App, uri string) string {
 	t.Helper()
 	recorder := httptest.NewRecorder()
-	adminHandler(&adminAPI{app: app}).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, uri, nil))
+	adminHandler(&adminAPI{serving: func() *App { return app }}).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, uri, nil))
 	return recorder.Body.String()
 }
 

@@ -9,13 +9,10 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 )
 
-func (a *adminAPI) serveReport(w http.ResponseWriter, r *http.Request) error {
-	if err := a.check(r, http.MethodGet); err != nil {
-		return err
-	}
+func (a *App) serveReport(w http.ResponseWriter, r *http.Request) error {
 	all := []adminapi.RouteReport{}
 	seen := make(map[*reportCounter]bool) // a snippet that is imported twice is one place
-	for _, v := range a.app.routes {
+	for _, v := range a.routes {
 		if v.counter != nil && !seen[v.counter] {
 			seen[v.counter] = true
 			all = append(all, v.counter.report(v.Source))

@@ -18,11 +18,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-func (a *adminAPI) serveRevocations(w http.ResponseWriter, r *http.Request) error {
-	if err := a.check(r, http.MethodGet); err != nil {
-		return err
-	}
-	h := a.app.state.Health()
+func (a *App) serveRevocations(w http.ResponseWriter, r *http.Request) error {
+	h := a.state.Health()
 	return writeAdminJSON(w, adminapi.Revocations{
 		State: h.Kind, Revocations: h.Revocations, Bytes: h.Bytes, Synced: h.Synced, LastSync: moment(h.LastSync), Problem: h.Problem, Warnings: h.Warnings,
 	})
@@ -30,10 +27,7 @@ func (a *adminAPI) serveRevocations(w http.ResponseWriter, r *http.Request) erro
 
 // revokeTokens takes a token from the body alone: Caddy logs the URIs and headers
 // that its admin endpoint is asked with. No error repeats what was sent.
-func (a *adminAPI) revokeTokens(w http.ResponseWriter, r *http.Request) (any, []zap.Field, error) {
-	if err := a.check(r, http.MethodPost); err != nil {
-		return nil, nil, err
-	}
+func (a *App) revokeTokens(w http.ResponseWriter, r *http.Request) (any, []zap.Field, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxExplained))
 	if err != nil {
 		return nil, nil, caddy.APIError{HTTPStatus: http.StatusRequestEntityTooLarge, Err: errors.New("the body cannot be read, or has more than 64 KiB")}
@@ -42,7 +36,7 @@ func (a *adminAPI) revokeTokens(w http.ResponseWriter, r *http.Request) (any, []
 	if err != nil {
 		return nil, nil, caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 	}
-	report, err := a.app.revoke(r, request, time.Now())
+	report, err := a.revoke(r, request, time.Now())
 	if report != nil {
 		request = &report.RevokeRequest
 	}

@@ -19,18 +19,15 @@ import (
 )
 
 // serveSecrets answers with ?client_id=<id> and ?secret_id=<id> for those alone.
-func (a *adminAPI) serveSecrets(w http.ResponseWriter, r *http.Request) error {
-	if err := a.check(r, http.MethodGet); err != nil {
-		return err
-	}
+func (a *App) serveSecrets(w http.ResponseWriter, r *http.Request) error {
 	q, err := readSecretsQuery(r.URL.Query())
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 	}
-	if err := a.app.checkSecretNames(q); err != nil {
+	if err := a.checkSecretNames(q); err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err}
 	}
-	all, next := a.app.secrets(q, time.Now())
+	all, next := a.secrets(q, time.Now())
 	if next != nil {
 		q.Link(w, r, next...)
 	}

@@ -11,15 +11,14 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 )
 
-func (a *adminAPI) serveStatus(w http.ResponseWriter, r *http.Request) error {
-	if err := a.check(r, http.MethodGet); err != nil {
-		return err
-	}
-	return writeAdminJSON(w, a.app.status(time.Now()))
+func (a *adminAPI) serveStatus(app *App, w http.ResponseWriter, _ *http.Request) error {
+	s := app.status(time.Now())
+	s.ReloadFailed = reloadFailed(a.registry)
+	return writeAdminJSON(w, s)
 }
 
 func (a *App) status(now time.Time) adminapi.Status {
-	s := adminapi.Status{Ready: a.ready(), Issuers: []adminapi.IssuerStatus{}, Trusted: a.trusted(), State: newStateStatus(a.state.Health())}
+	s := adminapi.Status{Ready: a.ready(), Since: moment(a.since), Issuers: []adminapi.IssuerStatus{}, Trusted: a.trusted(), State: newStateStatus(a.state.Health())}
 	for _, iss := range a.Issuers {
 		s.Issuers = append(s.Issuers, iss.status(now))
 	}

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
@@ -55,7 +54,6 @@ type App struct {
 	logger      *zap.Logger
 	auditLogger *zap.Logger // of what operators do at the admin endpoint
 	refusals    *refusalLog
-	metrics     *metrics
 
 	state       *sharedState
 	stateModule stateModule
@@ -70,6 +68,8 @@ type App struct {
 	ctx     context.Context // ends with this configuration
 	stop    context.CancelFunc
 	running *sync.WaitGroup
+	since   time.Time      // when Start made it serve
+	retire  func()         // lets the App before this one serve again, if it runs
 	leave   []func()       // takes back what Start did for later configurations
 	release []func() error // gives back what was carried over
 }
@@ -90,11 +90,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx, a.stop = context.WithCancel(ctx)
 	a.running = new(sync.WaitGroup)
 	a.resources = make(map[string]*verifier.Resource)
-	m, err := newMetrics(ctx.GetMetricsRegistry())
-	if err != nil {
-		return fmt.Errorf("registering metrics: %w", err)
+	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
+		return err
 	}
-	a.metrics = m
 	a.readRoutes(ctx)
 	if len(a.Issuers)+len(a.Trusted) == 0 {
 		return errors.New("no issuer is configured; write: tokenidp { issuer https://<host> { applications applications.yaml } }")
@@ -129,11 +127,6 @@ func (a *App) Provision(ctx caddy.Context) error {
 	for _, iss := range a.Issuers {
 		if err := iss.federate(a.Trusted); err != nil {
 			return fmt.Errorf("loading applications: %w", err)
-		}
-	}
-	for _, collector := range []prometheus.Collector{issuerMetrics{a.Issuers}, trustedMetrics{a.Trusted}, stateMetrics{a.state}} {
-		if err := ctx.GetMetricsRegistry().Register(collector); err != nil {
-			return fmt.Errorf("registering metrics: %w", err)
 		}
 	}
 	return nil
@@ -185,11 +178,13 @@ func (a *App) Start() error {
 		a.leave = append(a.leave, t.serve())
 		a.running.Go(func() { t.keys.Run(a.ctx) })
 	}
+	a.since, a.retire = time.Now(), serving.enter(a)
 	return nil
 }
 
 // Stop waits until nothing of this configuration runs any more.
 func (a *App) Stop() error {
+	a.retire()
 	a.stop()
 	a.running.Wait()
 	for _, leave := range a.leave {

@@ -109,6 +109,9 @@ func TestF19ReloadThatFailsToStart(t *testing.T) {
 		if iss := module.(*App).Issuers[0]; iss.carried.serving.latest() != iss {
 			t.Errorf("%s: a configuration that does not run is what the next one goes on from", when)
 		}
+		if serving.latest() != module {
+			t.Errorf("%s: the admin API speaks for a configuration that does not run", when)
+		}
 		revoked++
 		r := state.Revocation{Issuer: "http://localhost", TokenID: fmt.Sprint(revoked), Until: time.Now().Add(time.Hour)}
 		if err := module.(*App).state.Revoke(t.Context(), r); err != nil {

@@ -1,14 +1,17 @@
 package tokenidp
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// metrics are this app's, in the registry of one configuration. Every label has
-// few values, all known from the configuration: nothing a caller sends is one.
+// metrics count what this process has done. Every label has few values, all known from
+// the configuration: nothing a caller sends is one.
 type metrics struct {
 	tokens  *prometheus.CounterVec
 	refused *prometheus.CounterVec
@@ -19,7 +22,7 @@ type metrics struct {
 	allowed        prometheus.Counter // of checks, found once
 }
 
-func newMetrics(registry prometheus.Registerer) (*metrics, error) {
+func newMetrics() *metrics {
 	m := &metrics{
 		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "caddy", Subsystem: "tokenidp", Name: "tokens_issued_total",
@@ -43,12 +46,50 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		}, []string{"issuer", "result", "reason"}),
 	}
 	m.allowed = m.checks.WithLabelValues("allowed", "")
-	for _, c := range []prometheus.Collector{m.tokens, m.refused, m.checks, m.revocations, m.introspections} {
-		if err := registry.Register(c); err != nil {
-			return nil, err
+	return m
+}
+
+func (m *metrics) collectors() []prometheus.Collector {
+	return []prometheus.Collector{m.tokens, m.refused, m.checks, m.revocations, m.introspections}
+}
+
+// counters are the one set of this process: they go on over a reload of the
+// configuration.
+var counters = newMetrics()
+
+// registerMetrics adds the metrics to the registry of a configuration. All registries
+// have the same ones, so that none of them speaks for a configuration that was refused.
+func registerMetrics(registry prometheus.Registerer) error {
+	for _, c := range append(counters.collectors(), servingMetrics{}) {
+		err := registry.Register(c)
+		if _, registered := errors.AsType[prometheus.AlreadyRegisteredError](err); err != nil && !registered {
+			return fmt.Errorf("registering metrics: %w", err)
 		}
 	}
-	return m, nil
+	return nil
+}
+
+// servingMetrics are the gauges of the App that serves when they are asked for.
+type servingMetrics struct{}
+
+func (servingMetrics) of(a *App) []prometheus.Collector {
+	return []prometheus.Collector{issuerMetrics{a.Issuers}, trustedMetrics{a.Trusted}, stateMetrics{a.state}}
+}
+
+// Describe describes the gauges, which are the same for every App.
+func (m servingMetrics) Describe(descriptions chan<- *prometheus.Desc) {
+	for _, c := range m.of(new(App)) {
+		c.Describe(descriptions)
+	}
+}
+
+// Collect collects nothing while no App runs.
+func (m servingMetrics) Collect(samples chan<- prometheus.Metric) {
+	if a := serving.latest(); a != nil {
+		for _, c := range m.of(a) {
+			c.Collect(samples)
+		}
+	}
 }
 
 func (m *metrics) tokenIssued(issuer string) { m.tokens.WithLabelValues(issuer).Inc() }
@@ -74,3 +115,5 @@ func (m *metrics) requestRefused(reason verifier.Reason) {
 func (m *metrics) requestReported(reason verifier.Reason) {
 	m.checks.WithLabelValues("reported", string(reason)).Inc()
 }
+
+var _ prometheus.Collector = servingMetrics{}

@@ -113,7 +113,7 @@ func (v *Verify) provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	v.app, v.metrics = a, a.metrics
+	v.app, v.metrics = a, counters
 	issuers, err := v.resolveIssuers(a)
 	if err != nil {
 		return err

@@ -9,7 +9,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
@@ -19,10 +18,8 @@ import (
 func refuseAll(t *testing.T) *Verify {
 	t.Helper()
 	v := &Verify{ClaimHeaders: []ClaimHeader{{Header: "X-Client-Id", Claim: "client_id"}}, logger: zap.NewNop(), app: new(App)}
+	v.metrics = newMetrics()
 	var err error
-	if v.metrics, err = newMetrics(prometheus.NewRegistry()); err != nil {
-		t.Fatal(err)
-	}
 	if v.verifier, err = verifier.New(time.Now); err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,13 @@ import (
 // Status is how a server is: GET /tokenidp/status.
 type Status struct {
 	// Ready: it can do its work, as the matcher tokenidp_ready tells.
-	Ready   bool            `json:"ready"`
+	Ready bool `json:"ready"`
+	// Since is when the configuration that serves was put in force.
+	Since *time.Time `json:"since,omitempty"`
+	// ReloadFailed: a newer configuration was refused. All else is about the one that
+	// serves.
+	ReloadFailed bool `json:"reload_failed"`
+
 	Issuers []IssuerStatus  `json:"issuers"`
 	Trusted []TrustedIssuer `json:"trusted"`
 	State   StateStatus     `json:"state"`

@@ -61,6 +61,9 @@ func tabulateStatus(t *table, s *adminapi.Status) {
 		synced = "current at " + s.State.LastSync.Format(time.RFC3339)
 	}
 	t.row("state", s.State.Kind, fmt.Sprintf("%d revocations, %s", s.State.Revocations, synced))
+	if s.ReloadFailed {
+		t.row("RELOAD FAILED", "the configuration that serves is the one of "+day(s.Since)+"; correct the other one, or load this one again with caddy reload --force")
+	}
 	problems := s.Problems()
 	for _, problem := range problems {
 		t.row("PROBLEM", problem)
@@ -68,6 +71,8 @@ func tabulateStatus(t *table, s *adminapi.Status) {
 	switch {
 	case !s.Ready:
 		t.row("this server is not ready")
+	case len(problems) == 0 && s.ReloadFailed:
+		t.row("what serves is in order")
 	case len(problems) == 0:
 		t.row("all is in order")
 	}
