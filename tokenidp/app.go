@@ -19,7 +19,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
 	"github.com/tokenidp/caddy-tokenidp/internal/route"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/background"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
@@ -53,7 +53,7 @@ type App struct {
 
 	logger      *zap.Logger
 	auditLogger *zap.Logger // of what operators do at the admin endpoint
-	refusals    *refusalLog
+	refusals    *refusallog.Log
 
 	state       *sharedState
 	stateModule stateModule
@@ -86,7 +86,7 @@ func (App) CaddyModule() caddy.ModuleInfo {
 func (a *App) Provision(ctx caddy.Context) error {
 	a.logger = ctx.Logger()
 	a.auditLogger = ctx.Logger(adminAPI{})
-	a.refusals = newRefusalLog(time.Now)
+	a.refusals = refusallog.New(time.Now)
 	a.ctx, a.stop = context.WithCancel(ctx)
 	a.running = new(sync.WaitGroup)
 	a.resources = make(map[string]*verifier.Resource)
@@ -159,10 +159,7 @@ func (a *App) checkNames() error {
 // keys.
 func (a *App) Start() error {
 	a.keepState()
-	a.running.Go(func() {
-		background.Every(a.ctx, refusalInterval, a.refusals.flush)
-		a.refusals.flush()
-	})
+	a.running.Go(func() { a.refusals.Run(a.ctx) })
 	for _, iss := range a.Issuers {
 		iss.announce()
 		a.leave = append(a.leave, iss.serve()...)
@@ -202,7 +199,7 @@ func (a *App) Cleanup() error {
 		a.bounded.Closed()
 	}
 	if a.refusals != nil {
-		a.refusals.flush() // of requests that ended after Stop
+		a.refusals.Flush() // of requests that ended after Stop
 	}
 	var errs []error
 	for _, iss := range a.Issuers {

@@ -17,6 +17,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
@@ -42,7 +43,7 @@ type AuthorizationServer struct {
 	endpoints oauth.Endpoints
 	proofs    oauth.Proofs
 	metrics   *metrics
-	refusals  *refusalLog
+	refusals  *refusallog.Log
 	logger    *zap.Logger
 }
 

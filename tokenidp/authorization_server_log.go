@@ -7,6 +7,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
 )
 
 // recordToken writes the one line of an issued token: everything but the token.
@@ -61,11 +62,11 @@ func (s *AuthorizationServer) logRefusal(message string, r *http.Request, creden
 	if c == nil {
 		return
 	}
-	key := refusalKey{message: message, issuer: s.issuer.Issuer, reason: string(refusal.Reason), sender: senderOf(clientIP(r))}
+	key := refusallog.Key{Message: message, Issuer: s.issuer.Issuer, Reason: string(refusal.Reason), Sender: refusallog.Sender(clientIP(r))}
 	if credentials != nil {
-		key.clientID = s.claimedClientID(*credentials)
+		key.ClientID = s.claimedClientID(*credentials)
 	}
-	if !s.refusals.whole(s.logger, level, key) {
+	if !s.refusals.Whole(s.logger, level, key) {
 		return
 	}
 	fields := []zap.Field{
@@ -76,7 +77,7 @@ func (s *AuthorizationServer) logRefusal(message string, r *http.Request, creden
 		zap.Stringer("client_ip", clientIP(r)),
 	}
 	if credentials != nil {
-		fields = append(fields, zap.String("client_id", key.clientID))
+		fields = append(fields, zap.String("client_id", key.ClientID))
 	}
 	if refusal.Cause != nil {
 		fields = append(fields, zap.String("cause", loggable(refusal.Cause.Error())))

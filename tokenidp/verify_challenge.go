@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -61,11 +62,13 @@ func (v *Verify) logRefusal(message string, r *http.Request, claims *verifier.Cl
 	if c == nil {
 		return
 	}
-	key := refusalKey{message: message, source: v.Source, path: loggable(originalPath(r)), reason: string(refusal.Reason), sender: senderOf(clientIP(r))}
-	if claims != nil {
-		key.clientID = loggable(claims.ClientID)
+	key := refusallog.Key{
+		Message: message, Source: v.Source, Path: loggable(originalPath(r)), Reason: string(refusal.Reason), Sender: refusallog.Sender(clientIP(r)),
 	}
-	if !v.app.refusals.whole(v.logger, zap.InfoLevel, key) {
+	if claims != nil {
+		key.ClientID = loggable(claims.ClientID)
+	}
+	if !v.app.refusals.Whole(v.logger, zap.InfoLevel, key) {
 		return
 	}
 	fields := []zap.Field{
@@ -73,7 +76,7 @@ func (v *Verify) logRefusal(message string, r *http.Request, claims *verifier.Cl
 		zap.Int("status", refusal.Status),
 		zap.String("method", loggable(r.Method)),
 		zap.String("host", loggable(r.Host)),
-		zap.String("path", key.path),
+		zap.String("path", key.Path),
 		zap.Stringer("client_ip", clientIP(r)),
 		zap.String("source", v.Source),
 	}

@@ -1,4 +1,4 @@
-package tokenidp
+package refusallog
 
 import (
 	"fmt"
@@ -10,9 +10,11 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 )
 
-// refusing is a refusalLog with a clock, and what is written.
+const testIssuer = "https://idp.example.com"
+
+// refusing is a Log with a clock, and what is written.
 type refusing struct {
-	*refusalLog
+	*Log
 	now    time.Time
 	logger *zap.Logger
 	lines  *observer.ObservedLogs
@@ -21,46 +23,46 @@ type refusing struct {
 func newRefusing() *refusing {
 	core, lines := observer.New(zap.InfoLevel)
 	r := &refusing{now: time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC), logger: zap.New(core), lines: lines}
-	r.refusalLog = newRefusalLog(func() time.Time { return r.now })
+	r.Log = New(func() time.Time { return r.now })
 	return r
 }
 
 // refuse counts one refusal a second, and returns how many of them are written whole.
-func (r *refusing) refuse(times int, key func(i int) refusalKey) (whole int) {
+func (r *refusing) refuse(times int, key func(i int) Key) (whole int) {
 	for i := range times {
 		r.now = r.now.Add(time.Second)
-		if r.whole(r.logger, zap.InfoLevel, key(i)) {
+		if r.Whole(r.logger, zap.InfoLevel, key(i)) {
 			whole++
 		}
 	}
 	return whole
 }
 
-func refusalOfClient(clientID, address string) refusalKey {
-	return refusalKey{message: "token refused", issuer: testIssuer, reason: "wrong_secret", clientID: clientID, sender: senderOf(netip.MustParseAddr(address))}
+func refusalOfClient(clientID, address string) Key {
+	return Key{Message: "token refused", Issuer: testIssuer, Reason: "wrong_secret", ClientID: clientID, Sender: Sender(netip.MustParseAddr(address))}
 }
 
 // written returns the joined lines since the last call.
 func (r *refusing) written() []observer.LoggedEntry {
-	r.flush()
+	r.Flush()
 	return r.lines.TakeAll()
 }
 
 func TestEqualRefusalsAreJoined(t *testing.T) {
 	t.Parallel()
 	r := newRefusing()
-	equal := func(int) refusalKey { return refusalOfClient("worker", "192.0.2.7") }
+	equal := func(int) Key { return refusalOfClient("worker", "192.0.2.7") }
 	begin := r.now
 	if whole := r.refuse(100, equal); whole != 10 {
 		t.Errorf("%d whole lines", whole)
 	}
-	for name, other := range map[string]refusalKey{
+	for name, other := range map[string]Key{
 		"another client":  refusalOfClient("reader", "192.0.2.7"),
 		"another address": refusalOfClient("worker", "192.0.2.8"),
-		"another reason":  {message: "token refused", issuer: testIssuer, reason: "expired_secret", clientID: "worker", sender: senderOf(netip.MustParseAddr("192.0.2.7"))},
-		"no address":      {message: "token refused", issuer: testIssuer, reason: "wrong_secret", clientID: "worker"},
+		"another reason":  {Message: "token refused", Issuer: testIssuer, Reason: "expired_secret", ClientID: "worker", Sender: Sender(netip.MustParseAddr("192.0.2.7"))},
+		"no address":      {Message: "token refused", Issuer: testIssuer, Reason: "wrong_secret", ClientID: "worker"},
 	} {
-		if r.refuse(1, func(int) refusalKey { return other }) != 1 {
+		if r.refuse(1, func(int) Key { return other }) != 1 {
 			t.Errorf("%s: the first is not whole", name)
 		}
 	}
@@ -100,7 +102,7 @@ func TestDifferentRefusalsOfOneSenderAreJoined(t *testing.T) {
 		{"IPv6", "2001:db8::%x", "2001:db8::/64"},
 	} {
 		r := newRefusing()
-		whole := r.refuse(10_000, func(i int) refusalKey {
+		whole := r.refuse(10_000, func(i int) Key {
 			address := row.address
 			if row.name == "IPv6" {
 				address = fmt.Sprintf(row.address, i%0xffff)
@@ -110,7 +112,7 @@ func TestDifferentRefusalsOfOneSenderAreJoined(t *testing.T) {
 		if whole != wholeOfSender || len(r.groups) > wholeOfSender+2 {
 			t.Errorf("%s: %d whole lines, %d groups", row.name, whole, len(r.groups))
 		}
-		if r.refuse(1, func(int) refusalKey { return refusalOfClient("worker", "192.0.2.8") }) != 1 {
+		if r.refuse(1, func(int) Key { return refusalOfClient("worker", "192.0.2.8") }) != 1 {
 			t.Errorf("%s: the first of another sender is not whole", row.name)
 		}
 		lines := r.written()
@@ -125,10 +127,10 @@ func TestJoinedRefusalsAreBounded(t *testing.T) {
 	t.Parallel()
 	r := newRefusing()
 	const all = 100_000
-	whole := r.refuse(all, func(i int) refusalKey {
+	whole := r.refuse(all, func(i int) Key {
 		return refusalOfClient(fmt.Sprint("client-", i), netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}).String())
 	})
-	if whole > wholeOfMessage || len(r.groups) > mostRefusalGroups+1 {
+	if whole > wholeOfMessage || len(r.groups) > mostGroups+1 {
 		t.Errorf("%d whole lines, %d groups", whole, len(r.groups))
 	}
 	lines := r.written()
