@@ -15,6 +15,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/preset"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
@@ -169,12 +170,12 @@ func ReadStatement(token string) adminapi.Statement {
 	s.Algorithm, _ = header["alg"].(string)
 	s.Type, _ = header["typ"].(string)
 	s.Issuer, _ = claims["iss"].(string)
-	for _, name := range defaults.ClientIDClaims {
+	for _, name := range preset.Defaults.ClientIDClaims {
 		if s.ClientID == "" {
 			s.ClientID, _ = claims[name].(string)
 		}
 	}
-	for _, name := range defaults.ScopeClaims {
+	for _, name := range preset.Defaults.ScopeClaims {
 		if s.Scope == "" {
 			s.Scope = strings.Join(stated(claims, name), " ")
 		}

@@ -28,7 +28,7 @@ func (iss *Issuer) federate(trusted []*TrustedIssuer) error {
 		}
 		byIssuer[t.Issuer] = t
 		iss.assertions.Trusted[t.Issuer] = oauth.TrustedIssuer{
-			Verifier: v, Claims: t.rules, EverybodysAudience: t.kind.everybodys,
+			Verifier: v, Claims: t.rules, EverybodysAudience: t.kind.EverybodysAudience,
 			NotRevoked: func(claims *verifier.Claims) error { return notRevoked(t.state, claims) },
 		}
 	}
@@ -64,5 +64,5 @@ func (iss *Issuer) checkFederation(set *application.Set, f *application.Federati
 	if slices.Contains(t.Audience, audience) || slices.ContainsFunc(set.Resources(), isAudience) {
 		return fmt.Errorf("the audience %s is that of access tokens for an API, with which whoever receives one could authenticate here; leave audience out for %s, and have the workload ask for a token for that", audience, iss.Issuer)
 	}
-	return t.kind.checkRequirement(&verifier.Requirement{Audiences: []string{audience}, Claims: slices.Concat(t.rules, f.Claims)})
+	return t.kind.CheckRequirement(&verifier.Requirement{Audiences: []string{audience}, Claims: slices.Concat(t.rules, f.Claims)})
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jwks"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/preset"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
@@ -98,7 +98,7 @@ type TrustedIssuer struct {
 	Source string `json:"source,omitempty"`
 
 	keys         *jwks.Source
-	kind         *preset
+	kind         *preset.Kind
 	serving      *succession[jwks.Source] // carried over a reload, so that none loses keys while the issuer is down
 	release      func() error             // gives that back
 	state        state.State
@@ -132,17 +132,15 @@ func (t *TrustedIssuer) provision(ctx context.Context, bounded *storage.Bounded,
 	return err
 }
 
-// complete fills in what the preset knows.
-func (t *TrustedIssuer) complete() error {
-	kind, known := presets[t.Preset]
-	switch {
-	case t.Preset == "":
-		kind = knownKind(t.Issuer)
-	case !known:
-		return fmt.Errorf("unknown preset %q; known: %s", t.Preset, strings.Join(slices.Sorted(maps.Keys(presets)), ", "))
+// complete sets the options that are not given to those of the preset.
+func (t *TrustedIssuer) complete() (err error) {
+	t.kind = preset.Of(t.Issuer)
+	if t.Preset != "" {
+		if t.kind, err = preset.Named(t.Preset); err != nil {
+			return err
+		}
 	}
-	t.kind = kind
-	for _, from := range []TrustedIssuer{kind.options, defaults} {
+	for _, from := range []preset.Options{t.kind.Options, preset.Defaults} {
 		t.Algorithms = orElse(t.Algorithms, from.Algorithms)
 		t.Types = orElse(t.Types, from.Types)
 		t.ClientIDClaims = orElse(t.ClientIDClaims, from.ClientIDClaims)
@@ -184,7 +182,7 @@ func (t *TrustedIssuer) check() error {
 			return fmt.Errorf("insecure_id_token_marks: no issuer's access tokens have %q; known: %s", mark, strings.Join(verifier.AccessTokenMarks, ", "))
 		}
 	}
-	return t.kind.checkIssuer(u)
+	return t.kind.CheckIssuer(u)
 }
 
 // typ are the accepted types in the verifier's spelling.
@@ -210,7 +208,7 @@ func (t *TrustedIssuer) marks() []string {
 func (t *TrustedIssuer) layout() (verifier.Layout, error) {
 	layout := verifier.Layout{
 		Optional: []string{"sub", "jti", "iat"}, InsecureMarks: t.marks(),
-		Purpose: t.kind.purpose, PurposeOfBound: t.kind.purposeOfBound,
+		Purpose: t.kind.Purpose, PurposeOfBound: t.kind.PurposeOfBound,
 	}
 	var err error
 	if layout.ClientID, err = claimPaths(t.ClientIDClaims); err != nil {

@@ -28,7 +28,7 @@ func (t *TrustedIssuer) newRule(v *Verify) (rule, error) {
 		return nil, err
 	}
 	requirement.Claims = slices.Concat(t.rules, requirement.Claims)
-	if err := t.kind.checkRequirement(requirement); err != nil {
+	if err := t.kind.CheckRequirement(requirement); err != nil {
 		return nil, fmt.Errorf("trusting %s: %w", t.Issuer, err)
 	}
 	return trustedRule{t, requirement}, t.keepApart(v, requirement)

@@ -1,7 +1,10 @@
-package tokenidp
+// Package preset describes the kinds of issuers that are known: what their access tokens
+// look like, and who can get one.
+package preset
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -12,15 +15,24 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// preset is what is known of a kind of issuers.
-type preset struct {
-	// options are those that the operator need not give.
-	options TrustedIssuer
-	// purpose tells its access tokens from its other JWTs, where their type does
+// Options are the options of a trusted issuer that a preset sets. They are those of
+// the Caddyfile.
+type Options struct {
+	Algorithms, Types, ClientIDClaims, ScopeClaims, InsecureIDTokenMarks []string
+}
+
+// Kind describes a kind of issuers.
+type Kind struct {
+	// Options are those that the operator need not give.
+	Options Options
+	// Purpose tells its access tokens from its other JWTs, where their type does
 	// not.
-	purpose []claimrule.Rule
-	// purposeOfBound tells those that are bound to the key of a proof.
-	purposeOfBound []claimrule.Rule
+	Purpose []claimrule.Rule
+	// PurposeOfBound tells those that are bound to the key of a proof.
+	PurposeOfBound []claimrule.Rule
+	// EverybodysAudience is the audience that every token has.
+	EverybodysAudience string
+
 	// open says who gets a token there for an audience of his own choice. The
 	// audience then keeps nobody out: a claim of whose must, or a scope if
 	// scopesTell.
@@ -30,21 +42,19 @@ type preset struct {
 	// subject is how a pattern of sub has to begin in order to say whose; nil: none
 	// does. Patterns of other claims begin with a whole segment, which is the owner.
 	subject *regexp.Regexp
-	// everybodys is the audience that every token has.
-	everybodys string
 	// issuer is what its identifiers look like, and wanted how to write it.
 	issuer *regexp.Regexp
 	wanted string
 }
 
-var presets = map[string]*preset{
+var presets = map[string]*Kind{
 	// Access tokens have azp (v2) or appid (v1), and ID tokens neither:
 	// https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
 	// Roles are permissions of applications. Any application of the tenant gets a
 	// token without roles:
 	// https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow
 	"entra": {
-		options: TrustedIssuer{
+		Options: Options{
 			Algorithms: []string{"RS256"}, Types: []string{"jwt"},
 			ClientIDClaims: []string{"azp", "appid"}, ScopeClaims: []string{"scp", "roles"},
 		},
@@ -58,18 +68,18 @@ var presets = map[string]*preset{
 	// Refresh and others. Every token is for "account", the users' own pages.
 	// https://www.keycloak.org/docs/latest/server_admin/#_audience
 	"keycloak": {
-		options: TrustedIssuer{
+		Options: Options{
 			Types: []string{"at+jwt", "jwt"}, ClientIDClaims: []string{"client_id", "azp"}, ScopeClaims: []string{"scope"},
 		},
-		purpose:        []claimrule.Rule{{Path: claimrule.Path{"typ"}, Values: []string{"Bearer"}}},
-		purposeOfBound: []claimrule.Rule{{Path: claimrule.Path{"typ"}, Values: []string{"DPoP"}}},
-		everybodys:     "account",
+		Purpose:            []claimrule.Rule{{Path: claimrule.Path{"typ"}, Values: []string{"Bearer"}}},
+		PurposeOfBound:     []claimrule.Rule{{Path: claimrule.Path{"typ"}, Values: []string{"DPoP"}}},
+		EverybodysAudience: "account",
 	},
 	// Scope has what was asked for and is allowed; the claim permissions, where it
 	// is switched on, all that the user may do, whoever acts for him.
 	// https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles
 	"auth0": {
-		options: TrustedIssuer{
+		Options: Options{
 			Algorithms: []string{"RS256", "PS256"}, Types: []string{"at+jwt", "jwt"},
 			ClientIDClaims: []string{"client_id", "azp"}, ScopeClaims: []string{"scope"},
 		},
@@ -78,7 +88,7 @@ var presets = map[string]*preset{
 	// client is azp, or else the only audience (server/tokens/issuer.go and claims.go of
 	// github.com/dexidp/dex). There are no scopes in it.
 	"dex": {
-		options: TrustedIssuer{
+		Options: Options{
 			Types: []string{"none"}, ClientIDClaims: []string{"azp", "aud"}, ScopeClaims: []string{"scope"},
 			InsecureIDTokenMarks: []string{"nonce", "at_hash"},
 		},
@@ -86,7 +96,7 @@ var presets = map[string]*preset{
 	// Whoever can make a pod can give it a token for any audience:
 	// https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin
 	"kubernetes": {
-		options: TrustedIssuer{
+		Options: Options{
 			Algorithms: []string{"RS256", "ES256", "ES384", "ES512"}, Types: []string{"none", "jwt"},
 			ClientIDClaims: []string{"sub"}, ScopeClaims: []string{"scope"},
 		},
@@ -97,7 +107,7 @@ var presets = map[string]*preset{
 	},
 	// https://docs.github.com/actions/reference/security/oidc
 	"github_actions": {
-		options: TrustedIssuer{
+		Options: Options{
 			Algorithms: []string{"RS256"}, Types: []string{"jwt"},
 			ClientIDClaims: []string{"sub"}, ScopeClaims: []string{"scope"},
 		},
@@ -113,7 +123,7 @@ var presets = map[string]*preset{
 
 // knownHosts are those of services that everybody uses. What their presets ask for
 // must not depend on whether the operator knows of them.
-var knownHosts = map[string]*preset{
+var knownHosts = map[string]*Kind{
 	"login.microsoftonline.com":           presets["entra"],
 	"sts.windows.net":                     presets["entra"],
 	"token.actions.githubusercontent.com": presets["github_actions"],
@@ -131,49 +141,59 @@ var knownHosts = map[string]*preset{
 	},
 }
 
-// knownKind is the kind of an issuer that the operator says nothing of.
-func knownKind(issuer string) *preset {
+// Named returns the kind with this name. If there is none, the error lists the known ones.
+func Named(name string) (*Kind, error) {
+	kind, known := presets[name]
+	if !known {
+		return nil, fmt.Errorf("unknown preset %q; known: %s", name, strings.Join(slices.Sorted(maps.Keys(presets)), ", "))
+	}
+	return kind, nil
+}
+
+// Of returns the kind of an issuer for which the operator names no preset.
+func Of(issuer string) *Kind {
 	if u, err := url.Parse(issuer); err == nil {
 		if kind, known := knownHosts[strings.ToLower(u.Hostname())]; known {
 			return kind
 		}
 	}
-	return new(preset)
+	return new(Kind)
 }
 
-// defaults are those of an issuer of no known kind.
-var defaults = TrustedIssuer{
+// Defaults are the options of an issuer of no known kind.
+var Defaults = Options{
 	Algorithms: jws.Algorithms, Types: []string{"at+jwt", "jwt"},
 	ClientIDClaims: []string{"client_id", "azp", "appid", "cid", "sub"}, ScopeClaims: []string{"scope", "scp"},
 }
 
-func (p *preset) checkIssuer(u *url.URL) error {
-	if p.issuer != nil && !p.issuer.MatchString(u.Path+"/") {
-		return fmt.Errorf("trusted issuer %s must have %s", u, p.wanted)
+// CheckIssuer returns an error if the URL is not one that an issuer of this kind has.
+func (k *Kind) CheckIssuer(u *url.URL) error {
+	if k.issuer != nil && !k.issuer.MatchString(u.Path+"/") {
+		return fmt.Errorf("trusted issuer %s must have %s", u, k.wanted)
 	}
 	return nil
 }
 
-// checkRequirement refuses a route that is open to more callers than its operator
-// will think.
-func (p *preset) checkRequirement(r *verifier.Requirement) error {
+// CheckRequirement returns an error for a route that is open to more callers than its
+// operator will think.
+func (k *Kind) CheckRequirement(r *verifier.Requirement) error {
 	switch {
-	case p.everybodys != "" && slices.Contains(r.Audiences, p.everybodys):
-		return fmt.Errorf("every token there is for the audience %s, so that it keeps nobody out; give the API one of its own", p.everybodys)
-	case p.open == "" || slices.ContainsFunc(r.Claims, p.tells), p.scopesTell && len(r.Scopes)+len(r.Alternatives) > 0:
+	case k.EverybodysAudience != "" && slices.Contains(r.Audiences, k.EverybodysAudience):
+		return fmt.Errorf("every token there is for the audience %s, so that it keeps nobody out; give the API one of its own", k.EverybodysAudience)
+	case k.open == "" || slices.ContainsFunc(r.Claims, k.tells), k.scopesTell && len(r.Scopes)+len(r.Alternatives) > 0:
 		return nil
 	}
-	return fmt.Errorf("%s (claims that tell: %s)", p.open, strings.Join(p.whose, ", "))
+	return fmt.Errorf("%s (claims that tell: %s)", k.open, strings.Join(k.whose, ", "))
 }
 
-func (p *preset) tells(rule claimrule.Rule) bool {
+func (k *Kind) tells(rule claimrule.Rule) bool {
 	pins := func(pattern *claimrule.Pattern) bool {
-		return p.subject != nil && p.subject.MatchString(pattern.String())
+		return k.subject != nil && k.subject.MatchString(pattern.String())
 	}
 	if slices.Equal(rule.Path, claimrule.Path{"sub"}) && slices.ContainsFunc(rule.Patterns, func(pattern *claimrule.Pattern) bool { return !pins(pattern) }) {
 		return false
 	}
-	return slices.ContainsFunc(p.whose, func(name string) bool {
+	return slices.ContainsFunc(k.whose, func(name string) bool {
 		path, err := claimrule.ParsePath(name)
 		return err == nil && slices.Equal(path, rule.Path)
 	})
