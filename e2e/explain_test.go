@@ -140,7 +140,6 @@ func TestExplainSaysWhy(t *testing.T) {
 		"for a header":     {f.claiming(members{"note": "a\nb"}), "malformed_claims", "type", "claim note", "claim_header", 401},
 		"cut off":          {f.good()[:100], "malformed_token", "three parts", "segments", "stores", 401},
 		"two tokens":       {f.good() + " " + f.good(), "malformed_authorization", "one token", "", "alone", 400},
-		"nothing":          {"", "malformed_authorization", "one token", "", "alone", 400},
 		"too large":        {strings.Repeat("x", 20<<10), "token_too_large", "16 KiB", "too large", "something else", 401},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -194,6 +193,42 @@ func TestExplainSaysWhatPasses(t *testing.T) {
 	}
 	if out, _, code := c.explain("", token, "--route", sources[0]); code != 0 || strings.Count(out, "PASS") != 1 {
 		t.Errorf("an argument: %d\n%s", code, out)
+	}
+}
+
+// What stands around a pasted token does not count, and without a token there is no
+// verdict.
+func TestExplainReadsWhatWasPasted(t *testing.T) {
+	t.Parallel()
+	c := startShop(t, explainedSite)
+	token := c.token("orders-worker", "orders.read")
+	for _, pasted := range []string{"Bearer " + token, "authorization: bearer " + token, `"` + token + `"`, "DPoP " + token} {
+		if e := c.explainJSON(pasted); !e.Verdict.Passes {
+			t.Errorf("%.30s…: %+v", pasted, e.Verdict)
+		}
+		if a := c.administer("POST", "/tokenidp/explain", `{"token":`+strconv.Quote(pasted)+`}`); a.StatusCode != 200 || !strings.Contains(a.body, `"verdict":{"passes":true}`) {
+			t.Errorf("%.30s…: %d %s", pasted, a.StatusCode, a.body)
+		}
+	}
+	if out, errs, code := c.explain("", "Bearer", token); code != 1 || !strings.Contains(out, "the token is in order") {
+		t.Errorf("two arguments: exit code %d: %s%s", code, out, errs)
+	}
+	if a := c.administer("POST", "/tokenidp/revoke", `{"token":"Bearer `+token+`"}`); a.StatusCode != 200 {
+		t.Errorf("revoking: %d %s", a.StatusCode, a.body)
+	}
+	for _, empty := range []string{"", "\n", "Bearer ", `""`, "Authorization: Bearer"} {
+		if out, errs, code := c.explain(empty); code != 2 || out != "" || !strings.Contains(errs, "the token is empty; is the variable set that should hold it?") {
+			t.Errorf("%q: exit code %d: %s%s", empty, code, out, errs)
+		}
+		if out, errs, code := c.explain(empty, "--offline"); code != 2 || out != "" || !strings.Contains(errs, "the token is empty") {
+			t.Errorf("%q offline: exit code %d: %s%s", empty, code, out, errs)
+		}
+		for _, path := range []string{"/tokenidp/explain", "/tokenidp/revoke"} {
+			a := c.administer("POST", path, `{"token":`+strconv.Quote(empty)+`}`)
+			if a.StatusCode != 400 || empty != "" && !strings.Contains(a.body, "the token is empty") {
+				t.Errorf("%s %q: %d %s", path, empty, a.StatusCode, a.body)
+			}
+		}
 	}
 }
 

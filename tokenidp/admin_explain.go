@@ -36,6 +36,9 @@ func (a *App) explainToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || !ok || len(asked) != 1 {
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New(`the body must be {"token": "<token>"}`)}
 	}
+	if token = adminapi.TokenIn(token); token == "" {
+		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New("the token is empty")}
+	}
 	e, err := a.explain(r.Context(), token)
 	if err != nil {
 		return err

@@ -65,6 +65,11 @@ func readRevokeRequest(body []byte) (*adminapi.RevokeRequest, error) {
 			return nil, errRevokeRequest
 		}
 	}
+	if request.Token != "" {
+		if request.Token = adminapi.TokenIn(request.Token); request.Token == "" {
+			return nil, errors.New("the token is empty")
+		}
+	}
 	things := 0
 	for _, asked := range []bool{request.Token != "", request.TokenID != "", request.ClientID != "", request.All && request.Issuer != ""} {
 		if asked {

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -67,12 +66,22 @@ func runExplain(c *call) error {
 // takes it however it is escaped.
 const maxTokenInput = 32 << 10
 
+// givenToken returns the token, which is not empty.
 func givenToken(args []string) (string, error) {
+	token, err := pastedToken(args)
+	if err == nil && token == "" {
+		err = errors.New("the token is empty; is the variable set that should hold it?")
+	}
+	return token, err
+}
+
+func pastedToken(args []string) (string, error) {
+	given := adminapi.TokenIn(strings.Join(args, " ")) // also of Bearer and a token, without quotes
 	switch {
-	case len(args) > 1:
+	case len(args) > 1 && strings.Contains(given, " "):
 		return "", errors.New("this command takes one token; quote it, or give it on standard input")
-	case len(args) == 1 && args[0] != "-":
-		return strings.TrimSpace(args[0]), nil
+	case len(args) > 0 && given != "-":
+		return given, nil
 	case term.IsTerminal(int(os.Stdin.Fd())):
 		return "", errors.New("there is no token; give it on standard input, as in: printf %s \"$TOKEN\" | caddy tokenidp explain -")
 	}
@@ -87,7 +96,7 @@ func readGivenToken(r io.Reader, from string) (string, error) {
 	if len(data) > maxTokenInput {
 		return "", fmt.Errorf("what is on %s is longer than %d bytes, and no token", from, maxTokenInput)
 	}
-	return string(bytes.TrimSpace(ascii.WithoutBOM(data))), nil
+	return adminapi.TokenIn(string(ascii.WithoutBOM(data))), nil
 }
 
 func findExplanation(c *call, token string) (*adminapi.Explanation, error) {
