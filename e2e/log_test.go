@@ -47,7 +47,7 @@ func TestAReloadKeepsWhatIsKnownOfClients(t *testing.T) {
 	c := startShop(t, "")
 	guess := func() int {
 		r := c.request(http.MethodPost, "https://localhost:5001/token", "grant_type=client_credentials", "Content-Type: application/x-www-form-urlencoded")
-		r.SetBasicAuth("nobody", "")
+		r.SetBasicAuth("nobody", "a guess")
 		return send(t, c.client(), r).StatusCode
 	}
 	for range 10 {

@@ -120,7 +120,7 @@ func TestF03RevocationWithoutTheStorage(t *testing.T) {
 	if line["reason"] != "state_unavailable" || line["cause"] == nil || line["level"] != "error" {
 		t.Errorf("the log says %v", line)
 	}
-	if out, code := c.operate("", "revoke", "--client", "reader"); code != 1 || !strings.Contains(out, "it is not certain that this is revoked; try again") {
+	if out, code := c.operate("", "revoke", "--client", "reader"); code != 2 || !strings.Contains(out, "it is not certain that this is revoked; try again") {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 	if a := send(t, client, c.request(http.MethodGet, "https://localhost:5001/orders", "", "Authorization: Bearer "+revoked)); a.StatusCode != http.StatusUnauthorized {
