@@ -9,10 +9,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
@@ -55,7 +58,7 @@ func (a *activation) ofRequest(name string) (any, bool) {
 		return a.request.Method, true
 	case "request.host":
 		return hostname(a.request.Host), true
-	case "request.path":
+	case pathVariable:
 		path, err := plainPath(a.request.URL)
 		if err != nil {
 			return types.WrapErr(err), true
@@ -81,20 +84,32 @@ var errPath = errors.New("request.path is not plain: it has dot segments, empty 
 // upstream would serve /tenants/b.
 func plainPath(u *url.URL) (string, error) {
 	segments, rooted := strings.CutPrefix(u.Path, "/")
-	if !rooted || strings.ContainsFunc(segments, readDifferently) || strings.Contains(strings.ToLower(u.RawPath), "%2f") {
+	if !rooted || !utf8.ValidString(segments) || strings.Contains(strings.ToLower(u.RawPath), "%2f") {
 		return "", errPath
 	}
-	all := strings.Split(segments, "/")
-	if slices.Contains(all, ".") || slices.Contains(all, "..") || slices.Contains(all[:len(all)-1], "") {
+	// Some servers take lookalikes for what they look like.
+	alike := norm.NFKC.String(segments)
+	if strings.ContainsFunc(segments, readDifferently) || strings.ContainsFunc(alike, readDifferently) ||
+		strings.Count(alike, "/") != strings.Count(segments, "/") {
+		return "", errPath
+	}
+	all := strings.Split(alike, "/")
+	if slices.ContainsFunc(all, isDotSegment) || slices.Contains(all[:len(all)-1], "") {
 		return "", errPath
 	}
 	return u.Path, nil
 }
 
-// readDifferently are separators of some servers, what some decode once more, and
-// control characters.
+// isDotSegment is true for segments of dots and spaces alone: some servers take away
+// spaces and dots at the end of a name.
+func isDotSegment(segment string) bool {
+	return segment != "" && strings.TrimFunc(segment, func(c rune) bool { return c == '.' || unicode.IsSpace(c) }) == ""
+}
+
+// readDifferently are separators of some servers and what looks like one, what some
+// decode once more, and characters that nobody sees.
 func readDifferently(c rune) bool {
-	return c == '\\' || c == '%' || c == ';' || c < ' ' || c == 0x7f
+	return strings.ContainsRune("\\%;\u2044\u2215\u29f5\u29f8\ufe68", c) || unicode.IsControl(c) || unicode.Is(unicode.Cf, c)
 }
 
 // claimAdapter makes CEL values of decoded JSON, one at a time as they are reached.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -119,5 +120,31 @@ func BenchmarkVerifyUnknownKey(b *testing.B) {
 		if _, err := v.Verify(ctx, token); err == nil {
 			b.Fatal("accepted")
 		}
+	}
+}
+
+// The comparisons with request.path cost more than others: see compareBoth.
+func BenchmarkExpression(b *testing.B) {
+	c := &Claims{Audience: []string{"orders-api"}, all: claimsOf(object{"tenant": "acme", "groups": []any{"a", "b", "c"}})}
+	r := httptest.NewRequest("GET", "/tenants/acme/orders/17", nil)
+	for name, source := range map[string]string{
+		"claim":   `claims.tenant == "acme"`,
+		"list":    `"c" in claims.groups && client_id != "x"`,
+		"literal": `claims.tenant.matches("^[a-z]+$")`,
+		"path":    `request.path.startsWith("/tenants/" + claims.tenant + "/")`,
+		"pattern": `request.path.matches("^/tenants/[a-z]+/orders/[0-9]+$")`,
+	} {
+		e, err := NewExpression(source)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := e.evaluate(c, r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -28,7 +28,7 @@ const maxCost = 10_000
 const variables = "claims, scopes, client_id, issuer, audience, request.method, request.host, request.path"
 
 var environment = sync.OnceValues(func() (*cel.Env, error) {
-	return cel.NewEnv(
+	return cel.NewEnv(append(pathFunctions(),
 		cel.Variable("claims", cel.MapType(cel.StringType, cel.DynType)),
 		cel.Variable("scopes", cel.ListType(cel.StringType)),
 		cel.Variable("client_id", cel.StringType),
@@ -36,10 +36,10 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 		cel.Variable("audience", cel.ListType(cel.StringType)),
 		cel.Variable("request.method", cel.StringType),
 		cel.Variable("request.host", cel.StringType),
-		cel.Variable("request.path", cel.StringType),
+		cel.Variable(pathVariable, cel.StringType),
 		cel.CustomTypeAdapter(claimAdapter{}),
 		cel.ASTValidators(cel.ValidateRegexLiterals(), cel.ValidateDurationLiterals(), cel.ValidateTimestampLiterals()),
-	)
+	)...)
 })
 
 // NewExpression compiles a condition. Errors name the place in it: its syntax is
@@ -59,7 +59,11 @@ func NewExpression(source string) (*Expression, error) {
 	if t := checked.OutputType(); t != cel.BoolType {
 		return nil, fmt.Errorf("compiling the expression %.200q: it gives %s, not bool; compare it, as in: claims.tenant == 'a'", source, t)
 	}
-	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost))
+	compared, err := comparePaths(env, checked)
+	if err != nil {
+		return nil, fmt.Errorf("compiling the expression %.200q: %w", source, err)
+	}
+	program, err := env.Program(compared, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost), cel.CostTracking(pathCost{}))
 	if err != nil {
 		return nil, fmt.Errorf("compiling the expression %.200q: %w", source, err)
 	}
@@ -68,6 +72,16 @@ func NewExpression(source string) (*Expression, error) {
 		e.AsksRequest = e.AsksRequest || strings.HasPrefix(reference.Name, "request.")
 	}
 	return e, nil
+}
+
+// comparePaths gives comparisons with request.path the meaning that they have here.
+func comparePaths(env *cel.Env, checked *cel.Ast) (*cel.Ast, error) {
+	optimizer, err := cel.NewStaticOptimizer(pathComparisons{})
+	if err != nil {
+		return nil, err
+	}
+	compared, issues := optimizer.Optimize(env, checked)
+	return compared, issues.Err()
 }
 
 // String is the condition as it was written.

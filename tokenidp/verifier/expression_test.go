@@ -139,10 +139,64 @@ func TestExpressionSeesPlainPathsOnly(t *testing.T) {
 		"/tenants/a/1": "", "/tenants/a/": "", "/tenants/a/%20x": "", "/": "", "/t%65nants/a/1": "", "/tenants/b": "is false", "/t%65nants/b": "is false",
 		"/tenants/a/../b": "not plain", "/tenants/a/%2e%2e/b": "not plain", "/tenants/a/..%2fb": "not plain", "/x%2F..%2Ftenants/b": "not plain",
 		"//tenants/b": "not plain", "/./tenants/b": "not plain", "/x/../tenants/b": "not plain", "/x%5c..%5ctenants/b": "not plain",
+		"/tenants/a/%FFb": "not plain", "/tenants/a/%C0%AE%C0%AE/b": "not plain", "/tenants/a/..%20/b": "not plain", "/tenants/a/%20../b": "not plain",
+		"/tenants/a/.%20./b": "not plain", "/tenants/a/.../b": "not plain", "/tenants/a/%20/b": "not plain", "/tenants/a/..%C2%A0": "not plain",
+		"/tenants/a/%EF%BC%8E%EF%BC%8E/b": "not plain", "/tenants/a/%E2%80%A5/b": "not plain", "/tenants/a/%E2%80%A4./b": "not plain", // fullwidth, two dot and one dot leader
+		"/tenants/a%EF%BC%8Fb": "not plain", "/tenants/a/%E2%88%95b": "not plain", "/tenants/a/%EF%BC%BCb": "not plain", "/tenants/a/%EF%BC%85": "not plain",
+		"/tenants/a/.%E2%80%8B./b": "not plain", "/tenants/a/%C2%85": "not plain", "/tenants/a/%EF%BB%BF": "not plain",
+		"/tenants/a/caf%C3%A9": "", "/tenants/a/.well-known": "", "/tenants/a/x..y": "", "/tenants/a/%E6%97%A5%E6%9C%AC": "",
 		"/x/..;/tenants/b": "not plain", "/%252e%252e/tenants/b": "not plain", "/tenants/a/%00": "not plain", "/tenants%2Fa/1": "not plain", "*": "not plain",
 	} {
 		t.Run(path, func(t *testing.T) {
 			wantExpressed(t, c, e, httptest.NewRequest("GET", path, nil), cause)
+		})
+	}
+}
+
+// A rule that forbids a path holds for every spelling that Caddy's matchers take for the
+// same, and one that permits a path holds for none but its own.
+func TestExpressionsHoldForTheCaseOfAPath(t *testing.T) {
+	c := &Claims{Audience: []string{"orders-api"}, all: claimsOf(object{"tenant": "Acme", "role": "Clerk", "closed": []any{"/orders/Admin"}, "groups": []any{"a", "b"}})}
+	const ambiguous = "differs in case alone"
+	for _, row := range []struct{ rule, path, cause string }{
+		{`request.path != "/orders/admin"`, "/orders/7", ""},
+		{`request.path != "/orders/admin"`, "/orders/admin", "is false"},
+		{`request.path != "/orders/admin"`, "/orders/ADMIN", ambiguous},
+		{`request.path != "/orders/admin"`, "/orders/%41dmin", ambiguous},
+		{`request.path != "/orders/Admin"`, "/orders/admin", ambiguous},
+		{`request.path != "/orders/task"`, "/orders/tas%E2%84%AA", ambiguous}, // the Kelvin sign
+		{`"/orders/admin" != request.path`, "/orders/ADMIN", ambiguous},
+		{`!(request.path == "/orders/admin")`, "/orders/ADMIN", ambiguous},
+		{`!request.path.startsWith("/orders/admin")`, "/orders/ADMIN/1", ambiguous},
+		{`!request.path.startsWith("/orders/admin")`, "/orders/1", ""},
+		{`!(request.path + "/").startsWith("/orders/admin/")`, "/orders/ADMIN", ambiguous},
+		{`!request.path.endsWith("/admin")`, "/orders/ADMIN", ambiguous},
+		{`!request.path.contains("/admin/")`, "/orders/Admin/1", ambiguous},
+		{`!request.path.matches("^/orders/admin")`, "/orders/ADMIN", ambiguous},
+		{`!request.path.matches("^/orders/\\D+$")`, "/orders/17", ""},
+		{`!(request.path in ["/orders/admin", "/x"])`, "/orders/ADMIN", ambiguous},
+		{`!(request.path in claims.closed)`, "/orders/admin", ambiguous},
+		{`!(request.path in {"/orders/admin": 1})`, "/orders/ADMIN", ambiguous},
+		{`!["/orders/admin"].exists(p, request.path.startsWith(p))`, "/orders/ADMIN", ambiguous},
+		{`![request.path].exists(p, p == "/orders/admin")`, "/orders/ADMIN", ambiguous},
+		{`request.path == "/orders/admin" ? false : true`, "/orders/ADMIN", ambiguous},
+		{`(request.path == "/orders/admin") == false`, "/orders/ADMIN", ambiguous},
+		{`request.path != "/orders/admin" || claims.role == "Clerk"`, "/orders/ADMIN", ""},
+		{`request.path.startsWith("/tenants/" + claims.tenant + "/")`, "/tenants/Acme/X", ""},
+		{`request.path.startsWith("/tenants/" + claims.tenant + "/")`, "/tenants/acme/1", ambiguous},
+		{`request.path == "/a" || request.path == "/A"`, "/A", ""},
+		{`request.path.matches("^/tenants/[A-Z][a-z]+/[0-9]+$")`, "/tenants/Acme/1", ""},
+		{`claims.role != "clerk" && request.path != "/x"`, "/orders", ""}, // claims have case
+		{`claims.groups.exists(g, request.path.startsWith("/" + g))`, "/b/1", ""},
+		{`request.path.size() == 7`, "/ORDERS", ""},
+	} {
+		e, err := NewExpression(row.rule)
+		if err != nil {
+			t.Errorf("%s: %v", row.rule, err)
+			continue
+		}
+		t.Run(row.rule+" "+row.path, func(t *testing.T) {
+			wantExpressed(t, c, e, httptest.NewRequest("GET", row.path, nil), row.cause)
 		})
 	}
 }
@@ -162,6 +216,9 @@ func TestExpressionCostIsBounded(t *testing.T) {
 	for source, want := range map[string]string{
 		`!("x" in claims.groups)`:                                                                                   "",
 		`claims.groups.all(a, claims.groups.all(b, a == b))`:                                                        "cost limit",
+		`!(request.path in claims.groups)`:                                                                          "",
+		`claims.groups.all(a, !(request.path in claims.groups))`:                                                    "cost limit",
+		`!request.path.startsWith(claims.text)`:                                                                     "",
 		`true || claims.groups.all(a, claims.groups.all(b, a == b))`:                                                "",
 		`claims.groups.all(a, claims.groups.all(b, a == b)) || true`:                                                "cost limit",
 		`claims.groups.exists(a, claims.groups.exists(b, a != b))`:                                                  "cost limit",
@@ -174,7 +231,7 @@ func TestExpressionCostIsBounded(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			wantExpressed(t, c, e, nil, want)
+			wantExpressed(t, c, e, httptest.NewRequest("GET", "/orders", nil), want)
 		})
 	}
 }
