@@ -175,6 +175,7 @@ func (a *App) Start() error {
 		a.leave = append(a.leave, t.serve())
 		a.running.Go(func() { t.keys.Run(a.ctx) })
 	}
+	a.beginSeries()
 	a.since, a.retire = time.Now(), serving.enter(a)
 	return nil
 }
@@ -187,6 +188,7 @@ func (a *App) Stop() error {
 	for _, leave := range a.leave {
 		leave()
 	}
+	a.endSeries()
 	return nil
 }
 

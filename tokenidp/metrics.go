@@ -45,7 +45,7 @@ func newMetrics() *metrics {
 			Help: "Introspection requests: result is active, inactive, or refused; reason is why not active.",
 		}, []string{"issuer", "result", "reason"}),
 	}
-	m.allowed = m.checks.WithLabelValues("allowed", "")
+	m.beginRequests()
 	return m
 }
 
