@@ -1,7 +1,7 @@
 package e2e
 
 import (
-	"net/http"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,17 +10,21 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// The alarms of docs/operations.md are about metrics that there are, with labels that
-// they have, and no metric is without one.
+const monitoring = "../examples/monitoring/"
+
+// The alarms are about metrics that there are before anybody asks for anything, with
+// labels that they have, and no metric is without one.
 func TestAlarmsAreAboutMetricsThatExist(t *testing.T) {
 	t.Parallel()
-	shown := metricsOfEverything(t)
+	shown := metricsAtStart(t)
 	used := make(map[string]bool)
 	for _, expression := range alarms(t) {
-		for _, match := range regexp.MustCompile(`(caddy_tokenidp_[a-z_]+)(?:\{([a-z_]+)=)?`).FindAllStringSubmatch(expression, -1) {
+		for _, match := range regexp.MustCompile(`(caddy_tokenidp_[a-z_]+)(?:\{([a-z_]+)=~?"(\w+))?`).FindAllStringSubmatch(expression, -1) {
 			used[match[1]] = true
-			if !slices.ContainsFunc(shown[match[1]], func(sample string) bool { return match[2] == "" || strings.Contains(sample, match[2]+`="`) }) {
-				t.Errorf("/metrics has no %s with a label %q, as in %s", match[1], match[2], expression)
+			if !slices.ContainsFunc(shown[match[1]], func(sample string) bool {
+				return match[2] == "" || strings.Contains(sample, match[2]+`="`+match[3]+`"`)
+			}) {
+				t.Errorf("/metrics has no %s with %s %q, as in %s", match[1], match[2], match[3], expression)
 			}
 		}
 	}
@@ -34,39 +38,57 @@ func TestAlarmsAreAboutMetricsThatExist(t *testing.T) {
 	}
 }
 
-// alarms are the expressions of all rules.
-func alarms(t *testing.T) (expressions []string) {
+// alarms are the expressions of all rules, by their names.
+func alarms(t *testing.T) map[string]string {
 	t.Helper()
-	for _, b := range blocks(read(t, "../docs/operations.md")) {
-		if b.kind != "yml" {
-			continue
+	var file struct {
+		Groups []struct {
+			Name  string
+			Rules []struct{ Alert, Expr, For string }
 		}
-		var file struct {
-			Groups []struct {
-				Name  string
-				Rules []struct{ Alert, Expr, For string }
+	}
+	decoder := yaml.NewDecoder(strings.NewReader(read(t, monitoring+"rules.yaml")))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&file); err != nil {
+		t.Fatal(err)
+	}
+	expressions := make(map[string]string)
+	for _, group := range file.Groups {
+		for _, rule := range group.Rules {
+			if group.Name == "" || rule.Alert == "" || rule.Expr == "" {
+				t.Errorf("half a rule: %+v", rule)
 			}
-		}
-		decoder := yaml.NewDecoder(strings.NewReader(b.text))
-		decoder.KnownFields(true)
-		if err := decoder.Decode(&file); err != nil {
-			t.Fatal(err)
-		}
-		for _, group := range file.Groups {
-			for _, rule := range group.Rules {
-				if group.Name == "" || rule.Alert == "" || rule.Expr == "" {
-					t.Errorf("half a rule: %+v", rule)
-				}
-				expressions = append(expressions, rule.Expr)
-			}
+			expressions[rule.Alert] = rule.Expr
 		}
 	}
 	return expressions
 }
 
-// metricsOfEverything are the samples of all metrics of a Caddy that was asked for
-// everything once, by name.
-func metricsOfEverything(t *testing.T) map[string][]string {
+// Prometheus' own tool simulates a situation for each alarm, in which it fires and the
+// others do not. The document shows the same alarms.
+func TestEachAlarmFiresInItsSituationAlone(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"check", "config", "prometheus.yaml"}, {"test", "rules", "rules_test.yaml"}} {
+		cmd := exec.Command("promtool", args...)
+		cmd.Dir = monitoring
+		if output, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("promtool %v: %v\n%s", args, err, output)
+		}
+	}
+	tests := read(t, monitoring+"rules_test.yaml")
+	for name := range alarms(t) {
+		if !strings.Contains(tests, `exp_samples: [{labels: '{alertname="`+name+`"}', value: 1}]`) {
+			t.Errorf("rules_test.yaml has no situation in which %s alone fires", name)
+		}
+	}
+	if !slices.ContainsFunc(blocks(read(t, "../docs/operations.md")), func(b block) bool { return b.text == read(t, monitoring+"rules.yaml") }) {
+		t.Error("docs/operations.md does not show examples/monitoring/rules.yaml as it is")
+	}
+}
+
+// metricsAtStart are the samples of all metrics of a Caddy that was asked for nothing
+// yet, by name.
+func metricsAtStart(t *testing.T) map[string][]string {
 	t.Helper()
 	c := start(t, strings.Replace(shopOptions, "\ttokenidp {", "\ttokenidp {\n\t\ttrust https://login.example.com {\n\t\t\taudience orders-api\n\t\t\tjwks_file keys.json\n\t\t}", 1)+`
 localhost:5001 {
@@ -79,11 +101,6 @@ localhost:5001 {
 	}
 }
 `, options{files: map[string]string{"applications.yaml": shopApplications, "keys.json": keySet(t, jwkOf(attackerKey(), "1", nil))}})
-	const form = "Content-Type: application/x-www-form-urlencoded"
-	c.do(http.MethodGet, "https://localhost:5001/orders", "", bearer(c.token("reader", "orders.read")))
-	for _, path := range []string{"/token", "/revoke", "/introspect"} {
-		c.do(http.MethodPost, "https://localhost:5001"+path, "grant_type=client_credentials&token=x", form)
-	}
 	shown := make(map[string][]string)
 	for line := range strings.Lines(c.metrics()) {
 		if name, _, ok := strings.Cut(line, " "); ok && strings.HasPrefix(name, "caddy_tokenidp_") {
