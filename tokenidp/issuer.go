@@ -13,6 +13,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/clientkeys"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
@@ -113,7 +114,7 @@ type Issuer struct {
 	carried        *issuerCarryover
 	state          state.State
 	authenticator  *oauth.Authenticator            // of clients
-	clientKeys     *clientKeys                     // nil without Applications
+	clientKeys     *clientkeys.Keys                // nil without Applications
 	assertions     *oauth.Assertions               // nil without Applications
 	storage        string                          // tells the storage from another
 	release        func() error                    // gives back what was carried over
@@ -198,14 +199,34 @@ func (iss *Issuer) provisionAuthenticator(ctx context.Context, replay oauth.Repl
 	if set == nil {
 		return
 	}
-	iss.clientKeys = newClientKeys(ctx, iss)
-	iss.clientKeys.follow(set)
-	iss.clientKeys.load()
-	iss.assertions = &oauth.Assertions{Issuer: iss.Issuer, Replay: replay, KeysAt: iss.clientKeys.at}
+	iss.clientKeys = clientkeys.New(iss.clientKeysOptions(ctx))
+	iss.clientKeys.Follow(set)
+	reading, cancel := context.WithTimeout(ctx, storageTimeout)
+	defer cancel()
+	iss.clientKeys.Load(reading)
+	iss.assertions = &oauth.Assertions{Issuer: iss.Issuer, Replay: replay, KeysAt: iss.clientKeys.At}
 	if iss.InsecureAssertionAudience {
 		iss.assertions.InsecureAudiences = []string{iss.Issuer + "/token"}
 	}
 	iss.authenticator = iss.carried.authenticator.With(iss.assertions)
+}
+
+// clientKeysOptions are for the keys that clients publish. They continue from those of the
+// configuration that serves.
+func (iss *Issuer) clientKeysOptions(ctx context.Context) clientkeys.Options {
+	o := clientkeys.Options{
+		Issuer: iss.Issuer, Storage: iss.bounded, Private: iss.InsecurePrivateJWKSURI, Logger: iss.logger,
+		Predecessor: func() *clientkeys.Keys {
+			if serving := iss.carried.serving.latest(); serving != nil {
+				return serving.clientKeys
+			}
+			return nil
+		},
+	}
+	if offlineFrom(ctx) != nil {
+		o.Transport = noNetwork{}
+	}
+	return o
 }
 
 // policy is what token requests are held to.
@@ -221,7 +242,7 @@ func (iss *Issuer) policy() oauth.Policy {
 func (iss *Issuer) run(ctx context.Context, running *sync.WaitGroup) {
 	running.Go(func() { iss.keys.Run(ctx) })
 	if iss.issues {
-		iss.clientKeys.run(ctx, running) // before its URLs may change
+		running.Go(func() { iss.clientKeys.Run(ctx) })
 		running.Go(func() { iss.lastUseSyncer.Run(ctx) })
 		running.Go(func() { iss.library.WarnOfExpiry(ctx, iss.applications.Load) })
 	}

@@ -61,7 +61,7 @@ func (iss *Issuer) acceptable(set *application.Set) error {
 
 // adopt puts the Applications in force.
 func (iss *Issuer) adopt(set *application.Set) {
-	iss.clientKeys.follow(set)
+	iss.clientKeys.Follow(set)
 	for _, d := range iss.dependents {
 		d.adopt(set)
 	}
