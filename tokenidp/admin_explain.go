@@ -126,7 +126,7 @@ func (v *Verify) wouldRefuse(ctx context.Context, token string) error {
 	if err := v.authorize(claims, nil); err != nil {
 		return err
 	}
-	_, err = v.claimHeaders(claims)
+	_, err = v.headers.Values(claims)
 	return err
 }
 

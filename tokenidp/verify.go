@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimheader"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
@@ -83,7 +84,7 @@ type Verify struct {
 	Source string `json:"source,omitempty"`
 
 	matchers caddyhttp.MatcherSets
-	headers  []claimHeader
+	headers  claimheader.Headers
 	verifier *verifier.Verifier
 	rules    map[string]rule // by issuer URL
 	origins  []weburl.Origin
@@ -170,7 +171,7 @@ func (v *Verify) warnOfUnknownClaims(issuers []tokenIssuer) {
 	}
 	for _, h := range v.ClaimHeaders {
 		path, err := claimrule.ParsePath(h.Claim)
-		if h.Claim != allClaims && err == nil && !slices.Contains(known, path[0]) {
+		if h.Claim != claimheader.All && err == nil && !slices.Contains(known, path[0]) {
 			v.logger.Warn("no token issued here has the claim of this claim_header, so it will never be set",
 				zap.String("header", h.Header), zap.String("claim", h.Claim), zap.Strings("claims", known), zap.String("source", v.Source))
 		}
@@ -241,7 +242,7 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 
 // check verifies and authorizes a request. It returns the claims as soon as they are
 // verified, also beside an error.
-func (v *Verify) check(r *http.Request, before *admission) (*verifier.Claims, []setHeader, error) {
+func (v *Verify) check(r *http.Request, before *admission) (*verifier.Claims, []claimheader.Value, error) {
 	claims, err := v.authenticate(r, before)
 	if err != nil {
 		return claims, nil, err
@@ -249,7 +250,7 @@ func (v *Verify) check(r *http.Request, before *admission) (*verifier.Claims, []
 	if err := v.authorize(claims, r); err != nil {
 		return claims, nil, err
 	}
-	headers, err := v.claimHeaders(claims)
+	headers, err := v.headers.Values(claims)
 	return claims, headers, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimheader"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
@@ -17,11 +18,8 @@ import (
 // chooses, but none can make a value of this type.
 type admission struct {
 	claims  *verifier.Claims
-	headers []setHeader // so far
+	headers []claimheader.Value // so far
 }
-
-// setHeader is a claim header as verify has set it.
-type setHeader struct{ name, value string }
 
 const admissionVar = "tokenidp.admission"
 
@@ -42,7 +40,7 @@ func (a *admission) hasSet(name string, values []string) bool {
 		return false
 	}
 	for _, h := range a.headers {
-		if h.name == name && h.value == values[0] {
+		if h.Name == name && h.Value == values[0] {
 			return true
 		}
 	}
@@ -51,20 +49,13 @@ func (a *admission) hasSet(name string, values []string) bool {
 
 // admit lets the request go on: with the claim headers, the placeholders, and,
 // unless asked for, without the token.
-func (v *Verify) admit(r *http.Request, claims *verifier.Claims, headers []setHeader, a *admission) {
+func (v *Verify) admit(r *http.Request, claims *verifier.Claims, headers []claimheader.Value, a *admission) {
 	if a == nil {
 		a = &admission{claims: claims}
 		caddyhttp.SetVar(r.Context(), admissionVar, a)
 		a.setPlaceholders(r)
 	}
-	for _, h := range v.headers {
-		delete(r.Header, h.name) // of an earlier verify's, which another claim replaces
-	}
-	values := make([]string, len(headers))
-	for i, h := range headers {
-		values[i] = h.value
-		r.Header[h.name] = values[i : i+1 : i+1]
-	}
+	v.headers.Set(r.Header, headers)
 	if a.headers == nil {
 		a.headers = headers
 	} else {
@@ -106,6 +97,6 @@ func (a *admission) placeholder(key string) (any, bool) {
 		return nil, false
 	}
 	value, _ := a.claims.Claim(name)
-	text, _ := claimText(value)
+	text, _ := claimheader.Text(value)
 	return text, true
 }

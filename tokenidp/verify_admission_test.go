@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimheader"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -81,7 +82,7 @@ func TestClaimHeadersOfAnEarlierVerifyStay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, r := prepared(t)
 			r.Header = row.sent
-			refuseAll(t).removeClaimHeaders(r, &admission{headers: []setHeader{{"X-Client-Id", "worker"}}})
+			refuseAll(t).removeClaimHeaders(r, &admission{headers: []claimheader.Value{{Name: "X-Client-Id", Value: "worker"}}})
 			if len(r.Header) != len(row.want) || r.Header.Get("X-Client-Id") != row.want.Get("X-Client-Id") {
 				t.Errorf("left %v, want %v", r.Header, row.want)
 			}

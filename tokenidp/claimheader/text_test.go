@@ -1,4 +1,4 @@
-package tokenidp
+package claimheader
 
 import (
 	"encoding/json"
@@ -34,7 +34,7 @@ func TestJSONInASCII(t *testing.T) {
 	for value, want := range map[string]string{
 		"Domain Users": `"Domain Users"`, "": `""`, `a"\`: `"a\"\\"`, "Zürich": `"Z\u00fcrich"`, "🔑\x7f": `"\ud83d\udd11\u007f"`, "\r\nX: y": `"\r\nX: y"`,
 	} {
-		text, ok := jsonText(value)
+		text, ok := marshal(value)
 		text = asciiJSON(text)
 		var back string
 		if err := json.Unmarshal([]byte(text), &back); !ok || err != nil || text != want || back != value || !httpguts.ValidHeaderFieldValue(text) {
