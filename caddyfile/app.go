@@ -45,7 +45,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 		return nil, d.Err("the global option tokenidp is given twice; put all issuers into one")
 	}
 	if d.NextArg() {
-		return nil, d.Errf("tokenidp takes no argument here; write: tokenidp { issuer %s { … } }", d.Val())
+		return nil, d.Errf("tokenidp takes no argument here; write a block tokenidp { … }, and into that: issuer %s { … }", d.Val())
 	}
 	app := new(tokenidp.App)
 	for d.NextBlock(0) {

@@ -28,7 +28,7 @@ func parseAuthorizationServer(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigVal
 		handler.Issuer = args[0]
 	}
 	if h.NextBlock(0) {
-		return nil, h.Err("tokenidp takes no block here; options belong to the global option: tokenidp { issuer <url> { … } }")
+		return nil, h.Err("tokenidp takes no block here; options belong to the block issuer <url> { … } of the global option tokenidp")
 	}
 	return route(h, handler), nil
 }

@@ -26,7 +26,7 @@ func parsePolicy(d *caddyfile.Dispenser) (*tokenidp.Policy, error) {
 	p := &tokenidp.Policy{Source: source(d)}
 	args := d.RemainingArgs()
 	if len(args) == 0 || slices.Contains(args, "") || slices.ContainsFunc(args, isMatcher) {
-		return nil, usage(d, "policy <name> [<scope>...], as in: policy fresh { max_age 10m }")
+		return nil, usage(d, "policy <name> [<scope>...], as in: policy readers orders.read")
 	}
 	p.Name, p.Scopes = args[0], args[1:]
 	given := make(once)

@@ -95,7 +95,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	a.readRoutes(ctx)
 	if len(a.Issuers)+len(a.Trusted) == 0 {
-		return errors.New("no issuer is configured; write: tokenidp { issuer https://<host> { applications applications.yaml } }")
+		return errors.New("no issuer is configured; write into the block tokenidp: " + anIssuer)
 	}
 	if err := a.checkNames(); err != nil {
 		return err
@@ -227,7 +227,7 @@ func (a *App) issuer(name string) (*Issuer, error) {
 	case name == "" && len(a.Issuers) == 1:
 		return a.Issuers[0], nil
 	case len(a.Issuers) == 0:
-		return nil, errors.New("this server has no issuer of its own; add to the global options: tokenidp { issuer https://<host> { applications applications.yaml } }")
+		return nil, errors.New("this server has no issuer of its own; write into the global option tokenidp: " + anIssuer)
 	case name == "":
 		return nil, fmt.Errorf("there are several issuers, so name one of: %s", strings.Join(a.issuerNames(), ", "))
 	}
@@ -283,7 +283,7 @@ func app(ctx caddy.Context) (*App, error) {
 	module, err := ctx.AppIfConfigured("tokenidp")
 	if err != nil {
 		if errors.Is(err, caddy.ErrNotConfigured) {
-			return nil, errors.New("no issuer is configured; add to the global options: tokenidp { issuer https://<host> { applications applications.yaml } }")
+			return nil, errors.New("no issuer is configured; write into the global options a block tokenidp { … }, and into that: " + anIssuer)
 		}
 		return nil, err
 	}
@@ -324,3 +324,6 @@ var (
 	_ caddy.Provisioner  = (*App)(nil)
 	_ caddy.CleanerUpper = (*App)(nil)
 )
+
+// anIssuer is how an error says to configure one. The Caddyfile has no block in one line.
+const anIssuer = "issuer https://<host> { … }, and into that block: applications applications.yaml"

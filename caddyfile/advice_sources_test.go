@@ -1,0 +1,83 @@
+package caddyfile_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// configuring are the folders whose errors are about the configuration, and the files of
+// other folders.
+var configuring = []string{
+	"*.go", "../tokenidp/*.go", "../tokenidp/application/*.go", "../tokenidp/application/live/*.go", "../tokenidp/claimrule/*.go",
+	"../tokenidp/policy/*.go", "../tokenidp/secret/*.go", "../tokenidp/strictyaml/*.go", "../tokenidp/weburl/*.go",
+	"../tokenidp/signing/privatekey.go", "../tokenidp/signing/encryption.go", "../tokenidp/state/redis_options.go",
+	"../tokenidp/verifier/expression.go", "../tokenidp/verifier/requirement.go", "../internal/nearest/*.go",
+}
+
+// advising are the words with which a text says what to write instead.
+var advising = regexp.MustCompile(`(\b(write|quote it|quoted|quotes|such as|as in|add|keep one|remove|leave|choose|give|put|rename|indent)\b|; use )`)
+
+// advices returns the texts in the sources that say what to write, each as a pattern of
+// what an error can make of it, with its place.
+func advices(t *testing.T) map[string]string {
+	t.Helper()
+	found := make(map[string]string)
+	for _, pattern := range configuring {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v", pattern, err)
+		}
+		for _, file := range files {
+			if !strings.HasSuffix(file, "_test.go") {
+				advicesOf(t, file, found)
+			}
+		}
+	}
+	return found
+}
+
+func advicesOf(t *testing.T, file string, found map[string]string) {
+	t.Helper()
+	source, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := token.NewFileSet()
+	parsed, err := parser.ParseFile(set, file, source, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(parsed, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.Field: // its tag is no text
+			return n.Tag == nil
+		case *ast.BasicLit, *ast.BinaryExpr:
+			text := literal(n.(ast.Expr))
+			if advising.MatchString(text) {
+				place := set.Position(n.Pos())
+				found[text] = filepath.Base(place.Filename) + ":" + strconv.Itoa(place.Line)
+			}
+			return false
+		}
+		return true
+	})
+}
+
+// literal returns the text of literals that are joined, and a verb for what else is.
+func literal(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		text, _ := strconv.Unquote(e.Value)
+		return text
+	case *ast.BinaryExpr:
+		return literal(e.X) + literal(e.Y)
+	}
+	return "%v"
+}
