@@ -130,7 +130,7 @@ func syntaxMistakes() (all []mistake) {
 		in       in
 		examples []string
 	}{
-		{inIssuer, []string{"signing_algorithm ES256", "key_encryption_key {env.KEY_ENCRYPTION_KEY}", "token_lifetime 30m", "insecure_browser_origins https://tools.example.com", "rotate 90d"}},
+		{inIssuer, []string{"signing_algorithm ES256", "key_encryption_key {file./run/secrets/kek}", "token_lifetime 30m", "insecure_browser_origins https://tools.example.com", "rotate 90d"}},
 		{func(s string) configured {
 			return caddyfileWith(s, options, "tokenidp {\nissuer https://localhost:5001 {\nsigning_algorithm ES256\n", s, "\n}\n}\n}\n", site)
 		}, []string{"applications applications.yaml"}},
@@ -144,9 +144,9 @@ func syntaxMistakes() (all []mistake) {
 			"any_scope orders.read orders.admin", "audience orders-api", "claim repository my-org/my-repo", "require tenant", "max_age 10m", "max_lifetime 1h", "expression `claims.tenant == \"a\"`",
 			"policy fresh", `realm "Orders API"`, "claim_header X-Client-Id client_id", "dpop_origin https://api.example.com",
 		}},
-		{inRedis, []string{"prefix shop:", "wait_replicas 1", "tls_ca redis-ca.pem", "tls_client caddy.pem caddy-key.pem", "sentinel_master mymaster", "password {env.REDIS_PASSWORD}"}},
-		{func(s string) configured { return inRedis("password {env.REDIS_PASSWORD}\n" + s) }, []string{"username caddy"}},
-		{func(s string) configured { return inRedis("sentinel_master mymaster\n" + s) }, []string{"sentinel_username caddy", "sentinel_password {env.SENTINEL_PASSWORD}"}},
+		{inRedis, []string{"prefix shop:", "wait_replicas 1", "tls_ca redis-ca.pem", "tls_client caddy.pem caddy-key.pem", "sentinel_master mymaster", "password {file./run/secrets/redis}"}},
+		{func(s string) configured { return inRedis("password {file./run/secrets/redis}\n" + s) }, []string{"username caddy"}},
+		{func(s string) configured { return inRedis("sentinel_master mymaster\n" + s) }, []string{"sentinel_username caddy", "sentinel_password {file./run/secrets/sentinel}"}},
 		{func(s string) configured { return besideIssuer("state storage {\n" + s + "\n}") }, []string{"poll 2s"}},
 	} {
 		for _, example := range block.examples {
@@ -185,7 +185,7 @@ func optionMistakes() []mistake {
 		iss.mistake("signing_key file ca.pem", "signing_key file signing.pem", ""),
 		iss.mistake("signing_key file hmac.json", "signing_key file signing.pem", ""),
 		iss.mistake("signing_key file signing.pem\nrotate 90d", "signing_key file signing.pem", ""),
-		iss.mistake("key_encryption_key abc", "key_encryption_key {env.KEY_ENCRYPTION_KEY}", "{env.KEY_ENCRYPTION_KEY}"),
+		iss.mistake("key_encryption_key abc", "key_encryption_key {file./run/secrets/kek}", "{file./run/secrets/kek}"),
 		iss.mistake("insecure_browser_origins https://tools.example.com/", "insecure_browser_origins https://tools.example.com", "https://tools.example.com"),
 		in(func(s string) configured {
 			return caddyfileWith(s, options, "tokenidp {\n", issuer, s, "\n}\n}\n", site)
@@ -246,13 +246,13 @@ func redisMistakes() []mistake {
 		state.mistake("state redis rediss://redis.example.com:a", "state redis rediss://redis.example.com:6379/0", "rediss://redis.example.com:6379/0"),
 		state.mistake("state redis rediss://redis.example.com?db=1", "state redis rediss://redis.example.com:6379/0", "rediss://redis.example.com:6379/0"),
 		state.mistake("state redis rediss://redis.example.com/one", "state redis rediss://redis.example.com:6379/0", "rediss://redis.example.com:6379/0"),
-		state.mistake("state redis rediss://a:b@redis.example.com", "state redis rediss://redis.example.com {\nusername a\npassword {env.REDIS_PASSWORD}\n}", "password {env.REDIS_PASSWORD}"),
+		state.mistake("state redis rediss://a:b@redis.example.com", "state redis rediss://redis.example.com {\nusername a\npassword {file./run/secrets/redis}\n}", "password {file./run/secrets/redis}"),
 		state.mistake("state redis redis://redis.example.com", "state redis rediss://redis.example.com", "rediss://redis.example.com"),
 		state.mistake("state redis redis://redis.example.com", "state redis redis://redis.example.com {\ninsecure_plaintext\n}", "insecure_plaintext"),
 		state.mistake("state redis redis://localhost {\ntls_ca redis-ca.pem\n}", "state redis rediss://localhost {\ntls_ca redis-ca.pem\n}", "rediss://"),
 		state.mistake("state redis rediss://redis.example.com/1 {\ncluster\n}", "state redis rediss://redis.example.com {\ncluster\n}", ""),
-		redis.mistake("password secret", "password {env.REDIS_PASSWORD}", "{env.REDIS_PASSWORD}"),
-		redis.mistake("username a", "username a\npassword {env.REDIS_PASSWORD}", "password {env.REDIS_PASSWORD}"),
+		redis.mistake("password secret", "password {file./run/secrets/redis}", "{file./run/secrets/redis}"),
+		redis.mistake("username a", "username a\npassword {file./run/secrets/redis}", "password {file./run/secrets/redis}"),
 		redis.mistake("sentinel_username a", "sentinel_username a\nsentinel_master mymaster", "sentinel_master "),
 		redis.mistake("cluster\nsentinel_master mymaster", "cluster", ""),
 		redis.mistake("wait_replicas 0", "wait_replicas 1", "1"),
@@ -433,5 +433,6 @@ var generated = sync.OnceValues(func() (map[string]string, error) {
 		"signing.pem": block("PRIVATE KEY", private), "caddy-key.pem": block("PRIVATE KEY", private), "public.pem": block("PUBLIC KEY", public),
 		"ca.pem": block("CERTIFICATE", certificate), "redis-ca.pem": block("CERTIFICATE", certificate), "caddy.pem": block("CERTIFICATE", certificate),
 		"token": "token", "keys.json": string(jwk), "hmac.json": `{"kty":"oct","k":"c2VjcmV0"}`, "17": "chosen secret", "secret": "chosen secret",
+		"kek": strings.Repeat("A", 43) + "=", "redis": "secret", "sentinel": "secret",
 	}, err
 })

@@ -112,7 +112,7 @@ func parseIssuer(d *caddyfile.Dispenser) (*tokenidp.Issuer, error) {
 		case "signing_key":
 			err = parseSigningKey(d, iss)
 		case "key_encryption_key":
-			iss.KeyEncryptionKeys, err = someArgs(d, "key_encryption_key <placeholder>..., as in: key_encryption_key {env.KEY_ENCRYPTION_KEY}")
+			iss.KeyEncryptionKeys, err = someArgs(d, "key_encryption_key <placeholder>..., as in: key_encryption_key {file./run/secrets/kek}")
 		case "token_lifetime":
 			iss.TokenLifetime, err = parseDuration(d, "token_lifetime <duration>, as in: token_lifetime 30m")
 		case "hide_secret_expiry":

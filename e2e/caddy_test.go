@@ -109,6 +109,7 @@ type caddy struct {
 	ports *ports
 	admin string
 	env   []string // beside the usual
+	flags []string // of `caddy run`
 
 	config string // the Caddyfile's name
 	cmd    *exec.Cmd
@@ -126,6 +127,7 @@ type options struct {
 	files map[string]string // written beside the Caddyfile; ports are replaced
 	admin string            // default: the ports' 2019
 	env   []string          // beside the usual
+	flags []string          // of `caddy run`
 }
 
 // workspace writes a Caddyfile and its files into a new folder.
@@ -171,7 +173,7 @@ func start(t *testing.T, caddyfile string, o options) *caddy {
 		o.admin = "localhost:" + o.ports.free["2019"]
 	}
 	dir := workspace(t, o.ports, caddyfile, o.files)
-	return launch(t, &caddy{dir: dir, home: o.home, ports: o.ports, admin: o.admin, env: o.env}, "Caddyfile")
+	return launch(t, &caddy{dir: dir, home: o.home, ports: o.ports, admin: o.admin, env: o.env, flags: o.flags}, "Caddyfile")
 }
 
 // launch runs Caddy in its folder and waits until it serves.
@@ -184,7 +186,7 @@ func launch(t *testing.T, c *caddy, config string) *caddy {
 func run(t *testing.T, c *caddy, config string, as *syscall.SysProcAttr) *caddy {
 	t.Helper()
 	c.t, c.config, c.exited, c.ready = t, config, make(chan error, 1), make(chan struct{})
-	c.cmd = caddyCommand(c.dir, c.home, c.admin, "run", "--config", config)
+	c.cmd = caddyCommand(c.dir, c.home, c.admin, append([]string{"run", "--config", config}, c.flags...)...)
 	c.cmd.SysProcAttr = as
 	c.cmd.Env = append(c.cmd.Env, c.env...)
 	stderr, err := c.cmd.StderrPipe()

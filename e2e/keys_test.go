@@ -142,3 +142,28 @@ func TestSigningKeyMistakes(t *testing.T) {
 		}
 	}
 }
+
+// Caddy's systemd unit runs `caddy run --environ`, so that the system's log has what the
+// environment has.
+func TestSecretsFromAPrintedEnvironment(t *testing.T) {
+	t.Parallel()
+	const printed = "caddy run --environ prints this secret into the system's log"
+	for name, row := range map[string]struct {
+		placeholder string
+		flags       []string
+		warned      bool
+	}{
+		"environment, printed": {"{env.KEK}", []string{"--environ"}, true},
+		"environment":          {"{env.KEK}", nil, false},
+		"file":                 {"{file.kek}", []string{"--environ"}, false},
+	} {
+		kek := newKEK(t)
+		c := start(t, shopWith("\t\t\tkey_encryption_key "+row.placeholder), options{
+			files: map[string]string{"applications.yaml": shopApplications, "kek": kek}, env: []string{"KEK=" + kek}, flags: row.flags,
+		})
+		if log := c.logged(); strings.Contains(log, printed) != row.warned || row.warned && !strings.Contains(log, `"option":"key_encryption_key","placeholder":"{env.KEK}"`) {
+			t.Errorf("%s: warned is not %t\n%s", name, row.warned, log)
+		}
+		c.stop()
+	}
+}

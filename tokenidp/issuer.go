@@ -62,11 +62,11 @@ type Issuer struct {
 	SigningKeyFile string `json:"signing_key_file,omitempty"`
 
 	// Like signing_key_file, but as a placeholder that holds the key itself, such
-	// as {env.SIGNING_KEY} or {file./run/secrets/signing.pem}.
+	// as {file./run/secrets/signing.pem} or {env.SIGNING_KEY}.
 	SigningKey string `json:"signing_key,omitempty"`
 
 	// Encrypt the private keys in the storage. Placeholders, such as
-	// {env.KEY_ENCRYPTION_KEY} or {file./run/secrets/kek}, each for 32 random bytes in
+	// {file./run/secrets/kek} or {env.KEY_ENCRYPTION_KEY}, each for 32 random bytes in
 	// base64. The first one encrypts new keys, all of them decrypt. Default: the
 	// private keys are protected by the storage alone.
 	KeyEncryptionKeys []string `json:"key_encryption_keys,omitempty"`
@@ -266,6 +266,8 @@ func (iss *Issuer) announce() {
 	}
 	iss.logger.Info("issuer ready", fields...)
 	iss.warnOfOpenKeyFile()
+	warnOfPrintedSecrets(iss.logger, "key_encryption_key", iss.KeyEncryptionKeys...)
+	warnOfPrintedSecrets(iss.logger, "signing_key", iss.SigningKey)
 	if iss.InsecureHTTP {
 		iss.logger.Warn("insecure_http: secrets are accepted over plain HTTP; only a proxy that terminates TLS may reach this server")
 	}

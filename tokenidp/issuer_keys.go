@@ -43,7 +43,7 @@ func (iss *Issuer) checkKeys() error {
 	}
 	for _, kek := range iss.KeyEncryptionKeys {
 		if !isPlaceholder(kek) {
-			return errors.New("key_encryption_key must be a placeholder such as {env.KEY_ENCRYPTION_KEY} or {file./run/secrets/kek}; a key in the configuration would be shown by the admin endpoint")
+			return errors.New("key_encryption_key must be a placeholder such as {file./run/secrets/kek} or {env.KEY_ENCRYPTION_KEY}; a key in the configuration would be shown by the admin endpoint")
 		}
 	}
 	return nil

@@ -38,8 +38,8 @@ type StateRedis struct {
 	// The user, of an ACL. Default: Redis's `default`.
 	Username string `json:"username,omitempty"`
 
-	// The password, as a placeholder such as {env.REDIS_PASSWORD} or
-	// {file./run/secrets/redis}. It is read again for each connection.
+	// The password, as a placeholder such as {file./run/secrets/redis} or
+	// {env.REDIS_PASSWORD}. It is read again for each connection.
 	Password string `json:"password,omitempty"`
 
 	// The name under which Sentinels know Redis. Then the URLs are those of the
@@ -142,12 +142,12 @@ func (s *StateRedis) check(urls []string) error {
 	}
 	for name, value := range map[string]string{"password": s.Password, "sentinel_password": s.SentinelPassword} {
 		if value != "" && !isPlaceholder(value) {
-			return fmt.Errorf("%s must be a placeholder such as {env.REDIS_PASSWORD} or {file./run/secrets/redis}; a password in the configuration would be shown by the admin endpoint", name)
+			return fmt.Errorf("%s must be a placeholder such as {file./run/secrets/redis} or {env.REDIS_PASSWORD}; a password in the configuration would be shown by the admin endpoint", name)
 		}
 	}
 	switch {
 	case s.Username != "" && s.Password == "":
-		return errors.New("username has no effect without a password; add: password {env.REDIS_PASSWORD}")
+		return errors.New("username has no effect without a password; add: password {file./run/secrets/redis}")
 	case s.SentinelMaster == "" && s.SentinelUsername+s.SentinelPassword != "":
 		return errors.New("sentinel_username and sentinel_password have no effect without sentinel_master; add: sentinel_master <name>")
 	case s.SentinelMaster != "" && s.Cluster:
@@ -251,6 +251,8 @@ func (s *StateRedis) announce(logger *zap.Logger) {
 	if s.InsecurePlaintext {
 		logger.Warn("insecure_plaintext: Redis is reached without TLS; nobody may be on the way to it")
 	}
+	warnOfPrintedSecrets(logger, "password", s.Password)
+	warnOfPrintedSecrets(logger, "sentinel_password", s.SentinelPassword)
 }
 
 // Interface guards

@@ -60,13 +60,13 @@ func (s *StateRedis) unmarshalOption(d *caddyfile.Dispenser) (err error) {
 	case "username":
 		s.Username, err = stateArg(d, "username <name>, as in: username caddy")
 	case "password":
-		s.Password, err = stateArg(d, "password <placeholder>, as in: password {env.REDIS_PASSWORD}")
+		s.Password, err = stateArg(d, "password <placeholder>, as in: password {file./run/secrets/redis}")
 	case "sentinel_master":
 		s.SentinelMaster, err = stateArg(d, "sentinel_master <name>, as in: sentinel_master mymaster")
 	case "sentinel_username":
 		s.SentinelUsername, err = stateArg(d, "sentinel_username <name>, as in: sentinel_username caddy")
 	case "sentinel_password":
-		s.SentinelPassword, err = stateArg(d, "sentinel_password <placeholder>, as in: sentinel_password {env.SENTINEL_PASSWORD}")
+		s.SentinelPassword, err = stateArg(d, "sentinel_password <placeholder>, as in: sentinel_password {file./run/secrets/sentinel}")
 	case "cluster":
 		s.Cluster, err = stateFlag(d)
 	case "tls_ca":

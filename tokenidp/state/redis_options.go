@@ -55,9 +55,9 @@ func ParseRedisURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil: // which would show parts of the URL, such as those of a password
-		return nil, errors.New("the URL of Redis cannot be read; write it as rediss://redis.example.com:6379/0, and credentials into the block: username <name>, and password {env.REDIS_PASSWORD}")
+		return nil, errors.New("the URL of Redis cannot be read; write it as rediss://redis.example.com:6379/0, and credentials into the block: username <name>, and password {file./run/secrets/redis}")
 	case u.User != nil || strings.Contains(raw, "@"): // a password with a slash in it makes a path of the rest
-		return nil, errors.New("the URL of Redis holds credentials, which the admin endpoint would show; write username <name>, and password {env.REDIS_PASSWORD}, into the block")
+		return nil, errors.New("the URL of Redis holds credentials, which the admin endpoint would show; write username <name>, and password {file./run/secrets/redis}, into the block")
 	case u.Scheme != "redis" && u.Scheme != "rediss":
 		return nil, fmt.Errorf("the URL of Redis begins with %q; write it as rediss://redis.example.com:6379/0, or redis:// without TLS", u.Scheme)
 	case u.Hostname() == "" || u.RawQuery != "" || u.Fragment != "":
