@@ -1,6 +1,7 @@
 package application
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -47,14 +48,25 @@ func deactivated(root *strictyaml.Node) (clientIDs []string) {
 
 func isOff(n *strictyaml.Node) bool {
 	return slices.ContainsFunc(strictyaml.Fields(n), func(f strictyaml.Entry) bool {
-		active, ok := strictyaml.Boolean(f.Value)
-		return meansActive(f.Name) && (!ok || !active)
+		letsIn, known := switchOf(f.Name)
+		value, ok := strictyaml.Boolean(f.Value)
+		return known && (!ok || value != letsIn)
 	})
 }
 
-func meansActive(name string) bool {
-	if slices.Contains(applicationFields, name) {
-		return name == "active"
+// switches are the names under which other products and people write `active`, and the
+// value of each that lets in. All but `active` are mistakes.
+var switches = map[string]bool{
+	"active": true, "is_active": true, "enabled": true, "is_enabled": true,
+	"inactive": false, "disabled": false, "deactivated": false, "blocked": false, "suspended": false, "revoked": false,
+}
+
+// switchOf returns the value that lets in, of a name that is one of the switches but for
+// a typing error.
+func switchOf(name string) (letsIn, known bool) {
+	if !slices.Contains(applicationFields, name) {
+		name = strictyaml.Nearest(strings.ToLower(name), slices.Sorted(maps.Keys(switches)))
 	}
-	return strictyaml.Nearest(strings.ToLower(name), applicationFields) == "active"
+	letsIn, known = switches[name]
+	return letsIn, known
 }
