@@ -29,7 +29,9 @@ func administered(t *testing.T, applications map[string]string) (*App, *adminapi
 	t.Helper()
 	app := new(App)
 	for url, text := range applications {
-		iss := &Issuer{Issuer: url, issues: true, lastUse: lastuse.New(&certmagic.FileStorage{Path: t.TempDir()}, "last_use", lastuse.Options{})}
+		iss := &Issuer{Issuer: url, issuerWorker: &issuerWorker{
+			issues: true, lastUse: lastuse.New(&certmagic.FileStorage{Path: t.TempDir()}, "last_use", lastuse.Options{}),
+		}}
 		loadInto(t, iss, text)
 		app.Issuers = append(app.Issuers, iss)
 	}

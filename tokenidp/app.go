@@ -113,14 +113,12 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	for _, iss := range a.Issuers {
-		iss.state = a.state
 		if err := iss.provision(ctx, bounded, a.state, a.logger); err != nil {
 			return placed(iss.Source, err)
 		}
 	}
 	for _, t := range a.Trusted {
-		t.state = a.state
-		if err := t.provision(ctx, bounded, a.logger); err != nil {
+		if err := t.provision(ctx, bounded, a.state, a.logger); err != nil {
 			return placed(t.Source, err)
 		}
 	}
@@ -163,7 +161,7 @@ func (a *App) Start() error {
 	for _, iss := range a.Issuers {
 		iss.announce()
 		a.leave = append(a.leave, iss.serve()...)
-		iss.run(a.ctx, a.running)
+		a.running.Go(func() { iss.run(a.ctx) })
 	}
 	for _, v := range a.routes {
 		if v.ReportOnly {
@@ -205,12 +203,12 @@ func (a *App) Cleanup() error {
 	}
 	var errs []error
 	for _, iss := range a.Issuers {
-		if iss.release != nil {
+		if iss.issuerWorker != nil && iss.release != nil {
 			errs = append(errs, iss.release())
 		}
 	}
 	for _, t := range a.Trusted {
-		if t.release != nil {
+		if t.trustedWorker != nil && t.release != nil {
 			errs = append(errs, t.release())
 		}
 	}

@@ -109,7 +109,7 @@ func jsonFields(t reflect.Type, prefix string) map[string]jsonField {
 		f := t.Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
-		case f.Anonymous && name == "":
+		case f.Anonymous && f.Type.Kind() == reflect.Struct && name == "":
 			maps.Copy(fields, jsonFields(f.Type, prefix))
 		case f.IsExported() && name != "-":
 			fields[prefix+name] = jsonField{StructField: f, owner: t.Name()}

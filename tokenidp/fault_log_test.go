@@ -35,10 +35,10 @@ func newObserved(t *testing.T) *observed {
 	t.Helper()
 	core, logs := observer.New(zap.DebugLevel)
 	registry := prometheus.NewRegistry()
-	iss := &Issuer{
-		Issuer: testIssuer, logger: zap.New(core), carried: new(issuerCarryover),
+	iss := &Issuer{Issuer: testIssuer, issuerWorker: &issuerWorker{
+		logger: zap.New(core), carried: new(issuerCarryover),
 		bounded: storage.NewBounded(&certmagic.FileStorage{Path: t.TempDir()}),
-	}
+	}}
 	iss.keys = signing.NewRing(iss.bounded, testIssuer, "EdDSA", nil, iss.logger)
 	iss.provisionLastUse()
 	registry.MustRegister(issuerMetrics{[]*Issuer{iss}})

@@ -1,25 +1,14 @@
 package tokenidp
 
 import (
-	"context"
 	"fmt"
-	"net/url"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/clientkeys"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
@@ -104,54 +93,7 @@ type Issuer struct {
 	// Where this issuer is configured, as file:line. Errors begin with it.
 	Source string `json:"source,omitempty"`
 
-	url            *url.URL
-	keys           *signing.Ring
-	verification   *verifier.Issuer
-	lastUse        *lastuse.Record // of the Applications' secrets
-	lastUseSyncer  *lastuse.Syncer
-	lastUseStorage *storage.Bounded // in which lastUse is stored; of this configuration or an earlier one
-	bounded        *storage.Bounded
-	carried        *issuerCarryover
-	state          state.State
-	authenticator  *oauth.Authenticator            // of clients
-	clientKeys     *clientkeys.Keys                // nil without Applications
-	assertions     *oauth.Assertions               // nil without Applications
-	storage        string                          // tells the storage from another
-	release        func() error                    // gives back what was carried over
-	issues         bool                            // a handler of this configuration issues tokens
-	library        *live.Library                   // nil without Applications
-	applications   atomic.Pointer[application.Set] // in force; nil without
-	dependents     []dependent
-	logger         *zap.Logger
-}
-
-func (iss *Issuer) provision(ctx caddy.Context, bounded *storage.Bounded, replay oauth.Replay, logger *zap.Logger) error {
-	iss.logger, iss.bounded = logger.With(zap.String("issuer", iss.Issuer)), bounded
-	if err := iss.check(); err != nil {
-		return err
-	}
-	if err := iss.carryOver(); err != nil {
-		return err
-	}
-	if err := iss.loadApplications(); err != nil {
-		return err
-	}
-	iss.provisionAuthenticator(ctx, replay)
-	if err := iss.provisionKeys(bounded); err != nil {
-		return err
-	}
-	if err := iss.prepareVerification(); err != nil {
-		return err
-	}
-	iss.provisionLastUse()
-	reading, cancel := context.WithTimeout(ctx, storageTimeout)
-	defer cancel()
-	if err := iss.keys.Load(reading); err != nil {
-		// Who issues fails on this when it makes sure of its key. Who only
-		// verifies starts, and answers 503 until the storage is back.
-		iss.logger.Error("signing keys cannot be read; they are read again when a token asks for one", zap.Error(err))
-	}
-	return nil
+	*issuerWorker // set by provision
 }
 
 func (iss *Issuer) check() error {
@@ -177,77 +119,12 @@ func (iss *Issuer) check() error {
 	return nil
 }
 
-// issue readies the issuer for signing. Only the side that issues may write to
-// the storage, and only its first key while the configuration is not in force yet.
-func (iss *Issuer) issue(ctx context.Context) error {
-	if iss.applications.Load() == nil {
-		return fmt.Errorf("the issuer %s has no Applications to issue tokens to; add: applications applications.yaml", iss.Issuer)
-	}
-	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
-	defer cancel()
-	if err := iss.keys.Ready(ctx); err != nil {
-		return fmt.Errorf("the issuer %s has no signing key: %w", iss.Issuer, err)
-	}
-	iss.issues = true
-	return nil
-}
-
-// provisionAuthenticator makes this configuration's Authenticator, which knows what
-// the one before knew.
-func (iss *Issuer) provisionAuthenticator(ctx context.Context, replay oauth.Replay) {
-	set := iss.applications.Load()
-	if set == nil {
-		return
-	}
-	iss.clientKeys = clientkeys.New(iss.clientKeysOptions(ctx))
-	iss.clientKeys.Follow(set)
-	reading, cancel := context.WithTimeout(ctx, storageTimeout)
-	defer cancel()
-	iss.clientKeys.Load(reading)
-	iss.assertions = &oauth.Assertions{Issuer: iss.Issuer, Replay: replay, KeysAt: iss.clientKeys.At}
-	if iss.InsecureAssertionAudience {
-		iss.assertions.InsecureAudiences = []string{iss.Issuer + "/token"}
-	}
-	iss.authenticator = iss.carried.authenticator.With(iss.assertions)
-}
-
-// clientKeysOptions are for the keys that clients publish. They continue from those of the
-// configuration that serves.
-func (iss *Issuer) clientKeysOptions(ctx context.Context) clientkeys.Options {
-	o := clientkeys.Options{
-		Issuer: iss.Issuer, Storage: iss.bounded, Private: iss.InsecurePrivateJWKSURI, Logger: iss.logger,
-		Predecessor: func() *clientkeys.Keys {
-			if serving := iss.carried.serving.latest(); serving != nil {
-				return serving.clientKeys
-			}
-			return nil
-		},
-	}
-	if offlineFrom(ctx) != nil {
-		o.Transport = noNetwork{}
-	}
-	return o
-}
-
 // policy is what token requests are held to.
 func (iss *Issuer) policy() oauth.Policy {
 	return oauth.Policy{
 		InsecureHTTP:   iss.InsecureHTTP,
 		LoopbackHTTP:   iss.url.Scheme == "http",
 		BrowserOrigins: iss.InsecureBrowserOrigins,
-	}
-}
-
-// run starts what works in the background while this configuration is in force.
-func (iss *Issuer) run(ctx context.Context, running *sync.WaitGroup) {
-	running.Go(func() { iss.keys.Run(ctx) })
-	if iss.issues {
-		running.Go(func() { iss.clientKeys.Run(ctx) })
-		running.Go(func() { iss.lastUseSyncer.Run(ctx) })
-		running.Go(func() { iss.library.WarnOfExpiry(ctx, iss.applications.Load) })
-	}
-	if iss.library != nil {
-		running.Go(func() { iss.library.Run(ctx) })
 	}
 }
 

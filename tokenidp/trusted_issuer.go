@@ -97,18 +97,23 @@ type TrustedIssuer struct {
 	// Where this issuer is configured, as file:line. Errors begin with it.
 	Source string `json:"source,omitempty"`
 
+	*trustedWorker // set by provision
+}
+
+// trustedWorker is what a TrustedIssuer runs while its configuration is loaded.
+type trustedWorker struct {
 	keys         *jwks.Source
 	kind         *preset.Kind
 	serving      *succession[jwks.Source] // carried over a reload, so that none loses keys while the issuer is down
-	release      func() error             // gives that back
+	release      func() error             // of serving
 	state        state.State
 	verification *verifier.Issuer
 	rules        []claimrule.Rule
 	logger       *zap.Logger
 }
 
-func (t *TrustedIssuer) provision(ctx context.Context, bounded *storage.Bounded, logger *zap.Logger) error {
-	t.logger = logger.With(zap.String("issuer", t.Issuer))
+func (t *TrustedIssuer) provision(ctx context.Context, bounded *storage.Bounded, shared state.State, logger *zap.Logger) error {
+	t.trustedWorker = &trustedWorker{logger: logger.With(zap.String("issuer", t.Issuer)), state: shared}
 	if err := t.complete(); err != nil {
 		return err
 	}

@@ -1,0 +1,206 @@
+package tokenidp
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"net/url"
+	"path"
+	"sync"
+	"sync/atomic"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/clientkeys"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+// issuerWorker is what an Issuer runs while its configuration is loaded.
+type issuerWorker struct {
+	url     *url.URL
+	carried *issuerCarryover
+	release func() error // of carried
+	logger  *zap.Logger
+
+	keys           *signing.Ring
+	verification   *verifier.Issuer
+	bounded        *storage.Bounded // of this configuration
+	storage        string           // tells the storage from another
+	lastUse        *lastuse.Record  // of the Applications' secrets
+	lastUseSyncer  *lastuse.Syncer
+	lastUseStorage *storage.Bounded // in which lastUse is stored; of this configuration or an earlier one
+	state          state.State
+
+	// Without Applications, the following are nil.
+
+	library       *live.Library
+	applications  atomic.Pointer[application.Set] // in force
+	dependents    []dependent
+	authenticator *oauth.Authenticator // of clients
+	clientKeys    *clientkeys.Keys
+	assertions    *oauth.Assertions
+	issues        bool // a handler of this configuration issues tokens
+}
+
+func (iss *Issuer) provision(ctx caddy.Context, bounded *storage.Bounded, shared state.State, logger *zap.Logger) error {
+	iss.issuerWorker = &issuerWorker{logger: logger.With(zap.String("issuer", iss.Issuer)), bounded: bounded, state: shared}
+	if err := iss.check(); err != nil {
+		return err
+	}
+	if err := iss.carryOver(); err != nil {
+		return err
+	}
+	if err := iss.loadApplications(); err != nil {
+		return err
+	}
+	iss.provisionAuthenticator(ctx)
+	if err := iss.provisionKeys(bounded); err != nil {
+		return err
+	}
+	if err := iss.prepareVerification(); err != nil {
+		return err
+	}
+	iss.provisionLastUse()
+	reading, cancel := context.WithTimeout(ctx, storageTimeout)
+	defer cancel()
+	if err := iss.keys.Load(reading); err != nil {
+		// Who issues fails on this when it makes sure of its key. Who only
+		// verifies starts, and answers 503 until the storage is back.
+		iss.logger.Error("signing keys cannot be read; they are read again when a token asks for one", zap.Error(err))
+	}
+	return nil
+}
+
+// issue readies the issuer for signing. Only the side that issues may write to
+// the storage, and only its first key while the configuration is not in force yet.
+func (iss *Issuer) issue(ctx context.Context) error {
+	if iss.applications.Load() == nil {
+		return fmt.Errorf("the issuer %s has no Applications to issue tokens to; add: applications applications.yaml", iss.Issuer)
+	}
+	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
+	defer cancel()
+	if err := iss.keys.Ready(ctx); err != nil {
+		return fmt.Errorf("the issuer %s has no signing key: %w", iss.Issuer, err)
+	}
+	iss.issues = true
+	return nil
+}
+
+// provisionAuthenticator makes this configuration's Authenticator, which knows what
+// the one before knew.
+func (iss *Issuer) provisionAuthenticator(ctx context.Context) {
+	set := iss.applications.Load()
+	if set == nil {
+		return
+	}
+	iss.clientKeys = clientkeys.New(iss.clientKeysOptions(ctx))
+	iss.clientKeys.Follow(set)
+	reading, cancel := context.WithTimeout(ctx, storageTimeout)
+	defer cancel()
+	iss.clientKeys.Load(reading)
+	iss.assertions = &oauth.Assertions{Issuer: iss.Issuer, Replay: iss.state, KeysAt: iss.clientKeys.At}
+	if iss.InsecureAssertionAudience {
+		iss.assertions.InsecureAudiences = []string{iss.Issuer + "/token"}
+	}
+	iss.authenticator = iss.carried.authenticator.With(iss.assertions)
+}
+
+// clientKeysOptions are for the keys that clients publish. They continue from those of the
+// configuration that serves.
+func (iss *Issuer) clientKeysOptions(ctx context.Context) clientkeys.Options {
+	o := clientkeys.Options{
+		Issuer: iss.Issuer, Storage: iss.bounded, Private: iss.InsecurePrivateJWKSURI, Logger: iss.logger,
+		Predecessor: func() *clientkeys.Keys {
+			if serving := iss.carried.serving.latest(); serving != nil {
+				return serving.clientKeys
+			}
+			return nil
+		},
+	}
+	if offlineFrom(ctx) != nil {
+		o.Transport = noNetwork{}
+	}
+	return o
+}
+
+// run keeps everything current until ctx ends.
+func (w *issuerWorker) run(ctx context.Context) {
+	var running sync.WaitGroup
+	running.Go(func() { w.keys.Run(ctx) })
+	if w.issues {
+		running.Go(func() { w.clientKeys.Run(ctx) })
+		running.Go(func() { w.lastUseSyncer.Run(ctx) })
+		running.Go(func() { w.library.WarnOfExpiry(ctx, w.applications.Load) })
+	}
+	if w.library != nil {
+		running.Go(func() { w.library.Run(ctx) })
+	}
+	running.Wait()
+}
+
+// issuerCarryover is what an issuer keeps over a reload: who failed to authenticate,
+// which secrets are known to be right, and what serves: its keys and those of its
+// clients, its Applications and the last use of their secrets. Without it, a reload
+// would forgive every guess, cost a slow hash for every client, and forget for how long
+// a key has been retired.
+type issuerCarryover struct {
+	authenticator *oauth.Authenticator
+	serving       succession[Issuer]
+}
+
+// carryOver finds what the issuer keeps.
+func (iss *Issuer) carryOver() (err error) {
+	iss.carried, iss.release, err = carry(iss.Issuer, func() (*issuerCarryover, error) {
+		return &issuerCarryover{authenticator: oauth.NewAuthenticator()}, nil
+	})
+	return err
+}
+
+// serve lets the configurations after this one go on from this issuer. Call all of
+// leave when this configuration ends.
+func (iss *Issuer) serve() (leave []func()) {
+	before := iss.carried.serving.latest()
+	leave = append(leave, iss.carried.serving.enter(iss))
+	if set := iss.applications.Load(); set != nil {
+		iss.lastUse.Observe(declaredSecrets(set))
+	}
+	if before != nil && before.lastUse == iss.lastUse {
+		leave = append(leave, iss.lastUseStorage.Follow(iss.bounded))
+	}
+	return leave
+}
+
+// provisionLastUse goes on with the record of the configuration before, if that
+// had the same storage.
+func (iss *Issuer) provisionLastUse() {
+	before := iss.carried.serving.latest()
+	if before != nil && before.storage == iss.storage {
+		iss.lastUse, iss.lastUseStorage = before.lastUse, before.lastUseStorage
+	} else {
+		o := lastuse.Options{Logger: iss.logger}
+		if before != nil {
+			o.Predecessor = before.lastUse
+		}
+		iss.lastUse, iss.lastUseStorage = lastuse.New(iss.bounded, path.Join(storage.Folder(iss.Issuer), "last_use"), o), iss.bounded
+	}
+	iss.lastUseSyncer = lastuse.NewSyncer(iss.lastUse, iss.logger)
+}
+
+// declaredSecrets names all secrets of the set.
+func declaredSecrets(set *application.Set) iter.Seq[lastuse.Secret] {
+	return func(yield func(lastuse.Secret) bool) {
+		for s := range set.Secrets() {
+			if !yield(lastuse.Secret{ClientID: s.Application.ClientID, SecretID: s.ID}) {
+				return
+			}
+		}
+	}
+}
