@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 )
 
 // clients ask a Caddy all the time, until they are ended.
@@ -45,7 +46,8 @@ func (l *clients) end() {
 // (RFC 9112 section 9.5). That it was not processed is for the caller to check:
 // no more tokens are issued than arrive. HTTP/2 tells a client what was not
 // processed (RFC 9113 section 6.8), and has no such excuse, unless the request could
-// not be written at all. Any other error is a lost request.
+// not be written at all, or the connection was reset: then what the server told before
+// is lost with it, on a slow machine. Any other error is a lost request.
 func (l *clients) send(client *http.Client, request func() *http.Request) *answer {
 	const attempts = 5
 	for range attempts {
@@ -62,7 +64,7 @@ func (l *clients) send(client *http.Client, request func() *http.Request) *answe
 			return a
 		case !connected.Load():
 			l.unconnected.Add(1)
-		case (http1 || unwritten(err)) && !answered.Load():
+		case (http1 || unwritten(err) || errors.Is(err, syscall.ECONNRESET)) && !answered.Load():
 			l.unanswered.Add(1)
 		default:
 			l.t.Errorf("%s %s is lost: %v (HTTP/1.1 %t, answered %t)", r.Method, r.URL.Path, err, http1, answered.Load())
