@@ -129,10 +129,7 @@ func Read(file string, data []byte, o Options) *Document {
 		defined:  make(map[string]strictyaml.Position),
 		names:    make(map[string]string),
 	}
-	root := l.Parse(data)
-	if l.document(root); root == nil {
-		l.inactive = deactivatedIn(data)
-	}
+	l.document(l.Parse(data))
 	l.errors, l.warnings = l.Errors, l.Warnings
 	return l.Document
 }
