@@ -53,7 +53,7 @@ type explained struct {
 	}
 	Verdict explainedVerdict
 	Routes  []struct {
-		Source           string
+		Route, Source    string
 		Audience, Scopes []string
 		AnyScope         []string `json:"any_scope"`
 		explainedVerdict
@@ -181,8 +181,9 @@ func TestExplainSaysWhatPasses(t *testing.T) {
 	}
 	out, errs, code := c.explain(token, "-")
 	for _, want := range []string{
-		"the token says\n", "client_id  orders-worker\n", ", in ", "the token is in order\n", sources[0] + ": orders.read of orders-api: PASS\n",
-		sources[1] + ": orders.write of orders-api: REFUSED: missing_scope (403)\n", "found     scope is \"orders.read\"\n", sources[3] + ": any scope of orders-api: PASS\n",
+		"the token says\n", "client_id  orders-worker\n", ", in ", "the token is in order\n", c.url("localhost:5001/orders* (") + sources[0] + "): orders.read of orders-api: PASS\n",
+		c.url("localhost:5001/orders* not (GET,HEAD) (") + sources[1] + "): orders.write of orders-api: REFUSED: missing_scope (403)\n",
+		"found     scope is \"orders.read\"\n", c.url("localhost:5001 (") + sources[3] + "): any scope of orders-api: PASS\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("lacks %q:\n%s", want, out)

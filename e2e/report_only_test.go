@@ -32,11 +32,12 @@ func (c *caddy) report() (passed int, rows map[string]reportRow) {
 	c.t.Helper()
 	var all []struct {
 		Route       string
+		Source      string
 		Passed      int
 		WouldRefuse []reportRow `json:"would_refuse"`
 	}
 	a := c.do(http.MethodGet, "http://"+c.admin+"/tokenidp/report", "")
-	if err := json.Unmarshal([]byte(a.body), &all); err != nil || len(all) != 1 || !strings.Contains(all[0].Route, "Caddyfile:") {
+	if err := json.Unmarshal([]byte(a.body), &all); err != nil || len(all) != 1 || all[0].Route != c.url("localhost:5001/orders*") || !strings.Contains(all[0].Source, "Caddyfile:") {
 		c.t.Fatalf("report: %v %s", err, a.body)
 	}
 	rows = make(map[string]reportRow)

@@ -68,15 +68,14 @@ func (a *App) access(q accessQuery, now time.Time) (report *adminapi.Access, nex
 	}
 	report = &adminapi.Access{Routes: []adminapi.RouteAccess{}}
 	reaches := make(map[reaching]bool)
-	for _, v := range a.routes {
-		for _, iss := range v.acceptedIssuers(a) {
-			r := v.access(iss, clients, now)
-			for _, c := range r.Clients {
-				if c.Allowed || r.ReportOnly {
-					reaches[reaching{iss.id(), c.ClientID}] = true
-				}
-			}
-			report.Routes = append(report.Routes, r)
+	evaluated := make(map[*Verify][]adminapi.RouteAccess) // with tokens of each issuer
+	for _, r := range a.verifyRoutes() {
+		if evaluated[r.verify] == nil {
+			evaluated[r.verify] = r.verify.access(clients, now, reaches)
+		}
+		for _, one := range evaluated[r.verify] {
+			one.Route = r.ID
+			report.Routes = append(report.Routes, one)
 		}
 	}
 	slices.SortStableFunc(report.Routes, func(a, b adminapi.RouteAccess) int { return compareSources(a.Source, b.Source) })
@@ -86,8 +85,22 @@ func (a *App) access(q accessQuery, now time.Time) (report *adminapi.Access, nex
 	return report, next, nil
 }
 
-// access evaluates the issuer's Applications at one route.
-func (v *Verify) access(iss tokenIssuer, clients clientRange, now time.Time) adminapi.RouteAccess {
+// access evaluates the Applications of each issuer at this verify, and adds those that
+// reach it to reaches.
+func (v *Verify) access(clients clientRange, now time.Time, reaches map[reaching]bool) (all []adminapi.RouteAccess) {
+	for _, iss := range v.acceptedIssuers(v.app) {
+		r := v.accessFrom(iss, clients, now)
+		for _, c := range r.Clients {
+			if c.Allowed || r.ReportOnly {
+				reaches[reaching{iss.id(), c.ClientID}] = true
+			}
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+func (v *Verify) accessFrom(iss tokenIssuer, clients clientRange, now time.Time) adminapi.RouteAccess {
 	rule := v.rules[iss.id()]
 	r := adminapi.RouteAccess{
 		Source: v.Source, Issuer: iss.id(), RequiredScopes: requiredScopes(rule.requires()),
@@ -144,7 +157,7 @@ func (a *App) clientsOf(page adminapi.Page) (clients clientRange, next string) {
 	if page.Limit == 0 {
 		return clients, ""
 	}
-	limit := min(page.Limit, max(1, mostAccesses/max(1, len(a.routes))))
+	limit := min(page.Limit, max(1, mostAccesses/max(1, len(a.verifyRoutes()))))
 	var ids []string
 	for _, iss := range a.Issuers {
 		all, _ := applicationsOf(iss)
@@ -164,8 +177,8 @@ func (a *App) clientsOf(page adminapi.Page) (clients clientRange, next string) {
 
 // accesses returns how many pairs of an Application and a route there are.
 func (a *App) accesses() (pairs int) {
-	for _, v := range a.routes {
-		for _, iss := range v.acceptedIssuers(a) {
+	for _, r := range a.verifyRoutes() {
+		for _, iss := range r.verify.acceptedIssuers(a) {
 			all, _ := applicationsOf(iss)
 			pairs += len(all)
 		}

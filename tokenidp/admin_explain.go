@@ -75,9 +75,17 @@ func (a *App) explain(ctx context.Context, token string) (*adminapi.Explanation,
 	}
 	e := &adminapi.Explanation{Token: ReadStatement(token), Routes: []adminapi.RouteExplanation{}}
 	e.Verdict = a.verdict(err, e.Token.Issuer)
-	for _, v := range a.routes {
-		e.Routes = append(e.Routes, v.explain(ctx, token, e.Token.Issuer))
+	explained := make(map[*Verify]adminapi.RouteExplanation)
+	for _, r := range a.verifyRoutes() {
+		one, ok := explained[r.verify]
+		if !ok {
+			one = r.verify.explain(ctx, token, e.Token.Issuer)
+			explained[r.verify] = one
+		}
+		one.Route = r.ID
+		e.Routes = append(e.Routes, one)
 	}
+	slices.SortStableFunc(e.Routes, func(a, b adminapi.RouteExplanation) int { return compareSources(a.Source, b.Source) })
 	return e, nil
 }
 

@@ -9,8 +9,10 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/internal/route"
 )
 
 // AccessOffline answers as GET /tokenidp/access does, by a configuration that it does
@@ -43,7 +45,7 @@ func offline[T any](config []byte, ask func(ctx context.Context, a *App) (T, err
 	if cfg.Apps["tokenidp"] == nil {
 		return answer, errNotConfigured
 	}
-	verifies, err := verifiesFor(config, "")
+	routes, err := route.Read(config)
 	if err != nil {
 		return answer, err
 	}
@@ -54,7 +56,7 @@ func offline[T any](config []byte, ask func(ctx context.Context, a *App) (T, err
 	}
 	ctx, end := caddy.NewContext(ctx)
 	defer end()
-	a, err := provisionOffline(ctx, cfg.Apps["tokenidp"], verifies)
+	a, err := provisionOffline(ctx, cfg.Apps["tokenidp"], routes)
 	if err != nil {
 		return answer, err
 	}
@@ -63,7 +65,7 @@ func offline[T any](config []byte, ask func(ctx context.Context, a *App) (T, err
 
 var errNotConfigured = errors.New("no issuer is configured")
 
-func provisionOffline(ctx caddy.Context, app json.RawMessage, verifies []configuredVerify) (*App, error) {
+func provisionOffline(ctx caddy.Context, app json.RawMessage, routes *route.Config) (*App, error) {
 	offline := new(offlineApp)
 	ctx.Context = context.WithValue(ctx.Context, offlineKey{}, offline)
 	module, err := ctx.LoadModuleByID("tokenidp", app)
@@ -71,10 +73,15 @@ func provisionOffline(ctx caddy.Context, app json.RawMessage, verifies []configu
 		return nil, err
 	}
 	offline.app = module.(*App)
-	for _, v := range verifies {
-		if _, err := ctx.LoadModuleByID("http.handlers.verify", v.raw); err != nil {
+	if err := offline.app.setRoutes(routes, func() {}); err != nil {
+		return nil, err
+	}
+	for _, h := range routes.VerifyHandlers() {
+		module, err := ctx.LoadModuleByID("http.handlers.verify", h.Config)
+		if err != nil {
 			return nil, err
 		}
+		h.SetModule(module.(caddyhttp.MiddlewareHandler))
 	}
 	return offline.app, nil
 }

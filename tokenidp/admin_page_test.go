@@ -18,6 +18,7 @@ import (
 	"github.com/caddyserver/certmagic"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/internal/route"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
@@ -28,6 +29,9 @@ import (
 func administered(t *testing.T, applications map[string]string) (*App, *adminapi.Client) {
 	t.Helper()
 	app := new(App)
+	if err := app.setRoutes(new(route.Config), func() {}); err != nil {
+		t.Fatal(err)
+	}
 	for url, text := range applications {
 		iss := &Issuer{Issuer: url, issuerWorker: &issuerWorker{
 			issues: true, lastUse: lastuse.New(&certmagic.FileStorage{Path: t.TempDir()}, "last_use", lastuse.Options{}),
@@ -143,7 +147,7 @@ func TestAccessByThePage(t *testing.T) {
 		"https://b.example": strings.ReplaceAll(manyApplications(300, `{id: a, hash: "$sha256$%064x"}`), "scopes: [read]", "scopes: [other]"),
 	})
 	for i := range 60 { // so that a page of 1000 Applications would be too long
-		v := &Verify{Source: fmt.Sprintf("Caddyfile:%d", i), rules: make(map[string]rule)}
+		v := &Verify{Source: fmt.Sprintf("Caddyfile:%d", i), app: app, rules: make(map[string]rule)}
 		for _, iss := range app.Issuers {
 			v.rules[iss.id()] = trustedRule{requirement: &verifier.Requirement{Audiences: []string{"api"}, Scopes: []string{"read"}}}
 		}
@@ -170,7 +174,7 @@ func TestAccessByThePage(t *testing.T) {
 func TestReportByThePage(t *testing.T) {
 	var all []adminapi.RouteReport
 	for i := range 5 {
-		all = append(all, adminapi.RouteReport{Route: fmt.Sprintf("Caddyfile:%d", 10-i), WouldRefuse: make([]adminapi.RefusedGroup, i)})
+		all = append(all, adminapi.RouteReport{Route: fmt.Sprintf("api%d.example.com", i%2), Source: fmt.Sprintf("Caddyfile:%d", 10-i/2), WouldRefuse: make([]adminapi.RefusedGroup, i)})
 	}
 	page := adminapi.Page{Limit: 4}
 	var got []string
@@ -180,7 +184,8 @@ func TestReportByThePage(t *testing.T) {
 		if !more {
 			break
 		}
-		page.After = []string{routes[len(routes)-1].Route}
+		last := routes[len(routes)-1]
+		page.After = []string{last.Source, last.Route}
 	}
 	if strings.Join(got, " ") != "1 2 2" {
 		t.Errorf("pages of %s routes", got)

@@ -1,8 +1,10 @@
 package tokenidp
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -11,20 +13,19 @@ import (
 
 func (a *App) serveReport(w http.ResponseWriter, r *http.Request) error {
 	all := []adminapi.RouteReport{}
-	seen := make(map[*reportCounter]bool) // a snippet that is imported twice is one place
-	for _, v := range a.routes {
-		if v.counter != nil && !seen[v.counter] {
-			seen[v.counter] = true
-			all = append(all, v.counter.report(v.Source))
+	for _, r := range a.verifyRoutes() {
+		if counter := a.counters[r.ID]; r.verify.ReportOnly && counter != nil {
+			all = append(all, counter.report(r.ID, r.verify.Source))
 		}
 	}
-	page, err := adminapi.ReadPage(r.URL.Query(), 1)
+	page, err := adminapi.ReadPage(r.URL.Query(), 2)
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 	}
 	all, next := reportPage(all, page)
 	if next {
-		page.Link(w, r, all[len(all)-1].Route)
+		last := all[len(all)-1]
+		page.Link(w, r, last.Source, last.Route)
 	}
 	return writeAdminJSON(w, all)
 }
@@ -33,9 +34,10 @@ func (a *App) serveReport(w http.ResponseWriter, r *http.Request) error {
 // limit is how many clients are refused, and a route comes whole, so there may be more
 // of them in one.
 func reportPage(all []adminapi.RouteReport, page adminapi.Page) (routes []adminapi.RouteReport, more bool) {
-	slices.SortStableFunc(all, func(a, b adminapi.RouteReport) int { return compareSources(a.Route, b.Route) })
+	slices.SortFunc(all, compareReports)
 	if page.After != nil {
-		all = slices.DeleteFunc(all, func(r adminapi.RouteReport) bool { return compareSources(r.Route, page.After[0]) <= 0 })
+		last := adminapi.RouteReport{Source: page.After[0], Route: page.After[1]}
+		all = slices.DeleteFunc(all, func(r adminapi.RouteReport) bool { return compareReports(r, last) <= 0 })
 	}
 	count := 0
 	for i, r := range all {
@@ -44,4 +46,8 @@ func reportPage(all []adminapi.RouteReport, page adminapi.Page) (routes []admina
 		}
 	}
 	return all, false
+}
+
+func compareReports(a, b adminapi.RouteReport) int {
+	return cmp.Or(compareSources(a.Source, b.Source), strings.Compare(a.Route, b.Route))
 }

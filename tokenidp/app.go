@@ -59,7 +59,9 @@ type App struct {
 	stateModule stateModule
 	bounded     *storage.Bounded
 
-	config *route.Config // its routes
+	config       *route.Config             // its routes
+	verifyRoutes func() []verifyRoute      // see setRoutes
+	counters     map[string]*reportCounter // of routes that report only, by their IDs
 
 	// What handlers of this configuration are there, for each other.
 	routes    []*Verify
@@ -93,7 +95,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}
-	a.readRoutes(ctx)
+	if err := a.readRoutes(ctx); err != nil {
+		return err
+	}
 	if len(a.Issuers)+len(a.Trusted) == 0 {
 		return errors.New("no issuer is configured; write into the block tokenidp: " + anIssuer)
 	}

@@ -1,26 +1,111 @@
 package tokenidp
 
 import (
+	"fmt"
+	"slices"
+	"sync"
+
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/route"
 )
 
+// verifyRoute is a route to a verify: three imports of a snippet are three routes, and
+// so are three invocations of a named route.
+type verifyRoute struct {
+	*route.Route
+	verify *Verify
+}
+
 // readRoutes reads the routes of the configuration that is being loaded. What Caddy
 // would not load is Caddy's to refuse.
-func (a *App) readRoutes(ctx caddy.Context) {
+func (a *App) readRoutes(ctx caddy.Context) error {
 	config, err := route.Loading(ctx)
 	if err != nil {
 		a.logger.Warn("the routes of this configuration are not understood, so that access, explain and report know them by their source alone", zap.Error(err))
 		config = new(route.Config)
 	}
-	a.config = config
+	return a.setRoutes(config, func() {
+		if app, err := ctx.AppIfConfigured("http"); err == nil {
+			config.Bind(app.(*caddyhttp.App))
+		}
+	})
+}
+
+// setRoutes takes the routes in. bind finds the handlers on them; it is called once,
+// when everything is loaded.
+func (a *App) setRoutes(config *route.Config, bind func()) error {
+	a.config, a.counters = config, make(map[string]*reportCounter)
+	a.verifyRoutes = sync.OnceValue(func() []verifyRoute {
+		bind()
+		return a.findVerifies()
+	})
 	for _, r := range config.Verifies() {
 		if r.MatchesRewrittenPath() {
 			a.logger.Warn("this verify matches on a path that a rewrite before it may have changed, so requests may pass unverified; "+
 				"put `handle <path> { verify … }` around the route instead",
 				zap.String("route", r.ID), zap.String("source", r.Handler.Source))
 		}
+		if r.Handler.ReportOnly() {
+			if err := a.carryCounter(r.ID); err != nil {
+				return err
+			}
+		}
 	}
+	return nil
+}
+
+// findVerifies returns the routes to every verify, in the order of the configuration.
+// One that is not found in it is a route that is known by its source alone.
+func (a *App) findVerifies() (found []verifyRoute) {
+	left := a.matchBySource()
+	for _, r := range a.config.Verifies() {
+		if v, ok := r.Handler.Module().(*Verify); ok {
+			found = append(found, verifyRoute{r, v})
+		}
+	}
+	for _, v := range left {
+		found = append(found, verifyRoute{&route.Route{ID: v.Source, Reached: true, Handler: &route.Handler{Source: v.Source}}, v})
+	}
+	for _, r := range found {
+		r.verify.routes = append(r.verify.routes, r.Route)
+	}
+	return found
+}
+
+// matchBySource finds the handlers in modules that are not known here by their source.
+// It returns those that have none.
+func (a *App) matchBySource() (left []*Verify) {
+	handlers := a.config.VerifyHandlers()
+	bound := make(map[caddyhttp.MiddlewareHandler]bool)
+	for _, h := range handlers {
+		if v, ok := h.Module().(*Verify); ok {
+			bound[v] = true
+		}
+	}
+	left = slices.DeleteFunc(slices.Clone(a.routes), func(v *Verify) bool { return bound[v] })
+	for _, h := range handlers {
+		i := slices.IndexFunc(left, func(v *Verify) bool { return v.Source == h.Source })
+		if h.Module() == nil && i >= 0 {
+			h.SetModule(left[i])
+			left = slices.Delete(left, i, i+1)
+		}
+	}
+	return left
+}
+
+// carryCounter has the route count over reloads whom it would refuse.
+func (a *App) carryCounter(id string) error {
+	if a.counters[id] != nil {
+		return nil
+	}
+	counter, release, err := carry(id, func() (*reportCounter, error) { return newReportCounter(), nil })
+	if err != nil {
+		return fmt.Errorf("counting what %s would refuse: %w", id, err)
+	}
+	a.counters[id] = counter
+	a.release = append(a.release, release)
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/tokenidp/caddy-tokenidp/internal/route"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimheader"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
@@ -88,9 +89,8 @@ type Verify struct {
 	verifier *verifier.Verifier
 	rules    map[string]rule // by issuer URL
 	origins  []weburl.Origin
-	counter  *reportCounter // of a route that reports only
-	release  func() error   // gives the counter back
 	app      *App
+	routes   []*route.Route // by which requests come to it, see findVerifies
 	metrics  *metrics
 	logger   *zap.Logger
 }
@@ -137,8 +137,7 @@ func (v *Verify) provision(ctx caddy.Context) error {
 		return err
 	}
 	if v.ReportOnly {
-		v.counter, v.release, err = carry(v.Source, func() (*reportCounter, error) { return newReportCounter(), nil })
-		if err != nil {
+		if err := a.carryCounter(v.Source); err != nil {
 			return err
 		}
 	}
@@ -230,7 +229,7 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	case err != nil:
 		return v.refuse(w, r, claims, err)
 	case v.ReportOnly:
-		v.counter.allowed()
+		v.counter(r).allowed()
 	}
 	v.metrics.requestAllowed()
 	if c := v.logger.Check(zap.DebugLevel, "request verified"); c != nil {
@@ -299,17 +298,8 @@ func (v *Verify) authorize(claims *verifier.Claims, r *http.Request) error {
 	return rule.authorize(claims, r)
 }
 
-// Cleanup gives back what outlives a reload.
-func (v *Verify) Cleanup() error {
-	if v.release == nil {
-		return nil
-	}
-	return v.release()
-}
-
 // Interface guards
 var (
 	_ caddy.Provisioner           = (*Verify)(nil)
-	_ caddy.CleanerUpper          = (*Verify)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Verify)(nil)
 )

@@ -73,10 +73,10 @@ func (c *reportCounter) refused(s sighting) {
 }
 
 // report returns the counts, the most frequent first.
-func (c *reportCounter) report(source string) adminapi.RouteReport {
+func (c *reportCounter) report(route, source string) adminapi.RouteReport {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r := adminapi.RouteReport{Route: source, Since: *moment(c.since), Passed: c.passed, WouldRefuse: []adminapi.RefusedGroup{}, Others: c.others}
+	r := adminapi.RouteReport{Route: route, Source: source, Since: *moment(c.since), Passed: c.passed, WouldRefuse: []adminapi.RefusedGroup{}, Others: c.others}
 	for key, counted := range c.groups {
 		r.WouldRefuse = append(r.WouldRefuse, adminapi.RefusedGroup{
 			ClientID: key.clientID, Reason: string(key.reason), Times: counted.times, First: *moment(counted.first), Last: *moment(counted.last),

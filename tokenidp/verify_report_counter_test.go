@@ -14,7 +14,7 @@ func TestTallyIsBounded(t *testing.T) {
 		y.refused(sighting{clientID: fmt.Sprint(i), reason: verifier.MissingScope})
 	}
 	y.refused(sighting{clientID: "0", reason: verifier.MissingScope})
-	r := y.report("Caddyfile:1")
+	r := y.report("api.example.com", "Caddyfile:1")
 	if len(r.WouldRefuse) != mostGroups || r.Others != 2*mostGroups || r.WouldRefuse[0].ClientID != "0" || r.WouldRefuse[0].Times != 2 {
 		t.Errorf("%d groups, %d others, first %+v", len(r.WouldRefuse), r.Others, r.WouldRefuse[0])
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/tokenidp/caddy-tokenidp/internal/route"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -32,7 +33,7 @@ func (v *Verify) letThrough(w http.ResponseWriter, r *http.Request, next caddyht
 	if claims != nil {
 		clientID = claims.ClientID
 	}
-	v.counter.refused(sighting{
+	v.counter(r).refused(sighting{
 		clientID: clientID, reason: refusal.Reason,
 		method: loggable(r.Method), path: loggable(originalPath(r)), clientIP: clientIP(r).String(),
 	})
@@ -40,4 +41,16 @@ func (v *Verify) letThrough(w http.ResponseWriter, r *http.Request, next caddyht
 	v.metrics.requestReported(refusal.Reason)
 	v.logRefusal("request would be refused", r, claims, refusal)
 	return next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), reportedKey{}, true)))
+}
+
+// counter returns that of the route by which a request has come to a verify that
+// reports only.
+func (v *Verify) counter(r *http.Request) *reportCounter {
+	v.app.verifyRoutes()
+	if len(v.routes) > 0 {
+		if counter := v.app.counters[route.Taken(v.routes, r).ID]; counter != nil {
+			return counter
+		}
+	}
+	return v.app.counters[v.Source]
 }

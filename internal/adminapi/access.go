@@ -21,8 +21,13 @@ type Access struct {
 	Unguarded []Unguarded `json:"unguarded,omitempty"`
 }
 
-// RouteAccess is who can reach one verify with tokens of one issuer.
+// RouteAccess is who can reach one route to a verify with tokens of one issuer.
 type RouteAccess struct {
+	// Route is host, path, method and further matchers, as in: api.example.com/orders*
+	// GET,HEAD. No two routes have the same.
+	Route string `json:"route,omitempty"`
+	// Source is where the verify is configured, as file:line. Several routes may have
+	// the same.
 	Source string `json:"source,omitempty"`
 	Issuer string `json:"issuer"`
 	RequiredScopes
@@ -66,7 +71,7 @@ func (r RequiredScopes) String() string {
 
 // Unguarded is a handler that requests can reach without a token.
 type Unguarded struct {
-	// At are the paths and hosts by which its routes match; empty for all.
+	// At is the route to it, as in RouteAccess; empty for any request.
 	At string `json:"at,omitempty"`
 	// Handler is what it does, as in: reverse_proxy localhost:5002.
 	Handler string `json:"handler"`
@@ -78,7 +83,10 @@ type Unguarded struct {
 // String is for people.
 func (u Unguarded) String() string {
 	text := fmt.Sprintf("without a token: %s", u.Handler)
-	if u.At != "" {
+	switch {
+	case strings.HasPrefix(u.At, "after "):
+		text += " " + u.At
+	case u.At != "":
 		text += " at " + u.At
 	}
 	if u.Conditional {
@@ -111,7 +119,9 @@ func (c *Client) Access(ctx context.Context, clientID string) (*Access, error) {
 // add takes the Applications of the next page over. It returns false if that is about
 // other routes.
 func (a *Access) add(page *Access) bool {
-	same := slices.EqualFunc(a.Routes, page.Routes, func(a, b RouteAccess) bool { return a.Source == b.Source && a.Issuer == b.Issuer })
+	same := slices.EqualFunc(a.Routes, page.Routes, func(a, b RouteAccess) bool {
+		return a.Route == b.Route && a.Source == b.Source && a.Issuer == b.Issuer
+	})
 	if !same {
 		return false
 	}

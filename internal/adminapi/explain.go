@@ -26,8 +26,9 @@ type Verdict struct {
 	Change   string `json:"change,omitempty"`
 }
 
-// RouteExplanation is the verdict of one verify, and what that asks for.
+// RouteExplanation is the verdict of the verify on one route, and what that asks for.
 type RouteExplanation struct {
+	Route   string   `json:"route,omitempty"` // as in RouteAccess
 	Source  string   `json:"source,omitempty"`
 	Issuers []string `json:"issuers"`
 	RequiredScopes

@@ -8,7 +8,8 @@ import (
 
 // RouteReport is what a route that reports only has seen: GET /tokenidp/report.
 type RouteReport struct {
-	Route  string    `json:"route"` // file:line
+	Route  string    `json:"route"` // as in RouteAccess
+	Source string    `json:"source,omitempty"`
 	Since  time.Time `json:"since"`
 	Passed uint64    `json:"passed"`
 	// WouldRefuse has the most frequent first.

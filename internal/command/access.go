@@ -9,13 +9,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/internal/route"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
 
 // accessCommand tells who can reach what.
 func accessCommand() *cobra.Command {
 	cmd := newCommand(&cobra.Command{
-		Use:   "access [--client <client_id>] [--route <path or source>] [--denied] [--offline] [--config <file>] [--json]",
+		Use:   "access [--client <client_id>] [--route <route>] [--denied] [--offline] [--config <file>] [--json]",
 		Short: "Shows which Application can reach which route, before any request is made",
 		Long: `
 Shows for every verify which Applications can get a token that it lets through, the
@@ -23,13 +24,16 @@ least scope to ask for, and what else must hold: that the token is bound, or wha
 expression says of the request. The answer is that of the token endpoint and of verify
 themselves, for a token with all that the Application is granted.
 
+A route is host, path, method and further matchers. Its file and line stand beside it.
+
 It knows the Applications of this server. Which clients a trusted issuer has is not
 known here. Without --client and --route it also shows which reverse_proxy and
 file_server are reached without a token, as far as routes and their matchers say.
 
 --client shows one Application, with why it cannot reach the other routes; --denied
-shows that for all. --route shows what a request for a path can reach, as far as path
-matchers say, or the verify of a source, such as Caddyfile:12 or :12.
+shows that for all. --route shows one route as it is shown here, the verify of a source
+(Caddyfile:12 or :12), or what a request can reach, as far as matchers say: /orders/1,
+api.example.com/orders/1, or "POST api.example.com/orders/1".
 
 A running Caddy is asked, unless --offline is given: then the configuration is read
 here, and not started. Keep its output beside the configuration, and a review shows
@@ -44,7 +48,7 @@ whom a change lets in.`,
 		run:         runAccess,
 	})
 	cmd.Flags().String("client", "", "Show this Application alone")
-	cmd.Flags().String("route", "", "Show only the routes of this path, or the one of this source")
+	cmd.Flags().String("route", "", routeUsage)
 	cmd.Flags().Bool("denied", false, "Show also who cannot, and why")
 	cmd.Flags().Bool("offline", false, "Answer by the configuration, without a running Caddy")
 	asksAdmin(cmd)
@@ -75,11 +79,23 @@ func findAccess(c *call) (*adminapi.Access, error) {
 		return nil, err
 	}
 	if c.String("route")+c.String("client") == "" {
-		report.Unguarded, err = tokenidp.Unguarded(config)
+		report.Unguarded, err = unguarded(config)
 		return report, err
 	}
-	report.Routes, err = routesFor(report.Routes, func(r adminapi.RouteAccess) string { return r.Source }, c.String("route"), config)
+	report.Routes, err = routesFor(report.Routes, func(r adminapi.RouteAccess) (id, source string) { return r.Route, r.Source }, c.String("route"), config)
 	return report, err
+}
+
+// unguarded returns the handlers that requests reach without a token.
+func unguarded(config []byte) (found []adminapi.Unguarded, err error) {
+	routes, err := route.Read(config)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range routes.Unverified() {
+		found = append(found, adminapi.Unguarded{At: r.ID, Handler: r.Handler.String(), Conditional: r.Guard == route.Conditional})
+	}
+	return found, nil
 }
 
 // accessRunning asks a running Caddy. The configuration is what that runs.
@@ -108,9 +124,9 @@ func accessConfigured(c *call) (*adminapi.Access, []byte, error) {
 // denied is an error unless the Application can reach all that is shown, each with a
 // token of some issuer.
 func denied(r *adminapi.Access, client string) error {
-	reached := make(map[string]bool) // by the source of the route
+	reached := make(map[string]bool) // by the route
 	for _, route := range r.Routes {
-		reached[route.Source] = reached[route.Source] || route.ReportOnly || slices.ContainsFunc(route.Clients, func(c adminapi.ClientAccess) bool { return c.Allowed })
+		reached[route.Route] = reached[route.Route] || route.ReportOnly || slices.ContainsFunc(route.Clients, func(c adminapi.ClientAccess) bool { return c.Allowed })
 	}
 	denied := 0
 	for _, ok := range reached {
@@ -143,7 +159,7 @@ func tabulateAccess(t *table, r *adminapi.Access, denied bool) {
 }
 
 func tabulateRouteAccess(t *table, r adminapi.RouteAccess, denied bool) {
-	title := fmt.Sprintf("%s: %s, with a token of %s", r.Source, r.RequiredScopes, r.Issuer)
+	title := fmt.Sprintf("%s: %s, with a token of %s", titleOf(r.Route, r.Source), r.RequiredScopes, r.Issuer)
 	switch {
 	case r.ReportOnly:
 		title += " (it only reports, and lets everybody through)"

@@ -25,13 +25,13 @@ func ordinaryServer(t *testing.T, inOrder bool) (address string) {
 		"/tokenidp/keys":        []adminapi.IssuerKeys{},
 		"/tokenidp/keys/rotate": adminapi.Rotation{},
 		"/tokenidp/status":      adminapi.Status{Ready: inOrder},
-		"/tokenidp/report":      []adminapi.RouteReport{{Route: "Caddyfile:1", WouldRefuse: refused}},
+		"/tokenidp/report":      []adminapi.RouteReport{{Route: "api.example.com", Source: "Caddyfile:1", WouldRefuse: refused}},
 		"/tokenidp/secrets": []adminapi.IssuerSecrets{{Issuer: "https://a.example", Secrets: []adminapi.Secret{
 			{ClientID: "reader", SecretID: "a", Removable: inOrder, Needed: "it was used", File: "apps.yaml", Line: 7},
 		}}},
 		"/tokenidp/trusted": []adminapi.TrustedIssuer{},
 		"/tokenidp/access": adminapi.Access{Routes: []adminapi.RouteAccess{
-			{Source: "Caddyfile:1", Clients: []adminapi.ClientAccess{{ClientID: "reader", Allowed: inOrder}}},
+			{Route: "api.example.com/orders*", Source: "Caddyfile:1", Clients: []adminapi.ClientAccess{{ClientID: "reader", Allowed: inOrder}}},
 		}},
 		"/tokenidp/explain": adminapi.Explanation{Verdict: adminapi.Verdict{Passes: inOrder}},
 		"/tokenidp/revoke":  adminapi.RevokeResult{RevokeRequest: adminapi.RevokeRequest{TokenID: "a", Until: &moment}},
@@ -144,6 +144,7 @@ func TestMistypedNames(t *testing.T) {
 		"unknown flag: --clinet; did you mean --client":                               {"access", "--clinet", "reader"},
 		`--alg "ES265" is not one of ES256, PS256, RS256, EdDSA; did you mean ES256?`: {"keypair", "--alg", "ES265"},
 		"did you mean Caddyfile:1?":                                                   {"access", "--route", "Caddyfile:2", "--address", address},
+		"did you mean api.example.com/orders*?":                                       {"access", "--route", "api.example.com/order*", "--address", address},
 	} {
 		if r := run(t, args...); r.code != 2 || !strings.Contains(r.stderr, want) {
 			t.Errorf("%q: %d %s", args, r.code, r.stderr)

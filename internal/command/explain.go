@@ -19,7 +19,7 @@ import (
 // explainCommand tells whether a token passes, and why not.
 func explainCommand() *cobra.Command {
 	cmd := newCommand(&cobra.Command{
-		Use:   "explain [--route <path or source>] [--offline] [--config <file>] [--json] [<token>|-]",
+		Use:   "explain [--route <route>] [--offline] [--config <file>] [--json] [<token>|-]",
 		Short: "Shows which routes a token passes, and why not the others",
 		Long: `
 Shows what a token says, and for each verify whether it would pass; if not, which
@@ -32,15 +32,17 @@ A running Caddy is asked, unless --offline is given: then the configuration is
 read here, and not started. Nothing is written, and keys come from the storage and
 from files alone, so run it as the user that Caddy runs as.
 
---route shows what a request for a path can reach, as far as path matchers say,
-or the verify of a source, such as Caddyfile:12 or :12.`,
+A route is host, path, method and further matchers. Its file and line stand beside it.
+--route shows one route as it is shown here, the verify of a source (Caddyfile:12 or
+:12), or what a request can reach, as far as matchers say: /orders/1,
+api.example.com/orders/1, or "POST api.example.com/orders/1".`,
 		Example: "  printf %s \"$TOKEN\" | caddy tokenidp explain --route /orders -",
 	}, command{
 		exits:          exitCodes{yes: "the token passes every route shown", no: "one of them refuses it"},
 		takesArguments: true,
 		run:            runExplain,
 	})
-	cmd.Flags().String("route", "", "Show only the routes of this path, or the one of this source")
+	cmd.Flags().String("route", "", routeUsage)
 	cmd.Flags().Bool("offline", false, "Explain by the configuration, without a running Caddy")
 	asksAdmin(cmd)
 	cmd.PersistentFlags().Lookup("config").Usage = "Configuration file: with --offline, to explain by; else to take the admin address from"
@@ -108,7 +110,7 @@ func findExplanation(c *call, token string) (*adminapi.Explanation, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.Routes, err = routesFor(e.Routes, func(r adminapi.RouteExplanation) string { return r.Source }, c.String("route"), config)
+	e.Routes, err = routesFor(e.Routes, func(r adminapi.RouteExplanation) (id, source string) { return r.Route, r.Source }, c.String("route"), config)
 	return e, err
 }
 

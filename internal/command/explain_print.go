@@ -60,7 +60,7 @@ func withDistance(t *time.Time, now time.Time) string {
 
 // tabulateRoute does not repeat what is said of the token already.
 func tabulateRoute(t *table, r adminapi.RouteExplanation, general adminapi.Verdict) {
-	title := strings.TrimSpace(fmt.Sprintf("%s: %s", cmp.Or(r.Source, "verify"), r.RequiredScopes))
+	title := strings.TrimSpace(fmt.Sprintf("%s: %s", titleOf(r.Route, r.Source), r.RequiredScopes))
 	switch {
 	case r.Passes:
 		t.row(title + ": PASS")

@@ -53,7 +53,7 @@ func tabulateReport(t *table, all []adminapi.RouteReport) {
 		t.row("no route has report_only")
 	}
 	for _, route := range all {
-		t.row(fmt.Sprintf("%s: %d passed since %s", route.Route, route.Passed, day(&route.Since)))
+		t.row(fmt.Sprintf("%s: %d passed since %s", titleOf(route.Route, route.Source), route.Passed, day(&route.Since)))
 		if len(route.WouldRefuse) == 0 {
 			t.row("nobody would be refused")
 			continue

@@ -1,52 +1,54 @@
 package command
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+	"github.com/tokenidp/caddy-tokenidp/internal/route"
 )
 
-// routesFor keeps what is said of the routes that an operator asks for: those of a
-// source, or else those that a request for a path reaches. "" keeps all.
-func routesFor[R any](all []R, source func(R) string, route string, config []byte) ([]R, error) {
-	if route == "" {
+// routeUsage describes the flag --route.
+const routeUsage = "Show only this route, the one of this source, or those that this request can take"
+
+// routesFor keeps what is said of the routes that an operator asks for, as route.Select
+// does. "" keeps all. place returns the ID of a route and its source. A server that does
+// not know the IDs has sources in their place.
+func routesFor[R any](all []R, place func(R) (id, source string), asked string, config []byte) (found []R, err error) {
+	if asked == "" {
 		return all, nil
 	}
-	found := kept(all, source, func(source string) bool { return isSource(source, route) })
-	if len(found) == 0 && strings.HasPrefix(route, "/") {
-		reached, err := tokenidp.ReachedSources(config, route)
-		if err != nil {
-			return nil, err
+	routes, err := route.Read(config)
+	if err != nil {
+		return nil, err
+	}
+	selected, err := routes.Select(asked)
+	if err != nil {
+		return nil, err
+	}
+	named := make(map[string]bool)
+	for _, r := range selected {
+		named[r.ID], named[r.Handler.Source] = true, true
+	}
+	var known []string
+	for _, r := range all {
+		id, source := place(r)
+		known = append(known, id, source)
+		if named[id] {
+			found = append(found, r)
 		}
-		found = kept(all, source, func(source string) bool { // one without a source cannot be told from others
-			return source == "" || slices.Contains(reached, source)
-		})
 	}
 	if len(found) == 0 {
-		var known []string
-		for _, r := range all {
-			known = append(known, source(r))
-		}
-		return nil, fmt.Errorf("no verify is reached by --route %q%s; without it, all are shown", route, nearest.DidYouMean(route, slices.Values(known)))
+		return nil, fmt.Errorf("no verify is reached by --route %q%s; without it, all are shown", asked, nearest.DidYouMean(asked, slices.Values(known)))
 	}
 	return found, nil
 }
 
-func kept[R any](all []R, source func(R) string, keep func(source string) bool) (found []R) {
-	for _, r := range all {
-		if keep(source(r)) {
-			found = append(found, r)
-		}
+// titleOf returns a route with its source beside it: api.example.com/orders* (Caddyfile:12).
+func titleOf(id, source string) string {
+	if id == "" || source == "" || id == source {
+		return cmp.Or(id, source, "verify")
 	}
-	return found
-}
-
-// isSource tells whether the source is given, by its end maybe: Caddyfile:12, or :12.
-// The name of a file is given whole.
-func isSource(source, given string) bool {
-	before, ok := strings.CutSuffix(source, given)
-	return ok && (before == "" || strings.HasSuffix(before, "/") || strings.HasPrefix(given, ":"))
+	return id + " (" + source + ")"
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // Bind finds the handlers that Caddy has provisioned from this configuration. Those in
-// modules that are not known here are not found. Bind must return before Of is called.
+// modules that are not known here are not found.
 func (c *Config) Bind(app *caddyhttp.App) {
 	for _, s := range c.servers {
 		live := app.Servers[s.name]
@@ -29,15 +29,11 @@ func (c *Config) Bind(app *caddyhttp.App) {
 	}
 }
 
-// Of returns the routes to a handler that Bind has found.
-func (c *Config) Of(handler caddyhttp.MiddlewareHandler) (found []*Route) {
-	for _, r := range c.routes {
-		if r.Handler.live == handler {
-			found = append(found, r)
-		}
-	}
-	return found
-}
+// Module returns the handler that Caddy has provisioned, or nil if it was not found.
+func (h *Handler) Module() caddyhttp.MiddlewareHandler { return h.live }
+
+// SetModule is what Bind does, for a handler that is provisioned by itself.
+func (h *Handler) SetModule(live caddyhttp.MiddlewareHandler) { h.live = live }
 
 func bindRoutes(routes []*entry, live caddyhttp.RouteList) {
 	live = slices.DeleteFunc(slices.Clone(live), redirects)

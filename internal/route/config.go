@@ -10,6 +10,7 @@ package route
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 
@@ -62,8 +63,24 @@ func ReadApp(app []byte) (*Config, error) {
 
 // Verifies returns the routes to every verify, in the order in which they are
 // configured: a named route that is invoked at three places is three routes.
-func (c *Config) Verifies() []*Route {
-	return slices.DeleteFunc(slices.Clone(c.routes), func(r *Route) bool { return r.Handler.Name != verify })
+func (c *Config) Verifies() []*Route { return c.To(verify) }
+
+// To returns the routes to every handler of the name, as Verifies does.
+func (c *Config) To(name string) []*Route {
+	return slices.DeleteFunc(slices.Clone(c.routes), func(r *Route) bool { return r.Handler.Name != name })
+}
+
+// VerifyHandlers returns every verify once, in the order in which they are configured:
+// those in named routes that nothing invokes, too.
+func (c *Config) VerifyHandlers() (found []*Handler) {
+	for _, s := range c.servers {
+		for h := range s.handlers() {
+			if h.Name == verify {
+				found = append(found, h)
+			}
+		}
+	}
+	return found
 }
 
 // Unverified returns the routes to the handlers that serve something, as reverse_proxy
@@ -102,6 +119,15 @@ type entry struct {
 
 // number gives every handler its place in the order of the configuration.
 func (s *server) number() {
+	order := 0
+	for h := range s.handlers() {
+		h.order = order
+		order++
+	}
+}
+
+// handlers are all handlers of the server. Named routes come last.
+func (s *server) handlers() iter.Seq[*Handler] {
 	lists := [][]*entry{s.Routes}
 	if s.Errors != nil {
 		lists = append(lists, s.Errors.Routes)
@@ -109,9 +135,5 @@ func (s *server) number() {
 	for _, name := range slices.Sorted(maps.Keys(s.Named)) {
 		lists = append(lists, []*entry{s.Named[name]})
 	}
-	order := 0
-	for h := range handlers(slices.Concat(lists...)) {
-		h.order = order
-		order++
-	}
+	return handlers(slices.Concat(lists...))
 }

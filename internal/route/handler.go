@@ -151,7 +151,7 @@ func asEntry(members map[string]json.RawMessage) *entry {
 	return nil
 }
 
-// handlers are all handlers of the routes, in the order in which Caddy provisions them.
+// handlers are all handlers of the routes, in their order.
 func handlers(routes []*entry) iter.Seq[*Handler] {
 	return func(yield func(*Handler) bool) { eachHandler(routes, yield) }
 }
@@ -184,6 +184,9 @@ func (h *Handler) eachNested(yield func(*Handler) bool) bool {
 	}
 	return eachHandler(h.nested, yield)
 }
+
+// ReportOnly reports whether a verify lets everybody through.
+func (h *Handler) ReportOnly() bool { return h.settings.ReportOnly }
 
 // serves reports whether the handler serves something of the operator's.
 func (h *Handler) serves() bool {

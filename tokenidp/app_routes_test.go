@@ -1,0 +1,74 @@
+package tokenidp
+
+import (
+	"net/http/httptest"
+	"slices"
+	"testing"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/route"
+)
+
+// A verify is found by its handler. In a module that is not known here it is found by its
+// source, and where nothing is known of the routes, it is known by that alone.
+func TestFindVerifies(t *testing.T) {
+	const config = `{"servers": {"s": {"listen": [":443"], "routes": [
+		{"match": [{"path": ["/a"]}], "handle": [{"handler": "verify", "source": "Caddyfile:2"}]},
+		{"match": [{"path": ["/b"]}], "handle": [{"handler": "invoke", "name": "n"}]},
+		{"match": [{"path": ["/c"]}], "handle": [{"handler": "invoke", "name": "n"}]},
+		{"match": [{"path": ["/d"]}], "handle": [{"handler": "other", "verify": {"handler": "verify", "source": "Caddyfile:9"}}]}],
+		"named_routes": {"n": {"handle": [{"handler": "verify", "source": "Caddyfile:5"}]}, "unused": {"handle": [{"handler": "verify", "source": "Caddyfile:7"}]}}}}}`
+	first, named, unused, other := &Verify{Source: "Caddyfile:2"}, &Verify{Source: "Caddyfile:5"}, &Verify{Source: "Caddyfile:7"}, &Verify{Source: "Caddyfile:9"}
+	known, err := route.ReadApp([]byte(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, row := range map[string]struct {
+		config *route.Config
+		want   []string
+	}{
+		"read":     {known, []string{":443/a Caddyfile:2", ":443/b Caddyfile:5", ":443/c Caddyfile:5", ":443/d Caddyfile:9"}},
+		"not read": {new(route.Config), []string{"Caddyfile:2 Caddyfile:2", "Caddyfile:5 Caddyfile:5", "Caddyfile:7 Caddyfile:7", "Caddyfile:9 Caddyfile:9"}},
+	} {
+		a := &App{routes: []*Verify{first, named, unused, other}}
+		if err := a.setRoutes(row.config, func() {
+			for i, h := range row.config.VerifyHandlers() {
+				if h.Source != "Caddyfile:9" {
+					h.SetModule([]*Verify{first, nil, named, unused}[i])
+				}
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range a.verifyRoutes() {
+			got = append(got, r.ID+" "+r.verify.Source)
+		}
+		if !slices.Equal(got, row.want) {
+			t.Errorf("%s: %q, want %q", name, got, row.want)
+		}
+	}
+}
+
+// Where nothing is known of the routes, each source has a counter.
+func TestCountersBySource(t *testing.T) {
+	a := new(App)
+	if err := a.setRoutes(new(route.Config), func() {}); err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range []string{"Caddyfile:2", "Caddyfile:5", "Caddyfile:5"} {
+		v := &Verify{Source: source, ReportOnly: true, app: a}
+		a.routes = append(a.routes, v)
+		if err := a.carryCounter(source); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		if err := a.Cleanup(); err != nil {
+			t.Error(err)
+		}
+	})
+	r := httptest.NewRequest("GET", "/", nil)
+	if first, other := a.routes[0].counter(r), a.routes[1].counter(r); first == nil || first == other || other != a.routes[2].counter(r) || len(a.release) != 2 {
+		t.Errorf("%p, %p, %d to release", first, other, len(a.release))
+	}
+}
