@@ -39,7 +39,7 @@ func newObserved(t *testing.T) *observed {
 		logger: zap.New(core), carried: new(issuerCarryover),
 		bounded: storage.NewBounded(&certmagic.FileStorage{Path: t.TempDir()}),
 	}}
-	iss.keys = signing.NewRing(iss.bounded, testIssuer, "EdDSA", nil, iss.logger)
+	iss.keys = signing.NewRing(iss.bounded, testIssuer, "EdDSA", signing.Options{Logger: iss.logger})
 	iss.provisionLastUse()
 	registry.MustRegister(issuerMetrics{[]*Issuer{iss}})
 	return &observed{iss, t, logs, registry}
@@ -117,7 +117,7 @@ func TestF03StorageFailsInRunAndSaysSo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o, storage := newObserved(t), &brokenStorage{FileStorage: &certmagic.FileStorage{Path: t.TempDir()}}
-				o.keys = signing.NewRing(storage, testIssuer, "EdDSA", nil, o.logger)
+				o.keys = signing.NewRing(storage, testIssuer, "EdDSA", signing.Options{Logger: o.logger})
 				if err := o.keys.Ready(t.Context()); err != nil {
 					t.Fatal(err)
 				}

@@ -76,7 +76,7 @@ func (iss *Issuer) provisionKeys(bounded *storage.Bounded) error {
 			return fmt.Errorf("key_encryption_key: %w", err)
 		}
 	}
-	iss.keys = signing.NewRingWith(bounded, iss.Issuer, iss.SigningAlgorithm, o)
+	iss.keys = signing.NewRing(bounded, iss.Issuer, iss.SigningAlgorithm, o)
 	return nil
 }
 

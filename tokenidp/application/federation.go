@@ -1,8 +1,6 @@
 package application
 
 import (
-	"slices"
-
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 )
 
@@ -19,17 +17,4 @@ type Federation struct {
 	Claims []claimrule.Rule
 	// Source is the "file:line" of its definition.
 	Source string
-}
-
-// FederatedIssuers are those that any active Application relies on, sorted.
-func (s *Set) FederatedIssuers() (issuers []string) {
-	for _, a := range s.byClientID {
-		for _, f := range a.Federated {
-			if a.Active {
-				issuers = append(issuers, f.Issuer)
-			}
-		}
-	}
-	slices.Sort(issuers)
-	return slices.Compact(issuers)
 }

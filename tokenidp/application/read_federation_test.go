@@ -2,6 +2,7 @@ package application
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -21,13 +22,13 @@ func TestFederation(t *testing.T) {
 			if got := a.Federated[0].String(); got != row.want || a.TokenEndpointAuthMethod != AuthMethodPrivateKeyJWT || !strings.HasSuffix(a.Federated[0].Source, "a.yaml:5") {
 				t.Errorf("got %s, %s", got, a.Federated[0].Source)
 			}
-			if got := fmt.Sprint(set.FederatedIssuers()); got != "[https://k.example.com]" {
+			if got := fmt.Sprint(federatedIssuers(set)); got != "[https://k.example.com]" {
 				t.Error(got)
 			}
 		})
 	}
 	set := mustLoad(t, keyed("    active: false\n    federated: []"))
-	if len(set.FederatedIssuers()) > 0 {
+	if len(federatedIssuers(set)) > 0 {
 		t.Error("an inactive one relies on an issuer")
 	}
 }
@@ -82,4 +83,17 @@ func TestAFederationIsNotOfEverybodyWhoHasAToken(t *testing.T) {
 		}
 	}
 	mustLoad(t, keyed("    federated: [{issuer: 'https://k.example.com', claims: {/custom/iss: a}}]"))
+}
+
+// federatedIssuers are those that any active Application relies on, sorted.
+func federatedIssuers(s *Set) (issuers []string) {
+	for _, a := range s.byClientID {
+		for _, f := range a.Federated {
+			if a.Active {
+				issuers = append(issuers, f.Issuer)
+			}
+		}
+	}
+	slices.Sort(issuers)
+	return slices.Compact(issuers)
 }

@@ -181,7 +181,7 @@ func parseKeys(data []byte, algorithms []string) (keys []*jws.Key, skipped []err
 }
 
 func parseJWKSet(data []byte, algorithms []string) ([]*jws.Key, []error, error) {
-	set, err := jws.ParseKeySetFor(algorithms, data)
+	set, err := jws.ParseKeySet(data, algorithms...)
 	if err != nil {
 		return nil, nil, err
 	}

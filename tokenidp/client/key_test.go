@@ -157,7 +157,7 @@ func TestProof(t *testing.T) {
 			}
 			if embedded, err := json.Marshal(jwk); err != nil || jwk["kid"] != nil || jwk["alg"] != nil {
 				t.Errorf("%v, %v", jwk, err)
-			} else if found, err := jws.ParseKeyFor(algorithm, embedded); err != nil || found.Thumbprint() != key.Public().Thumbprint() {
+			} else if found, err := jws.ParseKeySet(slices.Concat([]byte(`{"keys":[`), embedded, []byte(`]}`)), algorithm); err != nil || found.Keys()[0].Thumbprint() != key.Public().Thumbprint() {
 				t.Errorf("the key of the proof: %v, %v", found, err)
 			}
 		})

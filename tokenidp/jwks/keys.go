@@ -36,7 +36,7 @@ type keys struct {
 
 // parseKeys reads a JWK Set, which may have no usable key.
 func parseKeys(algorithms []string, doc document, before *keys) (*keys, error) {
-	set, err := jws.ParseKeySetFor(algorithms, doc.body)
+	set, err := jws.ParseKeySet(doc.body, algorithms...)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", doc.from, clipped(err))
 	}

@@ -12,32 +12,12 @@ import (
 	"math/big"
 	"slices"
 	"strings"
-
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
-// ParseKey reads one public JWK (RFC 7517 section 4; RFC 7518 section 6; RFC 8037
-// section 2) that names its algorithm. It refuses, with [ErrKey], symmetric and
-// private keys, keys for another use than verifying signatures, members that are
-// not canonical base64url, and whatever [NewKey] refuses.
-func ParseKey(jwk []byte) (*Key, error) {
-	return ParseKeyFor("", jwk)
-}
-
-// ParseKeyFor is [ParseKey] for a key whose algorithm is known from elsewhere: a
-// key without "alg" gets it, a key with another one is refused.
-func ParseKeyFor(alg string, jwk []byte) (*Key, error) {
-	members, err := strictjson.Object(jwk)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrKey, err)
-	}
-	if alg == "" {
-		return parseKey(nil, members)
-	}
-	return parseKey([]string{alg}, members)
-}
-
-// parseKey with no algorithms takes any, and a key has to name its own.
+// parseKey reads one public JWK (RFC 7517 section 4; RFC 7518 section 6; RFC 8037
+// section 2). It refuses, with [ErrKey], symmetric and private keys, keys for another use
+// than verifying signatures, members that are not canonical base64url, and whatever
+// [NewKey] refuses. Without accepted algorithms, the key must name its own.
 func parseKey(accepted []string, jwk map[string]any) (*Key, error) {
 	id, alg, err := keyParameters(jwk)
 	if err != nil {

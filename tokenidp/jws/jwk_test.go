@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
 type object = map[string]any
@@ -48,7 +50,7 @@ func with(jwk, changes object) []byte {
 	return data
 }
 
-// RFC 7517 section 4: what JWK writes, ParseKey reads, and nothing private is in it.
+// RFC 7517 section 4: what JWK writes, parseKey reads, and nothing private is in it.
 func TestParseKeyReadsWhatJWKWrites(t *testing.T) {
 	for _, alg := range Algorithms {
 		key := newKey(t, alg, privateKey(t, alg).Public())
@@ -56,7 +58,7 @@ func TestParseKeyReadsWhatJWKWrites(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := ParseKey(data)
+		got, err := parseJWK("", data)
 		if err != nil {
 			t.Fatalf("%s: %v", alg, err)
 		}
@@ -79,12 +81,12 @@ func TestParseKeyAccepts(t *testing.T) {
 		"key_ops":             {"key_ops": []string{"sign", "verify"}, "use": nil},
 		"unknown members":     {"x5t": "x", "x5c": []string{}, "ext": true, "exp": 1},
 	} {
-		if _, err := ParseKey(with(jwk, changes)); err != nil {
+		if _, err := parseJWK("", with(jwk, changes)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	okp := members(t, "EdDSA")
-	if key, err := ParseKey(with(okp, object{"alg": "Ed25519"})); err != nil || key.Algorithm != "EdDSA" {
+	if key, err := parseJWK("", with(okp, object{"alg": "Ed25519"})); err != nil || key.Algorithm != "EdDSA" {
 		t.Errorf("Ed25519: %+v, %v", key, err)
 	}
 }
@@ -175,7 +177,7 @@ func TestParseKeyRefuses(t *testing.T) {
 		"members in another case":  []byte(`{"KTY":"OKP","Crv":"Ed25519","ALG":"EdDSA","X":"` + okp["x"].(string) + `"}`),
 		"a set instead of one key": []byte(`{"keys":[` + string(with(ec, nil)) + `]}`),
 	} {
-		if key, err := ParseKey(jwk); key != nil || !errors.Is(err, ErrKey) {
+		if key, err := parseJWK("", jwk); key != nil || !errors.Is(err, ErrKey) {
 			t.Errorf("%s: %+v, %v", name, key, err)
 		}
 	}
@@ -190,16 +192,16 @@ func nextInAlphabet(c byte) string {
 // RFC 8725 section 3.1.
 func TestParseKeyForSuppliesTheAlgorithmAndRefusesAnother(t *testing.T) {
 	jwk := members(t, "RS256")
-	key, err := ParseKeyFor("PS256", with(jwk, object{"alg": nil}))
+	key, err := parseJWK("PS256", with(jwk, object{"alg": nil}))
 	if err != nil || key.Algorithm != "PS256" {
 		t.Errorf("%+v, %v", key, err)
 	}
 	for alg, changes := range map[string]object{"PS256": nil, "ES256": {"alg": nil}, "HS256": {"alg": nil}} {
-		if _, err := ParseKeyFor(alg, with(jwk, changes)); !errors.Is(err, ErrKey) {
+		if _, err := parseJWK(alg, with(jwk, changes)); !errors.Is(err, ErrKey) {
 			t.Errorf("%s for %v: %v", alg, changes, err)
 		}
 	}
-	if _, err := ParseKeyFor("EdDSA", with(members(t, "EdDSA"), object{"alg": "Ed25519"})); err != nil {
+	if _, err := parseJWK("EdDSA", with(members(t, "EdDSA"), object{"alg": "Ed25519"})); err != nil {
 		t.Error(err)
 	}
 }
@@ -250,7 +252,7 @@ func TestNewKeyRefuses(t *testing.T) {
 
 // RFC 7638 section 3.1, the example of the RFC.
 func TestThumbprintOfTheRFC(t *testing.T) {
-	key, err := ParseKey([]byte(`{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}`))
+	key, err := parseJWK("", []byte(`{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -320,7 +322,7 @@ func TestParseKeySetWithRepeatedKeyIDs(t *testing.T) {
 		"another, and another type": {[]string{string(with(members(t, "ES256"), object{"kid": "a"})), string(with(okp, object{"kid": "a"}))}, "EdDSA"},
 		"the same, and another":     {[]string{same, string(with(members(t, "ES256"), object{"kid": "a"}))}, ""},
 	} {
-		set, err := ParseKeySetFor(Algorithms, []byte(`{"keys":[`+same+`,`+string(with(okp, object{"kid": "b"}))+`,`+strings.Join(row.others, ",")+`]}`))
+		set, err := ParseKeySet([]byte(`{"keys":[`+same+`,`+string(with(okp, object{"kid": "b"}))+`,`+strings.Join(row.others, ",")+`]}`), Algorithms...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -394,7 +396,7 @@ func TestKeySetIsImmutableAndItsZeroValuesAreEmpty(t *testing.T) {
 
 // RFC 7517 section 4.4: alg is optional, and then the issuer's algorithms decide.
 // RFC 8725 section 3.1: one key, one algorithm.
-func TestParseKeySetForGivesKeysTheFirstAlgorithmThatFits(t *testing.T) {
+func TestParseKeySetGivesKeysTheFirstAlgorithmThatFits(t *testing.T) {
 	rsaJWK, p256, p384, okp := members(t, "RS256"), members(t, "ES256"), members(t, "ES384"), members(t, "EdDSA")
 	without := object{"alg": nil}
 	for name, row := range map[string]struct {
@@ -425,7 +427,7 @@ func TestParseKeySetForGivesKeysTheFirstAlgorithmThatFits(t *testing.T) {
 		"no algorithms, none named":        {nil, with(rsaJWK, without), ""},
 		"no algorithms, one named":         {nil, with(rsaJWK, nil), "RS256"},
 	} {
-		set, err := ParseKeySetFor(row.algorithms, []byte(`{"keys":[`+string(row.jwk)+`]}`))
+		set, err := ParseKeySet([]byte(`{"keys":[`+string(row.jwk)+`]}`), row.algorithms...)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -441,7 +443,7 @@ func TestParseKeySetForGivesKeysTheFirstAlgorithmThatFits(t *testing.T) {
 
 // RFC 7517 section 4.5: a key that no token of the issuer can be signed with
 // makes no kid ambiguous; one that could be does.
-func TestParseKeySetForDropsOnlyAcceptedKeysThatShareAKeyID(t *testing.T) {
+func TestParseKeySetDropsOnlyAcceptedKeysThatShareAKeyID(t *testing.T) {
 	jwk, other := members(t, "ES256"), members(t, "ES384")
 	set := `{"keys":[` + string(with(jwk, nil)) + `,` + string(with(other, object{"alg": nil})) + `,` + string(with(members(t, "ES384"), nil)) + `]}`
 	for name, row := range map[string]struct {
@@ -452,7 +454,7 @@ func TestParseKeySetForDropsOnlyAcceptedKeysThatShareAKeyID(t *testing.T) {
 		"both accepted": {[]string{"ES256", "ES384"}, "ES256"},
 		"the other":     {[]string{"ES384"}, ""},
 	} {
-		got, err := ParseKeySetFor(row.algorithms, []byte(set))
+		got, err := ParseKeySet([]byte(set), row.algorithms...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -460,4 +462,16 @@ func TestParseKeySetForDropsOnlyAcceptedKeysThatShareAKeyID(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
+}
+
+// parseJWK reads one key. Those that name no algorithm are for alg.
+func parseJWK(alg string, jwk []byte) (*Key, error) {
+	members, err := strictjson.Object(jwk)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKey, err)
+	}
+	if alg == "" {
+		return parseKey(nil, members)
+	}
+	return parseKey([]string{alg}, members)
 }

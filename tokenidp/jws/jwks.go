@@ -20,21 +20,17 @@ type KeySet struct {
 	keys      []*Key
 }
 
-// ParseKeySet reads a JWK set (RFC 7517 section 5). Entries that [ParseKey]
-// refuses are skipped one by one. One kid may stand for a key of each algorithm. All
-// different keys of one kid and algorithm are skipped: nobody could tell which one a
-// token means. A key that is there twice is one key. The error is [ErrKey], for a
-// document that is not a JWK set, repeats a member name anywhere, or has over
-// [MaxKeys] entries.
-func ParseKeySet(jwks []byte) (*KeySet, error) {
-	return ParseKeySetFor(nil, jwks)
-}
-
-// ParseKeySetFor is [ParseKeySet] for an issuer whose algorithms are known: an
-// entry without "alg", as RFC 7517 section 4.4 permits, gets the first of them that
-// fits its kty and crv; one with another alg is skipped, and makes no kid
-// ambiguous. Without algorithms it is ParseKeySet.
-func ParseKeySetFor(algorithms []string, jwks []byte) (*KeySet, error) {
+// ParseKeySet reads a JWK set (RFC 7517 section 5). Unusable entries are skipped one by
+// one: symmetric and private keys, keys for another use than verifying signatures, and what
+// [NewKey] refuses. An entry without "alg", as RFC 7517 section 4.4 permits, gets the first
+// of the accepted algorithms that fits its kty and crv; one with another alg is skipped.
+// Without accepted algorithms, each entry must name its own.
+//
+// One kid may stand for a key of each algorithm. All different keys of one kid and
+// algorithm are skipped, because nobody could tell which one a token means. A key that is
+// there twice is one key. The error is [ErrKey], for a document that is not a JWK set,
+// repeats a member name anywhere, or has over [MaxKeys] entries.
+func ParseKeySet(jwks []byte, accepted ...string) (*KeySet, error) {
 	document, err := strictjson.Object(ascii.WithoutBOM(jwks)) // RFC 8259 section 8.1
 	if err != nil {
 		return nil, fmt.Errorf("%w set: %w", ErrKey, err)
@@ -48,20 +44,20 @@ func ParseKeySetFor(algorithms []string, jwks []byte) (*KeySet, error) {
 	}
 	s := new(KeySet)
 	for i, entry := range entries {
-		s.add(algorithms, i, entry)
+		s.add(accepted, i, entry)
 	}
 	s.dropRepeated()
 	s.dropAmbiguous()
 	return s, nil
 }
 
-func (s *KeySet) add(algorithms []string, index int, entry any) {
+func (s *KeySet) add(accepted []string, index int, entry any) {
 	jwk, ok := entry.(map[string]any)
 	if !ok {
 		s.skip(index, nil, fmt.Errorf("%w: not an object", ErrKey))
 		return
 	}
-	key, err := parseKey(algorithms, jwk)
+	key, err := parseKey(accepted, jwk)
 	if err != nil {
 		s.skip(index, jwk["kid"], err)
 		return

@@ -25,8 +25,8 @@ const (
 )
 
 // Key is a public key that verifies signatures of exactly one algorithm
-// (RFC 8725 section 3.1). Treat it as immutable; [NewKey], [ParseKey] and
-// [ParseKeySet] make it.
+// (RFC 8725 section 3.1). Treat it as immutable; [NewKey] and [ParseKeySet] make
+// it.
 type Key struct {
 	ID        string           // kid, may be empty
 	Algorithm string           // one of [Algorithms]

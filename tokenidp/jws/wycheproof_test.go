@@ -126,7 +126,7 @@ func verifyWith(keys json.RawMessage, token string) error {
 	if err != nil {
 		return err
 	}
-	key, err := ParseKey(keys)
+	key, err := parseJWK("", keys)
 	if set, setErr := ParseKeySet(keys); setErr == nil {
 		var ok bool
 		if key, ok = set.Key(m.Header.KeyID); !ok {
@@ -154,14 +154,14 @@ func TestWycheproofKeysForEncryptionAreRefusedForTheirPurpose(t *testing.T) {
 			continue
 		}
 		run++
-		if _, err := ParseKeyFor(alg, group.Public); err == nil {
+		if _, err := parseJWK(alg, group.Public); err == nil {
 			t.Errorf("%s is accepted", group.Comment)
 		}
 		var jwk object
 		if err := json.Unmarshal(group.Public, &jwk); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ParseKeyFor(alg, with(jwk, object{"use": nil, "key_ops": nil})); err != nil {
+		if _, err := parseJWK(alg, with(jwk, object{"use": nil, "key_ops": nil})); err != nil {
 			t.Errorf("%s: refused for another reason: %v", group.Comment, err)
 		}
 	}

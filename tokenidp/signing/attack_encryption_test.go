@@ -140,12 +140,12 @@ func TestAFirstKeyThatIsWrittenLate(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		late := &lateStore{Storage: &certmagic.FileStorage{Path: t.TempDir()}, begun: cancel, go_: make(chan struct{}), done: make(chan struct{})}
 		bounded, wall := storage.NewBounded(late), newClock(testTime)
-		if err := NewRing(bounded, testIssuer, "ES256", wall.now, nil).Ensure(ctx); err == nil {
+		if err := NewRing(bounded, testIssuer, "ES256", Options{Now: wall.now, Logger: nil}).Ensure(ctx); err == nil {
 			t.Fatal("it is not held up")
 		}
 		cancel()
 		wall.advance(time.Minute)
-		r := NewRing(bounded, testIssuer, "ES256", wall.now, nil)
+		r := NewRing(bounded, testIssuer, "ES256", Options{Now: wall.now, Logger: nil})
 		mustEnsure(t, r)
 		token := mustSign(t, r)
 		close(late.go_)

@@ -132,7 +132,7 @@ func TestF11ColdStartUnderABrokenLock(t *testing.T) {
 				var clocks []*clock
 				ring := func(storage *faultyStorage, c *clock) *Ring {
 					clocks = append(clocks, c)
-					return NewRing(storage, testIssuer, "EdDSA", c.now, zap.NewNop())
+					return NewRing(storage, testIssuer, "EdDSA", Options{Now: c.now, Logger: zap.NewNop()})
 				}
 				beforeMidnight := testTime.Add(30*time.Minute - 15*time.Second)
 				for range 2 + random.IntN(3) {

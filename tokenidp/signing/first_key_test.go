@@ -49,7 +49,7 @@ var madeToday = regexp.MustCompile(`^2026-03-16\.[1-9][0-9]{5}$`)
 func TestLostStorageRepeatsNoKid(t *testing.T) {
 	names := make(map[string]bool)
 	for range 3 {
-		k := mustEnsure(t, NewRing(newStorage(t), testIssuer, "EdDSA", newClock(testTime).now, zap.NewNop()))
+		k := mustEnsure(t, NewRing(newStorage(t), testIssuer, "EdDSA", Options{Now: newClock(testTime).now, Logger: zap.NewNop()}))
 		if !madeToday.MatchString(k.ID) {
 			t.Errorf("the first key is %s", k.ID)
 		}
@@ -67,7 +67,7 @@ func TestKeyOfTheBareDayStaysValid(t *testing.T) {
 	old := testKey(t, "2026-03-16", "EdDSA")
 	writeFile(t, storage, entryName(old), encoded(t, old))
 	c := newClock(testTime)
-	r := NewRing(storage, testIssuer, "EdDSA", c.now, zap.NewNop())
+	r := NewRing(storage, testIssuer, "EdDSA", Options{Now: c.now, Logger: zap.NewNop()})
 	if k := mustEnsure(t, r); k.ID != "2026-03-16" || !slices.Equal(published(t, r), []string{"2026-03-16"}) {
 		t.Fatalf("active %s, published %q", k.ID, published(t, r))
 	}

@@ -153,8 +153,5 @@ func (k *Key) encryption() string {
 	return k.sealed.KeyEncryptionKey
 }
 
-// Public is the half of the key that verifies.
-func (k *Key) Public() *jws.Key { return k.public }
-
 // String keeps the private half out of whatever prints a key.
 func (k *Key) String() string { return k.ID }

@@ -19,7 +19,9 @@ func TestEveryAlgorithmSignsAndIsReadBack(t *testing.T) {
 	for _, algorithm := range jws.Algorithms {
 		t.Run(algorithm, func(t *testing.T) {
 			storage := newStorage(t)
-			ring := func() *Ring { return NewRing(storage, testIssuer, algorithm, newClock(testTime).now, zap.NewNop()) }
+			ring := func() *Ring {
+				return NewRing(storage, testIssuer, algorithm, Options{Now: newClock(testTime).now, Logger: zap.NewNop()})
+			}
 			mustEnsure(t, ring())
 			r := ring()
 			mustLoad(t, r) // the key has been through the storage
@@ -68,7 +70,7 @@ func header(t *testing.T, token string) (members map[string]any) {
 func TestUnknownAlgorithm(t *testing.T) {
 	for _, algorithm := range []string{"", "none", "HS256", "rs256", "ES256K", "RSA-OAEP"} {
 		storage := newStorage(t)
-		r := NewRing(storage, testIssuer, algorithm, newClock(testTime).now, zap.NewNop())
+		r := NewRing(storage, testIssuer, algorithm, Options{Now: newClock(testTime).now, Logger: zap.NewNop()})
 		if err := r.Ensure(t.Context()); err == nil || storage.count("Store") != 0 {
 			t.Errorf("%q: error %v, %d writes", algorithm, err, storage.count("Store"))
 		}
@@ -149,3 +151,6 @@ func TestKeyIDOrder(t *testing.T) {
 		}
 	}
 }
+
+// Public is the half of the key that verifies.
+func (k *Key) Public() *jws.Key { return k.public }

@@ -166,7 +166,7 @@ func (n *modelNode) noted(err error, begun time.Duration) {
 
 func (n *modelNode) newRing(before *Ring) *Ring {
 	start := n.now
-	r := NewRingWith(n.storage, testIssuer, n.algorithm, Options{
+	r := NewRing(n.storage, testIssuer, n.algorithm, Options{
 		RotateEvery: n.every, Now: n.clock, Predecessor: before, Logger: zap.NewNop(), Encryption: n.encryption,
 		Elapsed: func() time.Duration { return n.now - start },
 	})

@@ -33,7 +33,7 @@ func (n *node) start(algorithm string, o Options) {
 	n.storage.mayDelete = true
 	o.Now, o.Logger = n.wall.now, zap.New(core)
 	o.Elapsed = func() time.Duration { return n.elapsed }
-	n.Ring = NewRingWith(n.storage, testIssuer, algorithm, o)
+	n.Ring = NewRing(n.storage, testIssuer, algorithm, o)
 }
 
 // pass lets time go by.

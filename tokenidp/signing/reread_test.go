@@ -22,7 +22,7 @@ import (
 func clockedRing(t *testing.T, storage *faultyStorage) (*Ring, *clock) {
 	t.Helper()
 	c := newClock(testTime)
-	r := NewRing(storage, testIssuer, "EdDSA", c.now, zap.NewNop())
+	r := NewRing(storage, testIssuer, "EdDSA", Options{Now: c.now, Logger: zap.NewNop()})
 	addKey(t, storage, "2026-03-16", "EdDSA")
 	mustLoad(t, r)
 	storage.calls = nil

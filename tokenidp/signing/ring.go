@@ -67,13 +67,9 @@ type Options struct {
 	Logger *zap.Logger
 }
 
-// NewRing makes an empty ring that signs with algorithm. The clock may be nil.
-func NewRing(storage certmagic.Storage, issuer, algorithm string, now func() time.Time, logger *zap.Logger) *Ring {
-	return NewRingWith(storage, issuer, algorithm, Options{Now: now, Logger: logger})
-}
-
-// NewRingWith makes an empty ring, or one with the keys of its predecessor.
-func NewRingWith(storage certmagic.Storage, issuer, algorithm string, o Options) *Ring {
+// NewRing returns a ring that signs with the algorithm. It is empty, or has the keys of its
+// predecessor. Load reads the keys of the storage.
+func NewRing(storage certmagic.Storage, issuer, algorithm string, o Options) *Ring {
 	r := &Ring{
 		algorithm: algorithm,
 		rotation:  newRotation(o.RotateEvery),

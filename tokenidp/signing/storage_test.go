@@ -173,12 +173,12 @@ func (s *faultyStorage) Unlock(ctx context.Context, name string) error {
 
 // newTestRing is a ring that signs with EdDSA, whose keys cost nothing to make.
 func newTestRing(storage certmagic.Storage) *Ring {
-	return NewRing(storage, testIssuer, "EdDSA", newClock(testTime).now, zap.NewNop())
+	return NewRing(storage, testIssuer, "EdDSA", Options{Now: newClock(testTime).now, Logger: zap.NewNop()})
 }
 
 func observedRing(storage certmagic.Storage, algorithm string) (*Ring, *observer.ObservedLogs) {
 	core, logs := observer.New(zap.DebugLevel)
-	return NewRing(storage, testIssuer, algorithm, newClock(testTime).now, zap.New(core)), logs
+	return NewRing(storage, testIssuer, algorithm, Options{Now: newClock(testTime).now, Logger: zap.New(core)}), logs
 }
 
 func mustEnsure(t *testing.T, r *Ring) *Key {

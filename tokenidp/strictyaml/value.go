@@ -152,9 +152,6 @@ func Target(n *Node) *Node {
 	return n
 }
 
-// String returns the string that n is, if it leaves no doubt.
-func String(n *Node) (s string, ok bool) { return n.Value, notPlain(n) == "" && isString(n) }
-
 // Boolean returns the boolean that n is, if it leaves no doubt.
 func Boolean(n *Node) (b, ok bool) {
 	return n.Value == "true", notPlain(n) == "" && isBoolean(n)

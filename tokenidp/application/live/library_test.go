@@ -856,7 +856,7 @@ func TestKeysFileIsWatched(t *testing.T) {
 		return l.Refresh(nil)
 	}
 	thumbprint := func() string {
-		key, err := jws.ParseKeySetFor(jws.Algorithms, []byte(set("1")))
+		key, err := jws.ParseKeySet([]byte(set("1")), jws.Algorithms...)
 		if err != nil {
 			t.Fatal(err)
 		}
