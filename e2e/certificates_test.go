@@ -92,6 +92,12 @@ func (c *caddy) presenting(t *testing.T, certificate *tls.Certificate, version s
 		// Whatever CAs the server names.
 		config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return certificate, nil }
 	}
+	return speaking(t, config, version)
+}
+
+// speaking is a client over one version of HTTP.
+func speaking(t *testing.T, config *tls.Config, version string) *http.Client {
+	t.Helper()
 	client := &http.Client{Timeout: patience}
 	switch version {
 	case "HTTP/1.1":

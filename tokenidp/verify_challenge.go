@@ -34,9 +34,10 @@ func (v *Verify) refuse(w http.ResponseWriter, r *http.Request, claims *verifier
 	if holdsBodyBack(r) {
 		w.Header().Set("Connection", "close")
 	}
-	// The route of an error may lead upstream too. Without a token, the header
-	// holds nothing, or credentials that are not for verify to take away.
-	if !v.ForwardAuthorization && refusal.Reason != verifier.NoToken {
+	// The route of an error may lead to another upstream, which gets no token, also with
+	// ForwardAuthorization. Without a token, the header holds nothing, or credentials that
+	// are not for verify to take away.
+	if refusal.Reason != verifier.NoToken {
 		r.Header.Del("Authorization")
 		delete(r.Header, dpop.Header)
 	}
