@@ -96,3 +96,29 @@ func TestGuessesAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// A replica with an old secret keeps on trying: the others with the right generated secret
+// behind the same address get every token that they ask for.
+func TestAStaleReplicaBesideRightOnes(t *testing.T) {
+	t.Parallel()
+	c := guessable(t)
+	var all sync.WaitGroup
+	for range 3 {
+		stale, right := c.client(), c.client()
+		all.Go(func() {
+			for range 20 {
+				if status := c.guess(stale, "orders-worker", "tidp_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh83zflnA"); status == http.StatusOK {
+					t.Error("an old secret got a token")
+				}
+			}
+		})
+		all.Go(func() {
+			for range 40 {
+				if status := c.guess(right, "orders-worker", shopSecret); status != http.StatusOK {
+					t.Errorf("the right secret: %d", status)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
