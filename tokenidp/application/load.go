@@ -1,6 +1,7 @@
 package application
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"time"
@@ -24,6 +25,10 @@ type Options struct {
 	// ReadFile reads the files that a file of Applications names, such as mounted
 	// secrets; nil: [ReadFile].
 	ReadFile func(path string, most int64) ([]byte, fs.FileInfo, error)
+	// Absent, unless nil, gets what a file of Applications refers to and is not here,
+	// with its place: placeholders without a value, and files. It counts as present
+	// then, though nobody can authenticate with it. nil: it is a mistake.
+	Absent func(what string)
 }
 
 // Document is what one version of one file says, taken by itself. It never
@@ -132,6 +137,15 @@ func Read(file string, data []byte, o Options) *Document {
 	l.document(l.Parse(data))
 	l.errors, l.warnings = l.Errors, l.Warnings
 	return l.Document
+}
+
+// absent reports whether what could not be read may be on the server alone.
+func (l *loader) absent(at strictyaml.Position, what string, err error) bool {
+	if l.options.Absent == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+		return false
+	}
+	l.options.Absent(fmt.Sprintf("%s: %s", at, what))
+	return true
 }
 
 // newReader returns one that knows where people put secrets by mistake.

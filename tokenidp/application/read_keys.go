@@ -151,7 +151,10 @@ func (l *loader) keysFile(m *mapping, a *Application, algorithms []string) []*jw
 		fail = m.Warn // to shut it out, its keys may be taken away first
 	}
 	data, _, err := l.options.ReadFile(path, mostKeysFile)
-	if err != nil {
+	switch {
+	case err != nil && l.absent(m.At(at), "the keys in "+path, err):
+		return nil
+	case err != nil:
 		fail(at, "file %s %v", path, err)
 		return nil
 	}

@@ -101,7 +101,11 @@ func (l *loader) hash(m *mapping, s *secret.Secret) {
 	}
 	if l.options.Expand != nil && strings.Contains(encoded, "{") {
 		expanded, err := l.options.Expand(encoded)
-		if err != nil {
+		switch {
+		case err != nil && l.options.Absent != nil:
+			l.options.Absent(fmt.Sprintf("%s: the hash of %s", m.At(at), encoded))
+			return
+		case err != nil:
 			m.FailField(at, "hash", "cannot be expanded: %v", err)
 			return
 		}
@@ -130,7 +134,10 @@ func (l *loader) mountedSecret(m *mapping, a *Application, s *secret.Secret) {
 		fail = m.Warn // to shut it out, its secret may be taken away first
 	}
 	data, info, err := l.options.ReadFile(path, mostSecretFile)
-	if err != nil {
+	switch {
+	case err != nil && l.absent(m.At(at), "the secret in "+path, err):
+		return
+	case err != nil:
 		fail(at, "file %s %v", path, err)
 		return
 	}
