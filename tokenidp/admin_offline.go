@@ -73,7 +73,7 @@ func provisionOffline(ctx caddy.Context, app json.RawMessage, routes *route.Conf
 		return nil, err
 	}
 	offline.app = module.(*App)
-	if err := offline.app.setRoutes(routes, func() {}); err != nil {
+	if err := offline.app.setRoutes(ctx, routes, func() {}); err != nil {
 		return nil, err
 	}
 	for _, h := range routes.VerifyHandlers() {

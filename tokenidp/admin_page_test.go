@@ -29,7 +29,7 @@ import (
 func administered(t *testing.T, applications map[string]string) (*App, *adminapi.Client) {
 	t.Helper()
 	app := new(App)
-	if err := app.setRoutes(new(route.Config), func() {}); err != nil {
+	if err := app.setRoutes(t.Context(), new(route.Config), func() {}); err != nil {
 		t.Fatal(err)
 	}
 	for url, text := range applications {

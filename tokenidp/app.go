@@ -86,11 +86,14 @@ func (App) CaddyModule() caddy.ModuleInfo {
 
 // Provision loads the Applications and reads the signing keys of every issuer.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.logger = ctx.Logger()
+	a.logger = loggerIn(ctx)
 	a.auditLogger = ctx.Logger(adminAPI{})
 	a.refusals = refusallog.New(time.Now)
 	a.ctx, a.stop = context.WithCancel(ctx)
 	a.running = new(sync.WaitGroup)
+	if s := sandboxFrom(ctx); s != nil {
+		s.app = a
+	}
 	a.resources = make(map[string]*verifier.Resource)
 	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return err

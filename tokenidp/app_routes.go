@@ -1,6 +1,7 @@
 package tokenidp
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -27,7 +28,7 @@ func (a *App) readRoutes(ctx caddy.Context) error {
 		a.logger.Warn("the routes of this configuration are not understood, so that access, explain and report know them by their source alone", zap.Error(err))
 		config = new(route.Config)
 	}
-	return a.setRoutes(config, func() {
+	return a.setRoutes(ctx, config, func() {
 		if app, err := ctx.AppIfConfigured("http"); err == nil {
 			config.Bind(app.(*caddyhttp.App))
 		}
@@ -36,7 +37,7 @@ func (a *App) readRoutes(ctx caddy.Context) error {
 
 // setRoutes takes the routes in. bind finds the handlers on them; it is called once,
 // when everything is loaded.
-func (a *App) setRoutes(config *route.Config, bind func()) error {
+func (a *App) setRoutes(ctx context.Context, config *route.Config, bind func()) error {
 	a.config, a.counters = config, make(map[string]*reportCounter)
 	a.verifyRoutes = sync.OnceValue(func() []verifyRoute {
 		bind()
@@ -49,7 +50,7 @@ func (a *App) setRoutes(config *route.Config, bind func()) error {
 				zap.String("route", r.ID), zap.String("source", r.Handler.Source))
 		}
 		if r.Handler.ReportOnly() {
-			if err := a.carryCounter(r.ID); err != nil {
+			if err := a.carryCounter(ctx, r.ID); err != nil {
 				return err
 			}
 		}
@@ -97,11 +98,11 @@ func (a *App) matchBySource() (left []*Verify) {
 }
 
 // carryCounter has the route count over reloads whom it would refuse.
-func (a *App) carryCounter(id string) error {
+func (a *App) carryCounter(ctx context.Context, id string) error {
 	if a.counters[id] != nil {
 		return nil
 	}
-	counter, release, err := carry(id, func() (*reportCounter, error) { return newReportCounter(), nil })
+	counter, release, err := carry(ctx, id, func() (*reportCounter, error) { return newReportCounter(), nil })
 	if err != nil {
 		return fmt.Errorf("counting what %s would refuse: %w", id, err)
 	}

@@ -30,7 +30,7 @@ func TestFindVerifies(t *testing.T) {
 		"not read": {new(route.Config), []string{"Caddyfile:2 Caddyfile:2", "Caddyfile:5 Caddyfile:5", "Caddyfile:7 Caddyfile:7", "Caddyfile:9 Caddyfile:9"}},
 	} {
 		a := &App{routes: []*Verify{first, named, unused, other}}
-		if err := a.setRoutes(row.config, func() {
+		if err := a.setRoutes(t.Context(), row.config, func() {
 			for i, h := range row.config.VerifyHandlers() {
 				if h.Source != "Caddyfile:9" {
 					h.SetModule([]*Verify{first, nil, named, unused}[i])
@@ -52,13 +52,13 @@ func TestFindVerifies(t *testing.T) {
 // Where nothing is known of the routes, each source has a counter.
 func TestCountersBySource(t *testing.T) {
 	a := new(App)
-	if err := a.setRoutes(new(route.Config), func() {}); err != nil {
+	if err := a.setRoutes(t.Context(), new(route.Config), func() {}); err != nil {
 		t.Fatal(err)
 	}
 	for _, source := range []string{"Caddyfile:2", "Caddyfile:5", "Caddyfile:5"} {
 		v := &Verify{Source: source, ReportOnly: true, app: a}
 		a.routes = append(a.routes, v)
-		if err := a.carryCounter(source); err != nil {
+		if err := a.carryCounter(t.Context(), source); err != nil {
 			t.Fatal(err)
 		}
 	}

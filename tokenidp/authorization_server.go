@@ -68,7 +68,7 @@ func (s *AuthorizationServer) Provision(ctx caddy.Context) error {
 	if err := iss.issue(ctx); err != nil {
 		return placed(s.Source, err)
 	}
-	s.issuer, s.metrics, s.refusals, s.logger = iss, counters, a.refusals, ctx.Logger()
+	s.issuer, s.metrics, s.refusals, s.logger = iss, metricsIn(ctx), a.refusals, ctx.Logger()
 	s.endpoints = oauth.NewEndpoints(iss.url)
 	if s.proofs, err = oauth.NewProofs(iss.url, a.state.Once); err != nil {
 		return placed(s.Source, err)

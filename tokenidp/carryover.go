@@ -1,6 +1,7 @@
 package tokenidp
 
 import (
+	"context"
 	"io"
 	"slices"
 	"sync"
@@ -20,10 +21,14 @@ type carryover[T any] struct{ value T }
 
 // carry returns the value that the loaded configurations have under the name. If none
 // has it yet, it calls construct. release gives the value back; the last one to do so
-// closes it, if it is an [io.Closer]. After an error there is nothing to release.
-func carry[T any](name string, construct func() (T, error)) (value T, release func() error, err error) {
-	key := carryoverKey[T]{name}
-	loaded, _, err := carryovers.LoadOrNew(key, func() (caddy.Destructor, error) {
+// closes it, if it is an [io.Closer]. After an error there is nothing to release. A
+// sandbox shares with nobody.
+func carry[T any](ctx context.Context, name string, construct func() (T, error)) (value T, release func() error, err error) {
+	key, pool := carryoverKey[T]{name}, carryovers
+	if s := sandboxFrom(ctx); s != nil {
+		pool = s.carryovers
+	}
+	loaded, _, err := pool.LoadOrNew(key, func() (caddy.Destructor, error) {
 		value, err := construct()
 		return carryover[T]{value}, err
 	})
@@ -31,7 +36,7 @@ func carry[T any](name string, construct func() (T, error)) (value T, release fu
 		return value, nil, err
 	}
 	release = func() error {
-		_, err := carryovers.Delete(key)
+		_, err := pool.Delete(key)
 		return err
 	}
 	return loaded.(carryover[T]).value, release, nil

@@ -1,6 +1,7 @@
 package tokenidp
 
 import (
+	"context"
 	"errors"
 	"testing"
 )
@@ -16,7 +17,7 @@ func (c *closing) Close() error {
 func TestCarryoverLivesAsLongAsAnyConfigurationHoldsIt(t *testing.T) {
 	load := func() (*closing, func() error) {
 		t.Helper()
-		value, release, err := carry("a", func() (*closing, error) { return new(closing), nil })
+		value, release, err := carry(t.Context(), "a", func() (*closing, error) { return new(closing), nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,11 +44,11 @@ func TestCarryoverLivesAsLongAsAnyConfigurationHoldsIt(t *testing.T) {
 }
 
 func TestCarryoversOfTwoKindsShareNoName(t *testing.T) {
-	_, releaseOne, err := carry("a", func() (*closing, error) { return new(closing), nil })
+	_, releaseOne, err := carry(t.Context(), "a", func() (*closing, error) { return new(closing), nil })
 	if err != nil {
 		t.Fatal(err)
 	}
-	n, releaseOther, err := carry("a", func() (int, error) { return 7, nil })
+	n, releaseOther, err := carry(t.Context(), "a", func() (int, error) { return 7, nil })
 	if err != nil || n != 7 {
 		t.Errorf("%d, %v", n, err)
 	}
@@ -58,10 +59,10 @@ func TestCarryoversOfTwoKindsShareNoName(t *testing.T) {
 
 func TestCarryoverThatCannotBeMadeIsNotHeld(t *testing.T) {
 	broken := errors.New("broken")
-	if _, release, err := carry("a", func() (int, error) { return 0, broken }); !errors.Is(err, broken) || release != nil {
+	if _, release, err := carry(t.Context(), "a", func() (int, error) { return 0, broken }); !errors.Is(err, broken) || release != nil {
 		t.Errorf("%v, with something to release: %v", err, release != nil)
 	}
-	n, release, err := carry("a", func() (int, error) { return 7, nil })
+	n, release, err := carry(t.Context(), "a", func() (int, error) { return 7, nil })
 	if err != nil || n != 7 {
 		t.Errorf("%d, %v", n, err)
 	}
@@ -91,4 +92,29 @@ func TestSuccessionIsOfWhatRuns(t *testing.T) {
 	want("the first ended", c)
 	leaveC()
 	want("all ended", nil)
+}
+
+// A sandbox neither sees nor keeps what the configurations that serve carry over.
+func TestCarryInASandbox(t *testing.T) {
+	one, err := NewSandbox(nil, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := NewSandbox(nil, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, ctx := range []context.Context{t.Context(), one.In(t.Context()), other.In(t.Context())} {
+		for range 2 {
+			n, release, err := carry(ctx, "sandboxed", func() (int, error) { return want, nil })
+			if err != nil || n != want {
+				t.Errorf("%d, want %d (%v)", n, want, err)
+			}
+			t.Cleanup(func() {
+				if err := release(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
 }

@@ -186,7 +186,7 @@ func TestF07BrokenFileIsLoggedAndCounted(t *testing.T) {
 				save(good)
 				o := newObserved(t)
 				o.Applications = []string{file}
-				if err := o.loadApplications(); err != nil {
+				if err := o.loadApplications(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 				set := o.applications.Load()

@@ -1,6 +1,7 @@
 package tokenidp
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/caddyserver/caddy/v2"
@@ -17,14 +18,18 @@ type dependent struct {
 	adopt  func(*application.Set)
 }
 
-func (iss *Issuer) loadApplications() error {
+func (iss *Issuer) loadApplications(ctx context.Context) error {
 	if len(iss.Applications) == 0 {
 		return nil
 	}
 	repl := caddy.NewReplacer()
-	iss.library = live.NewLibrary(iss.Applications, application.Options{
+	options := application.Options{
 		Expand: func(s string) (string, error) { return repl.ReplaceOrErr(s, true, true) },
-	})
+	}
+	if s := sandboxFrom(ctx); s != nil {
+		options.Absent = s.absent
+	}
+	iss.library = live.NewLibrary(iss.Applications, options)
 	iss.library.Accept, iss.library.Adopt, iss.library.Logger = iss.acceptable, iss.adopt, iss.logger
 	set, err := iss.library.Load()
 	if err != nil {

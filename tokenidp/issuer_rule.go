@@ -13,14 +13,14 @@ import (
 
 // prepareVerification settles how the tokens of this issuer are verified: once for
 // all routes, so that each of them knows the tokens that any of them has verified.
-func (iss *Issuer) prepareVerification() (err error) {
+func (iss *Issuer) prepareVerification(keys verifier.KeySource) (err error) {
 	iss.verification, err = verifier.NewIssuer(verifier.Options{
 		URL: iss.Issuer,
 		// Any algorithm that a key of this issuer may have: its keys outlive a
 		// change of the configured one, and each is bound to its own.
 		Algorithms: jws.Algorithms,
 		Types:      []string{"at+jwt"},
-		Keys:       iss.keys,
+		Keys:       keys,
 	})
 	return err
 }

@@ -55,17 +55,21 @@ func (iss *Issuer) provision(ctx caddy.Context, bounded *storage.Bounded, shared
 	if err := iss.check(); err != nil {
 		return err
 	}
-	if err := iss.carryOver(); err != nil {
+	if err := iss.carryOver(ctx); err != nil {
 		return err
 	}
-	if err := iss.loadApplications(); err != nil {
+	if err := iss.loadApplications(ctx); err != nil {
 		return err
 	}
 	iss.provisionAuthenticator(ctx)
+	if s := sandboxFrom(ctx); s != nil {
+		s.lookFor(iss.Source, iss.SigningKeyFile)
+		return iss.prepareVerification(s.keys)
+	}
 	if err := iss.provisionKeys(bounded); err != nil {
 		return err
 	}
-	if err := iss.prepareVerification(); err != nil {
+	if err := iss.prepareVerification(iss.keys); err != nil {
 		return err
 	}
 	iss.provisionLastUse()
@@ -85,6 +89,9 @@ func (iss *Issuer) issue(ctx context.Context) error {
 	if iss.applications.Load() == nil {
 		return fmt.Errorf("the issuer %s has no Applications to issue tokens to; add: applications applications.yaml", iss.Issuer)
 	}
+	if sandboxFrom(ctx) != nil {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
 	if err := iss.keys.Ready(ctx); err != nil {
@@ -101,11 +108,13 @@ func (iss *Issuer) provisionAuthenticator(ctx context.Context) {
 	if set == nil {
 		return
 	}
-	iss.clientKeys = clientkeys.New(iss.clientKeysOptions(ctx))
-	iss.clientKeys.Follow(set)
-	reading, cancel := context.WithTimeout(ctx, storageTimeout)
-	defer cancel()
-	iss.clientKeys.Load(reading)
+	if sandboxFrom(ctx) == nil {
+		iss.clientKeys = clientkeys.New(iss.clientKeysOptions(ctx))
+		iss.clientKeys.Follow(set)
+		reading, cancel := context.WithTimeout(ctx, storageTimeout)
+		defer cancel()
+		iss.clientKeys.Load(reading)
+	}
 	iss.assertions = &oauth.Assertions{Issuer: iss.Issuer, Replay: iss.state, KeysAt: iss.clientKeys.At}
 	if iss.InsecureAssertionAudience {
 		iss.assertions.InsecureAudiences = []string{iss.Issuer + "/token"}
@@ -157,8 +166,8 @@ type issuerCarryover struct {
 }
 
 // carryOver finds what the issuer keeps.
-func (iss *Issuer) carryOver() (err error) {
-	iss.carried, iss.release, err = carry(iss.Issuer, func() (*issuerCarryover, error) {
+func (iss *Issuer) carryOver(ctx context.Context) (err error) {
+	iss.carried, iss.release, err = carry(ctx, iss.Issuer, func() (*issuerCarryover, error) {
 		return &issuerCarryover{authenticator: oauth.NewAuthenticator()}, nil
 	})
 	return err

@@ -66,12 +66,12 @@ func (a *App) provisionState(ctx caddy.Context, bounded *storage.Bounded) error 
 	if err != nil {
 		return err
 	}
-	node, release, err := carry("", func() (*state.Node, error) { return state.NewNode(state.Options{}), nil })
+	node, release, err := carry(ctx, "", func() (*state.Node, error) { return state.NewNode(state.Options{}), nil })
 	if err != nil {
 		return err
 	}
 	a.release = append(a.release, release)
-	shared, release, err := carry(module.identity(bounded), func() (*sharedState, error) {
+	shared, release, err := carry(ctx, module.identity(bounded), func() (*sharedState, error) {
 		s, err := module.open(node, bounded, a.logger.Named("state"))
 		return &sharedState{State: s, node: node, bounded: bounded}, err
 	})
@@ -93,7 +93,10 @@ func (a *App) provisionState(ctx caddy.Context, bounded *storage.Bounded) error 
 }
 
 func (a *App) loadState(ctx caddy.Context) (stateModule, error) {
-	if a.StateRaw == nil {
+	switch {
+	case sandboxFrom(ctx) != nil:
+		return new(StateMemory), nil
+	case a.StateRaw == nil:
 		s := new(StateStorage)
 		return s, s.Provision(ctx)
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 func (t *TrustedIssuer) provisionKeys(ctx context.Context, bounded *storage.Bounded) (err error) {
-	t.serving, t.release, err = carry(t.Issuer, func() (*succession[jwks.Source], error) { return new(succession[jwks.Source]), nil })
+	t.serving, t.release, err = carry(ctx, t.Issuer, func() (*succession[jwks.Source], error) { return new(succession[jwks.Source]), nil })
 	if err != nil {
 		return err
 	}

@@ -89,6 +89,7 @@ type Verify struct {
 	verifier *verifier.Verifier
 	rules    map[string]rule // by issuer URL
 	origins  []weburl.Origin
+	observe  func(*http.Request, Observation) // nil where requests are served
 	app      *App
 	routes   []*route.Route // by which requests come to it, see findVerifies
 	metrics  *metrics
@@ -109,12 +110,15 @@ func (v *Verify) Provision(ctx caddy.Context) error {
 }
 
 func (v *Verify) provision(ctx caddy.Context) error {
-	v.logger = ctx.Logger()
+	v.logger = loggerIn(ctx)
 	a, err := app(ctx)
 	if err != nil {
 		return err
 	}
-	v.app, v.metrics = a, counters
+	v.app, v.metrics = a, metricsIn(ctx)
+	if s := sandboxFrom(ctx); s != nil {
+		v.observe = s.observe
+	}
 	issuers, err := v.resolveIssuers(a)
 	if err != nil {
 		return err
@@ -137,7 +141,7 @@ func (v *Verify) provision(ctx caddy.Context) error {
 		return err
 	}
 	if v.ReportOnly {
-		if err := a.carryCounter(v.Source); err != nil {
+		if err := a.carryCounter(ctx, v.Source); err != nil {
 			return err
 		}
 	}
@@ -223,6 +227,9 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		return next.ServeHTTP(w, r)
 	}
 	claims, headers, err := v.check(r, admitted)
+	if v.observe != nil {
+		v.observe(r, Observation{Verify: v, Claims: claims, Headers: headerOf(headers), Err: err})
+	}
 	switch {
 	case err != nil && v.ReportOnly:
 		return v.letThrough(w, r, next, claims, err)

@@ -21,6 +21,15 @@ type admission struct {
 	headers []claimheader.Value // so far
 }
 
+// headerOf is the header with only these.
+func headerOf(headers []claimheader.Value) http.Header {
+	h := make(http.Header, len(headers))
+	for _, one := range headers {
+		h[one.Name] = []string{one.Value}
+	}
+	return h
+}
+
 const admissionVar = "tokenidp.admission"
 
 // admittedFrom is the admission of the request, or nil.

@@ -53,7 +53,7 @@ func denied(err error) Access {
 // or else with all of its scopes of one API, sent as the route asks for. A nil
 // requirement is what no token has.
 func (i Issuer) Access(a *application.Application, r *verifier.Requirement, now time.Time) Access {
-	if none, ok := getsNoToken(a, now); ok {
+	if none, ok := GetsNoToken(a, now); ok {
 		return none
 	}
 	if r == nil {
@@ -75,8 +75,9 @@ func (i Issuer) Access(a *application.Application, r *verifier.Requirement, now 
 	return best
 }
 
-// getsNoToken tells why the issuer would give it none, whatever it asks for.
-func getsNoToken(a *application.Application, now time.Time) (Access, bool) {
+// GetsNoToken reports whether the issuer gives the Application no token, whatever it
+// asks for, and why.
+func GetsNoToken(a *application.Application, now time.Time) (Access, bool) {
 	valid := func(s *secret.Secret) bool { return s.ValidityAt(now) != secret.Expired }
 	switch {
 	case !a.Active:

@@ -1,0 +1,137 @@
+package tokenidp
+
+import (
+	"context"
+	"net/http"
+	"os"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+// Sandbox is where an App is provisioned that never serves: it answers what it would do
+// with a request. It shares nothing with other configurations of the process, which may
+// serve meanwhile. It reads no keys and makes none of the operator's, fetches nothing and
+// stores nothing. What only the server has, such as a secret, counts as present.
+type Sandbox struct {
+	observe    func(*http.Request, Observation)
+	absent     func(what string)
+	logger     *zap.Logger
+	keys       *sandboxKeys
+	metrics    *metrics
+	carryovers *caddy.UsagePool
+	app        *App // nil until it is provisioned
+}
+
+// Observation is what a verify has decided on a request.
+type Observation struct {
+	Verify *Verify
+	// Claims are those of the token, nil where it was not verified.
+	Claims *verifier.Claims
+	// Headers are the claim headers that are set.
+	Headers http.Header
+	// Err is nil if the request passes.
+	Err error
+}
+
+// NewSandbox makes a sandbox. Observe gets what each verify decides on a request, and
+// absent what the configuration refers to and is not here. The logger gets the warnings
+// of a load.
+func NewSandbox(observe func(*http.Request, Observation), absent func(what string), logger *zap.Logger) (*Sandbox, error) {
+	keys, err := newSandboxKeys()
+	return &Sandbox{observe: observe, absent: absent, logger: logger, keys: keys, metrics: newMetrics(), carryovers: caddy.NewUsagePool()}, err
+}
+
+type sandboxKey struct{}
+
+// In returns the context in which the modules of the sandbox are to be provisioned.
+func (s *Sandbox) In(ctx context.Context) context.Context {
+	return context.WithValue(ctx, sandboxKey{}, s)
+}
+
+// sandboxFrom is nil for a configuration that may serve.
+func sandboxFrom(ctx context.Context) *Sandbox {
+	s, _ := ctx.Value(sandboxKey{}).(*Sandbox)
+	return s
+}
+
+// loggerIn is the logger of the module that is provisioned.
+func loggerIn(ctx caddy.Context) *zap.Logger {
+	if s := sandboxFrom(ctx); s != nil {
+		return s.logger
+	}
+	return ctx.Logger()
+}
+
+// metricsIn are those of the process, unless nothing is served.
+func metricsIn(ctx context.Context) *metrics {
+	if s := sandboxFrom(ctx); s != nil {
+		return s.metrics
+	}
+	return counters
+}
+
+// lookFor notes the files that are not here.
+func (s *Sandbox) lookFor(source string, files ...string) {
+	for _, file := range files {
+		if file == "" {
+			continue
+		}
+		if f, err := os.Open(file); err != nil { //nolint:gosec // an operator names it
+			s.absent(placedText(source, file))
+		} else {
+			_ = f.Close() // nothing was read
+		}
+	}
+}
+
+func placedText(source, text string) string {
+	if source == "" {
+		return text
+	}
+	return source + ": " + text
+}
+
+// Issuers are the Applications of the issuers of this server, by URL. Those of an issuer
+// that declares none here are nil.
+func (s *Sandbox) Issuers() map[string]*application.Set {
+	all := make(map[string]*application.Set)
+	for _, iss := range s.app.Issuers {
+		all[iss.Issuer] = iss.applications.Load()
+	}
+	return all
+}
+
+// Audiences are those of which the routes accept tokens of the issuer.
+func (s *Sandbox) Audiences(issuer string) (all []string) {
+	for _, v := range s.app.routes {
+		if rule := v.rules[issuer]; rule != nil {
+			all = union(all, rule.requires().AcceptedAudiences())
+		}
+	}
+	return all
+}
+
+// Route is where the verify is configured, as file:line, and whether it only reports.
+func (v *Verify) Route() (source string, reportOnly bool) { return v.Source, v.ReportOnly }
+
+// Required are the scopes that the route asks of tokens of the issuer for the audience.
+func (v *Verify) Required(issuer, audience string) []string {
+	if rule := v.rules[issuer]; rule != nil {
+		return rule.requires().ScopesFor(audience)
+	}
+	return nil
+}
+
+// Serves reports whether the request is for an endpoint of the issuer.
+func (s *AuthorizationServer) Serves(r *http.Request) bool {
+	switch originalPath(r) {
+	case s.endpoints.Token, s.endpoints.Authorization, s.endpoints.Introspection, s.endpoints.Revocation,
+		s.endpoints.JWKS, s.endpoints.AuthorizationServerMetadata, s.endpoints.OpenIDConfiguration:
+		return true
+	}
+	return false
+}
