@@ -1,5 +1,5 @@
 // Package zerocopy takes text for bytes and bytes for text, where every request would
-// pay for a copy. It has all of the project's use of package unsafe.
+// pay for a copy. No other package that serves requests uses package unsafe.
 package zerocopy
 
 import "unsafe"

@@ -1,0 +1,118 @@
+package probe_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/certmagic"
+	"go.uber.org/goleak"
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/probe"
+)
+
+// processWide is what a probe could disturb of a Caddy that serves in the same process.
+type processWide struct {
+	logger  *zap.Logger
+	storage certmagic.Storage
+	context caddy.Context
+	metrics string
+	files   map[string]string // the storage, and the log
+}
+
+func (s *realServer) look() (now processWide) {
+	s.t.Helper()
+	now = processWide{logger: caddy.Log(), storage: certmagic.Default.Storage, context: caddy.ActiveContext(), files: make(map[string]string)}
+	gathered, err := now.context.GetMetricsRegistry().Gather()
+	s.check(err)
+	for _, family := range gathered {
+		if strings.HasPrefix(family.GetName(), "caddy_") {
+			now.metrics += family.String() + "\n"
+		}
+	}
+	s.check(filepath.WalkDir(s.dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		now.files[path] = string(text)
+		return err
+	}))
+	return now
+}
+
+// Two probes ask beside a Caddy that serves the same configuration. That notices nothing,
+// and neither do the probes of one another.
+func TestProbesBesideACaddyThatServes(t *testing.T) {
+	const request, reporting = "http://a.example:8080/orders/1", "http://a.example:8081/x"
+	s, config := newRealServer(t, strings.NewReplacer("UPSTREAM1", "127.0.0.1:1", "UPSTREAM2", "127.0.0.1:1").Replace(differentialOptions+differentialSites["named routes and sites"]))
+	token := s.token(firstIssuer, "worker", "orders.read", false)
+	before := s.look()
+	one, other := mustProbe(t, config), mustProbe(t, config)
+	if _, err := probe.New([]byte(strings.ReplaceAll(string(config), "orders.write", "nobodys.scope")), probe.Options{}); err == nil {
+		t.Error("a broken configuration is accepted")
+	}
+	for _, p := range []*probe.Probe{one, other} {
+		for _, name := range []string{"", "worker", "bound", "reader"} {
+			for _, url := range []string{request, reporting} {
+				if _, err := p.Ask(probe.Request{Method: "DELETE", URL: url}, caller(t, p, name)); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		p.Close()
+	}
+	after := s.look()
+	for path, text := range after.files {
+		// What serves goes on meanwhile: it logs, and stores who used which secret.
+		own := path == filepath.Join(s.dir, "log") || strings.Contains(path, "last_use")
+		if !own && before.files[path] != text {
+			t.Errorf("%s is another one:\n%s\nand was:\n%s", path, text, before.files[path])
+		}
+		if own && strings.Contains(strings.TrimPrefix(text, before.files[path]), "reader") {
+			t.Errorf("%s has what was asked alone:\n%s", path, text)
+		}
+	}
+	if after.logger != before.logger || after.storage != before.storage || after.metrics != before.metrics {
+		t.Errorf("before: %v\nafter: %v", before, after)
+	}
+	if after.context.GetMetricsRegistry() != before.context.GetMetricsRegistry() {
+		t.Error("another configuration serves")
+	}
+	header := map[string][]string{"Authorization": {"Bearer " + token}}
+	if got := s.send(probe.Request{Method: "GET", URL: reporting}, header, "").StatusCode; got != 502 {
+		t.Errorf("the Caddy that serves answers with %d", got)
+	}
+}
+
+// Nothing goes on after a probe is closed.
+func TestCloseLeavesNothing(t *testing.T) {
+	current := goleak.IgnoreCurrent()
+	p := newProbe(t, options+sites)
+	if v, err := p.Ask(probe.Request{Method: "GET", URL: "https://api.example.com/orders"}, caller(t, p, "reader")); err != nil || !v.Allowed {
+		t.Errorf("%+v, %v", v, err)
+	}
+	p.Close()
+	goleak.VerifyNone(t, current)
+}
+
+func mustProbe(t *testing.T, config []byte) *probe.Probe {
+	t.Helper()
+	p, err := probe.New(config, probe.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// A stand-in in a configuration that serves is an error.
+func TestStandInNeverServes(t *testing.T) {
+	err := caddy.Validate(&caddy.Config{AppsRaw: caddy.ModuleMap{"http": []byte(`{"servers":{"s":{"routes":[{"handle":[{"handler":"tokenidp_probe"}]}]}}}`)}})
+	if err == nil || !strings.Contains(err.Error(), "is for the commands of `caddy tokenidp` alone") {
+		t.Error(err)
+	}
+}

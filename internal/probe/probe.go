@@ -1,0 +1,144 @@
+// Package probe answers what a configuration does with a request, before there is any:
+// which verifies it passes, which handler it reaches, with what status and reason.
+//
+// The answer comes from Caddy's own router and from the code of verify and /token. The
+// configuration is provisioned as for `caddy validate`, with other handlers in place of
+// those that serve. Nothing listens, nothing is fetched, nothing is written, and nothing
+// else in the process notices.
+package probe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/route"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+)
+
+// Options are what New needs besides the configuration.
+type Options struct {
+	// Logger gets the warnings of a load. Default: nobody does.
+	Logger *zap.Logger
+}
+
+// Probe is a configuration that answers questions. It is safe for concurrent use.
+type Probe struct {
+	sandbox *tokenidp.Sandbox
+	servers []*server
+	places  map[*tokenidp.Verify][]*route.Route
+	binding *binding
+	unknown []string
+	end     context.CancelFunc
+}
+
+// New provisions the JSON of a configuration that is not started. Call Close in the end.
+func New(config []byte, o Options) (*Probe, error) {
+	var whole struct {
+		Apps map[string]json.RawMessage `json:"apps"`
+	}
+	if err := json.Unmarshal(config, &whole); err != nil {
+		return nil, fmt.Errorf("decoding the configuration: %w", err)
+	}
+	if whole.Apps["tokenidp"] == nil {
+		return nil, errors.New("no issuer is configured")
+	}
+	if o.Logger == nil {
+		o.Logger = zap.NewNop()
+	}
+	p := &Probe{places: make(map[*tokenidp.Verify][]*route.Route), end: func() {}}
+	err := p.provision(whole.Apps["http"], whole.Apps["tokenidp"], o)
+	if err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// Close cleans up what was provisioned.
+func (p *Probe) Close() { p.end() }
+
+func (p *Probe) provision(http, app json.RawMessage, o Options) error {
+	p.unknown = absentPlaceholders(http, app)
+	http, sites, err := replaceHandlers(http)
+	if err != nil {
+		return err
+	}
+	if p.binding, err = newBinding(); err != nil {
+		return err
+	}
+	absent := func(what string) { p.unknown = append(p.unknown, what) }
+	if p.sandbox, err = tokenidp.NewSandbox(observe, absent, o.Logger); err != nil {
+		return err
+	}
+	cfg := &caddy.Config{AppsRaw: caddy.ModuleMap{"http": slices.Clone(http), "tokenidp": app}}
+	ctx, end, err := newContext(p.sandbox.In(inProbe(context.Background())), cfg)
+	if err != nil {
+		return err
+	}
+	p.end = sync.OnceFunc(end)
+	module, err := ctx.App("http")
+	if err != nil {
+		return err
+	}
+	if _, err = ctx.App("tokenidp"); err != nil {
+		return err
+	}
+	slices.Sort(p.unknown)
+	p.unknown = slices.Compact(p.unknown)
+	return p.bind(http, module.(*caddyhttp.App), sites)
+}
+
+// bind finds the servers, and the routes to each verify.
+func (p *Probe) bind(raw json.RawMessage, app *caddyhttp.App, sites map[string]site) error {
+	for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
+		p.servers = append(p.servers, &server{Server: app.Servers[name], name: name, site: sites[name]})
+	}
+	routes, err := route.ReadApp(raw)
+	if err != nil {
+		return err
+	}
+	routes.Bind(app)
+	for _, r := range routes.Verifies() {
+		if v, ok := r.Handler.Module().(*tokenidp.Verify); ok {
+			p.places[v] = append(p.places[v], r)
+		}
+	}
+	return nil
+}
+
+// Unknown are what the configuration refers to and is not here, such as secrets, keys and
+// the values of placeholders. It counts as present. The text has the place, if it has one.
+func (p *Probe) Unknown() []string { return p.unknown }
+
+// Applications are those of the issuers of the configuration, by the issuer's URL.
+func (p *Probe) Applications() map[string]*application.Set {
+	all := p.sandbox.Issuers()
+	maps.DeleteFunc(all, func(_ string, set *application.Set) bool { return set == nil })
+	return all
+}
+
+// placeOf finds the route by which the request comes to the verify, or nil.
+func (p *Probe) placeOf(v *tokenidp.Verify, r *http.Request) *route.Route {
+	found := p.places[v]
+	request := route.Request{Method: r.Method, Host: r.Host, Path: r.URL.Path}
+	for _, one := range found {
+		if one.Takes(request) {
+			return one
+		}
+	}
+	if len(found) > 0 {
+		return found[0]
+	}
+	return nil
+}
