@@ -109,6 +109,34 @@ func TestF23StorageLosesKeysInRun(t *testing.T) {
 	}
 }
 
+// TestF23LostRetiredKeysAreNotInOrder: a restart would refuse their tokens. It is said
+// until they are back, or until the last of their tokens has expired.
+func TestF23LostRetiredKeysAreNotInOrder(t *testing.T) {
+	n, _, retired := rotatedPair(t)
+	all := entries(t, n.storage)
+	maintain := func(lost bool) {
+		t.Helper()
+		if err := n.Maintain(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if problem := n.Health().Problem; strings.Contains(problem, retired.ID) != lost || (problem == "") == lost {
+			t.Errorf("health: %q", problem)
+		}
+	}
+	maintain(false)
+	n.storage.replace(t, without(all, retired))
+	maintain(true)
+	n.storage.replace(t, nil) // the active one is stored again
+	maintain(true)
+	n.storage.replace(t, all)
+	maintain(false)
+	n.storage.replace(t, without(all, retired))
+	n.live(retention-time.Hour, time.Minute)
+	maintain(true)
+	n.live(time.Hour, time.Minute)
+	maintain(false)
+}
+
 // TestF23ReloadOnAStorageThatLostTheKey fails, rather than to begin anew; the
 // configuration before stores the key again, and the next reload is content.
 func TestF23ReloadOnAStorageThatLostTheKey(t *testing.T) {

@@ -1,7 +1,10 @@
 package signing
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -17,14 +20,31 @@ const maintenanceTimeout = 30 * time.Second
 type Health struct {
 	// Checked is false until Run has looked at the keys for the first time.
 	Checked bool
-	// Problem is why the keys could not be read or rotated, the last time; empty if
-	// they could.
+	// Problem is why the keys could not be read or rotated, the last time, or which keys
+	// a restart would lose; empty if all is in order.
 	Problem string
 }
 
 // Health returns how the keys are kept. It does not wait for the storage.
 func (r *Ring) Health() Health {
-	return Health{Checked: r.problem.Noted(), Problem: r.problem.String()}
+	return Health{Checked: r.problem.Noted(), Problem: cmp.Or(r.problem.String(), r.lostRetired())}
+}
+
+// lostRetired names the retired keys that the storage has lost. They are not stored
+// again: an operator may have removed one that was stolen.
+func (r *Ring) lostRetired() string {
+	var lost, entries []string
+	var until time.Time
+	for _, k := range r.States() {
+		if k.Missing && k.State == Retired && r.now().Add(clockSkew).Before(k.DeletesAt) {
+			lost, entries, until = append(lost, k.ID), append(entries, k.Entry), later(until, k.DeletesAt)
+		}
+	}
+	if lost == nil {
+		return ""
+	}
+	return fmt.Sprintf("the storage has lost retired keys, whose tokens a restart would refuse: %s; restore %s from a backup, or do not restart before %s; if you removed a stolen key, restart now",
+		strings.Join(lost, ", "), strings.Join(entries, ", "), until.UTC().Format("2006-01-02 15:04 UTC"))
 }
 
 // Run keeps the keys current until ctx ends, every [MaintenanceInterval]. After a call of
