@@ -58,4 +58,59 @@ func TestStatusTellsWhatIsNotInOrder(t *testing.T) {
 	if output, code := c.ctl("status"); code == 0 || !strings.Contains(output, filepath.Base(broken)) {
 		t.Errorf("an unreadable key: %d\n%s", code, output)
 	}
+
+	// A retired key that the storage has lost: its tokens would not outlive a restart.
+	if err := os.Remove(broken); err != nil {
+		t.Fatal(err)
+	}
+	retired := read(t, entries[0])
+	c.ctl("keys", "rotate", "--now")
+	if output, code := c.ctl("status"); code != 0 {
+		t.Errorf("a rotation: %d\n%s", code, output)
+	}
+	if err := os.Remove(entries[0]); err != nil {
+		t.Fatal(err)
+	}
+	c.ctl("keys", "rotate")
+	if output, code := c.ctl("status"); code == 0 || !strings.Contains(output, "the storage has lost retired keys") || !strings.Contains(output, filepath.Base(entries[0])) ||
+		!strings.Contains(c.metrics(), `caddy_tokenidp_keys_in_order{issuer="`+c.url("https://localhost:5001")+`"} 0`) {
+		t.Errorf("a lost key: %d\n%s", code, output)
+	}
+	write(t, entries[0], retired)
+	c.ctl("keys", "rotate")
+	if output, code := c.ctl("status"); code != 0 {
+		t.Errorf("the lost key is back: %d\n%s", code, output)
+	}
+}
+
+// A file that leaves a glob may be a mistake: status and the metric name the Applications
+// that are lost, until they are back or a reload confirms that.
+func TestStatusNamesApplicationsThatLeftWithTheirFile(t *testing.T) {
+	t.Parallel()
+	c := startTwoTeams(t)
+	guests := strings.NewReplacer("resources:", "", "  - name: guests-api", "", "    scopes: [{name: guests.read}, {name: guests.write}]", "", "guests.read", "orders.read").Replace(team("guests", "one", "two", "three"))
+	inOrder := func(want bool) bool {
+		output, code := c.ctl("status")
+		metric := `caddy_tokenidp_applications_in_order{issuer="` + c.url("https://localhost:5001") + `"} `
+		named := strings.Contains(output, "apps/guests.yaml: the file is gone, and with it 3 Applications: one two three")
+		return (code == 0) == want && named != want && strings.Contains(c.metrics(), metric+map[bool]string{true: "1", false: "0"}[want])
+	}
+	remove := func() {
+		t.Helper()
+		c.rewrite("apps/guests.yaml", guests)
+		c.eventually("three more Applications", func() bool {
+			output, _ := c.ctl("status")
+			return strings.Contains(output, "5 active") && inOrder(true)
+		})
+		if err := os.Remove(filepath.Join(c.dir, "apps/guests.yaml")); err != nil {
+			t.Fatal(err)
+		}
+		c.eventually("the file to be missed", func() bool { return inOrder(false) })
+	}
+	remove()
+	remove() // it was put back before
+	if output, code := c.tryReload("--force"); code != 0 || !inOrder(true) {
+		t.Errorf("after a reload: %d\n%s", code, output)
+	}
+	c.entries("a file of applications is gone, and Applications with it")
 }

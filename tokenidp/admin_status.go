@@ -6,6 +6,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
@@ -35,10 +36,10 @@ func (iss *Issuer) status(now time.Time) adminapi.IssuerStatus {
 	}
 	if iss.library != nil {
 		for _, f := range iss.library.Health().Files {
-			file := adminapi.FileStatus{Path: f.Path, Applications: f.Applications, LoadedAt: moment(f.LoadedAt), ChangedAt: moment(f.ChangedAt), Problem: f.Problem}
+			file := adminapi.FileStatus{Path: f.Path, Applications: f.Applications, LoadedAt: moment(f.LoadedAt), ChangedAt: moment(f.ChangedAt), Problem: f.Problem, Departed: f.Departed}
 			if f.Problem != "" {
 				file.Since = moment(f.Since)
-				s.Problems = append(s.Problems, "the newest version of "+f.Path+" is not in force: "+f.Problem)
+				s.Problems = append(s.Problems, fileProblem(f))
 			}
 			s.Files = append(s.Files, file)
 		}
@@ -61,6 +62,13 @@ func (iss *Issuer) status(now time.Time) adminapi.IssuerStatus {
 		}
 	}
 	return s
+}
+
+func fileProblem(f live.FileStatus) string {
+	if f.Departed {
+		return f.Path + ": " + f.Problem
+	}
+	return "the newest version of " + f.Path + " is not in force: " + f.Problem
 }
 
 // countSecrets are the secrets of active Applications by validity.

@@ -58,6 +58,7 @@ type FileStatus struct {
 	ChangedAt    *time.Time `json:"changed_at,omitempty"` // the newest version
 	Problem      string     `json:"problem,omitempty"`    // why the newest is not in force
 	Since        *time.Time `json:"since,omitempty"`      // of the problem
+	Departed     bool       `json:"departed,omitempty"`   // it is gone, with Applications that no other file has
 }
 
 // StateStatus is how the shared state is. It is one for all issuers.

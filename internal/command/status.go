@@ -89,6 +89,9 @@ func tabulateIssuer(t *table, iss adminapi.IssuerStatus) {
 		t.row("secrets", fmt.Sprintf("%d valid, %d expiring within 30 days, %d expired", iss.Secrets["valid"], iss.Secrets["expiring"], iss.Secrets["expired"]))
 	}
 	for _, f := range iss.Files {
+		if f.Departed {
+			continue // its problem says all
+		}
 		t.row("file", f.Path, fmt.Sprintf("%d applications, in force since %s", f.Applications, day(f.LoadedAt)))
 	}
 }

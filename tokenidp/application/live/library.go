@@ -34,6 +34,7 @@ type Library struct {
 	options  application.Options
 	patterns []*pattern
 	files    []*file          // in the order in which they are named
+	departed []*departed      // lately
 	putOff   bool             // a change, to the next look
 	set      *application.Set // in force
 	status   atomic.Pointer[[]FileStatus]
@@ -52,6 +53,8 @@ type Result struct {
 	Problems []Problem
 	// Mended are the paths whose problem is gone.
 	Mended []string
+	// Departed are the files that are gone, and Applications with them.
+	Departed []FileStatus
 }
 
 // Problem keeps a file, as it is now, from being in force.
@@ -65,7 +68,8 @@ type Problem struct {
 	Rejected bool
 }
 
-// FileStatus is the state of a file, or of a glob that matches nothing.
+// FileStatus is the state of a file, of a glob that matches nothing, or of a file that
+// was there lately.
 type FileStatus struct {
 	Path string
 	// LoadedAt is when the version in force was put in force; zero if none is.
@@ -79,6 +83,9 @@ type FileStatus struct {
 	Problem string
 	// Since is when the problem was found; it may have changed since.
 	Since time.Time
+	// Departed: the file no longer matches a glob, and Applications are lost with it.
+	// Problem says which.
+	Departed bool
 }
 
 // NewLibrary names the files, as paths or as globs in the syntax of
@@ -228,6 +235,14 @@ func (l *Library) report(r *Result) {
 	l.files = slices.DeleteFunc(l.files, func(f *file) bool { return f.gone && f.inForce == nil })
 	for _, f := range l.files {
 		status = append(status, f.status())
+	}
+	l.forgetDeparted(now)
+	for _, d := range l.departed {
+		status = append(status, d.status())
+		if !d.told {
+			d.told = true
+			r.Departed = append(r.Departed, d.status())
+		}
 	}
 	l.status.Store(&status)
 }

@@ -420,7 +420,7 @@ func TestRemoval(t *testing.T) {
 	f.remove("teams/b.yaml")
 	f.want("a glob matches nothing", "application \"z\" removed\napplication \"zz\" added, inactive (scopes z.read)\nbroken teams/*.yaml: teams/*.yaml: no file matches")
 	f.wantIDs("b zz")
-	if s := f.Status(); len(s) != 3 || s[0].Problem == "" || s[2].Applications != 1 {
+	if s := f.Status(); len(s) != 4 || s[0].Problem == "" || s[2].Applications != 1 || !s[3].Departed {
 		t.Errorf("status %+v", s)
 	}
 	f.want("told once", "")

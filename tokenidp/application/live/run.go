@@ -24,7 +24,8 @@ const (
 type Health struct {
 	// Files is the state of every file, as [Library.Status] has it.
 	Files []FileStatus
-	// InOrder is false while the newest version of some file is not in force.
+	// InOrder is false while the newest version of some file is not in force, and for a
+	// day after a file has gone with Applications that no other file has.
 	InOrder bool
 }
 
@@ -55,6 +56,9 @@ func (l *Library) update() {
 	}
 	for _, path := range result.Mended {
 		l.Logger.Info("a file of applications is in order again", zap.String("file", path))
+	}
+	for _, f := range result.Departed {
+		l.Logger.Error("a file of applications is gone, and Applications with it", zap.String("file", f.Path), zap.String("problem", f.Problem))
 	}
 	if result.Applied {
 		l.Adopt(result.Set)

@@ -77,6 +77,7 @@ func (l *Library) with(changed []*file) (*application.Set, error) {
 // commit puts a Set in force, with the newest of the changed files.
 func (l *Library) commit(set *application.Set, changed []*file) {
 	now := l.options.Now()
+	l.depart(changed, set, now)
 	for _, f := range changed {
 		f.inForce, f.rejected, f.loadedAt = f.wanted(), nil, now
 	}
