@@ -23,7 +23,7 @@ func TestF28AVerifierNeedsNoWritableStorage(t *testing.T) {
 	issuing := cl.nodes[0]
 	setWritable(t, cl.storage, false)
 	t.Cleanup(func() { setWritable(t, cl.storage, true) })
-	verifying := joinReadOnly(cl)
+	verifying := joinReadOnly(cl, verifyingCaddyfile)
 	before := fingerprint(t, cl.storage)
 	if len(before) == 0 {
 		t.Fatal("the storage is empty")
@@ -74,13 +74,40 @@ func TestF28AVerifierNeedsNoWritableStorage(t *testing.T) {
 	}
 }
 
-// joinReadOnly runs a server that only verifies, and proves that it cannot write
-// to the storage. Root may write everywhere: then it runs as nobody, who may only
-// read everything.
-func joinReadOnly(cl *cluster) *node {
-	cl.t.Helper()
-	const caddyfile = "{\n\tauto_https off\n\tstorage file_system %s\n\ttokenidp {\n\t\tissuer http://localhost/00\n\t}\n}\n" +
+// F28: a server that issues says at once that it cannot write to its storage, and signs
+// with the key that is there.
+func TestF28AnIssuerOnAReadOnlyStorageIsNotInOrder(t *testing.T) {
+	t.Parallel()
+	cl := startCluster(t, 1, 1, "EdDSA")
+	setWritable(t, cl.storage, false)
+	t.Cleanup(func() { setWritable(t, cl.storage, true) })
+	n := joinReadOnly(cl, issuingCaddyfile)
+	var output string
+	n.eventually("the problem in status", func() (done bool) {
+		output, _ = n.ctl("status")
+		return strings.Contains(output, "the storage cannot be written to")
+	})
+	metrics := n.administer(http.MethodGet, "/metrics", "").body
+	if _, code := n.ctl("status"); code != 1 || !strings.Contains(metrics, `caddy_tokenidp_keys_in_order{issuer="http://localhost/00"} 0`) {
+		t.Errorf("status ends with %d\n%s\n%s", code, output, metrics)
+	}
+	if _, err := n.issued(0); err != nil {
+		t.Error(err)
+	}
+}
+
+// The storage is the %s.
+const (
+	verifyingCaddyfile = "{\n\tauto_https off\n\tstorage file_system %s\n\ttokenidp {\n\t\tissuer http://localhost/00\n\t}\n}\n" +
 		"http://localhost:5001 {\n\thandle /orders {\n\t\tverify orders.read {\n\t\t\taudience orders-api\n\t\t}\n\t\trespond fine\n\t}\n}\n"
+	issuingCaddyfile = "{\n\tauto_https off\n\tstorage file_system %s\n\ttokenidp {\n\t\tissuer http://localhost/00 {\n\t\t\tapplications applications.yaml\n\t\t}\n\t}\n}\n" +
+		"http://localhost:5001 {\n\ttokenidp\n}\n"
+)
+
+// joinReadOnly runs a server, and proves that it cannot write to the storage. Root may write everywhere: then it runs as nobody, who may only
+// read everything.
+func joinReadOnly(cl *cluster, caddyfile string) *node {
+	cl.t.Helper()
 	attributes := new(syscall.SysProcAttr)
 	home := cl.t.TempDir()
 	if os.Getuid() == 0 {

@@ -3,6 +3,7 @@ package signing
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -75,13 +76,14 @@ func (r *Ring) keep(ctx context.Context) {
 	}
 }
 
-// update reads the keys, brings them to what is configured, and then keeps them so.
+// update reads the keys, brings them to what is configured, and then keeps them so. It
+// may be months until a key is written, so it first makes sure that this is possible.
 func (r *Ring) update(ctx context.Context) error {
 	switch {
 	case !r.issues.Load():
 		return r.Load(ctx)
 	case !r.asConfigured:
-		err := r.Ensure(ctx)
+		err := errors.Join(r.Ensure(ctx), r.store.checkWritable(ctx))
 		r.asConfigured = err == nil
 		return err
 	default:

@@ -3,6 +3,7 @@ package signing
 import (
 	"context"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -81,6 +82,33 @@ func TestF03RunLogsAnOutageOnce(t *testing.T) {
 		synctest.Wait()
 		if told := n.logs.FilterMessageSnippet("in order again").Len(); told != 1 || n.Health() != (Health{Checked: true}) {
 			t.Errorf("healed, told %d times; %+v", told, n.Health())
+		}
+	})
+}
+
+// A node that issues says at the start that it cannot write, and not months later, when a
+// rotation is due. It signs with the key that there is.
+func TestRunReportsAStorageThatCannotBeWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		storage := newStorage(t)
+		mustEnsure(t, running(t, storage, Options{}).Ring)
+		storage.failing(syscall.EROFS, "Store", "Delete")
+		n := running(t, storage, Options{})
+		if err := n.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		defer n.run()()
+		time.Sleep(10 * time.Minute)
+		synctest.Wait()
+		mustSign(t, n.Ring)
+		if problem := n.Health().Problem; !strings.Contains(problem, "cannot be written to") || n.logs.FilterMessageSnippet("not all in order").Len() != 1 {
+			t.Errorf("%q; log %v", problem, n.logs.All())
+		}
+		storage.failing(nil)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n.Health() != (Health{Checked: true}) {
+			t.Errorf("it can be written to: %+v", n.Health())
 		}
 	})
 }

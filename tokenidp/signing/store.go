@@ -142,6 +142,19 @@ func (s *store) forget(but []*Key) {
 	maps.DeleteFunc(s.decoded, func(_ string, d decoded) bool { return !slices.Contains(but, d.key) })
 }
 
+// checkWritable writes an entry that means nothing, and deletes it.
+func (s *store) checkWritable(ctx context.Context) error {
+	name := path.Join(path.Dir(s.folder), "writable")
+	err := s.storage.Store(ctx, name, []byte("deleted at once"))
+	if err == nil {
+		err = s.storage.Delete(ctx, name)
+	}
+	if err == nil || errors.Is(err, fs.ErrNotExist) { // another node deleted it
+		return nil
+	}
+	return fmt.Errorf("the storage cannot be written to, so that no key can be rotated; check its permissions and its space: %w", err)
+}
+
 // errGone marks an entry that may be about to appear in a storage that lags, so
 // that it is not the same as no entry.
 var errGone = errors.New("listed, but not there: just deleted by a peer, or lost")
