@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// leeway is more than the clocks of nodes, and what verifiers allow for them,
-// differ.
+// leeway is more than the difference of the nodes' clocks together with the leeway of
+// verifiers.
 const leeway = time.Minute
 
-// clock is the wall clock, which can be set, and one that cannot.
+// clock has the wall clock, and a monotonic one that cannot be set.
 type clock struct {
 	now     func() time.Time
 	elapsed func() time.Duration // since some moment in the life of the process
@@ -27,17 +27,17 @@ func newClock(o Options) clock {
 	return c
 }
 
-// moment is one moment of both clocks, in whole seconds.
+// moment is the time of both clocks, in whole seconds.
 type moment struct{ wall, elapsed uint32 }
 
 func (c clock) moment() moment { return moment{seconds(c.now()), wholeSeconds(c.elapsed())} }
 
-// term is until when something is remembered: until the wall clock says so, and
-// until as much time has passed as was left when it was learned. So what is done to
-// the wall clock meanwhile makes nothing forgotten early.
+// term is how long something is kept: until the wall clock reaches a time, and until the
+// time that was left when it was learned has passed. So a change of the wall clock never
+// removes anything early.
 type term struct{ until, elapsed uint32 }
 
-// term of what may be forgotten then, but not before it was remembered for a while.
+// term returns a term that ends at until, and lasts for at least the given time.
 func (m moment) term(until uint32, least time.Duration) term {
 	until = add(until, leeway)
 	left := max(sub(until, m.wall), wholeSeconds(least))
@@ -48,7 +48,7 @@ func (t term) over(m moment) bool { return m.wall > t.until && m.elapsed >= t.el
 
 func (t term) join(u term) term { return term{max(t.until, u.until), max(t.elapsed, u.elapsed)} }
 
-// seconds since 1970, up to 2106, which stands for any later time too.
+// seconds returns the seconds since 1970. Times after 2106 become 2106.
 func seconds(t time.Time) uint32 {
 	return uint32(min(max(t.Unix(), 0), math.MaxUint32))
 }

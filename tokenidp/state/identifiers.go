@@ -9,19 +9,19 @@ import (
 )
 
 const (
-	// mostIdentifiers is how many are remembered at once; more are refused.
+	// mostIdentifiers is how many identifiers are kept. More are refused.
 	mostIdentifiers = 1_000_000
-	// shares is into how many parts the room is divided. While more than half of it is
-	// taken, nobody gets more than one: then a client that fills it shuts out itself.
+	// shares is the number of parts of the room. While more than half of the room is
+	// taken, each owner gets one part. So a client that fills it shuts out only itself.
 	shares = 16
-	// ownerBits: owners are told apart by a hash of so many bits, with a seed that
-	// nobody knows.
+	// ownerBits is the size of the hash by which owners are distinguished. Its seed is
+	// secret.
 	ownerBits = 14
-	// sweepEvery is how often, at most, all is searched for what is over.
+	// sweepEvery is the shortest time between two searches for expired identifiers.
 	sweepEvery = time.Second
 )
 
-// identifiers are those used once in this node.
+// identifiers holds the used single-use identifiers of this node.
 type identifiers struct {
 	clock  clock
 	most   int
@@ -63,8 +63,8 @@ func (i *identifiers) once(owner, id string, until time.Time) (first bool, err e
 	return first, nil
 }
 
-// remember notes an identifier of which another state has told that it was used. What
-// does not fit is not noted: the other state knows.
+// remember adds an identifier that was used according to another state. If there is no
+// room, it adds nothing: the other state has it.
 func (i *identifiers) remember(owner, id string, until time.Time) {
 	o := i.owner(owner)
 	if i.room(o) != nil {
@@ -85,7 +85,7 @@ func (i *identifiers) owner(name string) uint32 {
 	return uint32(maphash.String(i.seed, name) >> (64 - ownerBits))
 }
 
-// room returns an ErrFull where there is none for one more of this owner.
+// room returns an ErrFull if there is no room for one more of this owner.
 func (i *identifiers) room(owner uint32) error {
 	share := max(i.most/shares, 1)
 	switch held := i.used.len(); {
@@ -103,7 +103,7 @@ func (i *identifiers) room(owner uint32) error {
 	return nil
 }
 
-// makeRoom forgets what is over, and counts what is left.
+// makeRoom removes expired identifiers, and counts the others.
 func (i *identifiers) makeRoom() {
 	i.full.Lock()
 	defer i.full.Unlock()

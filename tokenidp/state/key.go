@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 )
 
-// kind is what a key names.
+// kind is the kind of what a key names.
 type kind byte
 
 const (
@@ -15,11 +15,11 @@ const (
 	onceKind   kind = 4 // a single-use identifier
 )
 
-// key is a name, however long, in 128 bits of SHA-256: it takes the same room for
-// all, and nobody can find two names with one key.
+// key is 128 bits of the SHA-256 of a name. Its size is the same for all names, and two
+// names with one key cannot be found.
 type key struct{ high, low uint64 }
 
-// newKey allocates only where the names are longer than any that are in use.
+// newKey allocates only for names that are longer than usual.
 func newKey(k kind, issuer, name string) key {
 	var room [512]byte
 	text := append(room[:0], byte(k))
@@ -27,6 +27,6 @@ func newKey(k kind, issuer, name string) key {
 	text = append(text, issuer...)
 	text = append(text, name...)
 	digest := sha256.Sum256(text)
-	// Zero is no key: a stored record that has it is damaged.
+	// A stored record with the zero key is damaged.
 	return key{max(binary.BigEndian.Uint64(digest[:]), 1), binary.BigEndian.Uint64(digest[8:])}
 }

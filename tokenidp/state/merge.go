@@ -10,15 +10,15 @@ import (
 	"go.uber.org/zap"
 )
 
-// leastMerged is how many segments of about one size are merged, at least.
+// leastMerged is the least number of segments of one tier that are merged.
 const leastMerged = 16
 
-// tiers are the sizes of segments, in records, up to which they are merged with
-// others of about their size. Larger ones stay until they expire.
+// tiers are sizes of segments, in records. A segment is merged with others of its tier.
+// Larger segments stay until they expire.
 var tiers = []int{1 << 8, 1 << 12, mostRecords * 3 / 4}
 
-// tidy gives the storage again what it lost, deletes what has expired and what was
-// replaced, and merges what is small. It runs after a reading.
+// tidy writes again what the storage has lost, deletes expired and replaced segments, and
+// merges small ones. It runs after a reading.
 func (s *Storage) tidy(ctx context.Context) error {
 	if err := s.restore(ctx); err != nil {
 		return err
@@ -38,8 +38,9 @@ func (s *Storage) tidy(ctx context.Context) error {
 	return nil
 }
 
-// restore writes what is in force here, and in no segment: after a segment vanished
-// that nobody replaced, and when something was learned under another state.
+// restore writes the revocations that are in force here and in no segment. There are some
+// after a segment vanished that was not replaced, and after revocations under another
+// state.
 func (s *Storage) restore(ctx context.Context) error {
 	s.mu.Lock()
 	due := s.audit
@@ -84,8 +85,8 @@ func (s *Storage) audited(ctx context.Context) error {
 	return nil
 }
 
-// superfluous are the segments that have expired, and those that one which is there
-// replaces, whose writer was stopped before it deleted them.
+// superfluous returns the expired segments, and those that another segment replaces. A
+// node that stopped during a merge leaves such segments.
 func (s *Storage) superfluous() (names []string) {
 	now := s.clock.moment()
 	s.mu.Lock()
@@ -117,7 +118,7 @@ func (s *Storage) drop(ctx context.Context, name string) error {
 	return nil
 }
 
-// mergeable are the segments of a tier, those that expire first before others.
+// mergeable returns the segments of a tier, sorted by expiry.
 func (s *Storage) mergeable(tier int) (names []string) {
 	least := 0
 	if tier > 0 {
@@ -134,8 +135,8 @@ func (s *Storage) mergeable(tier int) (names []string) {
 	return names[:min(len(names), mostReplaced)]
 }
 
-// merge writes what the segments hold into as few as it can, sorted by expiry, and
-// deletes them then.
+// merge writes the records of the segments into as few segments as it can, sorted by
+// expiry, and then deletes the old ones.
 func (s *Storage) merge(ctx context.Context, names []string) error {
 	var records []record
 	var merged []string
@@ -156,7 +157,7 @@ func (s *Storage) merge(ctx context.Context, names []string) error {
 		return nil
 	}
 	now := s.clock.moment()
-	// What this node still holds has not expired by either clock.
+	// What this node still holds has not expired by at least one of the clocks.
 	records = slices.DeleteFunc(joined(records), func(r record) bool { return !s.revocations.holds(r, now) })
 	if err := s.replace(ctx, merged, records); err != nil {
 		return err
@@ -169,9 +170,10 @@ func (s *Storage) merge(ctx context.Context, names []string) error {
 	return nil
 }
 
-// replace writes segments for those that were merged. The last one tells whom they
-// replace: the others are there by then, and removed again if it comes to no last one.
-// Once that was begun, it may be there whatever became of it, so that the others stay.
+// replace writes the segments that replace the merged ones. The last one lists the
+// replaced segments, because by then the others are written. They are removed again after
+// an error before the last one. Once the write of the last one has begun, it may exist
+// despite an error, so the others stay.
 func (s *Storage) replace(ctx context.Context, merged []string, records []record) (err error) {
 	var written []string
 	begun := false
@@ -200,5 +202,5 @@ func (s *Storage) replace(ctx context.Context, merged []string, records []record
 	return nil
 }
 
-// mergedAtOnce bounds the memory that merging takes.
+// mergedAtOnce bounds the memory that a merge needs.
 const mergedAtOnce = 16 * mostRecords

@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// Options are what a Node can do without.
+// Options are optional.
 type Options struct {
 	// Now is the wall clock. Default: time.Now.
 	Now func() time.Time
-	// Elapsed is a clock that nobody sets: the time since some moment in the life of
+	// Elapsed is a clock that cannot be set: the time since a fixed moment in the life of
 	// the process. Default: the monotonic clock.
 	Elapsed func() time.Duration
 
-	// For tests: how much fits. Zero: as documented.
+	// For tests: the limits. Zero: the documented ones.
 	mostRevocations, mostIdentifiers int
 }
 
-// Node is what one process knows, and what each state answers from. It outlives
-// the states: what it knows is in force under the next one too.
+// Node holds what one process knows. Each state answers from it. It outlives the states,
+// so its revocations stay in force when the configuration names another state.
 type Node struct {
 	clock       clock
 	revocations *revocations
@@ -27,18 +27,18 @@ type Node struct {
 	released    atomic.Uint64
 }
 
-// Released is called when a state has ended: what that learned meanwhile is known to
-// the node, and maybe not to the state that came after it.
+// Released must be called when a state has ended. The node may then know revocations that
+// the next state has not stored.
 func (n *Node) Released() { n.released.Add(1) }
 
-// endedSince reports whether some state has ended since it was asked with the same seen.
+// endedSince reports whether a state has ended since the last call with this seen.
 func (n *Node) endedSince(seen *uint64) bool {
 	before := *seen
 	*seen = n.released.Load()
 	return *seen != before
 }
 
-// NewNode makes a Node that knows nothing.
+// NewNode returns an empty Node.
 func NewNode(o Options) *Node {
 	c := newClock(o)
 	if o.mostRevocations == 0 {
@@ -55,10 +55,10 @@ func NewNode(o Options) *Node {
 	}
 }
 
-// Revoked is State's.
+// Revoked implements [State].
 func (n *Node) Revoked(t Token) bool { return n.revocations.revoked(t) }
 
-// health is what every state says of its node.
+// health returns what every state reports of its node.
 func (n *Node) health(kind string) Health {
 	return Health{
 		Kind:        kind,
@@ -70,11 +70,11 @@ func (n *Node) health(kind string) Health {
 	}
 }
 
-// sweep forgets what is over.
+// sweep removes what has expired.
 func (n *Node) sweep() {
 	n.revocations.sweep()
 	n.identifiers.used.sweep(n.clock.moment())
 }
 
-// sweepInterval is how often what is over is forgotten, unless room is needed.
+// sweepInterval is how often expired entries are removed, unless room is needed earlier.
 const sweepInterval = time.Minute

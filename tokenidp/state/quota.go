@@ -8,11 +8,11 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// mostQuotas bounds the memory: the least recently used is forgotten.
+// mostQuotas bounds the memory. The least recently used quota is removed.
 const mostQuotas = 1 << 16
 
-// quotas are those that this node counts alone, each as the moment at which it
-// would be full again (the generic cell rate algorithm, ITU-T I.371).
+// quotas are counted in this node, each as the time at which it is full again (the generic
+// cell rate algorithm, ITU-T I.371).
 type quotas struct {
 	clock clock
 	mu    sync.Mutex

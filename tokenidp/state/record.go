@@ -9,8 +9,7 @@ import (
 	"slices"
 )
 
-// record is one revocation as it is stored: names as hashes, times in whole
-// seconds.
+// record is the stored form of a revocation: names as hashes, times in whole seconds.
 type record struct {
 	kind          kind
 	key           key
@@ -36,7 +35,7 @@ func newRecords(revocations []Revocation) []record {
 	return records
 }
 
-// recordSize is that of a record as it is stored: its kind, its key, and its two
+// recordSize is the size of a stored record, in bytes: its kind, its key, and its two
 // times.
 const recordSize = 1 + 16 + 4 + 4
 
@@ -54,7 +53,7 @@ func appendRecords(data []byte, records []record) []byte {
 
 var errRecords = errors.New("does not hold revocations")
 
-// decodeRecords refuses what appendRecords would not have written.
+// decodeRecords returns an error for data that appendRecords does not write.
 func decodeRecords(data []byte) ([]record, error) {
 	records, err := knownRecords(data)
 	if err != nil {
@@ -63,7 +62,8 @@ func decodeRecords(data []byte) ([]record, error) {
 	return records, nil
 }
 
-// knownRecords are those of a kind that this version knows; the error tells of others.
+// knownRecords returns the records of kinds that this version knows. The error describes
+// the others.
 func knownRecords(data []byte) (records []record, err error) {
 	if len(data)%recordSize != 0 {
 		return nil, fmt.Errorf("%w: %d bytes", errRecords, len(data))
@@ -85,7 +85,7 @@ func knownRecords(data []byte) (records []record, err error) {
 	return records, err
 }
 
-// latest is when all of them have expired.
+// latest returns when all of the records have expired.
 func latest(records []record) (until uint32) {
 	for _, r := range records {
 		until = max(until, r.until)
@@ -93,13 +93,13 @@ func latest(records []record) (until uint32) {
 	return until
 }
 
-// name is what a record revokes.
+// name names what a record revokes.
 type name struct {
 	kind kind
 	key  key
 }
 
-// byName are records of which each says all that some said of its name.
+// byName returns one record for each name, which joins all records of the name.
 func byName(records []record) map[name]record {
 	all := make(map[name]record, len(records))
 	for _, r := range records {
@@ -111,7 +111,7 @@ func byName(records []record) map[name]record {
 	return all
 }
 
-// joined are the same, by the time at which they expire.
+// joined returns the records of byName, sorted by expiry.
 func joined(records []record) []record {
 	return slices.SortedFunc(maps.Values(byName(records)), func(a, b record) int { return cmp.Compare(a.until, b.until) })
 }

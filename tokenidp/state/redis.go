@@ -15,15 +15,14 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/background"
 )
 
-// Redis shares all of the state through Redis: an identifier is used once among all
-// nodes, quotas are counted together, and a revocation is pushed to every node.
+// Redis shares the whole state through Redis. An identifier is used once among all nodes,
+// quotas are counted together, and a revocation is pushed to every node.
 //
-// The revocations are streams, which every node reads from the beginning once, and
-// then follows. What Redis may forget is decided there and by its clock: there is a
-// stream for each of a few lifetimes, and what is older than that, and has expired at the
-// node too, is trimmed when something is added. If what a node read last or wrote is no
-// longer there, Redis has lost it, and maybe more: then the node reads all again, and
-// adds what is missing.
+// The revocations are in streams. Every node reads them once from the beginning, and then
+// follows them. There is a stream for each of a few lifetimes. When an entry is added,
+// older entries are trimmed if they have expired both by the clock of Redis and by that of
+// the node. If an entry that a node read last or wrote is gone, Redis has lost it, and
+// perhaps others. Then the node reads everything again, and adds what is missing.
 type Redis struct {
 	*Node
 	client redis.UniversalClient
@@ -39,7 +38,7 @@ type Redis struct {
 	synced  atomic.Bool
 	local   atomic.Int64 // until when quotas are counted here, by the clock that nobody sets
 
-	// Who holds reading uses these.
+	// The following are used only while reading is held.
 	inspected    time.Duration
 	again, delay time.Duration // when Redis is asked again that refused a revocation
 	ended        uint64        // states of this node, for endedSince
@@ -51,7 +50,7 @@ type Redis struct {
 	warnings  []string
 }
 
-// NewRedis makes a Redis, and connects to nothing yet.
+// NewRedis returns a Redis. It does not connect. The error is about the options.
 func NewRedis(n *Node, o RedisOptions) (*Redis, error) {
 	options, err := o.universal()
 	if err != nil {
@@ -72,7 +71,7 @@ func NewRedis(n *Node, o RedisOptions) (*Redis, error) {
 	return r, nil
 }
 
-// markDirty makes the next catchUp give Redis what it lacks.
+// markDirty makes the next catchUp write what Redis lacks.
 func (r *Redis) markDirty() {
 	select {
 	case r.dirty <- struct{}{}:
@@ -80,11 +79,11 @@ func (r *Redis) markDirty() {
 	}
 }
 
-// Close ends all connections.
+// Close closes all connections.
 func (r *Redis) Close() error { return r.client.Close() }
 
-// Once is State's, and strict among all nodes. A node refuses what it has seen
-// itself, even if Redis lost it.
+// Once implements [State], for all nodes together. A node refuses an identifier that it
+// has seen itself, even if Redis has lost it.
 func (r *Redis) Once(ctx context.Context, owner, id string, until time.Time) (first bool, err error) {
 	if r.identifiers.known(id) {
 		r.identifiers.replayed.Add(1)
@@ -107,13 +106,13 @@ func (r *Redis) Once(ctx context.Context, owner, id string, until time.Time) (fi
 	}
 }
 
-// key names a key of its own. Each command has one key, so that a Cluster may have
-// them anywhere.
+// key returns the name of a key in Redis. Each command uses one key, so a Cluster may have
+// the keys on any node.
 func (r *Redis) key(kind string, k key) string {
 	return fmt.Sprintf("%s%s%016x%016x", r.prefix, kind, k.high, k.low)
 }
 
-// Take is State's. While Redis is out of reach, this node counts alone, and asks
+// Take implements [State]. While Redis cannot be reached, this node counts alone, and asks
 // Redis again after a second.
 func (r *Redis) Take(ctx context.Context, name string, limit int, window time.Duration) (wait time.Duration) {
 	if limit <= 0 {
@@ -135,9 +134,9 @@ func (r *Redis) Take(ctx context.Context, name string, limit int, window time.Du
 	return time.Duration(micros) * time.Microsecond
 }
 
-// takeScript is quotas.take by the clock of Redis, in microseconds, which a number
-// of Lua holds exactly until the year 2255. If that clock is set back, nobody waits
-// for it to catch up.
+// takeScript does the same as quotas.take, by the clock of Redis. Times are in
+// microseconds; a number of Lua is exact until the year 2255. If that clock is set back,
+// no client waits for it to catch up.
 var takeScript = redis.NewScript(`
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -152,9 +151,9 @@ redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.ceil((full - 
 return 0
 `)
 
-// Revoke is State's. It returns nil once Redis, and the replicas that are asked for,
-// have the revocations. What Redis has already is not written again: a client that
-// revokes one token over and over fills nothing.
+// Revoke implements [State]. It returns nil when Redis and the configured number of
+// replicas have the revocations. It does not write again what Redis already has, so a
+// client cannot fill Redis with one token.
 func (r *Redis) Revoke(ctx context.Context, revocations ...Revocation) error {
 	if err := check(revocations); err != nil {
 		return err
@@ -173,7 +172,7 @@ func (r *Redis) Revoke(ctx context.Context, revocations ...Revocation) error {
 	return nil
 }
 
-// Ready is State's.
+// Ready implements [State].
 func (r *Redis) Ready() error {
 	if r.synced.Load() {
 		return nil
@@ -181,7 +180,7 @@ func (r *Redis) Ready() error {
 	return ErrNotSynced
 }
 
-// Health is State's.
+// Health implements [State].
 func (r *Redis) Health() Health {
 	h := r.health("redis")
 	r.mu.Lock()
@@ -198,8 +197,8 @@ func (r *Redis) Health() Health {
 	return h
 }
 
-// Run is State's. A node that does not issue gives Redis what it lacks all the same:
-// it may be the only one that knows.
+// Run implements [State]. A node that does not issue also writes what Redis lacks: it may
+// be the only one that has it.
 func (r *Redis) Run(ctx context.Context, _ bool) {
 	runAlone(ctx, r.running, func() {
 		var tidying sync.WaitGroup
@@ -215,10 +214,10 @@ func (r *Redis) Run(ctx context.Context, _ bool) {
 	})
 }
 
-// reconnectAfter is how long a node waits after Redis was out of reach.
+// reconnectAfter is how long a node waits before it connects to Redis again.
 const reconnectAfter = 500 * time.Millisecond
 
-// report tells a problem once, not at every attempt.
+// report logs a problem once, not at every attempt.
 func (r *Redis) report(ctx context.Context, err error) {
 	if err == nil || ctx.Err() != nil {
 		return
@@ -232,7 +231,7 @@ func (r *Redis) report(ctx context.Context, err error) {
 	}
 }
 
-// current notes that all revocations are known here.
+// current records that this node knows all revocations now.
 func (r *Redis) current() {
 	r.mu.Lock()
 	before := r.problem
@@ -244,8 +243,8 @@ func (r *Redis) current() {
 	}
 }
 
-// init keeps the client library from writing to standard error, past the log and at
-// each connection that fails. What is wrong comes as an error, and is told once.
+// The client library would write to standard error at each failed connection. Its errors
+// are returned, and logged once.
 func init() { redis.SetLogger(quiet{}) }
 
 type quiet struct{}

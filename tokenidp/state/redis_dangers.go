@@ -12,12 +12,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// inspectInterval is how often the set-up of Redis is looked at, besides at every
-// new beginning.
+// inspectInterval is how often the set-up of Redis is checked, besides after every
+// restart.
 const inspectInterval = time.Minute
 
-// inspect looks whether what was read is still there, and warns of what in the set-up of
-// Redis could lose the state.
+// inspect checks that Redis still has what was read, and warns of risks in its set-up that
+// could lose the state.
 func (r *Redis) inspect(ctx context.Context) {
 	now := r.clock.elapsed()
 	if r.inspected != 0 && now-r.inspected < inspectInterval {
@@ -39,9 +39,9 @@ func (r *Redis) inspect(ctx context.Context) {
 	}
 }
 
-// keeps looks for the first entry of each stream, and for those that are not understood.
-// If entries are gone that have not expired, or it is no longer known which ones are not
-// understood, all is to be read again.
+// keeps checks the first entry of each stream, and the entries that this version does not
+// understand. It returns false if entries are gone that have not expired, or if it is
+// unknown which entries are not understood. Then everything must be read again.
 func (r *Redis) keeps(ctx context.Context) (whole bool, err error) {
 	whole = true
 	for i := range r.trails {
@@ -65,7 +65,7 @@ func (r *Redis) keeps(ctx context.Context) (whole bool, err error) {
 	return whole, nil
 }
 
-// dangers are those of every Redis in use, which are several in a Cluster.
+// dangers returns the risks of every Redis in use. A Cluster has several.
 func (r *Redis) dangers(ctx context.Context) []string {
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
@@ -128,7 +128,7 @@ func dangersOf(ctx context.Context, node *redis.Client) []string {
 	return warnings
 }
 
-// parseInfo reads the answer of INFO.
+// parseInfo parses the answer of INFO.
 func parseInfo(text string) map[string]string {
 	facts := make(map[string]string)
 	for line := range strings.Lines(text) {

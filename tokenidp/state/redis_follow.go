@@ -13,22 +13,22 @@ import (
 )
 
 const (
-	// mostPerRead, of entries of a stream, bounds one answer of Redis.
+	// mostPerRead is the most entries of a stream in one answer of Redis.
 	mostPerRead = 64
-	// pushWait is how long Redis holds back an answer while there is nothing new. So
-	// often it is also looked whether it lost something.
+	// pushWait is how long Redis waits with an answer while there is nothing new. After
+	// each wait, the node checks whether Redis has lost something.
 	pushWait = 2 * time.Second
-	// pageTimeout bounds any other answer, for which no request waits.
+	// pageTimeout bounds the wait for any other answer. No request waits for these.
 	pageTimeout = 5 * time.Second
-	// refusedFor is after how long Redis is asked again that refused a revocation. It
+	// refusedFor is the wait before a revocation that Redis refused is written again. It
 	// doubles, up to mostRefusedFor.
 	refusedFor, mostRefusedFor = time.Second, time.Minute
 )
 
-// Load is State's: it reads what is new.
+// Load implements [State]. It reads what is new.
 func (r *Redis) Load(ctx context.Context) error { return unavailable(r.catchUp(ctx)) }
 
-// follow reads what is new as soon as it is there, until Redis is out of reach.
+// follow reads what is new as soon as it is there, until Redis cannot be reached.
 func (r *Redis) follow(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if err := r.catchUp(ctx); err != nil {
@@ -41,8 +41,8 @@ func (r *Redis) follow(ctx context.Context) error {
 	return nil
 }
 
-// await waits until there is something new. What that is is read by others, who see
-// whether it follows what was read before: this may be another Redis than that one.
+// await waits until there is something new. It does not read it: catchUp does, and checks
+// that it follows what was read before, because this may be another Redis.
 func (r *Redis) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, pushWait+pageTimeout)
 	defer cancel()
@@ -57,7 +57,7 @@ func (r *Redis) await(ctx context.Context) error {
 	return err
 }
 
-// catchUp reads what is new, gives Redis what it lacks, and looks at its set-up. One
+// catchUp reads what is new, writes what Redis lacks, and checks its set-up. Only one call
 // does so at a time.
 func (r *Redis) catchUp(ctx context.Context) error {
 	select {
@@ -77,7 +77,7 @@ func (r *Redis) catchUp(ctx context.Context) error {
 	return nil
 }
 
-// readWhole reads what is new, and looks whether what this node wrote is there.
+// readWhole reads what is new, and checks that Redis has what this node wrote.
 func (r *Redis) readWhole(ctx context.Context) error {
 	for {
 		for i := range r.trails {
@@ -93,7 +93,7 @@ func (r *Redis) readWhole(ctx context.Context) error {
 	}
 }
 
-// restart begins again with Redis, which has lost something, and maybe more.
+// restart reads Redis from the beginning after it has lost something.
 func (r *Redis) restart() {
 	r.store.Store(r.revocations.newStore())
 	for i := range r.trails {
@@ -102,8 +102,8 @@ func (r *Redis) restart() {
 	r.markDirty()
 }
 
-// readAll reads until there is nothing new; from the beginning where Redis no longer
-// has what was read last.
+// readAll reads until there is nothing new. It starts from the beginning if Redis no
+// longer has what was read last.
 func (r *Redis) readAll(ctx context.Context) error {
 	for {
 		pages, err := r.pages(ctx)
@@ -134,8 +134,8 @@ func (r *Redis) readAll(ctx context.Context) error {
 	}
 }
 
-// pages are what follows in each stream, from the last entry that was read on: with that,
-// an answer shows whether it follows what was read before, whichever Redis it is of.
+// pages returns the next entries of each stream, with the last entry that was read. That
+// entry shows that the answer follows what was read before, from whichever Redis it is.
 func (r *Redis) pages(ctx context.Context) ([][]redis.XMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
@@ -156,7 +156,7 @@ func (r *Redis) pages(ctx context.Context) ([][]redis.XMessage, error) {
 	return pages, nil
 }
 
-// take puts in force what was read of a stream.
+// take puts the entries of a stream in force.
 func (r *Redis) take(i int, entries []redis.XMessage) {
 	keep := streams[i].keep
 	for _, entry := range entries {
@@ -174,7 +174,8 @@ func (r *Redis) take(i int, entries []redis.XMessage) {
 	}
 }
 
-// hasWritten reports whether Redis has all that this node wrote before the last reading.
+// hasWritten reports whether Redis has everything that this node wrote before the last
+// reading.
 func (r *Redis) hasWritten(ctx context.Context) (bool, error) {
 	for i := range r.trails {
 		ids, whole := r.trails[i].unseen()
@@ -190,7 +191,7 @@ func (r *Redis) hasWritten(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// gone are the entries that are not in the stream.
+// gone returns the entries that are not in the stream.
 func (r *Redis) gone(ctx context.Context, i int, ids []string) (gone []string, err error) {
 	for part := range slices.Chunk(ids, mostPerRead) {
 		asking, cancel := context.WithTimeout(ctx, pageTimeout)
@@ -214,9 +215,9 @@ func (r *Redis) gone(ctx context.Context, i int, ids []string) (gone []string, e
 	return gone, nil
 }
 
-// supply gives Redis what is in force here and not known to be there. Other nodes may be
-// about to do the same, so each begins elsewhere, and looks before each part at what
-// the others have added. What Redis refuses is kept, and added later.
+// supply writes what is in force here and not known to be in Redis. Other nodes may do the
+// same, so each begins at a random place, and reads what the others have added before each
+// part. What Redis refuses is kept, and written later.
 func (r *Redis) supply(ctx context.Context) error {
 	if !r.takeDirty() {
 		return nil
@@ -244,7 +245,7 @@ func (r *Redis) supply(ctx context.Context) error {
 	return nil
 }
 
-// takeDirty reports whether Redis may lack something and may be given it now. It clears
+// takeDirty reports whether Redis may lack something that may be written now. It clears
 // the mark.
 func (r *Redis) takeDirty() bool {
 	if r.endedSince(&r.ended) {
@@ -261,7 +262,7 @@ func (r *Redis) takeDirty() bool {
 	}
 }
 
-// refused notes, and tells once, that Redis did not take what it lacks, or that it did.
+// refused records whether Redis took what it lacked, and logs each change once.
 func (r *Redis) refused(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
@@ -285,7 +286,7 @@ func (r *Redis) refused(ctx context.Context, err error) {
 	}
 }
 
-// rotated begins anywhere.
+// rotated returns the records from a random place on, and then the others.
 func rotated(records []record) []record {
 	if len(records) == 0 {
 		return nil

@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	// DefaultPrefix begins the name of every key in Redis.
+	// DefaultPrefix is the default of RedisOptions.Prefix.
 	DefaultPrefix = "tokenidp:"
 
-	// Each wait for Redis while a request is verified, and their sum.
+	// The limits of each wait for Redis while a request is verified, and of their sum.
 	redisTimeout   = 500 * time.Millisecond
 	requestTimeout = time.Second
 	// mostConnections bounds how many requests wait for Redis at once; the others
@@ -26,12 +26,13 @@ const (
 	mostConnections = 64
 )
 
-// RedisOptions say how to reach Redis.
+// RedisOptions configure the connection to Redis.
 type RedisOptions struct {
 	// URLs are redis://<host>:<port>/<database>, or rediss:// for TLS: one, or several
 	// of a Cluster or of Sentinels.
 	URLs []string
-	// Credentials are asked for at each new connection. Nil: none.
+	// Credentials returns the user and the password. It is called for each new connection.
+	// Nil: none.
 	Credentials func() (username, password string)
 	// SentinelMaster is the name under which Sentinels know Redis. Empty: the URLs are
 	// those of Redis itself.
@@ -43,14 +44,13 @@ type RedisOptions struct {
 	TLS *tls.Config
 	// Prefix begins the name of every key. Default: DefaultPrefix.
 	Prefix string
-	// WaitReplicas is how many replicas must have a revocation before it is told to be
-	// durable.
+	// WaitReplicas is how many replicas must have a revocation before Revoke returns nil.
 	WaitReplicas int
 	// Logger default: none.
 	Logger *zap.Logger
 }
 
-// ParseRedisURL checks one URL.
+// ParseRedisURL parses the URL of a Redis. The error says how to write it.
 func ParseRedisURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
@@ -69,7 +69,7 @@ func ParseRedisURL(raw string) (*url.URL, error) {
 	return u, nil
 }
 
-// database is the number in the URL's path.
+// database returns the number in the path of the URL.
 func database(u *url.URL) (number int, err error) {
 	path := strings.Trim(u.Path, "/")
 	if path == "" {
@@ -81,7 +81,7 @@ func database(u *url.URL) (number int, err error) {
 	return number, nil
 }
 
-// universal is what the client library needs. It connects to nothing.
+// universal returns the options of the client library. It does not connect.
 func (o RedisOptions) universal() (*redis.UniversalOptions, error) {
 	if len(o.URLs) == 0 {
 		return nil, errors.New("Redis needs a URL; write: state redis rediss://redis.example.com:6379")
@@ -95,11 +95,11 @@ func (o RedisOptions) universal() (*redis.UniversalOptions, error) {
 
 		DialTimeout: redisTimeout, ReadTimeout: redisTimeout, WriteTimeout: redisTimeout, PoolTimeout: redisTimeout,
 		ContextTimeoutEnabled: true,
-		// Who is refused does not know whether the command before was carried out, and
-		// who reads must look first whether Redis lost something.
+		// After a failure, it is unknown whether a command was carried out, and a reader
+		// must first check whether Redis has lost something.
 		MaxRetries: -1, DialerRetries: 1,
 		PoolSize: mostConnections, MaxActiveConns: mostConnections,
-		// What is needed of Redis, and what its user must be allowed, stays small.
+		// Redis and the permissions of its user need few commands.
 		Protocol: 2, DisableIdentity: true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
@@ -136,7 +136,7 @@ func (o RedisOptions) universal() (*redis.UniversalOptions, error) {
 	return options, nil
 }
 
-// CheckRedis finds what cannot be right, and connects to nothing.
+// CheckRedis returns an error for options that cannot work. It does not connect.
 func CheckRedis(o RedisOptions) error {
 	_, err := o.universal()
 	return err

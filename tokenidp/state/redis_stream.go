@@ -10,8 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// streams are those that hold the revocations, by how long their entries are kept.
-// Nothing is trimmed from the last one.
+// streams hold the revocations, one for each time that entries are kept. Nothing is
+// trimmed from the last one.
 var streams = []struct {
 	name string
 	keep time.Duration
@@ -29,8 +29,8 @@ const (
 	mostPerEntry = 4096
 )
 
-// streamKey names a stream. What is in braces keeps all of them on one node of a
-// Cluster.
+// streamKey returns the key of a stream. The part in braces keeps all streams on one node
+// of a Cluster.
 func (r *Redis) streamKey(i int) string { return r.prefix + "{revocations}:" + streams[i].name }
 
 func (r *Redis) streamKeys() []string {
@@ -41,10 +41,10 @@ func (r *Redis) streamKeys() []string {
 	return keys
 }
 
-// addScript adds an entry to the first stream that keeps it for long enough, by the
-// clock of Redis, and trims what is older than that and has expired at the node that
-// adds, too: neither clock alone, whatever it was set to, makes a revocation forgotten.
-// It tells which stream that was, from 1 on, and how the entry is named.
+// addScript adds an entry to the first stream that keeps it for long enough, by the clock
+// of Redis. It trims older entries that have also expired at the node that adds, so a
+// wrong clock alone cannot remove a revocation. It returns the number of the stream, from
+// 1 on, and the ID of the entry.
 var addScript = redis.NewScript(`
 local now = tonumber(redis.call('TIME')[1])
 local left = tonumber(ARGV[1]) - now
@@ -59,8 +59,8 @@ for i, key in ipairs(KEYS) do
 end
 `)
 
-// add gives Redis those of the records that it is not known to have, and tells how many
-// that were.
+// add writes those of the records that are not known to be in Redis, and returns their
+// number.
 func (r *Redis) add(ctx context.Context, to redis.Scripter, records []record) (added int, err error) {
 	store := r.store.Load()
 	for part := range slices.Chunk(r.revocations.news(store, records), mostPerEntry) {
@@ -96,8 +96,8 @@ func (r *Redis) addEntry(ctx context.Context, to redis.Scripter, records []recor
 	return fmt.Errorf("an answer of Redis that is none, %v", answer)
 }
 
-// secure gives Redis what it lacks of the records, and waits until the replicas that
-// are asked for have all of them.
+// secure writes what Redis lacks of the records, and waits until the configured number of
+// replicas has all of them.
 func (r *Redis) secure(ctx context.Context, records []record) error {
 	if r.wait == 0 {
 		_, err := r.add(ctx, r.client, records)
@@ -111,7 +111,7 @@ func (r *Redis) secure(ctx context.Context, records []record) error {
 	defer func() { _ = conn.Close() }()
 	added, err := r.add(ctx, conn, records)
 	if err == nil && added == 0 {
-		// WAIT is for what this connection wrote, and for all that was before that.
+		// WAIT waits for what this connection wrote, and for everything before that.
 		err = conn.Set(ctx, r.prefix+"{revocations}:waited", 1, time.Minute).Err()
 	}
 	if err != nil {
@@ -125,7 +125,7 @@ func (r *Redis) secure(ctx context.Context, records []record) error {
 	return err
 }
 
-// node is the Redis that has the streams.
+// node returns a client for the Redis that has the streams.
 func (r *Redis) node(ctx context.Context) (*redis.Client, error) {
 	switch c := r.client.(type) {
 	case *redis.ClusterClient:
@@ -137,8 +137,8 @@ func (r *Redis) node(ctx context.Context) (*redis.Client, error) {
 	}
 }
 
-// entryRecords are those of an entry that this version knows; the error tells of
-// others.
+// entryRecords returns the records of an entry that this version knows. The error
+// describes the others.
 func entryRecords(entry redis.XMessage) ([]record, error) {
 	data, ok := entry.Values[entryField].(string)
 	if !ok {

@@ -9,21 +9,21 @@ import (
 )
 
 const (
-	// mostWritten bounds how many entries of its own a node waits to read. With more,
-	// it reads all again.
+	// mostWritten is how many entries of its own a node waits to read. With more, it reads
+	// everything again.
 	mostWritten = 4096
-	// mostStrange bounds how many entries are remembered that are not understood.
+	// mostStrange is how many entries are listed that this version does not understand.
 	mostStrange = 16
-	// spansKept is into how many spans the entries of a stream's lifetime are divided.
+	// spansKept is the number of spans of a stream.
 	spansKept = 256
 )
 
-// trail is what a node knows of a stream.
+// trail is a node's knowledge of a stream.
 type trail struct {
 	mu   sync.Mutex
 	last string // the last entry read
-	// written are the entries of this node that it has not read yet, and whether they
-	// were there when the reading began that goes on.
+	// written are the entries of this node that it has not read yet, with whether they
+	// were written before the current reading began.
 	written  map[string]bool
 	overfull bool   // there were more
 	spans    []span // what was read, in order, unless nothing is trimmed
@@ -31,22 +31,22 @@ type trail struct {
 	more     int // of which there is no room for in strange
 }
 
-// span is a part of a stream, by the times in the names of its entries, which are of
-// the clock of Redis, in milliseconds.
+// span is a part of a stream, between the times in the IDs of two entries. These times are
+// of the clock of Redis, in milliseconds.
 type span struct {
 	first   int64
 	term    term  // of all its entries
 	longest int64 // the first entry that ends last
 }
 
-// entryTime is the time in the name of an entry.
+// entryTime returns the time in the ID of an entry.
 func entryTime(id string) int64 {
 	milliseconds, _, _ := strings.Cut(id, "-")
 	ms, _ := strconv.ParseInt(milliseconds, 10, 64) // Redis named it; the most there is for what is more
 	return ms
 }
 
-// restart forgets all, to read from the beginning.
+// restart drops everything, to read from the beginning.
 func (t *trail) restart() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -59,7 +59,7 @@ func (t *trail) position() string {
 	return t.last
 }
 
-// wrote notes an entry of this node.
+// wrote adds an entry of this node.
 func (t *trail) wrote(id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -70,7 +70,7 @@ func (t *trail) wrote(id string) {
 	t.written[id] = false
 }
 
-// begin is called before a stream is read to its end.
+// begin must be called before a stream is read to its end.
 func (t *trail) begin() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -79,9 +79,8 @@ func (t *trail) begin() {
 	}
 }
 
-// unseen are the entries of this node that were written before the reading began, and
-// that it did not bring: those that it had read already as this node learned their
-// names, and those that are gone.
+// unseen returns the entries of this node that were written before the reading began and
+// did not appear in it. They were read before their IDs were known, or are gone.
 func (t *trail) unseen() (ids []string, whole bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -93,7 +92,7 @@ func (t *trail) unseen() (ids []string, whole bool) {
 	return ids, !t.overfull
 }
 
-// seen notes entries of this node that are there.
+// seen marks entries of this node as being in the stream.
 func (t *trail) seen(ids []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -102,8 +101,8 @@ func (t *trail) seen(ids []string) {
 	}
 }
 
-// read notes an entry that was read, which may be trimmed once its term is over, and
-// what is strange about it. It reports whether that is to be told.
+// read adds an entry that was read. It may be trimmed when its term is over. If this
+// version does not understand the entry, read reports whether to log that.
 func (t *trail) read(id string, until term, width time.Duration, strange error) (tell bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -137,8 +136,8 @@ func (t *trail) extend(at int64, until term, width time.Duration) {
 	s.term = s.term.join(until)
 }
 
-// expired is the time of an entry that this node has read, and before which all have
-// expired: by its clocks, and not within the first hour after it has read them.
+// expired returns the time of an entry that this node has read. All entries before it have
+// expired by the clocks of this node, and were read more than an hour ago.
 func (t *trail) expired(now moment) int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -151,8 +150,8 @@ func (t *trail) expired(now moment) int64 {
 	return t.spans[0].first
 }
 
-// lacks reports whether an entry is gone that has not expired, if the first one that is
-// there is of that time.
+// lacks reports whether an entry is gone that has not expired, given the time of the first
+// entry in the stream.
 func (t *trail) lacks(first int64, now moment) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -164,7 +163,7 @@ func (t *trail) lacks(first int64, now moment) bool {
 	return false
 }
 
-// strangers are the entries that are not understood, as far as they are remembered.
+// strangers returns the listed entries that this version does not understand.
 func (t *trail) strangers() (ids []string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -174,8 +173,8 @@ func (t *trail) strangers() (ids []string) {
 	return ids
 }
 
-// forget drops strange entries that are gone. It reports whether only such are left of
-// which there is no room for.
+// forget drops strange entries that are gone. It reports whether only entries are left
+// that are not listed for lack of room.
 func (t *trail) forget(ids []string) (unknown bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -185,7 +184,7 @@ func (t *trail) forget(ids []string) (unknown bool) {
 	return len(t.strange) == 0 && t.more > 0
 }
 
-// warning tells of the strange entries; empty: there is none.
+// warning describes the strange entries. It is empty if there are none.
 func (t *trail) warning(stream string) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

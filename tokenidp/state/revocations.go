@@ -6,16 +6,15 @@ import (
 	"time"
 )
 
-// mostRevocations is how many are taken; more are refused. A million takes about
-// 80 MB.
+// mostRevocations is how many revocations are kept. More are refused. A million takes
+// about 80 MB.
 const mostRevocations = 2_000_000
 
-// leastRemembered is for how long a revocation is kept after it was learned, even
-// if the clock says that its tokens have expired: so long a clock may be wrong at a
-// start.
+// leastRemembered is how long a revocation is kept at least, even if its tokens have
+// expired by the wall clock. The clock may be wrong for a while after a start.
 const leastRemembered = time.Hour
 
-// revocations are those in force in this node.
+// revocations holds the revocations in force in this node.
 type revocations struct {
 	clock                    clock
 	most                     int
@@ -26,8 +25,7 @@ type revocations struct {
 	swept time.Duration
 }
 
-// revoked allocates nothing, and takes some 100 ns for each kind of revocation that
-// there is.
+// revoked does not allocate, and takes about 100 ns for each kind of revocation in force.
 func (r *revocations) revoked(t Token) bool {
 	if t.ID != "" && r.tokens.len() > 0 {
 		if _, found := r.tokens.find(newKey(tokenKind, t.Issuer, t.ID)); found {
@@ -39,18 +37,18 @@ func (r *revocations) revoked(t Token) bool {
 		r.issuers.len() > 0 && r.issuers.reaches(newKey(issuerKind, t.Issuer, ""), issued)
 }
 
-// reaches reports whether what was issued in that second is revoked.
+// reaches reports whether a token issued in that second is revoked.
 func (t *table) reaches(k key, issued int64) bool {
 	f, found := t.find(k)
 	return found && issued <= int64(f.before)
 }
 
-// newStore is a number for a state in which nothing is known to be stored: a new one,
-// or one that has lost something.
+// newStore returns a number for a store that is new, or has lost something: nothing is
+// known to be in it.
 func (r *revocations) newStore() uint32 { return r.stores.Add(1) }
 
-// add puts the records in force, which the store has; 0: none. Of two for the same
-// tokens, both hold.
+// add puts the records in force, which are in the store; 0 is no store. Of two records for
+// the same tokens, both hold.
 func (r *revocations) add(store uint32, records ...record) {
 	now := r.clock.moment()
 	for _, rec := range records {
@@ -64,7 +62,8 @@ func (r *revocations) add(store uint32, records ...record) {
 	}
 }
 
-// join is what both say. A store has it if it has one of them that says it all.
+// join returns a fact that says what both say. It is in a store if one of the two says it
+// all and is in that store.
 func (f fact) join(g fact) fact {
 	both := fact{before: max(f.before, g.before), term: f.term.join(g.term)}
 	for _, one := range []fact{f, g} { // the later one is of the store in use
@@ -75,7 +74,7 @@ func (f fact) join(g fact) fact {
 	return both
 }
 
-// stored notes that the store has the records, as far as they are in force.
+// stored marks the records that are in force as being in the store.
 func (r *revocations) stored(store uint32, records []record) {
 	for _, rec := range records {
 		r.table(rec.kind).revise(rec.key, func(f fact) fact {
@@ -87,7 +86,7 @@ func (r *revocations) stored(store uint32, records []record) {
 	}
 }
 
-// news are the records that the store is not known to have, each once.
+// news returns the records that are not known to be in the store, each once.
 func (r *revocations) news(store uint32, records []record) (news []record) {
 	for _, rec := range joined(records) {
 		f, found := r.table(rec.kind).find(rec.key)
@@ -98,7 +97,7 @@ func (r *revocations) news(store uint32, records []record) (news []record) {
 	return news
 }
 
-// holds reports whether what the record revokes is in force.
+// holds reports whether the revocation of the record is in force.
 func (r *revocations) holds(rec record, now moment) bool {
 	f, found := r.table(rec.kind).find(rec.key)
 	return found && !f.term.over(now)
@@ -115,8 +114,8 @@ func (r *revocations) table(k kind) *table {
 	}
 }
 
-// room returns ErrFull where there is none for the records. What revokes more than one
-// token is made by operators alone, and always finds room.
+// room returns ErrFull if there is no room for the records. There is always room for
+// revocations of more than one token, because only operators make them.
 func (r *revocations) room(records []record) error {
 	n := 0
 	for _, rec := range records {
@@ -142,7 +141,7 @@ func (r *revocations) room(records []record) error {
 	return ErrFull
 }
 
-// lacking are the records in force that the store is not known to have.
+// lacking returns the records in force that are not known to be in the store.
 func (r *revocations) lacking(store uint32) (lacking []record) {
 	now := r.clock.moment()
 	for _, k := range []kind{tokenKind, clientKind, issuerKind} {

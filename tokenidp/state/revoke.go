@@ -6,16 +6,16 @@ import (
 	"fmt"
 )
 
-// batch is what is written together.
+// batch is a group of records that are written together.
 type batch struct {
 	records []record
 	written chan struct{} // closed at the end
 	err     error         // after that
 }
 
-// Revoke is State's. The revocations are in force here at once, and in the storage
-// when it returns nil. Those that could not be stored are tried again, as long as
-// this process lives.
+// Revoke implements [State]. The revocations are in force here at once, and in the storage
+// when it returns nil. If a write fails, it is tried again for as long as this process
+// lives.
 func (s *Storage) Revoke(ctx context.Context, revocations ...Revocation) error {
 	if err := check(revocations); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (s *Storage) submit(records []record) *batch {
 	return s.pending
 }
 
-// writeBatches ends when nothing is to be written.
+// writeBatches writes until no batch is left.
 func (s *Storage) writeBatches() {
 	for {
 		s.mu.Lock()
@@ -77,8 +77,8 @@ func (s *Storage) writeBatches() {
 	}
 }
 
-// writeRecords remembers what it could not write. It heeds no caller's context:
-// others wait for the same.
+// writeRecords writes the records, and keeps those that it could not write. It ignores the
+// contexts of callers, because several of them wait for one write.
 func (s *Storage) writeRecords(records []record) error {
 	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
 	defer cancel()
@@ -98,7 +98,7 @@ func (s *Storage) writeRecords(records []record) error {
 	return nil
 }
 
-// write stores the segment, and knows it then.
+// write stores the segment, and adds it to the known ones.
 func (s *Storage) write(ctx context.Context, seg segment) error {
 	_, err := s.writeNamed(ctx, seg)
 	return err

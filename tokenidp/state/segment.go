@@ -8,20 +8,20 @@ import (
 )
 
 const (
-	// mostRecords is how many one segment holds: some storages take 512 KiB at most.
+	// mostRecords is how many records a segment holds at most: some storages take 512 KiB.
 	mostRecords = 1 << 14
-	// mostReplaced is how many segments one replaces.
+	// mostReplaced is how many segments one segment replaces at most.
 	mostReplaced = 512
-	// mostSegmentSize is more than any segment takes.
+	// mostSegmentSize, in bytes, is more than any segment needs.
 	mostSegmentSize = 2 << 20
 
 	segmentKind    = "tokenidp revocations "
 	segmentVersion = "1"
 )
 
-// segment is a part of the revocations, as the storage holds it: a line with the
-// version, a line for each segment that this one replaces, an empty line, the
-// records, and the SHA-256 of it all.
+// segment is a part of the revocations. Its encoding is a line with the version, a line
+// for each segment that it replaces, an empty line, the records, and the SHA-256 of all
+// that.
 type segment struct {
 	replaces []string
 	records  []record
@@ -43,7 +43,7 @@ var (
 	errDamaged      = errors.New("is cut off or damaged")
 )
 
-// decodeSegment reads a segment that is whole, and nothing of one that is not.
+// decodeSegment returns an error for a segment that is not complete.
 func decodeSegment(data []byte) (segment, error) {
 	var s segment
 	rest, ok := bytes.CutPrefix(data, []byte(segmentKind))

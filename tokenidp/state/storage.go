@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// DefaultPoll is how often the storage is looked at for what other nodes revoked.
+	// DefaultPoll is how often the storage is read for revocations of other nodes.
 	DefaultPoll = 2 * time.Second
-	// LeastPoll and MostPoll bound it.
+	// LeastPoll and MostPoll are the limits of the poll interval.
 	LeastPoll, MostPoll = 100 * time.Millisecond, time.Minute
 
 	// writeTimeout bounds the writing of what was revoked, and the wait for it.
@@ -26,15 +26,15 @@ const (
 	syncTimeout = 30 * time.Second
 )
 
-// Storage keeps the revocations in Caddy's storage, so that they are durable, and
-// reach every node on it within seconds. Single-use identifiers and quotas are in
-// the memory of each node.
+// Storage keeps the revocations in Caddy's storage. They are durable, and reach every node
+// on that storage within seconds. Single-use identifiers and quotas are in the memory of
+// each node.
 //
-// What is revoked at about the same time is written together, as one segment that
-// never changes. Every node lists the segments and reads those that it does not know.
-// Nodes that revoke or issue merge small segments into larger ones: the merged one
-// is written first, and then those are deleted which it holds. So there is no lock,
-// anyone can do so at any time, and at whatever point it breaks off nothing is lost.
+// Revocations of about the same time are written together, as one segment that never
+// changes. Every node lists the segments and reads those that are new to it. Nodes that
+// revoke or issue merge small segments into larger ones: they write the merged segment
+// first, and then delete the segments that it replaces. So no lock is needed, and nothing
+// is lost if a node stops at any point.
 type Storage struct {
 	*Node
 	segments segments
@@ -63,20 +63,20 @@ type Storage struct {
 	lastSync   time.Time
 }
 
-// segmentInfo is what is kept of a segment, beside what it revoked.
+// segmentInfo describes a segment that was read.
 type segmentInfo struct {
 	records  int
 	replaces []string
 	term     term
 }
 
-// trouble is with a segment that cannot be read.
+// trouble describes a segment that cannot be read.
 type trouble struct {
 	cause error
 	again time.Duration // when it is tried again
 }
 
-// NewStorage makes a Storage. The storage keeps to its contexts.
+// NewStorage returns a Storage. Operations of the storage must end with their context.
 func NewStorage(n *Node, storage certmagic.Storage, folder string, poll time.Duration, logger *zap.Logger) *Storage {
 	if logger == nil {
 		logger = zap.NewNop()
@@ -89,22 +89,22 @@ func NewStorage(n *Node, storage certmagic.Storage, folder string, poll time.Dur
 	s.endedSince(&s.ended)
 	s.audit = n.revocations.len() > 0 // under a state before
 	s.store.Store(n.revocations.newStore())
-	// Nodes that see the same merge at different times, most often.
+	// Nodes that see the same segments mostly merge at different times.
 	s.mergesAt = leastMerged + int(s.segments.Process()[0])%leastMerged
 	return s
 }
 
-// Once is State's, and knows the identifiers of this node alone.
+// Once implements [State]. It knows the identifiers of this node only.
 func (s *Storage) Once(_ context.Context, owner, id string, until time.Time) (first bool, err error) {
 	return s.identifiers.once(owner, id, until)
 }
 
-// Take is State's, and counts in this node alone.
+// Take implements [State]. It counts in this node only.
 func (s *Storage) Take(_ context.Context, name string, limit int, window time.Duration) (wait time.Duration) {
 	return s.quotas.take(name, limit, window)
 }
 
-// Ready is State's.
+// Ready implements [State].
 func (s *Storage) Ready() error {
 	if s.synced.Load() {
 		return nil
@@ -112,7 +112,7 @@ func (s *Storage) Ready() error {
 	return ErrNotSynced
 }
 
-// Health is State's.
+// Health implements [State].
 func (s *Storage) Health() Health {
 	h := s.health("storage")
 	s.mu.Lock()
@@ -128,7 +128,7 @@ func (s *Storage) Health() Health {
 	return h
 }
 
-// Run is State's.
+// Run implements [State].
 func (s *Storage) Run(ctx context.Context, issues bool) {
 	runAlone(ctx, s.running, func() {
 		s.mu.Lock()
@@ -146,8 +146,8 @@ func (s *Storage) Run(ctx context.Context, issues bool) {
 	})
 }
 
-// keepCurrent reads what others wrote, and writes what is missing there. A problem is told
-// once, not every two seconds.
+// keepCurrent reads what others wrote, and writes what is missing in the storage. It logs
+// a problem once, not every two seconds.
 func (s *Storage) keepCurrent(ctx context.Context) {
 	working, cancel := context.WithTimeout(ctx, syncTimeout)
 	defer cancel()

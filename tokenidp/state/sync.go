@@ -13,14 +13,14 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
 
-// attempts is far more than the times that others can have written or merged while
-// this process reads.
+// attempts bounds the readings of one Load. Others cannot write or merge this often
+// meanwhile.
 const attempts = 10
 
 // againAfter is when a segment that could not be read is tried again.
 const againAfter = time.Minute
 
-// Load is State's: it reads the segments that are not known.
+// Load implements [State]. It reads the segments that are new.
 func (s *Storage) Load(ctx context.Context) error {
 	select {
 	case s.syncing <- struct{}{}:
@@ -31,9 +31,9 @@ func (s *Storage) Load(ctx context.Context) error {
 	return unavailable(s.read(ctx))
 }
 
-// read reads until a listing lacks nothing that the one before had. Listings are
-// not of one moment: while segments are merged, one may have neither those that are
-// replaced nor the one that replaces them, and the next one shows it.
+// read reads until a listing has everything that the listing before had. A listing is not
+// a snapshot: while segments are merged, it may have neither the replaced segments nor the
+// new one. The next listing shows this.
 func (s *Storage) read(ctx context.Context) error {
 	for range attempts {
 		began := s.clock.now()
@@ -66,8 +66,8 @@ func (s *Storage) knownNames() []string {
 	return names
 }
 
-// readFresh reads the segments that are not known. It is not complete where one
-// vanished meanwhile.
+// readFresh reads the segments that are new. It is incomplete if a segment vanished
+// meanwhile.
 func (s *Storage) readFresh(ctx context.Context, names []string) (complete bool, err error) {
 	complete = true
 	store := s.store.Load()
@@ -90,7 +90,7 @@ func (s *Storage) readFresh(ctx context.Context, names []string) (complete bool,
 	return complete, nil
 }
 
-// damaged tells what is wrong with one segment from what is wrong with the storage.
+// damaged reports whether the error is about one segment, not about the storage.
 func damaged(err error) bool {
 	for _, cause := range []error{errOtherVersion, errForeign, storage.ErrTooLarge, errDamaged, errRecords, fs.ErrPermission} {
 		if errors.Is(err, cause) {
@@ -113,7 +113,7 @@ func (s *Storage) fresh(names []string) (fresh []string) {
 	return fresh
 }
 
-// quarantine leaves a segment alone that cannot be read, and names it once.
+// quarantine skips a segment that cannot be read, and logs it once.
 func (s *Storage) quarantine(name string, cause error) {
 	s.mu.Lock()
 	_, told := s.unreadable[name]
@@ -164,8 +164,8 @@ func (s *Storage) settled(names []string) bool {
 	return true
 }
 
-// checkGone finds the vanished segments that have not expired and that nobody merged. The
-// storage lost them, and gets them again.
+// checkGone finds vanished segments that have not expired and were not merged. The storage
+// has lost them, so they are written again.
 func (s *Storage) checkGone() {
 	s.mu.Lock()
 	replaced := make(map[string]bool)
