@@ -20,16 +20,17 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
-// activation gives an expression its variables, each only if it is asked for.
+// activation has the variables of an expression. It computes each only when the expression
+// reads it.
 type activation struct {
 	claims  *Claims
 	request *http.Request
 }
 
-// Parent is none: there are no other variables.
+// Parent returns nil: there are no other variables.
 func (*activation) Parent() cel.Activation { return nil }
 
-// ResolveName gives a variable, or the error why it has no value.
+// ResolveName returns the value of a variable, or an error as its value.
 func (a *activation) ResolveName(name string) (any, bool) {
 	switch name {
 	case "claims":
@@ -68,8 +69,8 @@ func (a *activation) ofRequest(name string) (any, bool) {
 	return nil, false
 }
 
-// hostname is the host in the one spelling that a rule is written in: host names
-// have no case (RFC 9110 section 4.2.3).
+// hostname returns the host in lower case: host names have no case (RFC 9110 section
+// 4.2.3).
 func hostname(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -79,15 +80,15 @@ func hostname(host string) string {
 
 var errPath = errors.New("request.path is not plain: it has dot segments, empty ones, or characters that upstreams read differently")
 
-// plainPath is the path, if it has one reading only (RFC 3986 section 6.2.2). Else
-// /tenants/a/../b would pass where startsWith("/tenants/a/") is asked for, and the
-// upstream would serve /tenants/b.
+// plainPath returns the path, or an error if servers may read it differently (RFC 3986
+// section 6.2.2). Otherwise /tenants/a/../b would pass a rule startsWith("/tenants/a/"),
+// and the upstream would serve /tenants/b.
 func plainPath(u *url.URL) (string, error) {
 	segments, rooted := strings.CutPrefix(u.Path, "/")
 	if !rooted || !utf8.ValidString(segments) || strings.Contains(strings.ToLower(u.RawPath), "%2f") {
 		return "", errPath
 	}
-	// Some servers take lookalikes for what they look like.
+	// Some servers normalize characters that look like others.
 	alike := norm.NFKC.String(segments)
 	if strings.ContainsFunc(segments, readDifferently) || strings.ContainsFunc(alike, readDifferently) ||
 		strings.Count(alike, "/") != strings.Count(segments, "/") {
@@ -100,19 +101,19 @@ func plainPath(u *url.URL) (string, error) {
 	return u.Path, nil
 }
 
-// isDotSegment is true for segments of dots and spaces alone: some servers take away
+// isDotSegment reports whether a segment has only dots and spaces. Some servers remove
 // spaces and dots at the end of a name.
 func isDotSegment(segment string) bool {
 	return segment != "" && strings.TrimFunc(segment, func(c rune) bool { return c == '.' || unicode.IsSpace(c) }) == ""
 }
 
-// readDifferently are separators of some servers and what looks like one, what some
-// decode once more, and characters that nobody sees.
+// readDifferently are characters that are separators for some servers or look like one,
+// that some decode twice, and that are invisible.
 func readDifferently(c rune) bool {
 	return strings.ContainsRune("\\%;\u2044\u2215\u29f5\u29f8\ufe68", c) || unicode.IsControl(c) || unicode.Is(unicode.Cf, c)
 }
 
-// claimAdapter makes CEL values of decoded JSON, one at a time as they are reached.
+// claimAdapter converts decoded JSON to CEL values, each when it is reached.
 type claimAdapter struct{}
 
 func (a claimAdapter) NativeToValue(value any) ref.Val {
@@ -127,11 +128,11 @@ func (a claimAdapter) NativeToValue(value any) ref.Val {
 	return types.DefaultTypeAdapter.NativeToValue(value)
 }
 
-// maxWhole is below what a double holds every integer.
+// maxWhole is the limit below which a double holds every integer exactly.
 const maxWhole = 1 << 53
 
-// numeric is an int if it is whole, however it is spelled, and else a double. An
-// integer that neither can hold is an error: as doubles, two ids could be equal.
+// numeric returns an int for a whole number, in any spelling, and otherwise a double. An
+// integer that neither can hold is an error: as doubles, two different ids could be equal.
 func numeric(s string) ref.Val {
 	if i, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return types.Int(i)

@@ -1,6 +1,6 @@
 package verifier
 
-// Advice is what an operator is told about a [Reason], in one line each.
+// Advice explains a [Reason] to an operator. Each field is one line.
 type Advice struct {
 	Expected string // what passes; a [Mismatch] knows better
 	Change   string // what to change, and where: in which file, or at the caller
@@ -59,5 +59,5 @@ var advice = map[Reason]Advice{
 	MissingScope:           {"the scopes of the route", "the caller asks for the scope; if that is refused, grant it under `scopes` of the Application; or correct `verify` in the Caddyfile"},
 }
 
-// Advise never comes back empty-handed for one of [Reasons].
+// Advise returns the advice for a reason. There is advice for each of [Reasons].
 func Advise(reason Reason) Advice { return advice[reason] }

@@ -7,8 +7,8 @@ import (
 
 const lookAtKeys = "look at `caddy tokenidp trusted`, which says how the keys of the issuer are"
 
-// trustedAdvice is for tokens of an issuer elsewhere, which has no Applications here and
-// keys of its own, where [advice] is about those of this server.
+// trustedAdvice is for tokens of an issuer elsewhere, where [advice] is about the
+// Applications and keys of this server.
 var trustedAdvice = map[Reason]Advice{
 	WrongAlgorithm:       {"an algorithm that `trust` accepts, that of the key which the token names", anotherToken + "; if the issuer signs its access tokens so, change `algorithms` of `trust` in the Caddyfile"},
 	MalformedClaims:      {"one strict JSON object, each claim of its type", anotherToken + "; if the claim that is named is none for it, change `client_id_claims` or `scope_claims` of `trust` in the Caddyfile; where a claim_header is named, correct that"},

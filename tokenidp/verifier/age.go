@@ -10,10 +10,10 @@ import (
 
 var errNoIssuedAt = errors.New("iat is missing, so nobody knows the age")
 
-// checkAge checks the age and the lifetime of a token. iat is
-// optional at some issuers: a token without it is refused, or its issuer would
-// choose whether it is checked. The clocks need no leeway here: iat was found at most
-// [maxIssuedAhead] ahead, and a token that looks younger by that much is no danger.
+// checkAge checks the age and the lifetime of a token. A token without iat, which is
+// optional at some issuers, is refused. Otherwise its issuer would choose whether it is
+// checked. No leeway is needed here: iat is at most [maxIssuedAhead] ahead, and it does no
+// harm if a token looks younger by that.
 func (c *Claims) checkAge(r *Requirement, now func() time.Time) error {
 	if r.MaxAge > 0 {
 		if err := c.younger(TooOld, "it was issued %s ago, and %s is accepted", now(), r.MaxAge); err != nil {
@@ -26,7 +26,7 @@ func (c *Claims) checkAge(r *Requirement, now func() time.Time) error {
 	return nil
 }
 
-// younger checks what the age of the token is, or will be, at some time.
+// younger checks the age that the token has at a time.
 func (c *Claims) younger(reason Reason, cause string, at time.Time, most time.Duration) error {
 	age := at.Sub(c.IssuedAt)
 	switch {
@@ -38,8 +38,8 @@ func (c *Claims) younger(reason Reason, cause string, at time.Time, most time.Du
 	return nil
 }
 
-// checkPresent asks that each claim is there. null stands for a claim that the
-// issuer left out (RFC 7519 has no meaning for it), so it is none.
+// checkPresent checks that each claim is present. A claim that is null counts as absent:
+// RFC 7519 gives null no meaning.
 func (c *Claims) checkPresent(paths []claimrule.Path) error {
 	for _, path := range paths {
 		if value, found := c.At(path); !found || value == nil {

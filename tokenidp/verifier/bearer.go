@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Scheme is how a token is presented (RFC 9110 section 11.1).
+// Scheme is the authentication scheme of a token (RFC 9110 section 11.1).
 type Scheme string
 
 const (
@@ -15,28 +15,28 @@ const (
 	DPoP Scheme = "DPoP"
 )
 
-// Presented is an access token as a request has it. Nothing of it is verified.
+// Presented is the access token of a request. It is not verified.
 type Presented struct {
 	Token  string
 	Scheme Scheme
 }
 
-// PresentedToken takes the one access token out of the Authorization header (RFC 6750
-// section 2.1, RFC 9449 section 7.1):
+// PresentedToken returns the access token in the Authorization header (RFC 6750 section
+// 2.1, RFC 9449 section 7.1):
 //
 //	Authorization: Bearer <token>
 //	Authorization: DPoP <token>
 //
-// The scheme is compared without regard to case, one or more spaces follow it. The
-// query, the body and cookies are never looked at. Errors are *[Refusal]: a bare
-// challenge when there is no access token at all, else invalid_request. What the
-// token may consist of is for [Verifier.Verify] to check.
+// The case of the scheme is ignored, and one or more spaces follow it. Tokens in the
+// query, the body and cookies are ignored. Errors are *[Refusal]: a challenge without an
+// error code if there is no access token at all, otherwise invalid_request.
+// [Verifier.Verify] checks the token itself.
 func PresentedToken(h http.Header) (Presented, error) {
 	values := h["Authorization"]
 	if len(values) == 0 {
 		return Presented{}, Refuse(NoToken, nil)
 	}
-	// Which of two another server would take cannot be known, even if they agree.
+	// Of two headers, another server may take either.
 	if len(values) > 1 {
 		return Presented{}, Refuse(SeveralAuthorizations, nil)
 	}
@@ -57,5 +57,5 @@ func PresentedToken(h http.Header) (Presented, error) {
 	return Presented{token, scheme}, nil
 }
 
-// holds is faster, three times over, than a search for a set.
+// holds reports whether s has the byte. It is three times as fast as strings.ContainsAny.
 func holds(s string, c byte) bool { return strings.IndexByte(s, c) >= 0 }

@@ -18,7 +18,7 @@ const (
 	ByMTLS = "mtls" // a certificate, of RFC 8705
 )
 
-// Means are all of them.
+// Means lists all means.
 var Means = []string{ByDPoP, ByMTLS}
 
 // boundBy reports whether the token is bound by one of the means.
@@ -30,9 +30,8 @@ func (c *Claims) boundBy(means []string) bool {
 		c.Confirmation.Certificate != "" && slices.Contains(means, ByMTLS)
 }
 
-// CheckScheme checks how the token was presented (RFC 9449 section 7.1): what is
-// bound to the key of a proof is no bearer token, and nothing else goes with one.
-// Errors are *[Refusal].
+// CheckScheme checks that a token with the scheme DPoP, and no other, is bound to the key
+// of a proof (RFC 9449 section 7.1). Errors are *[Refusal].
 func (c *Claims) CheckScheme(scheme Scheme) error {
 	switch bound := c.Confirmation != nil && c.Confirmation.Key != ""; {
 	case bound && scheme != DPoP:
@@ -43,10 +42,9 @@ func (c *Claims) CheckScheme(scheme Scheme) error {
 	return nil
 }
 
-// CheckCertificate checks that the connection is that of whom the token was issued
-// to (RFC 8705 section 3): its client certificate is the one that the token is bound
-// to. Whoever has no key of it does not get through the handshake, so that its chain
-// is of no interest here. Errors are *[Refusal].
+// CheckCertificate checks that the client certificate of the connection is the one that
+// the token is bound to (RFC 8705 section 3). The handshake has proved possession of its
+// key, so its chain is not checked here. Errors are *[Refusal].
 func (c *Confirmation) CheckCertificate(connection *tls.ConnectionState) error {
 	if c.Certificate == "" {
 		return nil
@@ -62,9 +60,9 @@ func (c *Confirmation) CheckCertificate(connection *tls.ConnectionState) error {
 	return nil
 }
 
-// ClientCertificate is the client's own certificate, nil without one. That the client
-// has its key is known once the handshake is complete (RFC 8446 section 4.4.3): early
-// data does not wait for that, and may be a replay of somebody else's (section 8).
+// ClientCertificate returns the certificate of the client, or nil. It returns nil before
+// the handshake is complete, because only that proves that the client has the key (RFC
+// 8446 section 4.4.3). Early data may be a replay (section 8).
 func ClientCertificate(connection *tls.ConnectionState) *x509.Certificate {
 	if connection == nil || !connection.HandshakeComplete || len(connection.PeerCertificates) == 0 {
 		return nil
@@ -72,8 +70,8 @@ func ClientCertificate(connection *tls.ConnectionState) *x509.Certificate {
 	return connection.PeerCertificates[0]
 }
 
-// RefuseProof is the refusal of a request whose DPoP proof does not do. What is no
-// error of package dpop says that its single use cannot be told.
+// RefuseProof returns the refusal for an error of a DPoP proof. An error that is not of
+// package dpop means that its single use could not be checked.
 func RefuseProof(err error) *Refusal {
 	for _, known := range []struct {
 		err    error
@@ -89,5 +87,5 @@ func RefuseProof(err error) *Refusal {
 	return Refuse(StateUnavailable, err)
 }
 
-// algs are the algorithms of a challenge (RFC 9449 section 7.1).
+// algs lists the algorithms in a challenge (RFC 9449 section 7.1).
 var algs = strings.Join(dpop.Algorithms, " ")

@@ -8,8 +8,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
-// DefaultCacheSize is how many tokens of the usual size an issuer remembers, in
-// 32 MiB.
+// DefaultCacheSize is how many verified tokens of the usual size the cache of an issuer
+// holds. They take about 32 MiB.
 const DefaultCacheSize = 16 << 10
 
 const (
@@ -17,19 +17,16 @@ const (
 	minCacheBytes      = 64 << 10 // so that a small cache holds a large token
 )
 
-// cache is bounded in bytes, and so in tokens, whatever is added: none weighs
-// nothing. Only verified tokens are added, so that filling it takes somebody whom
-// the issuer gave them, and a flood of tokens that are used once does not displace
-// those in use (W-TinyLFU). It has no goroutine that could outlive it: what it has
-// to do is done when something is added.
+// cache holds verified tokens. It is bounded in bytes. Only verified tokens are added, so
+// only clients of the issuer can fill it, and many tokens that are used once do not
+// displace those in use (W-TinyLFU). It has no goroutine: maintenance is done when a token
+// is added.
 type cache struct {
 	tokens *otter.Cache[tokenID, *entry]
 }
 
-// entry is what is remembered of a token: that this key verified it, under the
-// configuration of the issuer that remembers it, and what it says. It is not told
-// when its token dies: whoever asks for it checks that, and those that nobody asks
-// for are displaced.
+// entry is a cached token: the key that verified it, and its claims. An expired token
+// stays until it is looked up or displaced; recall checks the times.
 type entry struct {
 	key    *jws.Key
 	claims Claims
@@ -37,7 +34,8 @@ type entry struct {
 	id     tokenID
 }
 
-// newCache makes one for that many tokens; for less than one it is nil.
+// newCache returns a cache for that many tokens of the usual size, or nil for less than
+// one.
 func newCache(size int) *cache {
 	if size < 1 {
 		return nil
@@ -56,7 +54,7 @@ func (c *cache) find(id tokenID) *entry {
 
 func (c *cache) add(e *entry) { c.tokens.Set(e.id, e) }
 
-// remove does nothing when the token was verified anew meanwhile.
+// remove does nothing if the token was verified again meanwhile.
 func (c *cache) remove(e *entry) {
 	c.tokens.ComputeIfPresent(e.id, func(known *entry) (*entry, otter.ComputeOp) {
 		if known == e {
@@ -66,9 +64,9 @@ func (c *cache) remove(e *entry) {
 	})
 }
 
-// weigh estimates the memory that an entry with these claims keeps from being freed,
-// in bytes, and rather too high: the entry itself, the text of the claims twice, and for
-// each list, object and member in it the most that Go takes for one.
+// weigh returns an estimate of the memory of an entry with these claims, in bytes. It is
+// rather too high: the entry itself, the text of the claims twice, and for each list,
+// object and member the most that Go needs for one.
 func weigh(c *Claims) int {
 	count := func(what string) int { return strings.Count(c.all.text, what) }
 	return 512 + 2*len(c.all.text) + 16*(len(c.Audience)+len(c.Scope)) + 336*count("{") + 40*count("[") + 48*count(":") + 40*count(",")

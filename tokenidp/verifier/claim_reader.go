@@ -11,7 +11,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
-// claimReader reads decoded claims as a layout has them, and keeps the first error.
+// claimReader reads decoded claims according to a layout. It keeps the first error.
 type claimReader struct {
 	all    map[string]any
 	layout *Layout
@@ -24,7 +24,7 @@ func (r *claimReader) fail(reason Reason, cause error) {
 	}
 }
 
-// claim is not found only where the layout lets it be absent, or with an error.
+// claim returns a claim. If it is absent and the layout requires it, that is an error.
 func (r *claimReader) claim(name string) (value any, found bool) {
 	value, found = r.all[name]
 	if !found && !r.layout.mayLack(name) {
@@ -33,8 +33,8 @@ func (r *claimReader) claim(name string) (value any, found bool) {
 	return value, found
 }
 
-// at is not found where an object on the way lacks the next name. What stands on
-// the way and is no object is mistyped.
+// at returns the claim at a path. It is not found if an object on the path lacks the next
+// name. It is an error if a value on the path is not an object.
 func (r *claimReader) at(path claimrule.Path) (value any, found bool) {
 	value, found, sound := path.In(r.all)
 	if !sound {
@@ -51,8 +51,8 @@ func (r *claimReader) text(name string) string {
 	return r.nonEmpty(name, value)
 }
 
-// unread is a claim that no rule reads where a token may lack it: whatever is no
-// non-empty string says nothing there (RFC 7519 section 4).
+// unread returns a claim that no rule reads if the layout makes it optional. Then any
+// value but a non-empty string counts as absent (RFC 7519 section 4).
 func (r *claimReader) unread(name string) string {
 	if !r.layout.mayLack(name) {
 		return r.text(name)
@@ -69,7 +69,8 @@ func (r *claimReader) nonEmpty(name string, value any) string {
 	return s
 }
 
-// clientID never passes over a mistyped one to the next.
+// clientID returns the first claim of the layout that is present. A mistyped one is an
+// error.
 func (r *claimReader) clientID() string {
 	for _, path := range r.layout.ClientID {
 		if value, found := r.at(path); found {
@@ -82,8 +83,8 @@ func (r *claimReader) clientID() string {
 	return ""
 }
 
-// date reads a NumericDate (RFC 7519 section 2). The zero time is that of an absent
-// one; no present one has it.
+// date reads a NumericDate (RFC 7519 section 2). It returns the zero time only for an
+// absent claim.
 func (r *claimReader) date(name string) time.Time {
 	value, found := r.claim(name)
 	if !found {
@@ -96,7 +97,7 @@ func (r *claimReader) date(name string) time.Time {
 	return date
 }
 
-// audience is a string or an array of them (RFC 7519 section 4.1.3).
+// audience reads a string or an array of strings (RFC 7519 section 4.1.3).
 func (r *claimReader) audience() []string {
 	value, found := r.claim("aud")
 	if !found {
@@ -112,7 +113,7 @@ func (r *claimReader) audience() []string {
 	return audience
 }
 
-// scope is optional everywhere: a token without one has none.
+// scope reads the scope, which is always optional.
 func (r *claimReader) scope() []string {
 	if len(r.layout.Scope) == 0 {
 		value, found := r.all["scope"]
@@ -135,7 +136,7 @@ func (r *claimReader) scope() []string {
 	return slices.Compact(united)
 }
 
-// scopeText joins the scope again, or is the claim as it is where that is the scope.
+// scopeText returns the scope as one text: the claim itself if it is that text.
 func (r *claimReader) scopeText(scope []string) string {
 	if s, ok := r.all["scope"].(string); ok && len(r.layout.Scope) == 0 && strings.Count(s, " ") == len(scope)-1 {
 		return s
@@ -143,7 +144,7 @@ func (r *claimReader) scopeText(scope []string) string {
 	return strings.Join(scope, " ")
 }
 
-// scopeAt takes the forms that other issuers have for scope.
+// scopeAt accepts the forms of scope of other issuers.
 func (r *claimReader) scopeAt(path claimrule.Path, value any) []string {
 	if s, ok := value.(string); ok {
 		return r.scopeString(path.String(), s)
@@ -155,9 +156,8 @@ func (r *claimReader) scopeAt(path claimrule.Path, value any) []string {
 	return r.scopeTokens(path.String(), elements)
 }
 
-// scopeString takes any number of spaces for one, as some issuers write them, and no
-// other character. A string without a scope-token is some issuers' spelling of no
-// scope.
+// scopeString accepts any number of spaces between scope-tokens, as some issuers write
+// them, but no other separator. A string without a scope-token is no scope.
 func (r *claimReader) scopeString(name, s string) []string {
 	scope := slices.DeleteFunc(strings.Split(s, " "), func(token string) bool { return token == "" })
 	if len(scope) == 0 {
@@ -166,10 +166,9 @@ func (r *claimReader) scopeString(name, s string) []string {
 	return r.scopeTokens(name, scope)
 }
 
-// scopeTokens refuses anything else than scope-tokens (RFC 6749 section 3.3). One
-// with a space in it would be two as soon as the scope is written out for an
-// upstream; to leave it out would mean that the token says one thing to us and
-// another to whoever reads the claim itself.
+// scopeTokens refuses values that are not scope-tokens (RFC 6749 section 3.3). One with a
+// space would become two when the scope is written for an upstream. If it were left out,
+// an upstream that reads the claim itself would see another scope.
 func (r *claimReader) scopeTokens(name string, scope []string) []string {
 	if slices.ContainsFunc(scope, notScopeToken) {
 		r.fail(MalformedClaims, fmt.Errorf("%s is not a list of scope-tokens", name))
@@ -184,8 +183,8 @@ func notScopeToken(s string) bool {
 	})
 }
 
-// texts are the elements of an array. What is no string is the empty one, which is
-// neither an audience nor a scope-token.
+// texts returns the elements of an array. An element that is not a string becomes the
+// empty string, which is neither an audience nor a scope-token.
 func texts(value any) (elements []string, ok bool) {
 	array, ok := value.([]any)
 	elements = make([]string, len(array))

@@ -6,16 +6,15 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
-// claimSet are all claims of a token. Most routes ask for those alone that [Claims] has
-// fields for, so that a remembered token has only their text until one asks for more:
-// it takes half the memory, in few pieces, through which the garbage collector
-// has to go again and again.
+// claimSet holds all claims of a token. Most routes need only the claims that [Claims] has
+// fields for. So a cached token has the text of the others until a route needs one. That
+// halves the memory, and leaves less to scan for the garbage collector.
 type claimSet struct {
 	text    string
 	decoded atomic.Pointer[map[string]any]
 }
 
-// decode makes the set from its text, which is the only time that it can fail.
+// decode parses the text into a set. Later decoding of the same text cannot fail.
 func (s *claimSet) decode(text string) error {
 	all, err := strictjson.Object(text)
 	if err != nil {
@@ -26,7 +25,7 @@ func (s *claimSet) decode(text string) error {
 	return nil
 }
 
-// members are to be read only.
+// members returns the decoded claims. The caller must not change them.
 func (s *claimSet) members() map[string]any {
 	if s == nil {
 		return nil
@@ -40,5 +39,5 @@ func (s *claimSet) members() map[string]any {
 	return *all
 }
 
-// textOnly gives up what can be decoded again.
+// textOnly drops what can be decoded again.
 func (s *claimSet) textOnly() { s.decoded.Store(nil) }

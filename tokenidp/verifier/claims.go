@@ -9,11 +9,12 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
-// Claims are those of a verified access token (RFC 9068 section 2.2). They are
-// shared between requests: treat them, and all that is reached from them, as
-// immutable. What the issuer's [Layout] lets a token lack is empty here.
+// Claims are the claims of a verified access token (RFC 9068 section 2.2). They are shared
+// between requests: never change them, or anything reached from them. A claim that the
+// issuer's [Layout] makes optional is empty if the token lacks it.
 type Claims struct {
-	// First what every request asks for, so that it is near together in memory.
+	// The fields that every request reads come first, so that they are close together in
+	// memory.
 	KeyID               string        // kid of the key that verified the token
 	Confirmation        *Confirmation // nil for a bearer token
 	Issuer, ClientID    string
@@ -27,11 +28,11 @@ type Claims struct {
 	all       *claimSet
 }
 
-// ScopeText is the scope with a space between its tokens (RFC 6749 section 3.3).
+// ScopeText returns the scope with a space between its tokens (RFC 6749 section 3.3).
 func (c *Claims) ScopeText() string { return c.scopeText }
 
-// Claim is the claim of exactly that name as it was decoded: string, bool, nil,
-// [strictjson.Number], []any or map[string]any.
+// Claim returns the claim with exactly this name, and whether it is present. It is a
+// string, bool, nil, [strictjson.Number], []any or map[string]any.
 func (c *Claims) Claim(name string) (any, bool) {
 	if c == nil {
 		return nil, false
@@ -40,11 +41,11 @@ func (c *Claims) Claim(name string) (any, bool) {
 	return value, ok
 }
 
-// All are all claims, as they were decoded: read them only.
+// All returns all claims, as they were decoded. The caller must not change them.
 func (c *Claims) All() map[string]any { return c.all.members() }
 
-// At is the claim at that path, as [Claims.Claim] gives it. Once the claims of the token
-// are decoded, it allocates nothing.
+// At returns the claim at the path, like [Claims.Claim]. It does not allocate after the
+// claims have been decoded once.
 func (c *Claims) At(path claimrule.Path) (any, bool) {
 	if c == nil {
 		return nil, false
@@ -53,18 +54,20 @@ func (c *Claims) At(path claimrule.Path) (any, bool) {
 	return value, found
 }
 
-// HasScope compares byte for byte.
+// HasScope reports whether the token has the scope, compared byte for byte.
 func (c *Claims) HasScope(scope string) bool {
 	return c != nil && slices.Contains(c.Scope, scope)
 }
 
-// HasAudience compares byte for byte: no case folding, no slash forgiven.
+// HasAudience reports whether the token is for the audience, compared byte for byte: case
+// and a final slash matter.
 func (c *Claims) HasAudience(audience string) bool {
 	return c != nil && slices.Contains(c.Audience, audience)
 }
 
-// parseClaims reads the claims that the layout requires, each with its type. For RFC
-// 9068 section 2.2, an ID token, a client assertion or a logout token lacks some.
+// parseClaims reads the claims that the layout requires, and checks their types. With the
+// layout of RFC 9068 section 2.2, ID tokens, client assertions and logout tokens lack
+// some.
 func parseClaims(all *claimSet, layout *Layout) (Claims, error) {
 	r := claimReader{all: all.members(), layout: layout}
 	c := Claims{
@@ -86,9 +89,8 @@ func parseClaims(all *claimSet, layout *Layout) (Claims, error) {
 	return c, nil
 }
 
-// Assumed are the claims of a token (RFC 9068) that nobody has sent, as if it had been
-// verified: to find out who could reach what. Nothing that a caller sends may get here.
-// Errors are *[Refusal].
+// Assumed returns claims (RFC 9068) as if a token with them had been verified, to find out
+// which requests it would allow. Never pass anything from a caller. Errors are *[Refusal].
 func Assumed(claims []byte) (*Claims, error) {
 	all := new(claimSet)
 	if err := all.decode(string(claims)); err != nil {
@@ -101,11 +103,11 @@ func Assumed(claims []byte) (*Claims, error) {
 	return &c, nil
 }
 
-// maxIssuedAhead is the clock skew granted to an issuer's iat.
+// maxIssuedAhead is the accepted clock skew of iat.
 const maxIssuedAhead = time.Minute
 
-// checkTimes checks exp, nbf and iat (RFC 7519 sections 4.1.4 to 4.1.6). The zero
-// time stands for an absent nbf or iat.
+// checkTimes checks exp, nbf and iat (RFC 7519 sections 4.1.4 to 4.1.6). An absent nbf or
+// iat is the zero time.
 func (c *Claims) checkTimes(now time.Time, leeway time.Duration) error {
 	switch {
 	case c.notBefore.After(now.Add(leeway)):

@@ -7,15 +7,15 @@ import (
 	"fmt"
 )
 
-// Confirmation is what a token is bound to (RFC 7800 section 3.1): it is of use to
-// nobody but who has the key. The members that are there must all hold.
+// Confirmation names the keys that a token is bound to (RFC 7800 section 3.1). The sender
+// must prove possession of each that is not empty.
 type Confirmation struct {
 	Certificate string // x5t#S256, of the client's certificate (RFC 8705 section 3.1)
 	Key         string // jkt, of the key of its proofs (RFC 9449 section 6.1)
 }
 
-// confirmation reads cnf. A token that is bound in another way must not pass for one
-// that is not bound (RFC 7800 section 3.1), so what is not known is refused.
+// confirmation reads cnf. It refuses an unknown confirmation method, because a token that
+// is bound in another way must not be accepted as unbound (RFC 7800 section 3.1).
 func (r *claimReader) confirmation() *Confirmation {
 	value, found := r.all["cnf"]
 	if !found {

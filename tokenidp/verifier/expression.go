@@ -14,7 +14,7 @@ import (
 type Expression struct {
 	source  string
 	program cel.Program
-	// AsksRequest: it is not about the token alone.
+	// AsksRequest is true if the expression reads the request, not only the token.
 	AsksRequest bool
 }
 
@@ -23,8 +23,8 @@ type Expression struct {
 // the groups; a loop over them takes some, so it ends beyond about 1,000.
 const maxCost = 10_000
 
-// variables are all that an expression knows. Neither the query nor headers are
-// among them: they may be there several times, and upstreams differ in which counts.
+// variables are the variables of an expression. The query and headers are not among them:
+// they may be repeated, and upstreams differ in which one counts.
 const variables = "claims, scopes, client_id, issuer, audience, request.method, request.host, request.path"
 
 var environment = sync.OnceValues(func() (*cel.Env, error) {
@@ -42,9 +42,9 @@ var environment = sync.OnceValues(func() (*cel.Env, error) {
 	)...)
 })
 
-// NewExpression compiles a condition. Errors name the place in it: its syntax is
-// wrong, a name is not known, types do not fit, or it is something else than a bool.
-// A claim's type is only known with the token.
+// NewExpression compiles a condition. It returns an error, with the place in the text, for
+// wrong syntax, an unknown name, types that do not fit, or a result that is not a bool.
+// The type of a claim is known only with the token.
 func NewExpression(source string) (*Expression, error) {
 	env, err := environment()
 	if err != nil {
@@ -74,7 +74,7 @@ func NewExpression(source string) (*Expression, error) {
 	return e, nil
 }
 
-// comparePaths gives comparisons with request.path the meaning that they have here.
+// comparePaths replaces comparisons with request.path. See [errCase].
 func comparePaths(env *cel.Env, checked *cel.Ast) (*cel.Ast, error) {
 	optimizer, err := cel.NewStaticOptimizer(pathComparisons{})
 	if err != nil {
@@ -84,11 +84,12 @@ func comparePaths(env *cel.Env, checked *cel.Ast) (*cel.Ast, error) {
 	return compared, issues.Err()
 }
 
-// String is the condition as it was written.
+// String returns the condition as it was written.
 func (e *Expression) String() string { return e.source }
 
-// evaluate refuses what is not true. What cannot be evaluated, because a claim is
-// missing or of another type, or for its cost, is not true.
+// evaluate returns a refusal unless the condition is true. A condition that cannot be
+// evaluated, because a claim is missing or has another type, or because it costs too much,
+// is not true.
 func (e *Expression) evaluate(c *Claims, request *http.Request) error {
 	result, _, err := e.program.Eval(&activation{c, request})
 	if err != nil {

@@ -95,7 +95,7 @@ func (pathComparisons) Optimize(ctx *cel.OptimizerContext, a *ast.AST) *ast.AST 
 	return a
 }
 
-// ignoringCase is a pattern without regard to case. The pattern itself keeps its letters:
+// ignoringCase returns a pattern that ignores case. The pattern itself keeps its letters:
 // \D is not \d. CEL compiles a literal once.
 func ignoringCase(ctx *cel.OptimizerContext, pattern ast.Expr) ast.Expr {
 	const flag = "(?i)"
@@ -106,7 +106,7 @@ func ignoringCase(ctx *cel.OptimizerContext, pattern ast.Expr) ast.Expr {
 }
 
 // comparesPath reports whether it is a comparison with the path: in an operand, or in the
-// list that a macro goes through.
+// list of a macro.
 func comparesPath(a *ast.AST, e ast.NavigableExpr) bool {
 	if e.Kind() != ast.CallKind || !comparisons[e.AsCall().FunctionName()] {
 		return false

@@ -11,11 +11,11 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
-// ErrUnknownKey is what a [KeySource] returns when its issuer has no such key.
+// ErrUnknownKey is the error of a [KeySource] if its issuer has no such key.
 var ErrUnknownKey = errors.New("issuer has no such key")
 
-// OutOfReach is what a [KeySource] returns when nobody can tell whether its issuer has
-// the key, and when it looks again.
+// OutOfReach is the error of a [KeySource] that cannot find out whether its issuer has the
+// key. RetryAfter is the time until its next attempt.
 type OutOfReach struct {
 	Err        error
 	RetryAfter time.Duration
@@ -24,24 +24,24 @@ type OutOfReach struct {
 func (e *OutOfReach) Error() string { return e.Err.Error() }
 func (e *OutOfReach) Unwrap() error { return e.Err }
 
-// KeySource finds keys of one issuer. The kid comes from an unverified token: it
-// is to be compared byte for byte, and is no path, URL or placeholder. So does the
-// algorithm, which only chooses among keys of that kid: the key may be of another one,
-// and is of no use then. The error is
-// [ErrUnknownKey] when there is no such key; any other one says that the keys are
-// out of reach. A key is the same pointer for as long as it is the same key: with
-// another one, tokens that were verified before are verified again.
+// KeySource finds keys of one issuer. The kid and the algorithm come from an unverified
+// token. The kid must be compared byte for byte, and never used as a path, URL or
+// placeholder. The algorithm only selects among keys of that kid; the returned key may
+// have another one, and then verifies nothing. The error is [ErrUnknownKey] if there is no
+// such key; any other error means that the keys cannot be read. Key must return the same
+// pointer for as long as the key is the same: after another pointer, cached tokens are
+// verified again.
 type KeySource interface {
 	Key(ctx context.Context, kid, algorithm string) (*jws.Key, error)
 }
 
-// Leeways for exp and nbf.
+// Limits of the leeway for exp and nbf.
 const (
 	DefaultLeeway = 30 * time.Second
 	MaxLeeway     = time.Minute
 )
 
-// Options are how the access tokens of one authorization server are verified.
+// Options configure how the access tokens of one authorization server are verified.
 type Options struct {
 	URL        string        // compared with iss byte for byte
 	Algorithms []string      // accepted alg, of [jws.Names]
@@ -52,18 +52,18 @@ type Options struct {
 	CacheSize  int    // tokens to remember; 0 means [DefaultCacheSize], less than 0 none
 }
 
-// Issuer is an authorization server whose access tokens are accepted. It remembers
-// which tokens its keys have verified, so one is made for many Verifiers. It is
-// immutable but for that, and safe for concurrent use.
+// Issuer is an authorization server whose access tokens are accepted. It has the cache of
+// its verified tokens, so several Verifiers should share one Issuer. It is safe for
+// concurrent use.
 type Issuer struct {
 	options Options
 	cache   *cache // nil remembers nothing
-	// What many of its tokens say.
+	// Values that many of its tokens share.
 	audience, scope latest
 }
 
-// NewIssuer copies the options and fills in the defaults. It returns an error for
-// what is incomplete or asks for the impossible.
+// NewIssuer returns an Issuer. It copies the options, and sets the defaults. It returns an
+// error for options that are incomplete or contradict each other.
 func NewIssuer(o Options) (*Issuer, error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("preparing issuer %q: %w", o.URL, err)
@@ -109,8 +109,8 @@ func (o *Options) check() error {
 	return o.Claims.check()
 }
 
-// verify takes everything that decides how from the issuer and its key, nothing
-// from the token. It returns the key that did verify it.
+// verify verifies the signature, and returns the key. How it verifies depends on the
+// issuer and its key only, never on the token.
 func (i *Issuer) verify(ctx context.Context, m *jws.Message) (*jws.Key, error) {
 	if err := i.accepts(m.Header); err != nil {
 		return nil, err
@@ -142,9 +142,9 @@ func (i *Issuer) accepts(h jws.Header) error {
 	return nil
 }
 
-// isType compares media types, the prefix of which may be left out (RFC 7515
-// section 4.1.9). Under EqualFold no other character equals a letter of these two.
-// No typ is none at all: an empty one is a type that nobody knows.
+// isType compares media types, without the prefix application/ (RFC 7515 section 4.1.9).
+// With EqualFold, no other character equals a letter of these two. A token with an empty
+// typ has an unknown type; only an absent typ is none.
 func isType(h jws.Header, want string) bool {
 	if want == "" {
 		return !h.HasType
@@ -152,7 +152,7 @@ func isType(h jws.Header, want string) bool {
 	return strings.EqualFold(h.Type, want) || strings.EqualFold(h.Type, "application/"+want)
 }
 
-// key finds the key of that kid as it is now. It is never nil without an error.
+// key returns the current key of that kid, or an error.
 func (i *Issuer) key(ctx context.Context, kid, algorithm string) (*jws.Key, error) {
 	key, err := i.options.Keys.Key(ctx, kid, algorithm)
 	switch {

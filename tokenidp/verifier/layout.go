@@ -10,40 +10,41 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
-// Layout is where the tokens of an issuer have their claims. The zero value is RFC
-// 9068, for which iss, sub, client_id, jti, aud, iat and exp are required, and scope
-// is a string. Of every issuer's tokens iss, aud and exp are required. Whatever a rule
-// reads must have its type: a mistyped claim is never taken for an absent one. No rule
-// reads sub and jti where they are optional, so that those may be anything.
+// Layout says which claims the tokens of an issuer have. The zero value is RFC 9068: iss,
+// sub, client_id, jti, aud, iat and exp are required, and scope is a string. iss, aud and
+// exp are required for every issuer. A claim of the wrong type is an error, never the same
+// as an absent one. The exceptions are sub and jti where they are optional: no rule reads
+// them, so any value is accepted.
 type Layout struct {
-	// ClientID lists where the client's id may stand: the first that is present is
-	// it. Default: client_id. Others: azp, appid, or sub where the issuer's clients
-	// cannot choose one that a user has (RFC 9700 section 4.15).
+	// ClientID lists the claims that may hold the id of the client. The first one that is
+	// present counts. Default: client_id. Others: azp, appid, or sub if clients of the
+	// issuer cannot choose the sub of a user (RFC 9700 section 4.15).
 	ClientID []claimrule.Path
 
-	// Scope lists what counts as scope, all of it together: strings of scope-tokens
-	// with spaces between them (RFC 6749 section 3.3), or arrays of scope-tokens.
-	// An empty string or array is no scope. Default: scope, which must be a string.
+	// Scope lists the claims that hold scopes; all of them count. Each is a string of
+	// scope-tokens with spaces between them (RFC 6749 section 3.3), or an array of
+	// scope-tokens. An empty string or array is no scope. Default: scope, which must be a
+	// string.
 	Scope []claimrule.Path
 
-	// Optional lists which of sub, client_id, jti and iat a token may lack.
+	// Optional lists those of sub, client_id, jti and iat that a token may lack.
 	Optional []string
 
-	// Purpose is what claims an access token of this issuer has, whatever its type,
-	// and its other JWTs have not.
+	// Purpose lists claims that the access tokens of this issuer have, whatever their
+	// type, and its other JWTs do not have.
 	Purpose []claimrule.Rule
 
-	// PurposeOfBound is what an access token that is bound to the key of a proof
-	// (RFC 9449 section 6.1) may have instead.
+	// PurposeOfBound lists what an access token that is bound to the key of a proof (RFC
+	// 9449 section 6.1) may have instead.
 	PurposeOfBound []claimrule.Rule
 
-	// InsecureMarks are those of [AccessTokenMarks] that access tokens of this issuer
-	// have, too, though they are not of the type at+jwt. An ID token whose audience a
-	// route accepts then passes too, unless it has another mark.
+	// InsecureMarks lists those of [AccessTokenMarks] that access tokens of this issuer
+	// have, although their type is not at+jwt. An ID token for an accepted audience is
+	// then accepted too, unless it has another mark.
 	InsecureMarks []string
 }
 
-// prepared is a copy that its maker cannot change.
+// prepared returns a copy that the caller of NewIssuer cannot change.
 func (l Layout) prepared() Layout {
 	l.ClientID, l.Scope, l.Optional = clonePaths(l.ClientID), clonePaths(l.Scope), slices.Clone(l.Optional)
 	l.Purpose, l.PurposeOfBound = slices.Clone(l.Purpose), slices.Clone(l.PurposeOfBound)
@@ -81,24 +82,23 @@ func (l *Layout) check() error {
 	return nil
 }
 
-// mayLack reports whether a token may be without the claim. nbf is optional
-// everywhere (RFC 7519 section 4.1.5). Without a layout, nothing else is.
+// mayLack reports whether a token may lack the claim. nbf is always optional (RFC 7519
+// section 4.1.5).
 func (l *Layout) mayLack(name string) bool {
 	return name == "nbf" || l != nil && slices.Contains(l.Optional, name)
 }
 
-// marks are claims that JWTs made for another purpose have and access tokens have
-// not: ID tokens (OpenID Connect Core sections 2 and 3.3.2.11), security events and
-// logout tokens (RFC 8417 section 2.2), introspection responses (RFC 9701 section 5).
+// marks are claims of JWTs that are not access tokens: ID tokens (OpenID Connect Core
+// sections 2 and 3.3.2.11), security events and logout tokens (RFC 8417 section 2.2),
+// introspection responses (RFC 9701 section 5).
 var marks = []string{"nonce", "at_hash", "c_hash", "s_hash", "events", "token_introspection"}
 
-// AccessTokenMarks are those of ID tokens that some issuers put into access tokens:
-// Keycloak before version 25 the nonce, Dex both. A hash of an authorization code is in
-// no access token.
+// AccessTokenMarks are claims of ID tokens that some issuers put into access tokens too:
+// Keycloak before version 25 nonce, Dex both.
 var AccessTokenMarks = []string{"nonce", "at_hash"}
 
-// checkPurpose tells other JWTs of the same issuer from its access tokens where
-// their type does not: only at+jwt says what it is (RFC 8725 sections 2.8 and 3.12).
+// checkPurpose refuses JWTs of the issuer that are not access tokens, by their claims.
+// Only the type at+jwt makes this unnecessary (RFC 8725 sections 2.8 and 3.12).
 func (l *Layout) checkPurpose(h jws.Header, claims *Claims) error {
 	if err := claims.checkRules(l.Purpose); err != nil && !l.isBoundAccessToken(claims) {
 		return Refuse(WrongType, fmt.Errorf("%w: %w", errOtherPurpose, err))
@@ -114,8 +114,8 @@ func (l *Layout) checkPurpose(h jws.Header, claims *Claims) error {
 	return nil
 }
 
-// isBoundAccessToken reports whether the claims are those of an access token that the
-// issuer marks as bound, and that is bound.
+// isBoundAccessToken reports whether the claims are those of an access token that is
+// bound, and that the issuer marks as bound.
 func (l *Layout) isBoundAccessToken(claims *Claims) bool {
 	return len(l.PurposeOfBound) > 0 && claims.Confirmation != nil && claims.Confirmation.Key != "" && claims.checkRules(l.PurposeOfBound) == nil
 }

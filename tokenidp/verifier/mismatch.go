@@ -1,6 +1,6 @@
 package verifier
 
-// Mismatch is the cause of a refusal that can say what would have passed.
+// Mismatch is the cause of a refusal that knows which values would have been accepted.
 type Mismatch struct {
 	Found    string // as in: aud is "stock-api"
 	Expected string // as in: orders-api

@@ -11,17 +11,17 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/zerocopy"
 )
 
-// tokenID is the SHA-256 of a token's whole text. The text itself, which would let
-// whoever reads the memory in, is not kept.
+// tokenID is the SHA-256 of a token. The token itself is not kept, because a dump of the
+// memory would reveal it.
 type tokenID [sha256.Size]byte
 
-// newTokenID reads the token where it is: the compiler cannot tell that Sum256
-// changes nothing, and would copy it to the heap for every request.
+// newTokenID hashes the token without a copy. The compiler cannot know that Sum256 does
+// not change it, and would copy it to the heap for every request.
 func newTokenID(token string) tokenID {
 	return sha256.Sum256(zerocopy.Bytes(token))
 }
 
-// remember keeps a token that passed every check up to what a route decides.
+// remember adds a verified token to the cache.
 func (i *Issuer) remember(e *entry) {
 	if i.cache == nil {
 		return
@@ -31,8 +31,7 @@ func (i *Issuer) remember(e *entry) {
 	e.all.textOnly()
 }
 
-// latest is the list that the last token had. Those after it that have the same
-// share its memory, which is near, then, when a request asks for it.
+// latest is the list of the last token. Later tokens with an equal list share its memory.
 type latest struct{ list atomic.Pointer[[]string] }
 
 func (l *latest) shared(list []string) []string {
@@ -50,10 +49,10 @@ func (l *latest) shared(list []string) []string {
 	return own
 }
 
-// recall checks a remembered token against all that can have changed since: the issuer
-// has the same key still, and the clock. Neither its text nor the configuration can
-// have. What a route requires is for [Claims.Authorize], every time. Both results
-// are nil for a token that is to be verified.
+// recall looks the token up in the cache, and checks what may have changed since it was
+// verified: the key of the issuer, and the time. The requirements of the route are checked
+// by [Claims.Authorize] for every request. Both results are nil if the token must be
+// verified.
 func (i *Issuer) recall(ctx context.Context, id tokenID, now func() time.Time) (*Claims, error) {
 	if i.cache == nil {
 		return nil, nil

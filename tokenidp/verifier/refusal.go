@@ -59,15 +59,15 @@ const (
 	ExpressionRefused      Reason = "expression_refused"
 )
 
-// answer is what RFC 6750 section 3.1 lets a caller learn.
+// answer is what a caller learns (RFC 6750 section 3.1).
 type answer struct {
 	status      int
 	code        string
 	description string
 }
 
-// The descriptions are fixed, so that nothing of a request is reflected, and keep
-// to the characters of RFC 6750 section 3: no quote, no backslash, ASCII only.
+// The descriptions are fixed, so that nothing of a request is reflected. They have only
+// the characters of RFC 6750 section 3: ASCII without quotes and backslashes.
 var (
 	badToken = answer{http.StatusUnauthorized, "invalid_token", "The access token is malformed or not accepted here"}
 	expired  = answer{http.StatusUnauthorized, "invalid_token", "The access token expired"}
@@ -77,13 +77,12 @@ var (
 	notBound     = answer{http.StatusUnauthorized, "invalid_token", "The access token is not bound to its sender as this resource requires"}
 	notTheSender = answer{http.StatusUnauthorized, "invalid_token", "The access token is bound to another sender"}
 
-	// Of these, the caller can get another token, with which to try again: that is
-	// what invalid_token tells it (RFC 6750 section 3.1).
+	// After these, the caller can try again with a new token, as invalid_token says (RFC
+	// 6750 section 3.1).
 	tooOld       = answer{http.StatusUnauthorized, "invalid_token", "The access token is too old for this resource"}
 	livesTooLong = answer{http.StatusUnauthorized, "invalid_token", "The access token is valid for longer than this resource accepts"}
 
-	// Of this, a new token would be like the old one: what the issuer says of the
-	// client is not enough, as with a scope.
+	// After this, a new token would have the same claims, as with a missing scope.
 	lacksClaim = answer{http.StatusForbidden, "insufficient_scope", "The access token lacks a claim that this resource requires"}
 )
 
@@ -133,12 +132,12 @@ var answers = map[Reason]answer{
 	ExpressionRefused:      {http.StatusForbidden, "insufficient_scope", "The access token does not allow this request"},
 }
 
-// Reasons lists every reason, sorted: the values a metric label can have.
+// Reasons returns every reason, sorted: the values that a metric label can have.
 func Reasons() []Reason {
 	return slices.Sorted(maps.Keys(answers))
 }
 
-// Refusal is the error for anything that a caller is refused for.
+// Refusal is the error of a refused request.
 type Refusal struct {
 	Status      int      // 400, 401, 403 or 503
 	Code        string   // error code of RFC 6750 section 3.1, empty for a bare challenge
@@ -148,8 +147,8 @@ type Refusal struct {
 	cause       error
 }
 
-// Refuse is the one place where a reason becomes an answer. The cause is for the
-// log: it may name claims and the kid of an unverified token, never its signature.
+// Refuse returns the refusal for a reason. The cause is for the log. It may have claims
+// and the kid of an unverified token, never its signature.
 func Refuse(reason Reason, cause error) *Refusal {
 	a, ok := answers[reason]
 	if !ok {
@@ -158,7 +157,7 @@ func Refuse(reason Reason, cause error) *Refusal {
 	return &Refusal{Status: a.status, Code: a.code, Description: a.description, Reason: reason, cause: cause}
 }
 
-// Error is for the log.
+// Error returns the text for the log.
 func (r *Refusal) Error() string {
 	if r.cause == nil {
 		return string(r.Reason)
@@ -169,15 +168,15 @@ func (r *Refusal) Error() string {
 // Unwrap returns the private cause, or nil.
 func (r *Refusal) Unwrap() error { return r.cause }
 
-// AsksForAToken reports whether the caller needs an access token, or another one: its
-// challenge can say which scopes that needs. Where only a proof is wrong, it does not.
+// AsksForAToken reports whether the caller needs an access token, or another one. Then the
+// challenge can name the scopes. It is false if only the proof is wrong.
 func (r *Refusal) AsksForAToken() bool {
 	return r.Status == http.StatusUnauthorized && (r.Code == "" || r.Code == badToken.code)
 }
 
-// Challenge is the value of a WWW-Authenticate header (RFC 6750 section 3, RFC 9449
-// section 7.1), with the URL of the resource's metadata, if any (RFC 9728 section 5.1).
-// Each attribute stands in it at most once; without a code, there is no error.
+// Challenge returns the value of a WWW-Authenticate header (RFC 6750 section 3, RFC 9449
+// section 7.1), with the URL of the resource's metadata, if any (RFC 9728 section 5.1). No
+// attribute is repeated. Without a code, it has no error.
 func (r *Refusal) Challenge(scheme Scheme, realm, resourceMetadata string) string {
 	challenge := string(scheme) + " realm=" + quote(realm)
 	if scheme == DPoP {
@@ -195,8 +194,8 @@ func (r *Refusal) Challenge(scheme Scheme, realm, resourceMetadata string) strin
 	return challenge
 }
 
-// quote makes a quoted-string (RFC 9110 section 5.6.4). A control character would
-// end the header, so it becomes a space.
+// quote returns a quoted-string (RFC 9110 section 5.6.4). Control characters become
+// spaces, because they would end the header.
 func quote(s string) string {
 	var b strings.Builder
 	b.WriteByte('"')

@@ -11,8 +11,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 )
 
-// Requirement is what one route asks of a token. It is checked for every request
-// anew; nothing of it may be remembered with the token.
+// Requirement is what one route requires of a token. It is checked for every request, and
+// no result of it is cached.
 type Requirement struct {
 	Audiences    []string         // one of them must be in aud; may be empty only beside Alternatives
 	Scopes       []string         // all of them must be held
@@ -35,11 +35,10 @@ type Alternative struct {
 
 var errNothingRequired = errors.New("the route names no audience")
 
-// Authorize checks a verified token against the requirement of a route: first the
-// audience (RFC 9068 section 4) and its age, for which another token is needed,
-// then other claims, then the scopes (RFC 6750 section 3.1), then the expressions,
-// which may ask for the request. Errors are *[Refusal]. No claims, no requirement,
-// or one without any audience are refused.
+// Authorize checks a verified token against the requirement of a route: first the audience
+// (RFC 9068 section 4) and the age, then other claims, then the scopes (RFC 6750 section
+// 3.1), then the expressions, which may read the request. Errors are *[Refusal]. It
+// refuses if the claims or the requirement are nil, or if the requirement has no audience.
 func (c *Claims) Authorize(r *Requirement, now func() time.Time, request *http.Request) error {
 	switch {
 	case c == nil:
@@ -119,12 +118,12 @@ func (c *Claims) holds(r *Requirement) bool {
 	})
 }
 
-// Accepts reports whether a token for the audience could do.
+// Accepts reports whether a token for the audience can meet the requirement.
 func (r *Requirement) Accepts(audience string) bool {
 	return slices.Contains(r.AcceptedAudiences(), audience)
 }
 
-// ScopesFor lists the scopes that are asked of tokens for the audience.
+// ScopesFor returns the scopes that tokens for the audience need.
 func (r *Requirement) ScopesFor(audience string) []string {
 	scopes := slices.Clone(r.Scopes)
 	for _, a := range r.Alternatives {
@@ -135,7 +134,7 @@ func (r *Requirement) ScopesFor(audience string) []string {
 	return scopes
 }
 
-// AcceptedAudiences lists all that would do.
+// AcceptedAudiences returns all accepted audiences.
 func (r *Requirement) AcceptedAudiences() []string {
 	all := slices.Clone(r.Audiences)
 	for _, a := range r.Alternatives {
@@ -146,7 +145,7 @@ func (r *Requirement) AcceptedAudiences() []string {
 	return all
 }
 
-// describedScope is for people, and can say "or".
+// describedScope describes the required scopes for people, with "or" between alternatives.
 func (r *Requirement) describedScope() string {
 	text := strings.Join(r.Scopes, " and ")
 	var either []string
@@ -161,8 +160,8 @@ func (r *Requirement) describedScope() string {
 	return text + strings.Join(either, " or ")
 }
 
-// sufficientScope lists the scopes that would do, alternatives included: RFC 6750
-// section 3 has no way to say "or".
+// sufficientScope returns the required scopes and all alternatives, because RFC 6750
+// section 3 has no "or".
 func (r *Requirement) sufficientScope() []string {
 	var scope []string
 	add := func(s string) {

@@ -9,11 +9,11 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
-// Resource is a protected resource that says who issues tokens for it (RFC 9728).
+// Resource is a protected resource with metadata (RFC 9728).
 type Resource struct {
-	// Identifier is what clients compare with byte for byte.
+	// Identifier is its URL. Clients compare it byte for byte.
 	Identifier string
-	// MetadataURL is where its metadata are.
+	// MetadataURL is the URL of its metadata.
 	MetadataURL string
 	// MetadataPath is the path of that URL.
 	MetadataPath string
@@ -30,8 +30,8 @@ func NewResource(identifier string) (*Resource, error) {
 	return &Resource{Identifier: identifier, MetadataURL: at.String(), MetadataPath: at.Path}, nil
 }
 
-// Is reports whether the audience is this resource. The slash of an empty path makes no
-// difference here: what a token must have is for [Requirement] to say.
+// Is reports whether the audience is this resource. It ignores the slash of an empty path.
+// It decides about no token: [Requirement] does.
 func (r *Resource) Is(audience string) bool {
 	return weburl.WithPath(audience) == weburl.WithPath(r.Identifier)
 }
@@ -67,7 +67,7 @@ func (r *Resource) Covers(host, path string) int {
 	return len(own)
 }
 
-// ResourceRules are what the routes of a resource ask of its tokens, all together.
+// ResourceRules is what all routes of a resource together require of its tokens.
 type ResourceRules struct {
 	Issuers, Scopes []string // whose tokens are accepted, and what some route asks for
 	DPoP            bool     // some route can check a proof
@@ -75,7 +75,7 @@ type ResourceRules struct {
 	MTLS            bool     // some route asks for a token that is bound to a certificate, or takes one instead
 }
 
-// Metadata is the metadata document (RFC 9728 section 2).
+// Metadata returns the metadata document (RFC 9728 section 2).
 func (r *Resource) Metadata(rules ResourceRules) ([]byte, error) {
 	document := struct {
 		Resource             string   `json:"resource"`

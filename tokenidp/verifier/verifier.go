@@ -1,6 +1,6 @@
-// Package verifier is the resource server's side of OAuth 2.0: it takes a bearer
-// token from a request (RFC 6750), verifies that it is an access token of a known
-// issuer (RFC 9068 section 4, RFC 8725), and checks it against what a route requires.
+// Package verifier is the resource server's side of OAuth 2.0. It reads the bearer token
+// of a request (RFC 6750), verifies that it is an access token of a known issuer (RFC 9068
+// section 4, RFC 8725), and checks it against the requirement of a route.
 //
 //	BearerToken → Verifier.Verify → Claims.Authorize
 //
@@ -17,16 +17,16 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
-// Verifier verifies access tokens of its issuers. It is safe for concurrent use,
-// and without issuers refuses everything. What is remembered of a token is its
-// issuer's ([NewIssuer]), and shared by all Verifiers that have this very one.
+// Verifier verifies access tokens of its issuers. Without issuers it refuses every token.
+// The cache of verified tokens belongs to the [Issuer], and all Verifiers with that Issuer
+// share it. It is safe for concurrent use.
 type Verifier struct {
 	now     func() time.Time
 	issuers []*Issuer
 }
 
-// New makes a Verifier that takes the time from now. It returns an error for an
-// issuer that [NewIssuer] did not make, or whose URL is there twice.
+// New returns a Verifier that uses the clock now. It returns an error for an issuer that
+// [NewIssuer] did not make, or if two issuers have one URL.
 func New(now func() time.Time, issuers ...*Issuer) (*Verifier, error) {
 	v := &Verifier{now: now}
 	for _, issuer := range issuers {
@@ -58,13 +58,14 @@ func (v *Verifier) urls() []string {
 	return urls
 }
 
-// Verify verifies an access token (RFC 9068 section 4) up to what a route decides:
-// see [Claims.Authorize]. Errors are *[Refusal].
+// Verify verifies an access token (RFC 9068 section 4), and returns its claims. It does
+// not check the requirement of a route: [Claims.Authorize] does. Errors are *[Refusal].
 func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 	if len(token) > jws.MaxTokenSize {
 		return nil, Refuse(TokenTooLarge, jws.ErrTooLarge)
 	}
-	// Whose token it is cannot be known before it is parsed, so all are asked.
+	// The issuer of the token is not known before it is parsed, so the caches of all are
+	// searched.
 	id := newTokenID(token)
 	for _, issuer := range v.issuers {
 		if claims, err := issuer.recall(ctx, id, v.now); claims != nil || err != nil {
@@ -74,7 +75,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 	return v.verify(ctx, token, id)
 }
 
-// verify knows nothing of the token.
+// verify verifies a token that is not cached.
 func (v *Verifier) verify(ctx context.Context, token string, id tokenID) (*Claims, error) {
 	m, err := jws.Parse(token)
 	if err != nil {
@@ -98,7 +99,7 @@ func (v *Verifier) verify(ctx context.Context, token string, id tokenID) (*Claim
 	if err := issuer.options.Claims.checkPurpose(m.Header, claims); err != nil {
 		return nil, err
 	}
-	// One string for all tokens of the key, and of the issuer.
+	// All tokens of the key and of the issuer share one string.
 	if claims.KeyID = m.Header.KeyID; e.key.ID == claims.KeyID {
 		claims.KeyID = e.key.ID
 	}
@@ -110,8 +111,8 @@ func (v *Verifier) verify(ctx context.Context, token string, id tokenID) (*Claim
 	return claims, nil
 }
 
-// claimedIssuer reads iss before the signature is verified, to know whose keys may
-// verify it, and for nothing else (RFC 8725 section 3.8).
+// claimedIssuer reads iss before the signature is verified. It is used only to find the
+// keys (RFC 8725 section 3.8).
 func (v *Verifier) claimedIssuer(unverified map[string]any) (*Issuer, error) {
 	r := claimReader{all: unverified}
 	iss := r.text("iss")
