@@ -1,5 +1,5 @@
-// Package background has what all share that is kept current while Caddy runs: the
-// loop, and a log that names a failure once and not at every attempt.
+// Package background has the loop of all background work, and detects when a failure
+// begins and ends, so that it is logged once and not at every attempt.
 package background
 
 import (
@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Every calls do at each interval, for the first time after one, until ctx ends.
+// Every calls do after each interval, until ctx ends.
 func Every(ctx context.Context, interval time.Duration, do func()) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -23,20 +23,20 @@ func Every(ctx context.Context, interval time.Duration, do func()) {
 	}
 }
 
-// News is what an attempt changes.
+// News is how an attempt differs from the one before.
 type News int
 
 const (
-	// Nothing is new: it fails as before, or succeeds as before.
+	// Nothing means that it fails as before, or succeeds as before.
 	Nothing News = iota
-	// Failed is for the first failure, and for one that differs from the last.
+	// Failed means a first failure, or one that differs from the last.
 	Failed
-	// Mended is for the first success after a failure.
+	// Mended means the first success after a failure.
 	Mended
 )
 
-// Problem is why something is not current. The zero Problem is none. Its methods may
-// be called at the same time.
+// Problem has the last error of repeated attempts. The zero Problem has no attempt. Its
+// methods may be called concurrently.
 type Problem struct {
 	mu     sync.Mutex
 	noted  bool
@@ -44,12 +44,12 @@ type Problem struct {
 	steady string
 }
 
-// varying are the words of an error that may differ each time, such as the names of
+// varying matches the words of an error that may differ each time, such as the names of
 // temporary files.
 var varying = regexp.MustCompile(`\S*[0-9]\S*`)
 
-// Note records what came of an attempt, and returns what is to be logged. Two errors
-// that differ only in words with digits are the same failure.
+// Note records the result of an attempt, and returns what to log. Two errors that differ
+// only in words with digits are the same failure.
 func (p *Problem) Note(err error) News {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -69,14 +69,14 @@ func (p *Problem) Note(err error) News {
 	}
 }
 
-// Noted reports whether there was any attempt.
+// Noted reports whether there was an attempt.
 func (p *Problem) Noted() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.noted
 }
 
-// String returns the last error in words; empty if there is none.
+// String returns the text of the last error. It is empty if the last attempt succeeded.
 func (p *Problem) String() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

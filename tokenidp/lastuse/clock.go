@@ -2,7 +2,7 @@ package lastuse
 
 import "time"
 
-// clock is the wall clock, which can be set, and one that cannot.
+// clock has the wall clock, and a monotonic one that cannot be set.
 type clock struct {
 	now     func() time.Time
 	elapsed func() time.Duration
@@ -23,7 +23,7 @@ func newClock(o Options) clock {
 	return c
 }
 
-// moment is one moment of both clocks.
+// moment is the time of both clocks.
 type moment struct {
 	wall    time.Time
 	elapsed time.Duration
@@ -31,20 +31,20 @@ type moment struct {
 
 func (c clock) moment() moment { return moment{c.now().Round(0), c.elapsed()} }
 
-// seconds since 1970. A clock that says 1970 or less says 1: 0 is no time.
+// seconds returns the seconds since 1970, and at least 1: 0 means no time.
 func (m moment) seconds() int64 { return min(max(m.wall.Unix(), 1), lastSecond) }
 
 // lastSecond is the end of the year 9999.
 const lastSecond = 253402300799
 
-// start is where the clock that cannot be set would have begun on the wall. It
-// moves when the wall clock is set, or when the machine has slept.
+// start returns the wall time at which the monotonic clock began. It changes when the wall
+// clock is set, or when the machine has slept.
 func (m moment) start() time.Time { return m.wall.Add(-m.elapsed) }
 
-// clockSkew is more than lies between the clocks of two nodes that are right.
+// clockSkew is more than the difference between two correct clocks.
 const clockSkew = 10 * time.Minute
 
-// believable is the latest that a clock of another node may say now.
+// believable returns the latest time that another node's clock may have now.
 func (m moment) believable() int64 { return m.seconds() + int64(clockSkew/time.Second) }
 
 // stepped reports whether the wall clock was set between the moments.
@@ -52,16 +52,15 @@ func (m moment) stepped(before moment) bool {
 	return m.start().Sub(before.start()).Abs() > clockSkew
 }
 
-// mark is a moment by both clocks.
+// mark is a time on both clocks.
 type mark struct {
 	wall    int64 // seconds
 	elapsed time.Duration
 }
 
-// seconds is when the mark was made: the later of what the wall clock said then,
-// and of what it says now less the time since. Otherwise a use under a clock that
-// was behind looks old as soon as the clock is right; and the other way round, a
-// use looks older than it is while a clock is behind.
+// seconds returns when the mark was made: the later of the wall time then, and of the wall
+// time now minus the time since. So a use does not look older than it is while the wall
+// clock is behind, nor after it is corrected.
 func (m mark) seconds(at moment) int64 {
 	since := int64((at.elapsed - m.elapsed) / time.Second)
 	if again := at.seconds() - since; again > m.wall+int64(clockSkew/time.Second) {

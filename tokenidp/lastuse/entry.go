@@ -9,19 +9,19 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
-// entryVersion is the format of an entry. Entries of a later version are left
-// alone, so that two releases can share one storage.
+// entryVersion is the format of an entry. Entries of a later version are ignored, so two
+// releases can share one storage.
 const entryVersion = 1
 
-// mostEntrySize is in bytes. What is larger is not read, and not written.
+// mostEntrySize is in bytes. Larger entries are not read, and not written.
 const mostEntrySize = 8 << 20
 
 var errOtherVersion = errors.New("written by a newer version of this software, which it takes to read it")
 
-// entry is what the storage holds: written once, never changed.
+// entry is a stored entry. It is written once, and never changed.
 type entry struct {
-	// watch is since when, and until when, the writer knows the secrets of all
-	// entries to have been watched.
+	// watch is the time in which, as far as the writer knows, the secrets of all entries
+	// were watched.
 	watch   watch
 	secrets map[Secret]knowledge
 }
@@ -50,12 +50,11 @@ func (e entry) encode() ([]byte, error) {
 	})
 }
 
-// size is at least that of the secret in an encoded entry, where a byte of an id
-// may take six.
+// size returns an upper bound of the size of a secret in an encoded entry, in bytes. A
+// byte of an id may take six.
 func (s Secret) size() int { return 6*(len(s.ClientID)+len(s.SecretID)) + 64 }
 
-// split makes entries of secrets, none of them larger than may be read, and at
-// least one.
+// split returns at least one entry for the secrets. None is larger than mostEntrySize.
 func split(w watch, secrets map[Secret]knowledge) []entry {
 	part := entry{w, make(map[Secret]knowledge)}
 	var entries []entry
@@ -70,7 +69,7 @@ func split(w watch, secrets map[Secret]knowledge) []entry {
 	return append(entries, part)
 }
 
-// decode reads an entry and believes nothing of it but its times.
+// decode parses an entry, and checks everything but its times.
 func decode(data []byte) (entry, error) {
 	e := entry{secrets: make(map[Secret]knowledge)}
 	object, err := strictjson.Object(data)
@@ -97,8 +96,7 @@ func decode(data []byte) (entry, error) {
 	return e, nil
 }
 
-// checkVersion comes first: what else an entry of another version holds is not
-// ours to decide.
+// checkVersion comes first, because an entry of another version may have other content.
 func checkVersion(value any) error {
 	number, _ := value.(strictjson.Number)
 	version, err := strconv.ParseUint(number.String(), 10, 32)

@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// leastFold is how many entries there may be before they are folded, besides
-// those that hold everything once, and another time that. Between the one and
-// the other the processes differ, so that they do not all fold at once.
+// leastFold is how many entries there may be before they are folded, in addition to those
+// that a fold writes. Each process waits for another number, up to twice as many, so that
+// they do not all fold at once.
 const leastFold = 32
 
-// foldDue is false while entries that are covered already cannot be deleted: to
-// write everything once more would only make them more.
+// foldDue reports whether to fold. It is false while replaced entries cannot be deleted,
+// because a fold would only add entries.
 func (r *Record) foldDue() bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -23,8 +23,8 @@ func (r *Record) foldDue() bool {
 	return len(r.covered) == 0 && len(r.entries) > r.foldsAt+2*(size/mostEntrySize)
 }
 
-// fold writes everything that is known and then deletes what that covers: the
-// entries that were read, be their writers alive or not, and no others.
+// fold writes everything that is known, and then deletes the entries that were read, also
+// those of running processes.
 func (r *Record) fold(ctx context.Context, at moment, run watch) error {
 	r.mu.Lock()
 	r.forget(at)
@@ -40,7 +40,7 @@ func (r *Record) fold(ctx context.Context, at moment, run watch) error {
 	return r.removeCovered(ctx)
 }
 
-// everything needs r.mu.
+// everything returns all that is known. The caller holds r.mu.
 func (r *Record) everything(at moment) map[Secret]knowledge {
 	everything := make(map[Secret]knowledge, len(r.secrets))
 	for s, known := range r.secrets {
@@ -51,7 +51,8 @@ func (r *Record) everything(at moment) map[Secret]knowledge {
 	return everything
 }
 
-// removeCovered goes on with what a Sync before may have left.
+// removeCovered deletes replaced entries, also those that an earlier Sync could not
+// delete.
 func (r *Record) removeCovered(ctx context.Context) error {
 	for name := range r.covered {
 		if err := r.store.Remove(ctx, name); err != nil {

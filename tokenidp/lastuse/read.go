@@ -12,17 +12,17 @@ import (
 	"go.uber.org/zap"
 )
 
-// mostEntries is how many are read: some ten times those that there are before
-// they are folded, with a hundred thousand Applications. Of more than that, the
-// first are folded, and then there are less.
+// mostEntries is how many entries are read. It is about ten times the number before a
+// fold, with a hundred thousand Applications. If there are more, the first ones are
+// folded, which makes room for the others.
 const mostEntries = 1024
 
-// attempts is far more than the times that others can have written or folded while
-// this process reads.
+// attempts bounds the readings of one Sync. Others cannot write or fold this often
+// meanwhile.
 const attempts = 10
 
-// read reads what is new, until a listing has nothing that was not read. So what
-// is written or folded meanwhile is not missed.
+// read reads new entries until a listing has none. So it does not miss entries that are
+// written or folded meanwhile.
 func (r *Record) read(ctx context.Context) error {
 	unreadable := make(map[string]error)
 	for range attempts {
@@ -53,9 +53,9 @@ func (r *Record) read(ctx context.Context) error {
 	return fmt.Errorf("%w: %s changed during each of %d attempts to read it", ErrIncomplete, r.store.Folder(), attempts)
 }
 
-// fresh are the entries that are not known. If one has gone, it was folded, or
-// lost: then all are read again, so that what the storage holds is known, and
-// what it has lost is written again.
+// fresh returns the entries that were not read yet. If a known one is gone, it was folded,
+// or the storage lost it. Then fresh returns all entries, so that what the storage has
+// lost is written again.
 func (r *Record) fresh(names []string, unreadable map[string]error) (fresh []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -73,8 +73,8 @@ func (r *Record) fresh(names []string, unreadable map[string]error) (fresh []str
 	return fresh
 }
 
-// unlearn forgets what is stored, not what was told; and what is covered, for
-// what covered it may be what is lost. It needs r.mu.
+// unlearn drops what is known to be stored and replaced, because a lost entry may be the
+// one that replaced others. What was read stays known. The caller holds r.mu.
 func (r *Record) unlearn() {
 	clear(r.entries)
 	clear(r.covered)
@@ -83,7 +83,7 @@ func (r *Record) unlearn() {
 	}
 }
 
-// finish closes a reading that began at the given moment.
+// finish records a complete reading that began at the given moment.
 func (r *Record) finish(at moment, unreadable map[string]error, more bool) error {
 	r.report(unreadable, r.early(at))
 	r.mu.Lock()
@@ -101,7 +101,7 @@ func (r *Record) finish(at moment, unreadable map[string]error, more bool) error
 	return nil
 }
 
-// early are the entries that were written in the future.
+// early returns the entries that were written in the future.
 func (r *Record) early(at moment) (early []string) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -113,7 +113,7 @@ func (r *Record) early(at moment) (early []string) {
 	return early
 }
 
-// report names each entry with which something is wrong once, not every minute.
+// report logs each entry that has a problem once, not every minute.
 func (r *Record) report(unreadable map[string]error, early []string) {
 	for _, name := range early {
 		if !r.told[name] {
@@ -133,7 +133,7 @@ func (r *Record) report(unreadable map[string]error, early []string) {
 	}
 }
 
-// described is bearable, however many there are.
+// described lists the entries in a text of bounded length.
 func described(unreadable map[string]error) string {
 	const most = 3
 	var parts []string
@@ -147,5 +147,5 @@ func described(unreadable map[string]error) string {
 	return strings.Join(parts, "; ")
 }
 
-// short bounds what an entry can write into the log.
+// short limits the text of an entry in the log.
 func short(cause error) string { return fmt.Sprintf("%.300s", cause.Error()) }

@@ -1,23 +1,19 @@
-// Package lastuse knows when each secret of each Application was last used, on
-// all nodes together, so that an old secret can be removed once nobody uses it.
+// Package lastuse records when each secret of each Application was last used, on all
+// nodes. So an operator knows when an old secret can be removed.
 //
-// A request only notes the use in memory. In the background, Sync writes what is
-// new into Caddy's storage and reads what other processes wrote. An entry there
-// never changes once it is written, and no two have one name. What all entries
-// say is joined: the latest use and the earliest observation of a secret count,
-// in whichever order they come. So there is no lock, and entries are folded by
-// anyone at any time: whoever has read some may write one that says as much, and
-// then delete them. At whatever point that breaks off, and whoever else does it
-// at once, an entry is deleted only when one that says as much was stored after
-// it, and the last one of such a chain is there.
+// A request records the use in memory only. In the background, Sync writes what is new
+// into Caddy's storage, and reads what other processes wrote. An entry never changes after
+// it is written, and no name is used twice. The entries are joined: the latest use and the
+// earliest observation of a secret count, in any order. So no lock is needed. Any process
+// may fold entries at any time: it reads some, writes one that says the same, and then
+// deletes them. An entry is deleted only after another that says the same was stored, so
+// nothing is lost if a process stops at any point, or if several fold at once.
 //
-// Whatever is in doubt makes a secret look used, or not observed for long enough:
-// an entry that cannot be read, a time in which no node wrote, a clock that is
-// wrong or was set.
+// In case of doubt, a secret looks used, or not observed for long enough: after an entry
+// that cannot be read, a time in which no node wrote, or a clock that is wrong or was set.
 //
-// What it cannot know: uses in the last minute before a process was killed, and
-// uses at a node that is cut off from the storage while others are not; that
-// node's Sync returns errors.
+// It misses uses in the last minute before a process is killed, and uses at a node that
+// cannot reach the storage while others can. The Sync of that node returns errors.
 package lastuse
 
 import (
@@ -33,62 +29,60 @@ import (
 // Secret names one secret of one Application.
 type Secret struct {
 	ClientID string
-	// SecretID is the id under which the Application has it, not the secret.
+	// SecretID is the id of the secret in its Application, not the secret itself.
 	SecretID string
 }
 
-// longestID is in bytes, and more than either id may have.
+// longestID, in bytes, is more than either id may have.
 const longestID = 256
 
-// storable keeps out what the reader of an entry would refuse.
+// storable reports whether a reader of the entry accepts the ids.
 func (s Secret) storable() bool { return storableID(s.ClientID) && storableID(s.SecretID) }
 
 func storableID(id string) bool { return id != "" && len(id) <= longestID && utf8.ValidString(id) }
 
-// Use is what is known of a secret, on all nodes together. It was not used for
-// some time if SyncedAt is about now, and neither LastUsed nor ObservedSince
-// (which must be there) lies within that time, or ahead.
+// Use is the use of a secret on all nodes. The secret was not used for some time if
+// SyncedAt is about now, and both LastUsed and ObservedSince are before that time.
+// ObservedSince must not be zero.
 type Use struct {
-	// LastUsed may lie in the future, if the clock of some node did, or this one's
-	// is behind; zero: never seen used.
+	// LastUsed is zero if no use was seen. It may be in the future if clocks differ.
 	LastUsed time.Time
-	// ObservedSince is since when some node has watched the secret, without a gap
-	// of more than three hours in which no node did, and without a step of this
-	// node's clock; zero: not at all.
+	// ObservedSince is the time since which some node has watched the secret, without a
+	// gap of more than three hours, and without a step of this node's clock. It is zero if
+	// no node does.
 	ObservedSince time.Time
 }
 
-// Options are what a Record can do without.
+// Options are optional.
 type Options struct {
 	// Now is the wall clock. Default: time.Now.
 	Now func() time.Time
-	// Elapsed is a clock that nobody sets: the time since some moment in the
-	// life of the process. Default: the monotonic clock.
+	// Elapsed is a clock that cannot be set: the time since a fixed moment in the life of
+	// the process. Default: the monotonic clock.
 	Elapsed func() time.Duration
-	// Predecessor is this process's Record for the same issuer in another
-	// storage, if any. What it knows is carried over, and uses that it notes
-	// later, for requests that it still serves. Its clocks are used.
+	// Predecessor is this process's Record for the same issuer in another storage, if any.
+	// The new Record takes over what it knows, its clocks, and the uses that it records
+	// later for requests that it still serves.
 	Predecessor *Record
 	// Logger default: none.
 	Logger *zap.Logger
 }
 
-// Record is what one process knows of the secrets of one issuer.
+// Record holds what one process knows of the secrets of one issuer.
 type Record struct {
 	store   store
 	clock   clock
 	logger  *zap.Logger
 	foldsAt int // how many entries, besides those that are full
 
-	// known is what a request looks up: the declared secrets. It is replaced, and
-	// never changed.
+	// known has the declared secrets, for requests. It is replaced, never changed.
 	known  atomic.Pointer[map[Secret]*sighting]
 	strays strays
 
 	// syncing is held by one Sync.
 	syncing chan struct{}
-	// covered are entries that are folded, and are still to be deleted. Only Sync
-	// uses it, like told.
+	// covered are the replaced entries that are not deleted yet. Only Sync uses it, like
+	// told.
 	covered map[string]bool
 	told    map[string]bool // what was logged once, by entry
 
@@ -100,8 +94,8 @@ type Record struct {
 	synced   synced
 }
 
-// New makes a Record whose entries are in folder, a storage key prefix such as
-// "tokenidp/<issuer>/last_use". It reads nothing yet, and starts no goroutine.
+// New returns a Record whose entries are in folder, a prefix of storage keys such as
+// "tokenidp/<issuer>/last_use". It does not read the storage, and starts no goroutine.
 func New(s certmagic.Storage, folder string, o Options) *Record {
 	r := &Record{
 		store:   newStore(s, folder),
@@ -124,8 +118,8 @@ func New(s certmagic.Storage, folder string, o Options) *Record {
 	return r
 }
 
-// Used notes that the secret was used now. It never waits, and allocates only
-// for a secret that Observe has not been told of.
+// Used records that the secret was used now. It never waits, and allocates only for a
+// secret that Observe was not called with.
 func (r *Record) Used(s Secret) {
 	at := r.clock.moment()
 	if seen := (*r.known.Load())[s]; seen != nil {
@@ -135,7 +129,7 @@ func (r *Record) Used(s Secret) {
 	r.strays.mark(s, at)
 }
 
-// Use is what is known of the secret. Before the first Sync, that is what this
+// Use returns what is known of the secret. Before the first Sync, that is what this
 // process and its predecessor have seen.
 func (r *Record) Use(s Secret) Use {
 	at := r.clock.moment()
@@ -148,7 +142,7 @@ func (r *Record) Use(s Secret) Use {
 	return Use{LastUsed: instant(k.used), ObservedSince: instant(k.since)}
 }
 
-// knowledge needs r.mu.
+// knowledge returns what is known of the secret. The caller holds r.mu.
 func (r *Record) knowledge(s Secret, at moment) (k knowledge) {
 	if known := r.secrets[s]; known != nil {
 		k = known.now(at)
@@ -157,8 +151,8 @@ func (r *Record) knowledge(s Secret, at moment) (k knowledge) {
 	return k
 }
 
-// SyncedAt is when the records of all nodes were last read completely; zero: not
-// yet. If it is not about now, a use somewhere may not be known here.
+// SyncedAt returns when the entries of all nodes were last read completely, or the zero
+// time. If it is long ago, a use on another node may not be known here.
 func (r *Record) SyncedAt() time.Time {
 	at := r.clock.moment()
 	r.mu.RLock()
@@ -169,7 +163,7 @@ func (r *Record) SyncedAt() time.Time {
 	return at.wall.Add(r.synced.completeAt - at.elapsed).UTC()
 }
 
-// instant is the time of whole seconds since 1970; 0 is the zero time.
+// instant returns the time for seconds since 1970. 0 gives the zero time.
 func instant(seconds int64) time.Time {
 	if seconds == 0 {
 		return time.Time{}

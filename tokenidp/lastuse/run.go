@@ -10,22 +10,21 @@ import (
 )
 
 const (
-	// syncInterval is how often the uses are written, and those that other nodes saw
-	// are read.
+	// syncInterval is how often Sync is called.
 	syncInterval = time.Minute
-	// lastSyncTimeout bounds the last writing, for which a reload waits.
+	// lastSyncTimeout bounds the last Sync. A configuration reload waits for it.
 	lastSyncTimeout = 5 * time.Second
 )
 
-// Syncer writes and reads a [Record] in the background for one configuration. The
-// Record may outlive it.
+// Syncer calls Sync of a [Record] in the background for one configuration. The Record may
+// outlive it.
 type Syncer struct {
 	record  *Record
 	logger  *zap.Logger
 	problem background.Problem
 }
 
-// NewSyncer makes a Syncer, which does nothing before Run. The logger may be nil.
+// NewSyncer returns a Syncer, which does nothing before Run. The logger may be nil.
 func NewSyncer(r *Record, logger *zap.Logger) *Syncer {
 	if logger == nil {
 		logger = zap.NewNop()
@@ -33,18 +32,16 @@ func NewSyncer(r *Record, logger *zap.Logger) *Syncer {
 	return &Syncer{record: r, logger: logger}
 }
 
-// Health is how a [Record] is kept.
+// Health describes whether a [Record] is written and read.
 type Health struct {
-	// Problem is why the uses could not be written and read, the last time; empty if
-	// they could.
+	// Problem is the last error of Sync. It is empty if the last Sync succeeded.
 	Problem string
 }
 
-// Health returns how the Record is kept. It does not wait for the storage.
+// Health returns the result of the last Sync. It does not wait for the storage.
 func (s *Syncer) Health() Health { return Health{s.problem.String()} }
 
-// Run writes and reads the Record at once and every minute, and writes it for the last
-// time when ctx ends. Call it once.
+// Run syncs the Record at once, every minute, and once more when ctx ends. Call it once.
 func (s *Syncer) Run(ctx context.Context) {
 	s.sync(ctx, syncInterval)
 	background.Every(ctx, syncInterval, func() { s.sync(ctx, syncInterval) })

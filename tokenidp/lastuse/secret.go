@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// knowledge is what is known of one secret, in seconds since 1970; 0: nothing.
+// knowledge is what is known of one secret. Times are in seconds since 1970; 0 is unknown.
 type knowledge struct{ used, since int64 }
 
-// join is commutative, associative and idempotent: it does not matter which
-// entries are read in which order, or twice.
+// join is commutative, associative and idempotent, so entries may be read in any order,
+// and twice.
 func (k knowledge) join(other knowledge) knowledge {
 	return knowledge{max(k.used, other.used), earlier(k.since, other.since)}
 }
@@ -22,23 +22,23 @@ func earlier(a, b int64) int64 {
 	return min(a, b)
 }
 
-// secret is what this process knows of a secret, and how it knows.
+// secret is what this process knows of a secret, by source.
 type secret struct {
 	// seen is shared with the Record's successor.
 	seen *sighting
-	// observed is since when this process watches the secret; nil: it does not.
+	// observed is since when this process watches the secret. It is nil if it does not.
 	observed *mark
-	// told is the join of all that was ever read, or written.
+	// told joins everything that was ever read or written.
 	told knowledge
-	// stored is what the storage has, as far as it has been read.
+	// stored is what the storage has, as far as it was read.
 	stored knowledge
-	// declared is the call of Observe that last named the secret.
+	// declared is the number of the call of Observe that last had the secret.
 	declared int
-	// absentSince is since when the secret is not declared, if it is not.
+	// absentSince is since when the secret is no longer declared.
 	absentSince time.Duration
 }
 
-// now joins what was told with what this process has seen.
+// now joins told with what this process has seen.
 func (s *secret) now(at moment) knowledge {
 	seen := knowledge{used: s.seen.lastUsed(at)}
 	if s.observed != nil {
@@ -47,9 +47,9 @@ func (s *secret) now(at moment) knowledge {
 	return s.told.join(seen)
 }
 
-// Observe names the secrets that are declared now, all of them, when the files
-// are loaded and at each change of them. Those that are new begin to be
-// observed. Those that are gone are forgotten later: a change may be taken back.
+// Observe sets the declared secrets. Call it with all of them when the files are loaded
+// and after each change. New secrets are observed from now on. Removed ones are kept for a
+// while, because a change may be reverted.
 func (r *Record) Observe(secrets iter.Seq[Secret]) {
 	storable := slices.DeleteFunc(slices.Collect(secrets), func(s Secret) bool { return !s.storable() })
 	at := r.clock.moment()
@@ -78,8 +78,8 @@ func (r *Record) Observe(secrets iter.Seq[Secret]) {
 	r.adopt(at)
 }
 
-// lift is for a clock that is behind what was written already: by that clock, an
-// observation that began here would seem to have begun long ago. It needs r.mu.
+// lift corrects the start of observations if the wall clock was behind: by the times in
+// the storage, they would seem to have begun long ago. The caller holds r.mu.
 func (r *Record) lift(at moment) {
 	last := r.lastWritten(lastSecond)
 	if last <= at.believable() {
@@ -92,7 +92,7 @@ func (r *Record) lift(at moment) {
 	}
 }
 
-// secret needs r.mu.
+// secret returns the secret, which it adds if it is new. The caller holds r.mu.
 func (r *Record) secret(s Secret, at moment) *secret {
 	known := r.secrets[s]
 	if known == nil {
@@ -102,9 +102,8 @@ func (r *Record) secret(s Secret, at moment) *secret {
 	return known
 }
 
-// publish gives requests what they look up. Those that are no longer declared
-// stay as long as they are remembered: requests may still be using them. It
-// needs r.mu.
+// publish updates the secrets that requests look up. Removed secrets stay as long as they
+// are kept, because requests may still use them. The caller holds r.mu.
 func (r *Record) publish() {
 	known := make(map[Secret]*sighting, len(r.secrets))
 	for s, secret := range r.secrets {
@@ -115,15 +114,15 @@ func (r *Record) publish() {
 	r.known.Store(&known)
 }
 
-// adopt takes in the strays. It needs r.mu.
+// adopt adds the strays. The caller holds r.mu.
 func (r *Record) adopt(at moment) {
 	for s, seen := range r.strays.take() {
 		r.secret(s, at).seen.join(seen)
 	}
 }
 
-// inherit takes over what is in the predecessor's memory. What its storage
-// holds, the Record's own does not.
+// inherit takes over what the predecessor has in memory. Nothing of it is in the storage
+// of this Record yet.
 func (r *Record) inherit(before *Record) {
 	at := r.clock.moment()
 	before.mu.Lock()
@@ -140,14 +139,14 @@ func (r *Record) inherit(before *Record) {
 }
 
 const (
-	// absentFor and idleFor are how long a secret is not forgotten: while nodes
-	// have different versions of the files, and while a change may be taken back.
+	// absentFor and idleFor are how long a secret is kept: nodes may have different
+	// versions of the files, and a change may be reverted.
 	absentFor = time.Hour
 	idleFor   = 30 * 24 * time.Hour
 )
 
-// forget leaves out the secrets that are long gone. A node that still declares
-// one will miss it in the storage, and write it again. It needs r.mu.
+// forget drops secrets that were removed long ago. A node that still declares one writes
+// it again. The caller holds r.mu.
 func (r *Record) forget(at moment) {
 	forgotten := false
 	for s, known := range r.secrets {

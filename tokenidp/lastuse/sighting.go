@@ -13,8 +13,8 @@ type sighting struct {
 	elapsed atomic.Int64 // nanoseconds
 }
 
-// mark writes once a second, so that the processors do not fight over a secret
-// that thousands of requests a second use.
+// mark writes at most once a second, so that processors do not contend for a secret that
+// thousands of requests a second use.
 func (s *sighting) mark(at moment) {
 	raise(&s.elapsed, int64(at.elapsed), int64(time.Second))
 	raise(&s.wall, at.seconds(), 1)
@@ -28,7 +28,7 @@ func raise(v *atomic.Int64, to, least int64) {
 	}
 }
 
-// lastUsed is in seconds; 0: not used.
+// lastUsed returns seconds since 1970, or 0 if it was not used.
 func (s *sighting) lastUsed(at moment) int64 {
 	wall := s.wall.Load()
 	if wall == 0 {
@@ -43,15 +43,15 @@ func (s *sighting) join(other *sighting) {
 	raise(&s.wall, other.wall.Load(), 1)
 }
 
-// strays are secrets that are used before Observe was told of them, as in the
-// moment after a change of the files. Only secrets that exist get here, so their
-// number needs no bound.
+// strays are secrets that are used before Observe was called with them, for example just
+// after a change of the files. Their number is bounded, because only existing secrets get
+// here.
 type strays struct {
 	mu   sync.Mutex
 	seen map[Secret]*sighting
 }
 
-// mark leaves out what could not be stored.
+// mark ignores ids that could not be stored.
 func (s *strays) mark(used Secret, at moment) {
 	if !used.storable() {
 		return
@@ -76,7 +76,7 @@ func (s *strays) lastUsed(of Secret, at moment) int64 {
 	return 0
 }
 
-// take empties the strays.
+// take returns the strays, and removes them.
 func (s *strays) take() map[Secret]*sighting {
 	s.mu.Lock()
 	defer s.mu.Unlock()

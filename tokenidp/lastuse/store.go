@@ -9,7 +9,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
 
-// store holds the entries of all processes.
+// store has the entries of all processes.
 type store struct{ *storage.Entries }
 
 func newStore(s certmagic.Storage, folder string) store {

@@ -7,19 +7,18 @@ import (
 	"time"
 )
 
-// ErrIncomplete says that some entry could not be read: a use that only it knows
-// of is not known here, and SyncedAt stays what it was. The log says once which
-// entry that is; what this process knows was written all the same.
+// ErrIncomplete means that an entry could not be read, so uses that only it has are
+// unknown here, and SyncedAt has not changed. The log names the entry once. What this
+// process knows was written nevertheless.
 var ErrIncomplete = errors.New("the last uses of secrets are not all known")
 
-// granularity is how old the stored use of a secret may be while it is used.
+// granularity is how much older than the last use the stored use of a secret may be.
 const granularity = 10 * time.Minute
 
-// Sync reads what other processes wrote and writes what is new here. It is to be
-// called about once a minute, and once at the end; it takes as long as the
-// storage does, and no request waits for it. After an error all goes on in
-// memory, and the next call tries again. A Record that was never told what to
-// observe writes nothing.
+// Sync reads what other processes wrote, and writes what is new here. Call it about once a
+// minute, and once at the end. It takes as long as the storage needs. After an error,
+// everything stays in memory, and the next call tries again. It writes nothing before the
+// first call of Observe.
 func (r *Record) Sync(ctx context.Context) error {
 	select {
 	case r.syncing <- struct{}{}:
@@ -34,7 +33,7 @@ func (r *Record) Sync(ctx context.Context) error {
 	return errors.Join(err, r.write(ctx))
 }
 
-// write writes only what the storage does not have already, from whomever.
+// write writes what the storage does not have yet.
 func (r *Record) write(ctx context.Context) error {
 	at := r.clock.moment()
 	r.mu.Lock()
@@ -56,7 +55,7 @@ func (r *Record) write(ctx context.Context) error {
 	return errors.Join(err, r.removeCovered(ctx))
 }
 
-// news is what is worth an entry.
+// news returns what must be written.
 func (r *Record) news(at moment) map[Secret]knowledge {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -69,8 +68,8 @@ func (r *Record) news(at moment) map[Secret]knowledge {
 	return news
 }
 
-// isNews reports whether a use or an observation is the first to be stored, or
-// what is stored has become too old, or too late.
+// isNews reports whether a use or an observation must be stored: nothing is stored yet,
+// the stored use is too old, or the stored observation is too late.
 func isNews(k, stored knowledge, at moment) bool {
 	const grain = int64(granularity / time.Second)
 	used := k.used > stored.used && (stored.used == 0 || at.seconds()-stored.used >= grain)
@@ -78,15 +77,14 @@ func isNews(k, stored knowledge, at moment) bool {
 	return used || since
 }
 
-// watchDue reports whether nobody has written for long.
+// watchDue reports whether no process has written for long.
 func (r *Record) watchDue(at moment) bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return at.seconds()-r.lastWritten(at.believable()) >= int64(watchEvery/time.Second)
 }
 
-// publishEntries stores the entries, one after the other, and takes each for
-// stored once it is.
+// publishEntries stores the entries, one after the other, and marks each as stored.
 func (r *Record) publishEntries(ctx context.Context, entries []entry) error {
 	for _, e := range entries {
 		name, err := r.store.write(ctx, e)
@@ -98,7 +96,7 @@ func (r *Record) publishEntries(ctx context.Context, entries []entry) error {
 	return nil
 }
 
-// learn takes in an entry that is in the storage.
+// learn adds an entry that is in the storage.
 func (r *Record) learn(name string, e entry, at moment) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

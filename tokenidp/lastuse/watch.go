@@ -8,22 +8,21 @@ import (
 )
 
 const (
-	// watchEvery is how old the newest entry of all may get before somebody writes
-	// one, be it without any secret: to say that the secrets are still watched.
+	// watchEvery is how old the newest entry of all processes may get. Then a process
+	// writes one, even without any secret, to record that the secrets are still watched.
 	watchEvery = time.Hour
-	// gap is how long nobody may have watched, as far as the storage knows, before
-	// the observation begins anew. In a longer one, secrets may have been used
-	// under a release that notes nothing, by a process that could not write
-	// before it was killed, or never: a clock was set.
+	// gap is how long a time without any entry may be before the observation begins again.
+	// In a longer gap, secrets may have been used with a release that records nothing, or
+	// by a process that was killed before it could write. Or there is no gap, and a clock
+	// was set.
 	gap = 3 * time.Hour
 )
 
-// watch is a time, in seconds since 1970, in which some process watched the
-// secrets.
+// watch is a time span, in seconds since 1970, in which some process watched the secrets.
 type watch struct{ from, until int64 }
 
-// unbroken joins the watches to the one that is going on, or was the latest, with
-// no gap that matters. What says that it was in the future is not believed.
+// unbroken joins the watches to the latest one without a gap. Watches in the future are
+// ignored.
 func unbroken(watches []watch, at moment) (run watch) {
 	latest := at.believable()
 	watches = slices.DeleteFunc(watches, func(w watch) bool { return w.until > latest })
@@ -37,7 +36,7 @@ func unbroken(watches []watch, at moment) (run watch) {
 	return run
 }
 
-// watching is the watch of this process.
+// watching has the watch of this process.
 type watching struct {
 	on   bool
 	from moment
@@ -49,8 +48,8 @@ func (w *watching) begin(at moment) {
 	}
 }
 
-// watched is the watch up to now. Where the wall clock was set, it begins anew:
-// which of the two times was right cannot be known.
+// watched returns the watch up to now. It begins again after the wall clock was set,
+// because it is unknown which of the two times was right.
 func (w *watching) watched(at moment) watch {
 	if at.stepped(w.from) {
 		w.from = at
@@ -59,7 +58,7 @@ func (w *watching) watched(at moment) watch {
 	return watch{max(1, until-int64((at.elapsed-w.from.elapsed)/time.Second)), until}
 }
 
-// synced is what is known since the last Sync.
+// synced is what the last Sync found.
 type synced struct {
 	once       bool  // some Sync has read the storage
 	run        watch // of all processes, at that moment; the predecessor's at first
@@ -67,8 +66,7 @@ type synced struct {
 	completeAt time.Duration
 }
 
-// unbrokenSince is since when a secret has been observed, if not all the time
-// since then has been watched.
+// unbrokenSince returns since when a secret has been observed without a gap.
 func (s *synced) unbrokenSince(since int64, at moment) int64 {
 	if since == 0 || at.seconds()-s.run.until > int64(gap/time.Second) {
 		return 0
@@ -76,8 +74,8 @@ func (s *synced) unbrokenSince(since int64, at moment) int64 {
 	return max(since, s.run.from)
 }
 
-// run joins what the storage says, what it said before, should it have lost that,
-// and what this process does. It needs r.mu.
+// run joins the watches in the storage, those that it may have lost, and that of this
+// process. The caller holds r.mu.
 func (r *Record) run(at moment) watch {
 	watches := slices.Collect(maps.Values(r.entries))
 	if r.synced.run != (watch{}) {
@@ -89,8 +87,8 @@ func (r *Record) run(at moment) watch {
 	return unbroken(watches, at)
 }
 
-// lastWritten is when the newest entry that is not from after the given time was
-// written, by the clock of who wrote it. It needs r.mu.
+// lastWritten returns when the newest entry up to the given time was written, by the clock
+// of its writer. The caller holds r.mu.
 func (r *Record) lastWritten(latest int64) (last int64) {
 	for _, w := range r.entries {
 		if w.until <= latest {

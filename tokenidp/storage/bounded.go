@@ -1,5 +1,5 @@
-// Package storage makes Caddy's storage keep to its contexts, and says where in it
-// the things of an issuer are.
+// Package storage bounds the time of operations of Caddy's storage, and has the names of
+// this project's entries in it.
 package storage
 
 import (
@@ -15,33 +15,33 @@ import (
 )
 
 const (
-	// mostAbandoned is how many operations may go on for which nobody waits any
-	// more.
+	// mostAbandoned is how many operations may still run after their context has ended.
 	mostAbandoned = 16
-	// releaseTimeout bounds the release of a lock, or the removal of a value, that
-	// came too late.
+	// releaseTimeout bounds the release of a lock, or the removal of a value, that arrived
+	// after the context had ended.
 	releaseTimeout = 10 * time.Second
 )
 
-// ErrStuck says that so many operations have not ended that no other is begun.
+// ErrStuck means that too many operations have not ended, so no other is started.
 var ErrStuck = errors.New("earlier operations on the storage have not ended")
 
-// Bounded is a storage whose operations end when their context does. Some
-// storages do not heed it: a network file system that hangs would hold up a reload,
-// or the end of Caddy, without end. What hangs goes on alone; only so many can.
+// Bounded is a storage whose operations end with their context. Some storages ignore their
+// context: a network file system that hangs would block a configuration reload, or the
+// shutdown of Caddy. A hanging operation continues in the background; their number is
+// bounded.
 type Bounded struct {
 	own       *connection
 	current   atomic.Pointer[connection]
 	abandoned atomic.Int32
 }
 
-// connection is a storage as one configuration made it.
+// connection is the storage of one configuration.
 type connection struct {
 	certmagic.Storage
 	closed atomic.Bool
 }
 
-// NewBounded bounds the storage.
+// NewBounded returns a Bounded for the storage.
 func NewBounded(s certmagic.Storage) *Bounded {
 	b := &Bounded{own: &connection{Storage: s}}
 	b.current.Store(b.own)
@@ -50,9 +50,9 @@ func NewBounded(s certmagic.Storage) *Bounded {
 
 func (b *Bounded) storage() certmagic.Storage { return b.current.Load().Storage }
 
-// Follow goes on with the storage of the other, which is the same one under a later
-// configuration: what the earlier one made may be closed with it. Where it is the later
-// one that ends first, because it did not start, leave goes back.
+// Follow switches to the storage of the other, which is the same storage in a later
+// configuration. The storage of the earlier configuration may be closed with it. If the
+// later configuration ends first, because it did not start, leave switches back.
 func (b *Bounded) Follow(other *Bounded) (leave func()) {
 	after := other.current.Load()
 	before := b.current.Swap(after)
@@ -63,12 +63,12 @@ func (b *Bounded) Follow(other *Bounded) (leave func()) {
 	}
 }
 
-// Closed is told when the configuration that made the storage has ended: nobody goes
-// back to it.
+// Closed must be called when the configuration that made the storage has ended. It is not
+// used any more after that.
 func (b *Bounded) Closed() { b.own.closed.Store(true) }
 
-// String tells the storage from another, over configurations, by its kind and what
-// is configured of it, which may be secret and is not shown.
+// String returns a name that is the same for storages with the same module and
+// configuration. It hashes the configuration, which may have secrets.
 func (b *Bounded) String() string {
 	s := b.storage()
 	configured, err := json.Marshal(s)
@@ -83,8 +83,8 @@ type result[T any] struct {
 	err   error
 }
 
-// within waits for the operation, but not for longer than the context allows.
-// Where that ended first, late is called with what came of it.
+// within waits for the operation until the context ends. If the context ends first, late
+// is called with the result of the operation.
 func within[T any](ctx context.Context, b *Bounded, operation func() (T, error), late func(T, error)) (T, error) {
 	var none T
 	if err := ctx.Err(); err != nil {
@@ -120,7 +120,8 @@ func withinError(ctx context.Context, b *Bounded, operation func() error) error 
 	return err
 }
 
-// Lock releases a lock that is got after its time: nobody else would.
+// Lock implements certmagic's Locker. It releases a lock that it gets after the context
+// has ended.
 func (b *Bounded) Lock(ctx context.Context, name string) error {
 	_, err := within(ctx, b, func() (struct{}, error) { return struct{}{}, b.storage().Lock(ctx, name) },
 		func(_ struct{}, err error) {
@@ -134,14 +135,14 @@ func (b *Bounded) Lock(ctx context.Context, name string) error {
 	return err
 }
 
-// Unlock is always begun: a lock that is not released is kept by some storages for
-// the life of the process.
+// Unlock implements certmagic's Locker. It is always started, because some storages keep a
+// lock that is not released for the life of the process.
 func (b *Bounded) Unlock(ctx context.Context, name string) error {
 	return withinError(ctx, new(Bounded), func() error { return b.storage().Unlock(ctx, name) })
 }
 
-// Store is certmagic's. What gets there after its time is removed again: whoever
-// wanted it there was told that it is not, and may have stored something else.
+// Store implements certmagic's Storage. It removes a value that is stored after the
+// context has ended: the caller got an error, and may have stored another value.
 func (b *Bounded) Store(ctx context.Context, key string, value []byte) error {
 	_, err := within(ctx, b, func() (struct{}, error) { return struct{}{}, b.storage().Store(ctx, key, value) },
 		func(_ struct{}, err error) {
@@ -154,31 +155,30 @@ func (b *Bounded) Store(ctx context.Context, key string, value []byte) error {
 	return err
 }
 
-// storeOrLeave is Store, but for what gets there after its time, which stays.
+// storeOrLeave is Store, but a value that is stored after the context has ended stays.
 func (b *Bounded) storeOrLeave(ctx context.Context, key string, value []byte) error {
 	return withinError(ctx, b, func() error { return b.storage().Store(ctx, key, value) })
 }
 
-// Load is certmagic's.
+// Load implements certmagic's Storage.
 func (b *Bounded) Load(ctx context.Context, key string) ([]byte, error) {
 	return within(ctx, b, func() ([]byte, error) { return b.storage().Load(ctx, key) }, nil)
 }
 
-// Delete is certmagic's.
+// Delete implements certmagic's Storage.
 func (b *Bounded) Delete(ctx context.Context, key string) error {
 	return withinError(ctx, b, func() error { return b.storage().Delete(ctx, key) })
 }
 
-// Exists always says no: some storages answer that to an outage, so nothing here
-// may ask.
+// Exists always returns false. Do not use it: some storages return false during an outage.
 func (b *Bounded) Exists(context.Context, string) bool { return false }
 
-// List is certmagic's.
+// List implements certmagic's Storage.
 func (b *Bounded) List(ctx context.Context, prefix string, recursive bool) ([]string, error) {
 	return within(ctx, b, func() ([]string, error) { return b.storage().List(ctx, prefix, recursive) }, nil)
 }
 
-// Stat is certmagic's.
+// Stat implements certmagic's Storage.
 func (b *Bounded) Stat(ctx context.Context, key string) (certmagic.KeyInfo, error) {
 	return within(ctx, b, func() (certmagic.KeyInfo, error) { return b.storage().Stat(ctx, key) }, nil)
 }

@@ -16,13 +16,11 @@ import (
 	"github.com/caddyserver/certmagic"
 )
 
-// ErrTooLarge says that an entry is larger than any that was written, and was not
-// read.
+// ErrTooLarge means that an entry is larger than any that is written. It was not read.
 var ErrTooLarge = errors.New("is too large")
 
-// Entries are values that are written once and never change, in a folder of their
-// own. Each is named by the process that wrote it and a number, so that no name is
-// ever used twice: processes need no lock among them.
+// Entries is a folder of values that are written once and never change. Each name has the
+// process that wrote it and a number, so no name is used twice, and no lock is needed.
 type Entries struct {
 	storage  certmagic.Storage
 	folder   string
@@ -32,25 +30,25 @@ type Entries struct {
 	written  atomic.Int64 // how many names were used
 }
 
-// NewEntries makes those in the folder whose name matches: what else is there, such
-// as the temporary file of a writer that was killed, is left out.
+// NewEntries returns the entries in the folder whose names match. Others, such as the
+// temporary file of a killed process, are ignored. mostSize is in bytes.
 func NewEntries(s certmagic.Storage, folder string, names *regexp.Regexp, mostSize int64) *Entries {
 	var id [16]byte
 	_, _ = rand.Read(id[:]) // never fails
 	return &Entries{storage: s, folder: path.Clean(folder), names: names, mostSize: mostSize, process: hex.EncodeToString(id[:])}
 }
 
-// Folder is where they are, for people.
+// Folder returns the folder, for logs.
 func (e *Entries) Folder() string { return e.folder }
 
-// Process is the random part in the names of this process' entries: 32 hexadecimal
+// Process returns the random part in the names of this process' entries: 32 hexadecimal
 // digits.
 func (e *Entries) Process() string { return e.process }
 
-// Key is where the storage holds the entry of that name.
+// Key returns the storage key of the entry with that name.
 func (e *Entries) Key(name string) string { return path.Join(e.folder, name) }
 
-// List names the entries, sorted.
+// List returns the names of the entries, sorted.
 func (e *Entries) List(ctx context.Context) (names []string, err error) {
 	keys, err := List(ctx, e.storage, e.folder)
 	for _, key := range keys {
@@ -62,8 +60,8 @@ func (e *Entries) List(ctx context.Context) (names []string, err error) {
 	return names, err
 }
 
-// Load reads an entry. It looks at the size first: what is too large is not read at
-// all. The error of one that is not there is fs.ErrNotExist.
+// Load returns the value of an entry. The error is fs.ErrNotExist if there is none, and
+// [ErrTooLarge] if it is too large. It checks the size before it reads.
 func (e *Entries) Load(ctx context.Context, name string) ([]byte, error) {
 	info, err := e.storage.Stat(ctx, e.Key(name))
 	if err != nil {
@@ -83,9 +81,9 @@ func (e *Entries) tooLarge() error {
 	return fmt.Errorf("%w: it has more than %d bytes", ErrTooLarge, e.mostSize)
 }
 
-// Store writes an entry and returns its name, which has the prefix and the suffix.
-// The name is used up even by a failure, which may have stored it all the same, or may
-// yet: nobody stores anything else under it.
+// Store writes an entry, and returns its name, which has the prefix and the suffix. After
+// an error the entry may be stored nevertheless, also later. So its name is never used
+// again.
 func (e *Entries) Store(ctx context.Context, prefix, suffix string, data []byte) (name string, err error) {
 	name = fmt.Sprintf("%s%s-%d%s", prefix, e.process, e.written.Add(1), suffix)
 	store := e.storage.Store
@@ -98,7 +96,7 @@ func (e *Entries) Store(ctx context.Context, prefix, suffix string, data []byte)
 	return name, nil
 }
 
-// Remove deletes an entry, which may be gone already.
+// Remove deletes an entry. It is no error if there is none.
 func (e *Entries) Remove(ctx context.Context, name string) error {
 	err := e.storage.Delete(ctx, e.Key(name))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

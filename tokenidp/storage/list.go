@@ -9,14 +9,14 @@ import (
 	"github.com/caddyserver/certmagic"
 )
 
-// listAttempts is far more than the times that others can have changed a folder
-// while it is listed.
+// listAttempts bounds the attempts of one List. Others cannot change the folder this often
+// meanwhile.
 const listAttempts = 10
 
-// List lists the keys right in a folder. One that does not exist is empty. But file
-// storage also answers "does not exist" when a file vanishes while it lists, as the
-// temporary file of another writer does, so Stat decides; Exists answers "no" to an
-// outage, and is never asked.
+// List returns the keys directly in a folder. A folder that does not exist is empty. File
+// storage also returns "does not exist" if a file vanishes meanwhile, such as the
+// temporary file of another process. So Stat decides; Exists is not used, because it
+// returns false during an outage.
 func List(ctx context.Context, s certmagic.Storage, folder string) (keys []string, err error) {
 	for range listAttempts {
 		keys, err = s.List(ctx, folder, false)
