@@ -26,6 +26,8 @@ var attacks = []struct {
 	{"guesses in one burst", attackBurst},
 	{"which clients exist", attackEnumeration},
 	{"values that nobody has sent before", attackMetrics},
+	{"server names that are not the site's", attackServerNames},
+	{"subjects that read like another", attackSubjects},
 }
 
 // What is about a command or a configuration, and about no request, is tested elsewhere:
@@ -36,19 +38,21 @@ var attacks = []struct {
 // attacked is the server of all attacks, as one of them meets it.
 type attacked struct {
 	*guarded
+	ca           *authority
 	version, run string // run is of the version, and before or after the reload
 }
 
 func TestAttacks(t *testing.T) {
 	t.Parallel()
-	g := startAttacked(t)
+	ca := newAuthority(t)
+	g := startAttacked(t, ca)
 	for i, when := range []string{"before a reload", "after a reload"} {
 		for _, version := range []string{"HTTP/1.1", "HTTP/2.0", "HTTP/3.0"} {
 			over := *g
 			over.http = g.presenting(t, nil, version)
 			for _, attack := range attacks {
 				t.Run(attack.name+"/"+version+"/"+when, func(t *testing.T) {
-					attack.try(t, &attacked{&over, version, fmt.Sprint(i, version)})
+					attack.try(t, &attacked{&over, ca, version, fmt.Sprint(i, version)})
 				})
 			}
 		}
@@ -56,14 +60,34 @@ func TestAttacks(t *testing.T) {
 			g.reload()
 		}
 	}
+	t.Run("a ticket of a CA that a reload dropped", func(t *testing.T) { attackTickets(t, g, ca) })
 }
 
-func startAttacked(t *testing.T) *guarded {
+func startAttacked(t *testing.T, ca *authority) *guarded {
 	t.Helper()
-	return startGuardedBy(t, strings.Replace(shopOptions, "applications.yaml\n", "applications.yaml\n\t\t\tsigning_algorithm ES256\n", 1)+
-		"localhost:5001 {\n\ttokenidp\n"+attackedRoutes+"}\n"+attackedErrors,
-		file{"applications.yaml", attackedApplications(t)})
+	global := strings.Replace(shopOptions, "{\n", "{\n\tdefault_sni localhost\n\tfallback_sni localhost\n", 1)
+	g := startGuardedBy(t, strings.Replace(global, "applications.yaml\n", "applications.yaml\n\t\t\tsigning_algorithm ES256\n", 1)+
+		"localhost:5001 {\n"+askingForCertificates("verify_if_given")+"\ttokenidp\n"+attackedRoutes+"}\n"+attackedErrors+attackedSites,
+		file{"applications.yaml", attackedApplications(t)}, file{"ca.pem", ca.pem()})
+	for _, name := range []string{"closed.localhost", "a.wild.localhost"} {
+		g.eventually("the certificate of "+name, func() bool { return g.handshakesAs(name) })
+	}
+	return g
 }
+
+func askingForCertificates(mode string) string {
+	return "\ttls {\n\t\tissuer internal\n\t\tclient_auth {\n\t\t\tmode " + mode + "\n\t\t\ttrust_pool file ca.pem\n\t\t}\n\t}\n"
+}
+
+// attackedSites are those that nobody gets to without a certificate.
+var attackedSites = "closed.localhost:5001 {\n" + attackedSite + "}\n*.wild.localhost:5001 {\n" + attackedSite + "}\n"
+
+var attackedSite = askingForCertificates("require_and_verify") + `
+	handle /orders* {
+		verify orders.read
+		respond "protected content"
+	}
+`
 
 const attackedRoutes = `
 	handle /orders* {
@@ -124,6 +148,7 @@ func attackedApplications(t *testing.T) string {
 		"  - {client_id: 'a/b', scopes: [c], secrets: [{id: '1', hash: " + shopHash + "}]}\n" +
 		"  - {client_id: 'a|b', scopes: [c], secrets: [{id: '1', hash: " + shopHash + "}]}\n" +
 		"  - {client_id: a, scopes: ['b:c', b/c, 'b|c'], secrets: [{id: '1', hash: " + shopHash + "}]}\n" +
+		"  - {client_id: by-subject, scopes: [orders.read], tls_client_auth_subject_dn: 'CN=orders,O=Example'}\n" +
 		"  - {client_id: signer, scopes: [orders.read], jwks: " + keySet(t, jwkOf(attackerKey(), "k", nil)) + "}\n"
 	for i := range 2 {
 		for _, version := range []string{"HTTP/1.1", "HTTP/2.0", "HTTP/3.0"} {
