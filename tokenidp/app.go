@@ -137,7 +137,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// checkNames finds issuers that are defined twice.
+// checkNames returns an error if an issuer is defined twice.
 func (a *App) checkNames() error {
 	seen := make(map[string]string)
 	name := func(issuer, source string) error {
@@ -160,8 +160,7 @@ func (a *App) checkNames() error {
 	return nil
 }
 
-// Start says what is in force, follows changes of the Applications, and rotates
-// keys.
+// Start logs what is in force, and starts the background work.
 func (a *App) Start() error {
 	a.keepState()
 	a.running.Go(func() { a.refusals.Run(a.ctx) })
@@ -185,7 +184,7 @@ func (a *App) Start() error {
 	return nil
 }
 
-// Stop waits until nothing of this configuration runs any more.
+// Stop ends the background work, and waits for it.
 func (a *App) Stop() error {
 	a.retire()
 	a.stop()
@@ -197,7 +196,7 @@ func (a *App) Stop() error {
 	return nil
 }
 
-// Cleanup ends what Provision began, where Start was never reached.
+// Cleanup releases what Provision acquired, also if Start was never called.
 func (a *App) Cleanup() error {
 	if a.stop != nil {
 		a.stop()
@@ -225,8 +224,7 @@ func (a *App) Cleanup() error {
 	return errors.Join(errs...)
 }
 
-// issuer finds the issuer that a handler names. The empty name is the only
-// issuer there is.
+// issuer returns the issuer that a handler names. The empty name means the only issuer.
 func (a *App) issuer(name string) (*Issuer, error) {
 	switch {
 	case name == "" && len(a.Issuers) == 1:
@@ -244,8 +242,8 @@ func (a *App) issuer(name string) (*Issuer, error) {
 	return nil, unknownIssuer(name, a.issuerNames())
 }
 
-// tokenIssuer finds the issuer that a verify names, trusted ones included. The
-// empty name is the only issuer of this server, or else the only trusted one.
+// tokenIssuer returns the issuer that a verify names, also a trusted one. The empty name
+// means the only issuer of this server, or the only trusted one.
 func (a *App) tokenIssuer(name string) (tokenIssuer, error) {
 	for _, t := range a.Trusted {
 		if t.Issuer == name || name == "" && len(a.Issuers) == 0 && len(a.Trusted) == 1 {
@@ -280,7 +278,7 @@ func (a *App) issuerNames() []string {
 	return names
 }
 
-// app finds the one App of a configuration.
+// app returns the App of the configuration.
 func app(ctx caddy.Context) (*App, error) {
 	if offline := offlineFrom(ctx); offline != nil {
 		return offline.app, nil
@@ -295,9 +293,8 @@ func app(ctx caddy.Context) (*App, error) {
 	return module.(*App), nil
 }
 
-// placed begins an error with the place in the configuration that caused it.
-// Handlers do not know their site, so the Caddyfile parser leaves them their
-// place.
+// placed prefixes an error with its place in the configuration. Handlers do not know their
+// site, so the Caddyfile parser stores the place in their JSON.
 func placed(source string, err error) error {
 	if source == "" || err == nil {
 		return err
@@ -305,8 +302,8 @@ func placed(source string, err error) error {
 	return fmt.Errorf("%s: %w", source, err)
 }
 
-// dependOnOne has the dependent follow the Applications of the issuers that it can
-// live with. It is an error if there is none.
+// dependOnOne registers the dependent with the issuers whose Applications it accepts. It
+// returns an error if there is none.
 func (a *App) dependOnOne(d dependent) error {
 	var unfit error
 	fits := false

@@ -97,7 +97,7 @@ func (s *AuthorizationServer) ServeHTTP(w http.ResponseWriter, r *http.Request, 
 	}
 }
 
-// serveToken is the token endpoint (RFC 6749 section 3.2).
+// serveToken serves the token endpoint (RFC 6749 section 3.2).
 func (s *AuthorizationServer) serveToken(w http.ResponseWriter, r *http.Request) error {
 	policy := s.issuer.policy()
 	if policy.AllowBrowser(w, r) {
@@ -117,7 +117,7 @@ func (s *AuthorizationServer) serveToken(w http.ResponseWriter, r *http.Request)
 	return oauth.WriteToken(w, format, issued.token, issued.signed, issued.request.Scope)
 }
 
-// issuance is a token request as far as it got.
+// issuance is the data of a token request, as far as it was handled.
 type issuance struct {
 	request *oauth.TokenRequest
 	client  *oauth.Client
@@ -160,7 +160,7 @@ func (s *AuthorizationServer) issueToken(w http.ResponseWriter, r *http.Request,
 	return issued, err
 }
 
-// authenticate is where the endpoints for clients find out who calls.
+// authenticate authenticates the client of all endpoints.
 func (s *AuthorizationServer) authenticate(r *http.Request, applications *application.Set, c oauth.Credentials) (*oauth.Client, error) {
 	client, err := s.issuer.authenticator.Authenticate(r.Context(), applications, c, clientIP(r))
 	if err != nil {
@@ -172,7 +172,7 @@ func (s *AuthorizationServer) authenticate(r *http.Request, applications *applic
 	return client, nil
 }
 
-// refusalOf is what the caller is told of an error.
+// refusalOf returns the answer for an error.
 func refusalOf(err error) *oauth.Error {
 	if refusal, ok := errors.AsType[*oauth.Error](err); ok {
 		return refusal
@@ -180,7 +180,7 @@ func refusalOf(err error) *oauth.Error {
 	return oauth.InternalError(err)
 }
 
-// serveMetadata is the metadata document (RFC 8414 section 3).
+// serveMetadata serves the metadata document (RFC 8414 section 3).
 func (s *AuthorizationServer) serveMetadata(w http.ResponseWriter, r *http.Request) error {
 	document, err := oauth.Metadata(s.issuer.url, s.issuer.applications.Load().ScopeNames(), s.issuer.signingAlgorithms())
 	if err != nil {
@@ -211,7 +211,7 @@ func serveDocument(w http.ResponseWriter, r *http.Request, contentType, etag str
 	return nil
 }
 
-// originalPath is the path as the client sent it, before any rewrite.
+// originalPath returns the path as the client sent it, before any rewrite.
 func originalPath(r *http.Request) string {
 	return originalURL(r).Path
 }
@@ -223,7 +223,7 @@ func originalURL(r *http.Request) *url.URL {
 	return r.URL
 }
 
-// originalMethod is the method as the client sent it.
+// originalMethod returns the method as the client sent it.
 func originalMethod(r *http.Request) string {
 	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
 		return original.Method
@@ -231,16 +231,16 @@ func originalMethod(r *http.Request) string {
 	return r.Method
 }
 
-// clientIP is the address of the client, as Caddy has determined it with the
-// server's trusted_proxies. It is the zero address when there is none.
+// clientIP returns the address of the client, as Caddy has determined it with the server's
+// trusted_proxies, or the zero address.
 func clientIP(r *http.Request) netip.Addr {
 	text, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 	addr, _ := netip.ParseAddr(text)
 	return addr
 }
 
-// takeFromQuota takes one token from what the Application may have. Only the
-// Application itself comes so far, so nobody can use up another's.
+// takeFromQuota takes one token from the quota of the Application. The client is
+// authenticated by now, so no client can use the quota of another.
 func (iss *Issuer) takeFromQuota(ctx context.Context, a *application.Application) error {
 	if a.Quota.Tokens == 0 {
 		return nil

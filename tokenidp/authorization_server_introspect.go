@@ -12,7 +12,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// serveIntrospection is the introspection endpoint (RFC 7662 section 2).
+// serveIntrospection serves the introspection endpoint (RFC 7662 section 2).
 func (s *AuthorizationServer) serveIntrospection(w http.ResponseWriter, r *http.Request) error {
 	policy := s.issuer.policy()
 	if policy.AllowBrowser(w, r) {
@@ -34,7 +34,7 @@ func (s *AuthorizationServer) serveIntrospection(w http.ResponseWriter, r *http.
 	return oauth.WriteIntrospection(w, oauth.FormatOf(r), asked.answer)
 }
 
-// introspection is an introspection request as far as it got.
+// introspection is the data of an introspection request, as far as it was handled.
 type introspection struct {
 	request *oauth.IntrospectionRequest
 	client  *oauth.Client
@@ -90,7 +90,7 @@ func (s *AuthorizationServer) evaluate(asked *introspection, now time.Time) erro
 	return nil
 }
 
-// signIntrospection makes the answer a JWT for the caller (RFC 9701 section 5).
+// signIntrospection returns the answer as a JWT for the caller (RFC 9701 section 5).
 func (s *AuthorizationServer) signIntrospection(asked *introspection) error {
 	response, err := asked.answer.Claims(s.issuer.Issuer, asked.client.Application.ClientID, time.Now())
 	if err != nil {
@@ -102,7 +102,7 @@ func (s *AuthorizationServer) signIntrospection(asked *introspection) error {
 	return nil
 }
 
-// recordIntrospection writes the one line of an introspection.
+// recordIntrospection logs an introspection.
 func (s *AuthorizationServer) recordIntrospection(r *http.Request, asked *introspection) {
 	result := "active"
 	if asked.reason != "" {

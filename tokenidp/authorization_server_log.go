@@ -10,7 +10,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
 )
 
-// recordToken writes the one line of an issued token: everything but the token.
+// recordToken counts and logs an issued token, without the token itself.
 func (s *AuthorizationServer) recordToken(r *http.Request, issued *issuance) {
 	s.metrics.tokenIssued(s.issuer.Issuer)
 	if c := s.logger.Check(zap.InfoLevel, "token issued"); c != nil {
@@ -51,8 +51,8 @@ func (s *AuthorizationServer) recordRefusal(r *http.Request, issued *issuance, r
 	s.logRefusal("token refused", r, credentials, refusal)
 }
 
-// logRefusal writes the line of a refused request of a client, who is as it claims to
-// be, or nil where that was not read. Many equal ones are joined.
+// logRefusal logs a refused request of a client. The credentials are nil if they were not
+// read. Many equal lines are joined.
 func (s *AuthorizationServer) logRefusal(message string, r *http.Request, credentials *oauth.Credentials, refusal *oauth.Error) {
 	level := zap.InfoLevel
 	if refusal.Status >= http.StatusInternalServerError {
@@ -85,8 +85,8 @@ func (s *AuthorizationServer) logRefusal(message string, r *http.Request, creden
 	c.Write(fields...)
 }
 
-// claimedClientID is what the log may say of who the caller claims to be. Where
-// the secret is the id of an Application, the two were swapped.
+// claimedClientID returns the client id that the caller claims, for the log. If the secret
+// is the id of an Application, the two were swapped, and the id may be a secret.
 func (s *AuthorizationServer) claimedClientID(c oauth.Credentials) string {
 	if _, swapped := s.issuer.applications.Load().Application(c.Secret); swapped {
 		return "REDACTED: the id and the secret seem to be swapped"
@@ -94,11 +94,10 @@ func (s *AuthorizationServer) claimedClientID(c oauth.Credentials) string {
 	return loggable(c.ClientID)
 }
 
-// secretLike are generated secrets and tokens, wherever a caller has put them.
+// secretLike matches generated secrets and tokens, which a caller may send in any place.
 var secretLike = regexp.MustCompile(`tidp_[A-Za-z0-9_-]{8,}|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]*`)
 
-// loggable bounds what a caller can write into the log, and keeps out of it what
-// must not get there.
+// loggable returns a text of a caller for the log: shortened, and without secrets.
 func loggable(s string) string {
 	const longest = 255
 	s = secretLike.ReplaceAllLiteralString(s, "REDACTED")

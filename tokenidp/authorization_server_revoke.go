@@ -17,7 +17,7 @@ import (
 // revokeTimeout bounds how long a revocation may take to become durable.
 const revokeTimeout = 10 * time.Second
 
-// serveRevocation is the revocation endpoint (RFC 7009 section 2).
+// serveRevocation serves the revocation endpoint (RFC 7009 section 2).
 func (s *AuthorizationServer) serveRevocation(w http.ResponseWriter, r *http.Request) error {
 	policy := s.issuer.policy()
 	if policy.AllowBrowser(w, r) {
@@ -33,7 +33,7 @@ func (s *AuthorizationServer) serveRevocation(w http.ResponseWriter, r *http.Req
 	return oauth.WriteRevoked(w, oauth.FormatOf(r))
 }
 
-// revocation is a revocation request as far as it got.
+// revocation is the data of a revocation request, as far as it was handled.
 type revocation struct {
 	request *oauth.RevocationRequest
 	client  *oauth.Client
@@ -41,8 +41,8 @@ type revocation struct {
 	useless *verifier.Refusal // why the token was of no use before
 }
 
-// undecided are the reasons for which a token may be of use to somebody later, or
-// elsewhere. That it was revoked cannot be said then.
+// undecided are the reasons for which a token may still be valid later, or on another
+// server. Then the answer must not say that it was revoked.
 var undecided = []verifier.Reason{verifier.KeysUnavailable, verifier.NotYetValid, verifier.IssuedInFuture}
 
 func (s *AuthorizationServer) revoke(w http.ResponseWriter, r *http.Request, policy oauth.Policy) (*revocation, error) {
@@ -67,8 +67,8 @@ func (s *AuthorizationServer) revoke(w http.ResponseWriter, r *http.Request, pol
 	return revoked, revokeDurably(r.Context(), s.issuer.state, revocationOf(revoked.claims))
 }
 
-// ownToken verifies a token, which is to be this issuer's. One that is of no use has
-// no claims; one of which that cannot be told is an error.
+// ownToken verifies a token of this issuer. It returns no claims for an invalid token, and
+// an error if it cannot find out whether the token is valid.
 func (s *AuthorizationServer) ownToken(ctx context.Context, token string, undecided ...verifier.Reason) (*verifier.Claims, *verifier.Refusal, error) {
 	claims, err := s.verifier.Verify(ctx, token)
 	if err == nil {
@@ -84,13 +84,13 @@ func (s *AuthorizationServer) ownToken(ctx context.Context, token string, undeci
 	return nil, refusal, nil
 }
 
-// revocationOf is that of one token, by what it says and not by its text: the same
-// token can be spelled in several ways.
+// revocationOf returns the revocation of one token. It names the claims, not the text,
+// because a token can be spelled in several ways.
 func revocationOf(claims *verifier.Claims) state.Revocation {
 	return state.Revocation{Issuer: claims.Issuer, TokenID: claims.ID, Until: claims.ExpiresAt}
 }
 
-// revokeDurably goes on when the caller has gone: a revocation is not left half done.
+// revokeDurably revokes the token. It continues if the caller closes the connection.
 func revokeDurably(ctx context.Context, s state.State, revocations ...state.Revocation) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeTimeout)
 	defer cancel()
@@ -101,8 +101,7 @@ func revokeDurably(ctx context.Context, s state.State, revocations ...state.Revo
 	return err
 }
 
-// recordRevoked writes the one line of a revocation, of which there may have been no
-// need.
+// recordRevoked logs a revocation, also of a token that was already invalid.
 func (s *AuthorizationServer) recordRevoked(r *http.Request, revoked *revocation) {
 	message, result := "token revoked", "revoked"
 	if revoked.claims == nil {

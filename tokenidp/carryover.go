@@ -9,11 +9,11 @@ import (
 	"github.com/caddyserver/caddy/v2"
 )
 
-// carryovers are the values that outlive a reload of the configuration, by
-// [carryoverKey]. Each is dropped with the last configuration that holds it.
+// carryovers has the values that outlive a configuration reload, by [carryoverKey]. Each
+// is dropped with the last configuration that uses it.
 var carryovers = caddy.NewUsagePool()
 
-// carryoverKey is of another type for each T: values of two kinds never share a name.
+// carryoverKey has a different type for each T, so values of two kinds never share a name.
 type carryoverKey[T any] struct{ name string }
 
 // carryover is a value that outlives a reload.
@@ -42,7 +42,7 @@ func carry[T any](ctx context.Context, name string, construct func() (T, error))
 	return loaded.(carryover[T]).value, release, nil
 }
 
-// Destruct closes the value. Caddy calls it once nobody holds it.
+// Destruct closes the value. Caddy calls it after the last release.
 func (c carryover[T]) Destruct() error {
 	if closer, ok := any(c.value).(io.Closer); ok {
 		return closer.Close()
@@ -50,9 +50,9 @@ func (c carryover[T]) Destruct() error {
 	return nil
 }
 
-// succession holds what each running configuration has of one thing, the newest last.
-// During a reload there are two. A configuration that is loaded and never starts is
-// not among them, and one that fails to start leaves the one before as it was.
+// succession has one value for each running configuration, the newest last. During a
+// configuration reload there are two. A configuration that is loaded and does not start is
+// not among them.
 type succession[T any] struct {
 	mu      sync.Mutex
 	running []*T

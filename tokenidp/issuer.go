@@ -119,7 +119,7 @@ func (iss *Issuer) check() error {
 	return nil
 }
 
-// policy is what token requests are held to.
+// policy returns the operator's rules for token requests.
 func (iss *Issuer) policy() oauth.Policy {
 	return oauth.Policy{
 		InsecureHTTP:   iss.InsecureHTTP,
@@ -128,7 +128,7 @@ func (iss *Issuer) policy() oauth.Policy {
 	}
 }
 
-// announce says in one line what was loaded.
+// announce logs what was loaded, and warns of insecure options.
 func (iss *Issuer) announce() {
 	fields := []zap.Field{}
 	if set := iss.applications.Load(); set != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
 )
 
-// dependent is something configured that relies on the Applications: a change
-// that it could not live with is not put in force.
+// dependent is a part of the configuration that depends on the Applications. A change for
+// which check returns an error is not put in force.
 type dependent struct {
 	source string
 	check  func(*application.Set) error
@@ -43,7 +43,8 @@ func (iss *Issuer) loadApplications(ctx context.Context) error {
 	return nil
 }
 
-// depend has the dependent follow the Applications, from those in force now.
+// depend registers a dependent. It returns an error if the dependent does not accept the
+// Applications in force.
 func (iss *Issuer) depend(d dependent) error {
 	set := iss.applications.Load()
 	if err := d.check(set); err != nil {
@@ -54,7 +55,7 @@ func (iss *Issuer) depend(d dependent) error {
 	return nil
 }
 
-// acceptable reports whether all that is configured can live with the set.
+// acceptable returns an error if a dependent does not accept the set.
 func (iss *Issuer) acceptable(set *application.Set) error {
 	for _, d := range iss.dependents {
 		if err := d.check(set); err != nil {

@@ -12,9 +12,9 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// federate has the trusted issuers vouch for Applications that name them. Only the
-// operator says whom this server trusts; who writes a file of Applications may only
-// refer to it.
+// federate lets Applications authenticate with tokens of the trusted issuers that they
+// name. Only the configuration says which issuers are trusted; an applications file can
+// only refer to them.
 func (iss *Issuer) federate(trusted []*TrustedIssuer) error {
 	if iss.assertions == nil {
 		return nil // without Applications
@@ -38,7 +38,7 @@ func (iss *Issuer) federate(trusted []*TrustedIssuer) error {
 	})
 }
 
-// mostFederationErrors is in lines; they are all of one kind.
+// mostFederationErrors is how many errors are reported. They are all of one kind.
 const mostFederationErrors = 20
 
 func (iss *Issuer) checkFederations(set *application.Set, trusted map[string]*TrustedIssuer) error {

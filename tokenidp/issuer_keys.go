@@ -20,7 +20,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
 
-// checkKeys checks what is configured about the signing keys.
+// checkKeys checks the configuration of the signing keys.
 func (iss *Issuer) checkKeys() error {
 	outside := iss.SigningKeyFile != "" || iss.SigningKey != ""
 	if iss.SigningAlgorithm == "" && !outside {
@@ -49,13 +49,13 @@ func (iss *Issuer) checkKeys() error {
 	return nil
 }
 
-// placeholder is one that is replaced while the configuration loads.
+// placeholder matches a placeholder that is replaced when the configuration loads.
 var placeholder = regexp.MustCompile(`^\{(env\.|file\.)[^{}]+\}$`)
 
 func isPlaceholder(s string) bool { return placeholder.MatchString(s) }
 
-// provisionKeys makes the ring of this configuration, which goes on from the one
-// before if that had the same storage.
+// provisionKeys makes the ring of this configuration. It takes over the keys of the ring
+// before, if that has the same storage.
 func (iss *Issuer) provisionKeys(bounded *storage.Bounded) error {
 	iss.storage = bounded.String()
 	o := signing.Options{
@@ -80,8 +80,8 @@ func (iss *Issuer) provisionKeys(bounded *storage.Bounded) error {
 	return nil
 }
 
-// predecessorKeys are the keys of the configuration that serves, if it has the same
-// storage, or else nil.
+// predecessorKeys returns the ring of the configuration that runs, if that has the same
+// storage, or nil.
 func (iss *Issuer) predecessorKeys() *signing.Ring {
 	if before := iss.carried.serving.latest(); before != nil && before.storage == iss.storage {
 		return before.keys
@@ -89,7 +89,7 @@ func (iss *Issuer) predecessorKeys() *signing.Ring {
 	return nil
 }
 
-// outside is where the signing key comes from, or nil.
+// outside returns the configured source of the signing key, or nil.
 func (iss *Issuer) outside() *signing.Outside {
 	switch {
 	case iss.SigningKeyFile != "":
@@ -105,7 +105,8 @@ func (iss *Issuer) outside() *signing.Outside {
 	return nil
 }
 
-// readSmallFile refuses what is no file of keys.
+// readSmallFile reads a file of keys. It returns an error if the file is too large for
+// that.
 func readSmallFile(path string) ([]byte, error) {
 	const largest = 1 << 20
 	f, err := os.Open(path) //nolint:gosec // an operator names it
@@ -120,7 +121,7 @@ func readSmallFile(path string) ([]byte, error) {
 	return ascii.WithoutBOM(data), err
 }
 
-// warnOfOpenKeyFile names a private key that others may read.
+// warnOfOpenKeyFile warns if other users may read the file of the private key.
 func (iss *Issuer) warnOfOpenKeyFile() {
 	info, err := os.Stat(iss.SigningKeyFile)
 	if err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
@@ -128,7 +129,7 @@ func (iss *Issuer) warnOfOpenKeyFile() {
 	}
 }
 
-// signingAlgorithms are those of the keys that are published, for the metadata.
+// signingAlgorithms returns the algorithms of the published keys, for the metadata.
 func (iss *Issuer) signingAlgorithms() []string {
 	var algorithms []string
 	if iss.SigningAlgorithm != "" {

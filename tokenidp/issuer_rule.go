@@ -11,8 +11,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// prepareVerification settles how the tokens of this issuer are verified: once for
-// all routes, so that each of them knows the tokens that any of them has verified.
+// prepareVerification sets how the tokens of this issuer are verified. All routes share
+// it, and its cache of verified tokens.
 func (iss *Issuer) prepareVerification(keys verifier.KeySource) (err error) {
 	iss.verification, err = verifier.NewIssuer(verifier.Options{
 		URL: iss.Issuer,
@@ -29,8 +29,8 @@ func (iss *Issuer) id() string { return iss.Issuer }
 
 func (iss *Issuer) verifies() *verifier.Issuer { return iss.verification }
 
-// applicationRule follows the Applications in force, which say who owns a scope,
-// and who may still use it.
+// applicationRule is the rule of a route for an issuer of this server. Its requirement
+// changes with the Applications in force.
 type applicationRule struct {
 	issuer      *Issuer
 	requirement atomic.Pointer[verifier.Requirement]
@@ -61,8 +61,8 @@ func (r *applicationRule) authorize(claims *verifier.Claims, request *http.Reque
 
 func (r *applicationRule) requires() *verifier.Requirement { return r.requirement.Load() }
 
-// stillGood refuses the live tokens that were taken back, one by one or with their
-// Application.
+// stillGood refuses tokens that are revoked, and those of an Application that is not
+// active.
 func (iss *Issuer) stillGood(claims *verifier.Claims) error {
 	if err := notRevoked(iss.state, claims); err != nil {
 		return err
@@ -70,8 +70,8 @@ func (iss *Issuer) stillGood(claims *verifier.Claims) error {
 	return iss.stillActive(claims.ClientID)
 }
 
-// stillActive refuses the live tokens of an Application that was removed or
-// deactivated after they were issued.
+// stillActive refuses tokens of an Application that was removed or deactivated after they
+// were issued.
 func (iss *Issuer) stillActive(clientID string) error {
 	set := iss.applications.Load()
 	if set == nil {

@@ -83,8 +83,8 @@ func (iss *Issuer) provision(ctx caddy.Context, bounded *storage.Bounded, shared
 	return nil
 }
 
-// issue readies the issuer for signing. Only the side that issues may write to
-// the storage, and only its first key while the configuration is not in force yet.
+// issue prepares the issuer for signing. Only a server that issues may write to the
+// storage, and before the configuration is in force it writes only the first key.
 func (iss *Issuer) issue(ctx context.Context) error {
 	if iss.applications.Load() == nil {
 		return fmt.Errorf("the issuer %s has no Applications to issue tokens to; add: applications applications.yaml", iss.Issuer)
@@ -101,8 +101,8 @@ func (iss *Issuer) issue(ctx context.Context) error {
 	return nil
 }
 
-// provisionAuthenticator makes this configuration's Authenticator, which knows what
-// the one before knew.
+// provisionAuthenticator makes the Authenticator of this configuration. It shares its
+// memory with the one before.
 func (iss *Issuer) provisionAuthenticator(ctx context.Context) {
 	set := iss.applications.Load()
 	if set == nil {
@@ -122,8 +122,8 @@ func (iss *Issuer) provisionAuthenticator(ctx context.Context) {
 	iss.authenticator = iss.carried.authenticator.With(iss.assertions)
 }
 
-// clientKeysOptions are for the keys that clients publish. They continue from those of the
-// configuration that serves.
+// clientKeysOptions returns the options for the keys that clients publish. They take over
+// those of the configuration that runs.
 func (iss *Issuer) clientKeysOptions(ctx context.Context) clientkeys.Options {
 	o := clientkeys.Options{
 		Issuer: iss.Issuer, Storage: iss.bounded, Private: iss.InsecurePrivateJWKSURI, Logger: iss.logger,
@@ -155,17 +155,17 @@ func (w *issuerWorker) run(ctx context.Context) {
 	running.Wait()
 }
 
-// issuerCarryover is what an issuer keeps over a reload: who failed to authenticate,
-// which secrets are known to be right, and what serves: its keys and those of its
-// clients, its Applications and the last use of their secrets. Without it, a reload
-// would forgive every guess, cost a slow hash for every client, and forget for how long
-// a key has been retired.
+// issuerCarryover is what an issuer keeps over a configuration reload: failed
+// authentications, secrets that are known to be right, its keys and those of its clients,
+// its Applications and the last use of their secrets. Without it, a reload would reset the
+// limits on guesses, cost a slow hash for every client, and lose how long a key has been
+// retired.
 type issuerCarryover struct {
 	authenticator *oauth.Authenticator
 	serving       succession[Issuer]
 }
 
-// carryOver finds what the issuer keeps.
+// carryOver gets what the issuer keeps over a configuration reload.
 func (iss *Issuer) carryOver(ctx context.Context) (err error) {
 	iss.carried, iss.release, err = carry(ctx, iss.Issuer, func() (*issuerCarryover, error) {
 		return &issuerCarryover{authenticator: oauth.NewAuthenticator()}, nil
@@ -173,8 +173,8 @@ func (iss *Issuer) carryOver(ctx context.Context) (err error) {
 	return err
 }
 
-// serve lets the configurations after this one go on from this issuer. Call all of
-// leave when this configuration ends.
+// serve makes this issuer the predecessor for later configurations. Call all of leave when
+// this configuration ends.
 func (iss *Issuer) serve() (leave []func()) {
 	before := iss.carried.serving.latest()
 	leave = append(leave, iss.carried.serving.enter(iss))
@@ -187,8 +187,8 @@ func (iss *Issuer) serve() (leave []func()) {
 	return leave
 }
 
-// provisionLastUse goes on with the record of the configuration before, if that
-// had the same storage.
+// provisionLastUse takes over the record of the configuration before, if that has the same
+// storage.
 func (iss *Issuer) provisionLastUse() {
 	before := iss.carried.serving.latest()
 	if before != nil && before.storage == iss.storage {
@@ -203,7 +203,7 @@ func (iss *Issuer) provisionLastUse() {
 	iss.lastUseSyncer = lastuse.NewSyncer(iss.lastUse, iss.logger)
 }
 
-// declaredSecrets names all secrets of the set.
+// declaredSecrets returns all secrets of the set.
 func declaredSecrets(set *application.Set) iter.Seq[lastuse.Secret] {
 	return func(yield func(lastuse.Secret) bool) {
 		for s := range set.Secrets() {

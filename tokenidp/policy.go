@@ -17,7 +17,7 @@ type Policy struct {
 	Source string `json:"source,omitempty"`
 }
 
-// provisionPolicies finds mistakes also in policies that no route names.
+// provisionPolicies checks all policies, also those that no route names.
 func (a *App) provisionPolicies() error {
 	for i, p := range a.Policies {
 		before := slices.IndexFunc(a.Policies[:i], func(other *Policy) bool { return other.Name == p.Name })
@@ -41,7 +41,7 @@ func (p *Policy) provision() error {
 	return p.compile()
 }
 
-// policy finds the policy that a verify names.
+// policy returns the policy that a verify names.
 func (a *App) policy(name string) (*Policy, error) {
 	var names []string
 	for _, p := range a.Policies {

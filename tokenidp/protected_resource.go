@@ -42,7 +42,7 @@ func (ProtectedResource) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision has the challenges for this API name its metadata.
+// Provision adds the URL of the metadata to the challenges for this API.
 func (p *ProtectedResource) Provision(ctx caddy.Context) error {
 	return placed(p.Source, p.provision(ctx))
 }
@@ -63,8 +63,8 @@ func (p *ProtectedResource) provision(ctx caddy.Context) (err error) {
 	return nil
 }
 
-// dependOnResource keeps the API resource with the issuers that have it. It is an
-// error if none has.
+// dependOnResource refuses changes of the Applications that remove the API resource. It
+// returns an error if no issuer has it.
 func (a *App) dependOnResource(source string, resource *verifier.Resource) error {
 	return a.dependOnOne(dependent{
 		source: source,
@@ -92,7 +92,7 @@ func (p *ProtectedResource) ServeHTTP(w http.ResponseWriter, r *http.Request, ne
 	return serveDocument(w, r, "application/json", "", document)
 }
 
-// askedFor is what the routes that accept tokens for the resource ask of them.
+// askedFor returns what the routes that accept tokens for the resource require together.
 func (a *App) askedFor(resource *verifier.Resource) verifier.ResourceRules {
 	issuers, scopes := make(map[string]bool), make(map[string]bool)
 	rules := verifier.ResourceRules{DPoPRequired: true}

@@ -15,11 +15,10 @@ func init() {
 	caddy.RegisterModule(MatchReady{})
 }
 
-// MatchReady matches every request while this server can do its work: it has read
-// which tokens are revoked since it started, and the issuers that it serves have
-// their Applications and a key to sign with. It is what a load balancer should ask
-// for. Issuers elsewhere do not count: that one of them is down is no reason to
-// take this server out.
+// MatchReady matches every request while this server is ready: it has read the revocations
+// since it started, and the issuers that it serves have their Applications and a signing
+// key. Use it for the health checks of a load balancer. Issuers elsewhere do not count:
+// this server can work while one of them is down.
 type MatchReady struct {
 	app *App
 }

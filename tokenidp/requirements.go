@@ -62,7 +62,7 @@ func (r *Requirements) isEmpty() bool {
 		r.MaxAge == 0 && r.MaxLifetime == 0
 }
 
-// compile parses what does not depend on an issuer.
+// compile parses the parts that do not depend on an issuer.
 func (r *Requirements) compile() (err error) {
 	if r.MaxAge < 0 || r.MaxLifetime < 0 {
 		return errors.New("max_age and max_lifetime must be positive")
@@ -135,8 +135,8 @@ func claimPaths(names []string) ([]claimrule.Path, error) {
 	return paths, nil
 }
 
-// merge returns the requirements of both. Alternatives stay one group, so only
-// one of them may have some; audiences that only one accepts are not enough.
+// merge returns requirements that hold only if both hold. Only one of them may have
+// any_scope, which is one group of alternatives. An audience must be accepted by both.
 func (r Requirements) merge(other Requirements) (Requirements, error) {
 	if len(r.AnyScope) > 0 && len(other.AnyScope) > 0 {
 		return r, errors.New("any_scope is asked for more than once; write it in one place")
@@ -159,8 +159,7 @@ func (r Requirements) merge(other Requirements) (Requirements, error) {
 	}, err
 }
 
-// intersect returns the audiences, or means, that both lists accept. An empty list accepts
-// all.
+// intersect returns the audiences, or means, in both lists. An empty list accepts all.
 func intersect(what string, a, b []string) ([]string, error) {
 	if len(a) == 0 || len(b) == 0 {
 		return slices.Concat(a, b), nil

@@ -16,24 +16,24 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// stateLoading bounds the first reading of the state, for which a start waits.
+// stateLoading bounds the first reading of the state. A start waits for it.
 const stateLoading = 10 * time.Second
 
 // stateModule is a guest module of the namespace tokenidp.state.
 type stateModule interface {
-	// identity tells the state from one that is configured otherwise.
+	// identity returns a name that is the same for states with the same configuration.
 	identity(bounded *storage.Bounded) string
-	// open makes the state, of what this node knows. It connects to nothing.
+	// open returns the state. It does not connect.
 	open(node *state.Node, bounded *storage.Bounded, logger *zap.Logger) (state.State, error)
-	// reads reports whether the state may be read while a configuration that may
-	// never run is loaded.
+	// reads reports whether the state may be read by a configuration that is loaded and
+	// may never start.
 	reads() bool
-	// announce says in one line what the state does not do.
+	// announce logs the limits of the state.
 	announce(logger *zap.Logger)
 }
 
-// sharedState is the state of the configurations that say the same of it. It is carried
-// over a reload.
+// sharedState is the state of all configurations with the same identity. It outlives a
+// configuration reload.
 type sharedState struct {
 	state.State
 	node    *state.Node // what this process knows, whatever the state
@@ -41,7 +41,7 @@ type sharedState struct {
 	ended   atomic.Bool
 }
 
-// Revoke is the state's. A request may outlive its configuration, and the state.
+// Revoke calls the state. A request may outlive its configuration, and the state.
 func (s *sharedState) Revoke(ctx context.Context, revocations ...state.Revocation) error {
 	err := s.State.Revoke(ctx, revocations...)
 	if s.ended.Load() {
@@ -50,7 +50,7 @@ func (s *sharedState) Revoke(ctx context.Context, revocations ...state.Revocatio
 	return err
 }
 
-// Close closes what the state holds open.
+// Close closes the state.
 func (s *sharedState) Close() error {
 	s.ended.Store(true)
 	s.node.Released()
@@ -60,7 +60,7 @@ func (s *sharedState) Close() error {
 	return nil
 }
 
-// provisionState finds the state of the configuration before, or makes it.
+// provisionState gets the state of the configuration before, or makes one.
 func (a *App) provisionState(ctx caddy.Context, bounded *storage.Bounded) error {
 	module, err := a.loadState(ctx)
 	if err != nil {
@@ -86,7 +86,7 @@ func (a *App) provisionState(ctx caddy.Context, bounded *storage.Bounded) error 
 	reading, cancel := context.WithTimeout(ctx, stateLoading)
 	defer cancel()
 	if err := a.state.Load(reading); err != nil {
-		// A node that knows no revocation yet refuses all until it does.
+		// A node that has read no revocations yet refuses all tokens.
 		a.logger.Error("the revocations cannot be read; they are read again as soon as they can be", zap.Error(err))
 	}
 	return nil
@@ -119,8 +119,8 @@ func (a *App) keepState() {
 	a.awaitState()
 }
 
-// awaitState waits a moment for the first reading, so that the first requests are
-// not refused. Where the state is out of reach they are.
+// awaitState waits up to stateAwaited for the first reading, so that the first requests
+// are not refused. If the state cannot be reached, they are.
 func (a *App) awaitState() {
 	if a.stateModule.reads() || a.state.Ready() == nil {
 		return
@@ -132,12 +132,12 @@ func (a *App) awaitState() {
 	}
 }
 
-// stateAwaited bounds the wait for a state that is not read before the start.
+// stateAwaited bounds the wait for a state that is first read at the start.
 const stateAwaited = 2 * time.Second
 
-// notRevoked refuses a verified token that was taken back, for every request anew:
-// a token that is remembered may have been taken back since. Where nobody knows which
-// ones were, none passes.
+// notRevoked refuses a revoked token. It is called for every request, because a cached
+// token may have been revoked since. If the revocations are not known, it refuses every
+// token.
 func notRevoked(s state.State, claims *verifier.Claims) error {
 	if err := s.Ready(); err != nil {
 		return verifier.Refuse(verifier.RevocationsUnknown, err)

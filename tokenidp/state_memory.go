@@ -13,9 +13,9 @@ func init() {
 	caddy.RegisterModule(StateMemory{})
 }
 
-// StateMemory keeps single-use identifiers, revocations and quotas in the memory of
-// this process alone. Other nodes do not see them, and a restart forgets them, so
-// that a token which was revoked before is valid again.
+// StateMemory keeps single-use identifiers, revocations and quotas in the memory of this
+// process. Other nodes do not see them. A restart loses them, so that a revoked token is
+// valid again.
 type StateMemory struct{}
 
 // CaddyModule returns the Caddy module information.

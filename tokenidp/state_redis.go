@@ -88,7 +88,7 @@ func (StateRedis) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision checks what is configured, and reads the files.
+// Provision checks the configuration, and reads the files.
 func (s *StateRedis) Provision(caddy.Context) error {
 	return placed(s.Source, s.provision())
 }
@@ -127,7 +127,7 @@ func (s *StateRedis) provision() error {
 	return state.CheckRedis(s.options)
 }
 
-// check finds what is unsafe, or does not fit together.
+// check returns an error for options that are unsafe or contradict each other.
 func (s *StateRedis) check(urls []string) error {
 	plain := false
 	for _, raw := range urls {
@@ -162,7 +162,7 @@ func (s *StateRedis) check(urls []string) error {
 	return nil
 }
 
-// checkPlaintext lets a connection without TLS go no further than this machine.
+// checkPlaintext returns an error for a connection without TLS to another machine.
 func (s *StateRedis) checkPlaintext(u *url.URL) error {
 	named := ""
 	switch {
@@ -178,7 +178,7 @@ func (s *StateRedis) checkPlaintext(u *url.URL) error {
 	return fmt.Errorf("%s is reached without TLS%s: whoever is on the way can read the password and take back revocations; write rediss://%s, or insecure_plaintext where nobody can be", u.Host, named, u.Host)
 }
 
-// secretValue is that of a placeholder.
+// secretValue returns the value of a placeholder.
 func secretValue(placeholder string) (string, error) {
 	if placeholder == "" {
 		return "", nil
@@ -190,7 +190,7 @@ func secretValue(placeholder string) (string, error) {
 	return strings.TrimSpace(string(ascii.WithoutBOM([]byte(value)))), nil // files end in a line break
 }
 
-// tls is nil for what is usual.
+// tls returns the TLS configuration, or nil for the default.
 func (s *StateRedis) tls() (*tls.Config, error) {
 	if s.TLSCA == "" && s.TLSCertificate == "" {
 		return nil, nil
@@ -217,8 +217,8 @@ func (s *StateRedis) tls() (*tls.Config, error) {
 	return config, nil
 }
 
-// identity changes with what is taken up once: the authorities, the certificate, and
-// the password of the Sentinels. Connections ask for the other password.
+// identity changes with everything that is read once: the authorities, the certificate,
+// and the password of the Sentinels. The other password is read for each connection.
 func (s *StateRedis) identity(*storage.Bounded) string {
 	configured, err := json.Marshal(StateRedis{ //nolint:gosec // the passwords are placeholders
 		URLs: s.options.URLs, Username: s.Username, Password: s.Password,
@@ -236,8 +236,8 @@ func (s *StateRedis) identity(*storage.Bounded) string {
 	return fmt.Sprintf("redis %x", digest.Sum(nil))
 }
 
-// identityKey is of this process, so that an identity tells nobody anything of a
-// password. A reload compares what it has with what was before it.
+// identityKey is a random key of this process, so that an identity reveals nothing of a
+// password. Identities are compared only within a process.
 var identityKey = sync.OnceValue(func() []byte { return []byte(rand.Text()) })
 
 func (s *StateRedis) open(node *state.Node, _ *storage.Bounded, logger *zap.Logger) (state.State, error) {

@@ -104,7 +104,8 @@ func stateFlag(d *caddyfile.Dispenser) (bool, error) {
 	return true, nil
 }
 
-// besideCaddyfile makes a path absolute, from the folder of the file that names it.
+// besideCaddyfile returns an absolute path. A relative one starts at the folder of the
+// Caddyfile.
 func besideCaddyfile(d *caddyfile.Dispenser, path string) string {
 	if path == "" || filepath.IsAbs(path) {
 		return path

@@ -71,7 +71,7 @@ func (s *StateStorage) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// Provision checks what is configured.
+// Provision checks the configuration.
 func (s *StateStorage) Provision(caddy.Context) error {
 	if s.Poll == 0 {
 		s.Poll = caddy.Duration(state.DefaultPoll)
@@ -98,10 +98,10 @@ func (*StateStorage) reads() bool { return true }
 
 func (*StateStorage) announce(*zap.Logger) {}
 
-// stateFolder belongs to no issuer: those are URLs.
+// stateFolder is not the folder of an issuer, because issuers are URLs.
 var stateFolder = path.Join(storage.Folder("state"), "revocations")
 
-// stateArg is the one argument of the current subdirective.
+// stateArg returns the one argument of the current subdirective.
 func stateArg(d *caddyfile.Dispenser, syntax string) (string, error) {
 	args := d.RemainingArgs()
 	if len(args) != 1 || args[0] == "" {
@@ -110,7 +110,7 @@ func stateArg(d *caddyfile.Dispenser, syntax string) (string, error) {
 	return args[0], nil
 }
 
-// place is that of the current token, as file:line.
+// place returns the place of the current token, as file:line.
 func place(d *caddyfile.Dispenser) string { return fmt.Sprintf("%s:%d", d.File(), d.Line()) }
 
 // Interface guards

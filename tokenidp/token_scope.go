@@ -79,8 +79,8 @@ func (m *MatchTokenScope) provision(ctx caddy.Context) error {
 
 var errNoScope = errors.New("token_scope needs a scope, as in: token_scope orders.admin")
 
-// dependOnScope keeps the scope with the issuers that own it. It is an error if
-// no issuer can have it.
+// dependOnScope refuses changes of the Applications that remove the scope. It returns an
+// error if no issuer can have it.
 func (a *App) dependOnScope(source, scope string) error {
 	err := a.dependOnOne(dependent{
 		source: source,

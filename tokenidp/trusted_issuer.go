@@ -194,7 +194,7 @@ func (t *TrustedIssuer) check() error {
 	return t.kind.CheckIssuer(u)
 }
 
-// typ are the accepted types in the verifier's spelling.
+// typ returns the accepted types for the verifier, where "" is none.
 func (t *TrustedIssuer) typ() []string {
 	types := slices.Clone(t.Types)
 	for i, typ := range types {
@@ -205,7 +205,7 @@ func (t *TrustedIssuer) typ() []string {
 	return types
 }
 
-// marks are the claims of ID tokens that its access tokens may have.
+// marks returns the claims of ID tokens that its access tokens may have.
 func (t *TrustedIssuer) marks() []string {
 	marks := slices.Clone(t.InsecureIDTokenMarks)
 	if t.InsecureNonce && !slices.Contains(marks, "nonce") {
@@ -227,7 +227,7 @@ func (t *TrustedIssuer) layout() (verifier.Layout, error) {
 	return layout, err
 }
 
-// announce says what of its configuration weakens the issuer's word.
+// announce warns of insecure options.
 func (t *TrustedIssuer) announce() {
 	if t.InsecureHTTP {
 		t.logger.Warn("insecure_http: the keys of this issuer may be fetched over plain HTTP, and whoever is on the way can make tokens")

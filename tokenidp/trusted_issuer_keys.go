@@ -50,11 +50,11 @@ func (t *TrustedIssuer) provisionKeys(ctx context.Context, bounded *storage.Boun
 	return nil
 }
 
-// serve lets the configurations after this one go on with the keys of this one. Call
-// leave when this configuration ends.
+// serve makes these keys the predecessor for later configurations. Call leave when this
+// configuration ends.
 func (t *TrustedIssuer) serve() (leave func()) { return t.serving.enter(t.keys) }
 
-// transport fetches the keys. It is nil for the usual one.
+// transport returns the transport that fetches the keys, or nil for the default.
 func (t *TrustedIssuer) transport() (http.RoundTripper, error) {
 	if t.CAFile == "" && t.BearerTokenFile == "" {
 		return nil, nil
@@ -88,8 +88,8 @@ func (t *TrustedIssuer) transport() (http.RoundTripper, error) {
 	return &bearerTransport{next: transport, file: t.BearerTokenFile, hosts: hosts}, nil
 }
 
-// bearerTransport sends a token to the issuer's own hosts, over TLS, and to nobody
-// whom its metadata may name.
+// bearerTransport sends a token to the issuer's own hosts, over TLS, and never to a host
+// in its metadata.
 type bearerTransport struct {
 	next  http.RoundTripper
 	file  string

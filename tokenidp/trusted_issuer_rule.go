@@ -15,7 +15,7 @@ func (t *TrustedIssuer) id() string { return t.Issuer }
 
 func (t *TrustedIssuer) verifies() *verifier.Issuer { return t.verification }
 
-// trustedRule is what a route asks of the tokens of a trusted issuer.
+// trustedRule is the rule of a route for a trusted issuer.
 type trustedRule struct {
 	issuer      *TrustedIssuer
 	requirement *verifier.Requirement
@@ -43,8 +43,8 @@ func (r trustedRule) authorize(claims *verifier.Claims, request *http.Request) e
 
 func (r trustedRule) requires() *verifier.Requirement { return r.requirement }
 
-// keepApart is checkFederation for the audiences that a route names itself: it has
-// the route follow the Applications of all issuers here.
+// keepApart is checkFederation for the audiences of a route. It registers the route as a
+// dependent of all issuers of this server.
 func (t *TrustedIssuer) keepApart(v *Verify, route *verifier.Requirement) error {
 	for _, iss := range v.app.Issuers {
 		err := iss.depend(dependent{

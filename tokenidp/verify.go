@@ -104,7 +104,7 @@ func (Verify) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision compiles what this route asks of a token.
+// Provision compiles the requirements of this route.
 func (v *Verify) Provision(ctx caddy.Context) error {
 	return placed(v.Source, v.provision(ctx))
 }
@@ -161,8 +161,8 @@ func (v *Verify) provision(ctx caddy.Context) error {
 	return v.provisionMatchers(ctx)
 }
 
-// warnOfUnknownClaims names headers that will never be set, as far as the
-// Applications in force tell.
+// warnOfUnknownClaims warns of headers that will never be set, according to the
+// Applications in force.
 func (v *Verify) warnOfUnknownClaims(issuers []tokenIssuer) {
 	known := slices.Clone(oauth.ClaimNames)
 	for _, iss := range issuers {
@@ -246,8 +246,8 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	return next.ServeHTTP(w, r)
 }
 
-// check verifies and authorizes a request. It returns the claims as soon as they are
-// verified, also beside an error.
+// check verifies and authorizes a request. After an error it also returns the claims, if
+// they were verified.
 func (v *Verify) check(r *http.Request, before *admission) (*verifier.Claims, []claimheader.Value, error) {
 	claims, err := v.authenticate(r, before)
 	if err != nil {
@@ -272,14 +272,15 @@ func (v *Verify) applies(r *http.Request) (bool, error) {
 	return v.matchers.AnyMatchWithError(r)
 }
 
-// isPreflight recognises a CORS preflight (Fetch standard, section 4.8).
+// isPreflight reports whether the request is a CORS preflight (Fetch standard, section
+// 4.8).
 func isPreflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions &&
 		r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// authenticate verifies the token of the request. Behind another verify it is
-// the token verified there: the Authorization header may be gone by now.
+// authenticate returns the claims of the verified token. If an earlier verify has verified
+// it, these are its claims: the Authorization header may be removed by now.
 func (v *Verify) authenticate(r *http.Request, before *admission) (*verifier.Claims, error) {
 	if before != nil {
 		return before.claims, v.checkProofAgain(r, before.claims)

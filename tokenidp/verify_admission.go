@@ -12,10 +12,10 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// admission is a verified request, as the handlers behind verify see it. It is one
-// of the request's variables, which is cheaper than a copy of the request with
-// another context. Other handlers may set variables, of any name that a client even
-// chooses, but none can make a value of this type.
+// admission is what verify stores in a verified request for later handlers. It is a
+// variable of the request, which is cheaper than a copy of the request with another
+// context. Other handlers may set variables, even with names that a client chooses, but
+// none can make a value of this type.
 type admission struct {
 	claims  *verifier.Claims
 	headers []claimheader.Value // so far
@@ -32,18 +32,17 @@ func headerOf(headers []claimheader.Value) http.Header {
 
 const admissionVar = "tokenidp.admission"
 
-// admittedFrom is the admission of the request, or nil.
+// admittedFrom returns the admission of the request, or nil.
 func admittedFrom(r *http.Request) *admission {
 	a, _ := caddyhttp.GetVar(r.Context(), admissionVar).(*admission)
 	return a
 }
 
-// String is what a placeholder of the variable shows: nothing.
+// String returns "", so that a placeholder of the variable shows nothing.
 func (*admission) String() string { return "" }
 
-// hasSet reports whether a header is as a verify has set it. One that has another
-// value is not, even under the same name: this may be a request that some handler
-// copied before that verify.
+// hasSet reports whether a verify has set this header to this value. The value is compared
+// too, because the request may be a copy from before that verify.
 func (a *admission) hasSet(name string, values []string) bool {
 	if a == nil || len(values) != 1 {
 		return false
@@ -56,8 +55,8 @@ func (a *admission) hasSet(name string, values []string) bool {
 	return false
 }
 
-// admit lets the request go on: with the claim headers, the placeholders, and,
-// unless asked for, without the token.
+// admit prepares a verified request for the next handler. It sets the claim headers and
+// the placeholders, and removes the token unless it must be forwarded.
 func (v *Verify) admit(r *http.Request, claims *verifier.Claims, headers []claimheader.Value, a *admission) {
 	if a == nil {
 		a = &admission{claims: claims}
@@ -76,8 +75,8 @@ func (v *Verify) admit(r *http.Request, claims *verifier.Claims, headers []claim
 	}
 }
 
-// setPlaceholders gives the placeholders of a verified request their values, once
-// somebody asks for them.
+// setPlaceholders registers the placeholders of a verified request. Their values are
+// computed when they are read.
 func (a *admission) setPlaceholders(r *http.Request) {
 	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok {

@@ -16,8 +16,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
-// checkBinding checks that the sender of a token is the one it was issued to. It is about
-// this request, so nothing of it is remembered with the token.
+// checkBinding checks that the sender of a bound token has its key. The result is for this
+// request only, so it is not cached.
 func (v *Verify) checkBinding(r *http.Request, token verifier.Presented, claims *verifier.Claims) error {
 	bound := claims.Confirmation
 	if bound == nil && token.Scheme == verifier.Bearer {
@@ -40,8 +40,9 @@ func (v *Verify) checkBinding(r *http.Request, token verifier.Presented, claims 
 	return nil
 }
 
-// presentedProof is what the request had before the first verify took it away. No other
-// handler can make a value of this type, and a placeholder shows nothing of it.
+// presentedProof is the token and the proof of the request, which the first verify
+// removes. No other handler can make a value of this type, and a placeholder shows nothing
+// of it.
 type presentedProof struct {
 	token  string
 	proofs []string
@@ -52,8 +53,8 @@ const presentedProofVar = "tokenidp.presented_proof"
 // String is what a placeholder of the variable shows: nothing.
 func (presentedProof) String() string { return "" }
 
-// checkProofAgain holds the proof that an earlier verify has accepted to the origins that
-// this route names. One that names none leaves it at those of the earlier.
+// checkProofAgain checks the proof that an earlier verify has accepted against the origins
+// of this route. If the route has none, those of the earlier verify count.
 func (v *Verify) checkProofAgain(r *http.Request, claims *verifier.Claims) error {
 	if claims.Confirmation == nil || claims.Confirmation.Key == "" || len(v.DPoPOrigins) == 0 {
 		return nil
@@ -85,8 +86,8 @@ func (v *Verify) checkProof(r *http.Request, presented presentedProof, claims *v
 	return nil
 }
 
-// usedProof is a proof that this request has used up. Several verifies may ask for it,
-// where those before only report. No other handler can make a value of this type.
+// usedProof is a proof that this request has used. Several verifies may check it, if the
+// earlier ones only report. No other handler can make a value of this type.
 type usedProof string
 
 const usedProofVar = "tokenidp.used_proof"
@@ -102,9 +103,9 @@ func (v *Verify) useProof(ctx context.Context, owner, id string, until time.Time
 	return first, err
 }
 
-// provisionBinding settles under which origins clients call this API: those that the
-// route names, or else the global option, or else those of the issuers of this server
-// whose tokens it accepts. The request never says so.
+// provisionBinding sets the origins under which clients call this API: those of the route,
+// or of the global option, or of the issuers of this server whose tokens it accepts. They
+// never come from the request.
 func (v *Verify) provisionBinding(a *App, issuers []tokenIssuer) error {
 	names := v.DPoPOrigins
 	if len(names) == 0 {

@@ -17,8 +17,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// refuse answers with the challenge that RFC 6750 section 3 asks for, and tells
-// the operator the reason.
+// refuse sets the challenge (RFC 6750 section 3), logs the reason, and returns the error
+// for Caddy.
 func (v *Verify) refuse(w http.ResponseWriter, r *http.Request, claims *verifier.Claims, err error) error {
 	var refusal *verifier.Refusal
 	if !errors.As(err, &refusal) {
@@ -47,7 +47,8 @@ func (v *Verify) refuse(w http.ResponseWriter, r *http.Request, claims *verifier
 	return caddyhttp.Error(refusal.Status, refusal)
 }
 
-// retryAfter is when the keys are looked for again, in seconds, rounded up, or soon.
+// retryAfter returns the seconds until the keys are read again, rounded up, and at least
+// 1.
 func retryAfter(refusal *verifier.Refusal) string {
 	seconds := 1
 	if keys, ok := errors.AsType[*verifier.OutOfReach](refusal); ok {
@@ -56,8 +57,7 @@ func retryAfter(refusal *verifier.Refusal) string {
 	return strconv.Itoa(seconds)
 }
 
-// logRefusal writes the line of a request that was not verified, with the true reason.
-// Many equal ones are joined.
+// logRefusal logs a refused request with the true reason. Many equal lines are joined.
 func (v *Verify) logRefusal(message string, r *http.Request, claims *verifier.Claims, refusal *verifier.Refusal) {
 	c := v.logger.Check(zap.InfoLevel, message)
 	if c == nil {
@@ -93,17 +93,17 @@ func (v *Verify) logRefusal(message string, r *http.Request, claims *verifier.Cl
 	c.Write(fields...)
 }
 
-// holdsBodyBack reports whether the client sends its body only when told to go on
-// (RFC 9110 section 10.1.1). Over HTTP/1, net/http would tell it so before it
-// answers, to use the connection again: it does not know better, because Caddy puts
-// a reader of its own before the body. Where the connection ends, it does not.
+// holdsBodyBack reports whether the client waits for 100 Continue before it sends its body
+// (RFC 9110 section 10.1.1). Over HTTP/1, net/http would send that before the answer, to
+// use the connection again, because Caddy wraps the body. It does not if the connection is
+// closed.
 func holdsBodyBack(r *http.Request) bool {
 	return r.ProtoMajor == 1 && r.ContentLength != 0 && r.Header.Get("Expect") != ""
 }
 
-// challenges are what a refused request is told to authenticate with (RFC 6750 section
-// 3, RFC 9449 section 7.1): the scheme that it used, and another one where that would
-// do instead.
+// challenges returns the challenges for a refused request (RFC 6750 section 3, RFC 9449
+// section 7.1): for the scheme that it used, and for the other one if that is accepted
+// instead.
 func (v *Verify) challenges(r *http.Request, claims *verifier.Claims, refusal *verifier.Refusal) []string {
 	used, other := verifier.Bearer, verifier.DPoP
 	if presented, _ := verifier.PresentedToken(r.Header); presented.Scheme == verifier.DPoP ||
@@ -130,16 +130,16 @@ func (v *Verify) challenges(r *http.Request, claims *verifier.Claims, refusal *v
 	return []string{challenge(*refusal, used)}
 }
 
-// setRefused sets the placeholder that error routes can tell the reason by.
+// setRefused sets the placeholder of the reason, for error routes.
 func setRefused(r *http.Request, refusal *verifier.Refusal) {
 	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Set("http.tokenidp.reason", string(refusal.Reason))
 	}
 }
 
-// howToGetAToken is where the API of the route describes itself, or "", and the scopes
-// that a token for it needs here. Where the route accepts tokens for several APIs, it is
-// the one that the request is for.
+// howToGetAToken returns the URL of the metadata of the route's API, or "", and the scopes
+// that a token for it needs here. If the route accepts tokens for several APIs, it chooses
+// the one of the request.
 func (v *Verify) howToGetAToken(r *http.Request) (metadataURL string, scope []string) {
 	most := -1
 	for _, issuer := range slices.Sorted(maps.Keys(v.rules)) {

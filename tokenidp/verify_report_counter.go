@@ -10,8 +10,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// mostGroups bounds what is remembered of one route. Clients of this server are as
-// many as there are Applications; those of others are as many as they say.
+// mostGroups bounds the memory for one route. The clients of this server are its
+// Applications; the number of clients of other issuers is not known.
 const mostGroups = 1000
 
 // reportCounter counts what a route with report_only would refuse, by client and reason. It

@@ -11,19 +11,19 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// reportedKey marks, in a request's context, that a verify that reports only let
-// it through.
+// reportedKey marks a request, in its context, that a verify with report_only would have
+// refused.
 type reportedKey struct{}
 
-// reported reports whether a verify that reports only would have refused the request.
+// reported reports whether a verify with report_only would have refused the request.
 func reported(r *http.Request) bool {
 	_, ok := r.Context().Value(reportedKey{}).(bool)
 	return ok
 }
 
-// letThrough records what would have been refused, and lets the request go on as
-// it came, but for claim headers that its client may have forged. What is wrong
-// with the server itself is an error still.
+// letThrough records a request that would be refused, and passes it to the next handler.
+// Only claim headers that the client sent are removed. A fault of this server is still an
+// error.
 func (v *Verify) letThrough(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler, claims *verifier.Claims, err error) error {
 	var refusal *verifier.Refusal
 	if !errors.As(err, &refusal) {

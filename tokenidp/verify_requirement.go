@@ -11,24 +11,23 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// rule is what one route asks of the tokens of one issuer.
+// rule is what one route requires of the tokens of one issuer.
 type rule interface {
 	// authorize returns an error if a verified token may not pass with this request.
 	authorize(claims *verifier.Claims, request *http.Request) error
-	// requires is what it asks for now; nil is what no token has.
+	// requires returns the current requirement. No token meets nil.
 	requires() *verifier.Requirement
 }
 
-// tokenIssuer is whose tokens a route accepts: an Issuer of this server, or a
-// TrustedIssuer.
+// tokenIssuer is an issuer whose tokens a route accepts: an Issuer or a TrustedIssuer.
 type tokenIssuer interface {
 	id() string
 	verifies() *verifier.Issuer
 	newRule(v *Verify) (rule, error)
 }
 
-// requirement is what this route asks of a token of the issuer, given the
-// Applications. It never comes out without an audience.
+// requirement returns what this route requires of a token of the issuer, given the
+// Applications. It always has an audience.
 func (v *Verify) requirement(iss *Issuer, set *application.Set) (*verifier.Requirement, error) {
 	if set == nil {
 		return v.requirementWithoutApplications(iss.Issuer, v.Audience)
@@ -69,8 +68,8 @@ func (v *Verify) requirement(iss *Issuer, set *application.Set) (*verifier.Requi
 
 var errNoAudience = errors.New("verify accepts tokens for no particular API; name a scope, as in `verify orders.read`, or the API, as in `audience orders-api`")
 
-// requirementWithoutApplications is for an issuer whose Applications are
-// declared elsewhere: nobody here knows who owns a scope.
+// requirementWithoutApplications is requirement for an issuer whose Applications are not
+// known here, so the owner of a scope is unknown.
 func (v *Verify) requirementWithoutApplications(issuer string, audience []string) (*verifier.Requirement, error) {
 	if len(audience) == 0 {
 		return nil, fmt.Errorf("the Applications of %s are not known here, so name the API whose tokens are accepted: audience orders-api", issuer)
@@ -84,8 +83,8 @@ func (v *Verify) requirementWithoutApplications(issuer string, audience []string
 	return r, nil
 }
 
-// ownerOfAll is the one resource that owns the scopes. A token is for one
-// resource, so scopes of two can never be in one token.
+// ownerOfAll returns the resource that owns all the scopes. Scopes of two resources are an
+// error, because a token is for one resource.
 func ownerOfAll(set *application.Set, scopes []string) (*application.Resource, error) {
 	var owner *application.Resource
 	for _, scope := range scopes {
@@ -122,7 +121,7 @@ func unknownAudience(set *application.Set, audience string) error {
 	return fmt.Errorf("unknown audience %q; known: %s", audience, shortened(names))
 }
 
-// shortened lists names for an error message that a person reads.
+// shortened lists at most 20 names, for an error message.
 func shortened(names []string) string {
 	const most = 20
 	if len(names) <= most {

@@ -11,18 +11,18 @@ import (
 )
 
 const (
-	// discoveryTimeout leaves the keys a share of fetchTimeout.
+	// discoveryTimeout leaves a part of fetchTimeout for the fetch of the keys.
 	discoveryTimeout = 3 * time.Second
-	// rediscoverEvery is how soon a jwks_uri that moved is found while the old
-	// place still answers. Once it does not, the next fetch looks.
+	// rediscoverEvery is how often the metadata is read again while the known jwks_uri
+	// answers. If it does not answer, the next fetch reads the metadata.
 	rediscoverEvery = time.Hour
-	// rediscoverRetry spares the requests that wait for keys the wait for
-	// metadata that was out of reach just now.
+	// rediscoverRetry is the wait after metadata could not be read. So requests that wait
+	// for keys do not wait for it again.
 	rediscoverRetry = 5 * time.Minute
 )
 
-// discovery finds where an issuer has its keys, by the issuer's metadata. It is for
-// one fetch at a time.
+// discovery finds the URL of the keys in the issuer's metadata. Only one fetch at a time
+// may use it.
 type discovery struct {
 	web       *web
 	issuer    string
@@ -61,14 +61,14 @@ func (d *discovery) readKeys(ctx context.Context, before *keys) (document, error
 	return doc, nil
 }
 
-// known reports whether the metadata said where the keys are, and not too long ago: a
-// place that the issuer has given up may have another owner.
+// known reports whether the URL of the keys is known, and was confirmed recently: an old
+// URL may have another owner by now.
 func (d *discovery) known() bool {
 	return d.jwksURI != "" && d.elapsed()-d.read < d.maxStale
 }
 
-// update reads the metadata if that is due. When it fails, where the keys were is
-// still good: metadata out of reach are no reason to give up keys within it.
+// update reads the metadata if that is due. If it fails, the known URL is still used: the
+// keys may be available while the metadata is not.
 func (d *discovery) update(ctx context.Context) error {
 	now := d.elapsed()
 	if d.known() && now < d.due {
@@ -114,7 +114,7 @@ func (d *discovery) ask(ctx context.Context, location string) (jwksURI string, e
 	return jwksURI, nil
 }
 
-// also keeps two problems in one line.
+// also joins two errors in one line.
 func also(err, other error) error {
 	if other == nil {
 		return err
@@ -122,8 +122,8 @@ func also(err, other error) error {
 	return fmt.Errorf("%w; and %w", err, other)
 }
 
-// parseMetadata takes the keys' place from metadata that name the issuer, byte for
-// byte (RFC 8414 section 3.3): another issuer's keys would otherwise vouch for it.
+// parseMetadata returns the jwks_uri. The metadata must name the issuer, byte for byte
+// (RFC 8414 section 3.3). Otherwise keys of another issuer would be accepted for it.
 func parseMetadata(issuer string, body []byte) (jwksURI string, err error) {
 	metadata, err := strictjson.Object(body)
 	if err != nil {

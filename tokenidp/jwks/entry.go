@@ -12,17 +12,16 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
-// entryVersion is the format of a storage entry. A reader ignores another one, as
-// it can: the keys are the issuer's, and can be had again.
+// entryVersion is the format of a storage entry. Entries of another format are ignored:
+// the keys can be fetched again.
 const entryVersion = 1
 
-// maxEntry bounds an entry in bytes. A set of maxBody, written out again, is
-// smaller: what is not of the key is gone.
+// maxEntry bounds an entry, in bytes. A set of maxBody is smaller when it is stored,
+// because only the keys are.
 const maxEntry = 2 * maxBody
 
-// entry is what the storage holds for an issuer: a JWK Set with members of its own
-// (RFC 7517 section 5 lets it have them), so that it is read back through the gate
-// that it first came in by.
+// entry is the stored entry of an issuer: a JWK Set with further members, which RFC 7517
+// section 5 permits. So it is read with the same checks as a fetched set.
 type entry struct {
 	Version     int               `json:"version"`
 	Issuer      string            `json:"issuer"`
@@ -43,7 +42,7 @@ func encodeEntry(issuer string, discovered bool, k *keys, fetchedAt time.Time) (
 	})
 }
 
-// public lists the keys.
+// public returns the keys.
 func (k *keys) public() []jose.JSONWebKey {
 	set := make([]jose.JSONWebKey, 0, k.count)
 	for _, key := range k.all() {
@@ -52,8 +51,8 @@ func (k *keys) public() []jose.JSONWebKey {
 	return set
 }
 
-// decodeEntry believes nothing of an entry: not whose it is, nor from where, nor what
-// keys it has.
+// decodeEntry checks everything in an entry: its issuer, where the keys came from, and the
+// keys.
 func decodeEntry(data []byte, issuer string, at place, algorithms []string) (*keys, time.Time, error) {
 	if len(data) > maxEntry {
 		return nil, time.Time{}, fmt.Errorf("more than %d KiB", maxEntry>>10)

@@ -10,20 +10,18 @@ import (
 )
 
 const (
-	// minInterval is the least time between the starts of two fetches, however
-	// many unknown kids arrive: it bounds what anybody who can send a request
-	// makes the issuer bear, and how long a key that was published without notice
-	// is refused.
+	// minInterval is the least time between the starts of two fetches, however many
+	// unknown kids arrive. It bounds the load that callers can cause at the issuer, and
+	// how long a key is refused that was published without notice.
 	minInterval = 10 * time.Second
-	// fetchTimeout bounds a fetch, discovery included, and so how long requests
-	// wait for it.
+	// fetchTimeout bounds a fetch with its discovery, and so the wait of requests.
 	fetchTimeout = 5 * time.Second
 )
 
 var errTooSlow = fmt.Errorf("no answer within %s", fetchTimeout)
 
-// fetch is one reading of the issuer's keys, shared by all requests that wait for
-// it, and nobody's own: no request cancels it for the others.
+// fetch is one reading of the issuer's keys. All requests that wait for it share it, and
+// none can cancel it.
 type fetch struct {
 	begun time.Duration
 	late  <-chan struct{} // closed when its time is up, answered or not
@@ -40,8 +38,8 @@ func (f *fetch) running() bool {
 	}
 }
 
-// fetchOnce waits for the fetch under way, or for a new one where the last is long
-// enough ago, or answers what the last one did.
+// fetchOnce waits for the current fetch, or starts one if the last is long enough ago.
+// Otherwise it returns the result of the last one.
 func (s *Source) fetchOnce(ctx context.Context) error {
 	f := s.latestFetch()
 	select {
@@ -58,8 +56,8 @@ func (s *Source) fetchOnce(ctx context.Context) error {
 	return errTooSlow
 }
 
-// nextFetch is until the issuer is asked again: when it is due, or as soon as a request
-// asks for a key that is not known.
+// nextFetch returns the time until the issuer is asked again: when a fetch is due, or when
+// a request for an unknown key may start one.
 func (s *Source) nextFetch() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,8 +77,7 @@ func (s *Source) latestFetch() *fetch {
 	return s.begin()
 }
 
-// scheduledFetch begins a fetch unless one is under way. The schedule itself keeps
-// minInterval.
+// scheduledFetch starts a fetch unless one is running. The schedule keeps minInterval.
 func (s *Source) scheduledFetch() *fetch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,8 +101,8 @@ func (s *Source) begin() *fetch {
 	return f
 }
 
-// refresh reads the keys and puts them in force. A panic in what reads a foreign
-// document must not end the server: there is no request's handler here to recover.
+// refresh reads the keys and puts them in force. It recovers from a panic in the parser of
+// a foreign document, because no request handler does so here.
 func (s *Source) refresh(ctx context.Context, begun time.Duration) (doc document, err error) {
 	defer func() {
 		if p := recover(); p != nil {

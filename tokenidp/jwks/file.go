@@ -5,7 +5,7 @@ import (
 	"os"
 )
 
-// readFile reads a JWK Set from a file, as large as one from the network may be.
+// readFile reads a JWK Set from a file. The limit of its size is that of a fetched one.
 func readFile(name string) (document, error) {
 	doc := document{from: name}
 	info, err := os.Stat(name)

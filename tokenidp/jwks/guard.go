@@ -9,19 +9,18 @@ import (
 	"syscall"
 )
 
-// ErrInternalAddress is in the error of a [GuardedTransport] whose URL leads to
-// where applications have no business.
+// ErrInternalAddress is wrapped in the error of a [GuardedTransport] if the URL leads to
+// an address that is not public.
 var ErrInternalAddress = errors.New("not an address of the public Internet")
 
-// GuardedTransport is for URLs that come from applications rather than from the
-// operator, such as a client's jwks_uri: it connects to the public Internet only
-// (server-side request forgery; RFC 9700 section 4.11 and RFC 8725bis). The address
-// is checked when it is dialled, after all resolving, so that a name that has
-// another address the second time (DNS rebinding) gains nothing. It goes through
-// no proxy, which would do the resolving, and out of sight.
+// GuardedTransport returns a transport for URLs that an operator did not choose, such as a
+// client's jwks_uri. It connects to public addresses only, against server-side request
+// forgery (RFC 9700 section 4.11 and RFC 8725bis). It checks the address when it connects,
+// so DNS rebinding does not help an attacker. It uses no proxy, because a proxy would
+// resolve the name itself.
 //
-// It cannot know which public addresses are the operator's own: those need the
-// protection that they need from the Internet.
+// It cannot know which public addresses are the operator's own. Those need the same
+// protection as against the Internet.
 func GuardedTransport() *http.Transport {
 	return guarded(&net.Dialer{Timeout: stepTimeout})
 }
@@ -39,8 +38,8 @@ func refuseInternal(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// public is what the special-purpose registries of IANA (RFC 6890) leave. IPv6 is
-// checked by what is allocated, the rest of it being for nobody to be reached at.
+// public reports whether an address is in none of the special-purpose registries of IANA
+// (RFC 6890). For IPv6 it accepts only allocated ranges.
 func public(addr netip.Addr) bool {
 	addr = addr.Unmap() // ::ffff:127.0.0.1 is dialled as 127.0.0.1
 	if nat64.Contains(addr) {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Health is what an operator may want to know of a [Source]. It holds no secret.
-// Times are the wall clock's, and zero for never.
+// Health describes a [Source] to an operator. It has no secrets. Times are of the wall
+// clock, and zero for never.
 type Health struct {
 	From        string        // the URL without its query, or the file; empty before there are keys
 	Keys        int           // usable ones, that a token can name
@@ -22,7 +22,7 @@ type Health struct {
 	NextFetch   time.Time // unless an unknown kid brings one about earlier
 }
 
-// Health tells how the keys are. It waits for nothing.
+// Health returns the state of the keys. It never waits.
 func (s *Source) Health() Health {
 	s.mu.Lock()
 	defer s.mu.Unlock()

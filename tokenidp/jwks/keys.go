@@ -12,29 +12,29 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
-// maxReason bounds what one entry of a foreign document can write into a log or a
-// status, in bytes.
+// maxReason bounds the text about one entry of a foreign document in a log or a status, in
+// bytes.
 const maxReason = 200
 
 var errNoUsableKey = errors.New("the JWK Set has no usable key")
 
-// keys is one immutable set, good as a whole.
+// keys is an immutable set of keys.
 type keys struct {
 	byID    map[string][]*jws.Key // one for each algorithm, in the order of the document
 	count   int
 	skipped []string // why entries were left out
-	// ambiguous are kids that stand for different keys of one algorithm.
+	// ambiguous are kids that several keys of one algorithm have.
 	ambiguous []string
 	from      string // the URL without its query, or the file
 	url       string // as it was fetched; may be empty
 	etag      string // of the document (RFC 9110 section 8.8.3); may be empty
-	// confirmed is when the issuer was last asked and said that these are its
-	// keys: the age of a set counts from there.
+	// confirmed is when the issuer last confirmed that these are its keys. The age of the
+	// set is measured from there.
 	confirmed time.Duration
 	restored  bool // from the storage, and not confirmed since
 }
 
-// parseKeys reads a JWK Set, which may have no usable key.
+// parseKeys parses a JWK Set. It may have no usable key.
 func parseKeys(algorithms []string, doc document, before *keys) (*keys, error) {
 	set, err := jws.ParseKeySet(doc.body, algorithms...)
 	if err != nil {
@@ -55,7 +55,7 @@ func parseKeys(algorithms []string, doc document, before *keys) (*keys, error) {
 	return k, nil
 }
 
-// usable tells why there is no usable key, if there is none.
+// usable returns an error that says why, if there is no usable key.
 func (k *keys) usable() error {
 	if k.count > 0 {
 		return nil
@@ -63,7 +63,7 @@ func (k *keys) usable() error {
 	return fmt.Errorf("reading %s: %w%s", k.from, errNoUsableKey, firstOf(k.skipped))
 }
 
-// acceptable returns an error if a well-formed set may not be empty, and is.
+// acceptable returns an error if the set is empty and must not be.
 func (s *Source) acceptable(k *keys) error {
 	if s.mayBeEmpty {
 		return nil
@@ -71,8 +71,8 @@ func (s *Source) acceptable(k *keys) error {
 	return k.usable()
 }
 
-// same is the key that was there before, if it is the same one: caches of verified
-// tokens compare pointers, and no refresh is to empty them.
+// same returns the pointer of the set before, if the key is equal. Caches of verified
+// tokens compare pointers, so a refresh does not empty them.
 func (k *keys) same(key *jws.Key) *jws.Key {
 	if before, ok := k.key(key.ID, key.Algorithm); ok && before.Equal(key) {
 		return before
@@ -80,9 +80,8 @@ func (k *keys) same(key *jws.Key) *jws.Key {
 	return key
 }
 
-// key compares byte for byte; no set has no keys. A kid may stand for a key of each
-// algorithm. Where it has none of this one, the key is the first, which says to which
-// algorithm it belongs.
+// key returns the key with this kid, compared byte for byte, and algorithm. If the kid has
+// only keys of other algorithms, it returns the first of them. A nil set has no keys.
 func (k *keys) key(kid, algorithm string) (*jws.Key, bool) {
 	if k == nil {
 		return nil, false
@@ -99,8 +98,7 @@ func (k *keys) key(kid, algorithm string) (*jws.Key, bool) {
 	return keys[0], true
 }
 
-// all lists the keys by their kids, in an order that does not change with the
-// document's.
+// all returns the keys, sorted by kid.
 func (k *keys) all() []*jws.Key {
 	if k == nil {
 		return nil
@@ -112,20 +110,19 @@ func (k *keys) all() []*jws.Key {
 	return all
 }
 
-// at is the same set, confirmed.
+// at returns the same set, confirmed at a time.
 func (k *keys) at(confirmed time.Duration) *keys {
 	again := *k
 	again.confirmed = confirmed
 	return &again
 }
 
-// changes compares with what was before; a key that was replaced under its kid is
-// in both lists.
+// changes compares with the set before. The kid of a replaced key is in both lists.
 func (k *keys) changes(before *keys) (added, removed []string) {
 	return k.without(before), before.without(k)
 }
 
-// without lists the kids of the keys that the others do not have.
+// without returns the kids of the keys that the others do not have.
 func (k *keys) without(others *keys) (ids []string) {
 	for _, key := range k.all() {
 		if other, _ := others.key(key.ID, key.Algorithm); other != key {
@@ -135,7 +132,7 @@ func (k *keys) without(others *keys) (ids []string) {
 	return ids
 }
 
-// clipped bounds an error that quotes a foreign document.
+// clipped shortens an error that quotes a foreign document.
 func clipped(err error) error {
 	if len(err.Error()) <= maxReason {
 		return err

@@ -15,64 +15,62 @@ import (
 )
 
 const (
-	// DefaultMaxStale survives an outage of a night, or of the largest providers
-	// on record. Who can keep a server from its issuer for so long can make it
-	// accept a key that was withdrawn meanwhile; who cannot bear that sets less.
+	// DefaultMaxStale is long enough for an outage of a night, and for the longest known
+	// outages of large providers. An attacker who blocks the connection to the issuer for
+	// this time can make a server accept a withdrawn key. Set less if that matters.
 	DefaultMaxStale = 24 * time.Hour
-	// MinMaxStale leaves room for a fetch that fails and another that does not.
+	// MinMaxStale leaves time for a failed fetch and another one.
 	MinMaxStale = 5 * time.Minute
 )
 
-// Options tell where the keys of an issuer are. Issuer and Algorithms are
-// required.
+// Options configure where the keys of an issuer are. Issuer and Algorithms are required.
 type Options struct {
-	// Issuer is the issuer identifier, or else a name for whose keys these are, which
-	// the log shows: it must not be a secret. With neither JWKSURL nor File, its
-	// metadata says where the keys are: RFC 8414 section 3.1's location is asked
-	// first, then <issuer>/.well-known/openid-configuration. The metadata must
-	// name this issuer, byte for byte.
+	// Issuer is the issuer identifier, or another name for the owner of the keys. It is
+	// logged, so it must not be secret. Without JWKSURL and File, the issuer's metadata
+	// has the URL of the keys: first at the location of RFC 8414 section 3.1, then at
+	// <issuer>/.well-known/openid-configuration. The metadata must name this issuer, byte
+	// for byte.
 	Issuer string
-	// JWKSURL is where the keys are, instead of discovery.
+	// JWKSURL is the URL of the keys, instead of discovery.
 	JWKSURL string
-	// File holds the JWK Set, instead of either. It is read again every 15
-	// seconds.
+	// File is the path of a file with the JWK Set, instead of both. It is read again every
+	// 15 seconds.
 	File string
-	// MayBeEmpty takes a JWK Set without a usable key for what it says: that all keys
-	// are withdrawn. Default: it is a mistake, as no issuer verifies tokens without
-	// keys, or not the issuer's answer at all, and the last good set serves on until
-	// it is too old.
+	// MayBeEmpty accepts a JWK Set without a usable key: then all keys are withdrawn.
+	// Default: such a set is an error, because an issuer has keys, and the last good set
+	// is used until it is too old.
 	MayBeEmpty bool
-	// Algorithms are the accepted ones, of [jws.Names]. A key that names
-	// none gets the first of them that fits it.
+	// Algorithms are the accepted algorithms, of [jws.Names]. A key without an algorithm
+	// gets the first one that fits.
 	Algorithms []string
 
-	// Storage keeps the keys for a restart with the issuer down. Default: they
-	// are in memory only, as those of a File always are.
+	// Storage keeps the keys for a restart while the issuer is down. Default: the keys are
+	// in memory only, as those of a File always are.
 	Storage certmagic.Storage
-	// Folder is where in the storage, this issuer's own. Required with Storage.
+	// Folder is the folder in the storage, which only this issuer uses. Required with
+	// Storage.
 	Folder string
 
-	// Transport default: one with time limits that goes through the proxy of the
-	// environment, if there is one. For URLs that an operator did not choose, use
-	// [GuardedTransport].
+	// Transport fetches the keys. Default: one with time limits, which uses the proxy of
+	// the environment. For URLs that an operator did not choose, use [GuardedTransport].
 	Transport http.RoundTripper
-	// InsecureHTTP allows http URLs: whoever is on the way can then make tokens.
-	// Without it, http is for an issuer on the loopback interface alone, and for
-	// it to stay there.
+	// InsecureHTTP allows http URLs. Then anyone on the network path can make tokens.
+	// Without it, http is allowed only from an issuer on the loopback interface to the
+	// loopback interface.
 	InsecureHTTP bool
-	// MaxStale is how long keys serve after the issuer last confirmed them, at
-	// least MinMaxStale. Default: DefaultMaxStale.
+	// MaxStale is how long keys are used after the issuer last confirmed them, at least
+	// MinMaxStale. Default: DefaultMaxStale.
 	MaxStale time.Duration
-	// Predecessor is the source of the same issuer under the configuration
-	// before, if any, so that to load a configuration while the issuer is down
-	// loses no keys. They are taken over if issuer, algorithms and the place of
-	// the keys are the same, and they may still come from where they did.
+	// Predecessor is the source of the same issuer in the configuration before, if any.
+	// Its keys are taken over if issuer, algorithms and the location of the keys are the
+	// same, and the new options still allow that location. So a configuration reload while
+	// the issuer is down loses no keys.
 	Predecessor *Source
 
-	// Now is the wall clock, for what outlives the process. Default: time.Now.
+	// Now is the wall clock, for stored times. Default: time.Now.
 	Now func() time.Time
-	// Elapsed is a clock that nobody sets: the time since some moment in the life
-	// of the process. Default: the monotonic clock.
+	// Elapsed is a clock that cannot be set: the time since a fixed moment in the life of
+	// the process. Default: the monotonic clock.
 	Elapsed func() time.Duration
 	// Logger default: none.
 	Logger *zap.Logger
@@ -122,7 +120,7 @@ func (o Options) check() error {
 	return nil
 }
 
-// place is where the keys are configured to be.
+// place returns the configured location of the keys.
 func (o Options) place() place { return place{o.JWKSURL, o.File} }
 
 type place struct{ jwksURL, file string }
@@ -130,7 +128,7 @@ type place struct{ jwksURL, file string }
 func (p place) local() bool      { return p.file != "" }
 func (p place) discovered() bool { return p == place{} }
 
-// reader makes what reads the keys from where they are.
+// reader returns the function that reads the keys.
 func (o Options) reader() (func(context.Context, *keys) (document, error), error) {
 	if err := o.check(); err != nil {
 		return nil, err

@@ -11,27 +11,27 @@ import (
 )
 
 const (
-	// minRefresh and maxRefresh bound how long after a good fetch the next is
-	// due, whatever max-age says: the one keeps an issuer that says 0 from being
-	// asked without end, the other lets a withdrawn key verify for no longer.
+	// minRefresh and maxRefresh bound the time from a successful fetch to the next,
+	// whatever max-age says. With minRefresh, an issuer with max-age=0 is not asked all
+	// the time. With maxRefresh, a withdrawn key does not verify for longer.
 	minRefresh = time.Minute
 	maxRefresh = time.Hour
-	// defaultRefresh is for an issuer that names no max-age. Its no-cache and
-	// no-store say nothing about how soon its keys change.
+	// defaultRefresh is for an issuer without max-age. no-cache and no-store do not say
+	// how soon keys change.
 	defaultRefresh = 5 * time.Minute
 	// fileRefresh is how soon a changed file is noticed.
 	fileRefresh = 15 * time.Second
 
-	// minBackoff, doubled with each failure, is how long after a failed fetch the
-	// next is due. Jitter takes a fifth, which leaves minInterval.
+	// minBackoff is the time from a failed fetch to the next. It doubles with each
+	// failure. Jitter subtracts up to a fifth, which still leaves minInterval.
 	minBackoff = 15 * time.Second
 	maxBackoff = 5 * time.Minute
 
-	// toldEvery is how often a failure that lasts is logged.
+	// toldEvery is how often a continuing failure is logged.
 	toldEvery = 10 * time.Minute
 )
 
-// status is what became of the last fetch.
+// status is the result of the last fetch.
 type status struct {
 	attempted bool
 	failures  int // in a row
@@ -41,9 +41,8 @@ type status struct {
 	told      time.Duration // when the problem was last logged
 }
 
-// Run keeps the keys fresh, and stored, until ctx ends. It begins with a fetch,
-// and returns when the fetch under way has ended, and leaves no goroutine. Call it
-// once, after Load.
+// Run fetches and stores the keys until ctx ends, beginning with a fetch. It returns when
+// the current fetch has ended, and leaves no goroutine. Call it once, after Load.
 func (s *Source) Run(ctx context.Context) {
 	var storing sync.WaitGroup
 	storing.Go(func() { s.keepStored(ctx) })
@@ -84,8 +83,8 @@ func (s *Source) awaitFetch() {
 	}
 }
 
-// settle notes what became of a fetch, says it if it is news, and sets the time
-// of the next.
+// settle records the result of a fetch, logs it if it has changed, and sets the time of
+// the next fetch.
 func (s *Source) settle(f *fetch, doc document) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +103,8 @@ func (s *Source) settle(f *fetch, doc document) {
 	}
 }
 
-// refreshAfter keeps within maxStale twice: one failure costs no keys.
+// refreshAfter returns the time to the next fetch, at most half of maxStale: one failure
+// loses no keys.
 func (s *Source) refreshAfter(doc document) time.Duration {
 	if s.place.local() {
 		return fileRefresh
@@ -131,7 +131,7 @@ func (s *Source) tell(before status, now time.Duration) {
 	}
 }
 
-// backoff spares an issuer that is on its knees.
+// backoff returns the time to the next fetch after failures.
 func backoff(failures int) time.Duration {
 	delay := minBackoff
 	for range failures - 1 {
@@ -142,8 +142,8 @@ func backoff(failures int) time.Duration {
 	return delay
 }
 
-// jittered takes up to a fifth off, so that servers that started together do not
-// come back together for ever.
+// jittered subtracts up to a fifth, so that servers that started together do not always
+// fetch together.
 func jittered(d time.Duration) time.Duration {
 	fifth, err := rand.Int(rand.Reader, big.NewInt(int64(d)/5+1))
 	if err != nil {

@@ -1,7 +1,6 @@
-// Package jwks finds the keys of a foreign issuer: it fetches the issuer's JWK Set
-// (RFC 7517), keeps it fresh, and goes on with what it has while the issuer is
-// away. No request waits for a key that is known, and no flood of requests
-// becomes a flood of fetches.
+// Package jwks keeps the keys of an issuer elsewhere: it fetches the JWK Set (RFC 7517),
+// refreshes it, and keeps using it while the issuer is down. No request waits for a known
+// key, and many requests do not cause many fetches.
 package jwks
 
 import (
@@ -18,8 +17,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// Source is the keys of one foreign issuer, a [verifier.KeySource]. Reading a key
-// that is known takes no lock and no clock but the monotonic one.
+// Source has the keys of one issuer. It is a [verifier.KeySource]. A look-up of a known
+// key takes no lock.
 type Source struct {
 	issuer     string
 	place      place
@@ -42,7 +41,8 @@ type Source struct {
 	confirmed   chan struct{} // wakes Run: there may be something to store
 }
 
-// New checks the options, and reads nothing: neither the network nor the storage.
+// New returns a Source without keys, or an error for options that cannot work. It uses
+// neither the network nor the storage.
 func New(o Options) (*Source, error) {
 	o = o.withDefaults()
 	read, err := o.reader()
@@ -73,17 +73,17 @@ func New(o Options) (*Source, error) {
 	return s, nil
 }
 
-// succeeds reports whether what was good keys there is so here.
+// succeeds reports whether the keys of the predecessor are valid for this source too.
 func (s *Source) succeeds(before *Source) bool {
 	return before.issuer == s.issuer && before.place == s.place && before.mayBeEmpty == s.mayBeEmpty && slices.Equal(before.algorithms, s.algorithms)
 }
 
-// Key finds a key for verification. One that is known never waits. For any other,
-// the issuer is asked, once for all who wait and at most once every 10 seconds:
-// it may have a new key. The wait ends with ctx, and 5 seconds after the fetch
-// began. The error is [verifier.ErrUnknownKey] only where the issuer has just said
-// that it has no such key. A kid may stand for a key of each algorithm; where there is
-// none of this one, the key is of another.
+// Key returns the key for a kid and algorithm. A known key is returned at once. For an
+// unknown kid, the keys are fetched, once for all waiting requests, and at most every 10
+// seconds. The wait ends with ctx, and 5 seconds after the fetch began. The error is
+// [verifier.ErrUnknownKey] only if the issuer has just answered without that kid; any
+// other error means that the keys could not be read. If the kid has only keys of other
+// algorithms, Key returns one of them.
 func (s *Source) Key(ctx context.Context, kid, algorithm string) (*jws.Key, error) {
 	if key, ok := s.serving().key(kid, algorithm); ok {
 		return key, nil
@@ -105,8 +105,8 @@ func (s *Source) Key(ctx context.Context, kid, algorithm string) (*jws.Key, erro
 	return nil, verifier.ErrUnknownKey
 }
 
-// serving is the last good set, or nil once it is too old: a key that the issuer
-// has withdrawn since must not verify for ever (fail closed).
+// serving returns the last good set, or nil if it is too old: a withdrawn key must not
+// verify for ever (fail closed).
 func (s *Source) serving() *keys {
 	current := s.current.Load()
 	if current == nil || s.elapsed()-current.confirmed >= s.maxStale {
@@ -115,7 +115,7 @@ func (s *Source) serving() *keys {
 	return current
 }
 
-// replace puts a good set in force, as a whole: what it does not have stops.
+// replace puts a new set in force. Keys that it does not have are no longer accepted.
 func (s *Source) replace(next *keys) {
 	before := s.current.Swap(next)
 	if next.count == 0 && (before == nil || before.restored || before.count > 0) {
@@ -131,6 +131,6 @@ func (s *Source) replace(next *keys) {
 		zap.Int("skipped", len(next.skipped)), zap.Strings("skipped_because", next.skipped[:min(len(next.skipped), maxReasonsLogged)]))
 }
 
-// maxReasonsLogged bounds what a foreign document writes into the log; [Health]
-// has all of them.
+// maxReasonsLogged bounds what a foreign document causes in the log. [Health] has all
+// reasons.
 const maxReasonsLogged = 10

@@ -17,15 +17,14 @@ import (
 const (
 	// storeTimeout bounds one write.
 	storeTimeout = 10 * time.Second
-	// storeRetry keeps a storage that is read-only, or down, from being asked
-	// after every fetch.
+	// storeRetry is the wait after a failed write, so that a storage that is read-only or
+	// down is not tried after every fetch.
 	storeRetry = 10 * time.Minute
 )
 
-// store keeps the keys of one issuer in Caddy's storage, in one entry that every
-// node overwrites: each has what it writes from the issuer itself, with the time of
-// it, so that the last writer is as good as any. A node that lags writes an older
-// time with an older set, which is what it would serve itself.
+// store keeps the keys of one issuer in Caddy's storage, in one entry that every node
+// overwrites. Each node fetched from the issuer what it writes, and writes the time of the
+// fetch. So it does not matter which node writes last.
 type store struct {
 	storage  certmagic.Storage
 	name     string
@@ -42,9 +41,9 @@ func newStore(o Options) *store {
 	return &store{storage: o.Storage, name: path.Join(o.Folder, "jwks.json"), allowed: newWeb(o).allowed, maxStale: o.MaxStale}
 }
 
-// Load takes the keys that an earlier process, or another node, has stored, or
-// reads the file where the keys are in one. An error is no reason not to start: the
-// issuer has the keys, too. An entry that cannot be used is logged and ignored.
+// Load reads the keys that an earlier process or another node has stored, or the File.
+// After an error the source can still be used: it fetches the keys. An unusable entry is
+// logged and ignored.
 func (s *Source) Load(ctx context.Context) error {
 	if s.place.local() {
 		return s.fetchOnce(ctx)
@@ -88,9 +87,9 @@ func (s *Source) restore(data []byte) error {
 	return nil
 }
 
-// storedAge goes by the wall clock, which may have been set since. A time a
-// little ahead counts as now; one far ahead says nothing about the age. So no entry
-// serves for more than twice maxStale, however often the process starts.
+// storedAge returns the age of an entry by the wall clock, which may have been set since.
+// A time slightly ahead counts as now; with a time far ahead, the age is unknown. So no
+// entry is used for more than twice maxStale, however often the process starts.
 func storedAge(age, maxStale time.Duration) (time.Duration, error) {
 	switch {
 	case age >= maxStale:
@@ -101,8 +100,8 @@ func storedAge(age, maxStale time.Duration) (time.Duration, error) {
 	return max(age, 0), nil
 }
 
-// keepStored stores what was fetched until ctx ends. It has a goroutine of its
-// own: a storage that hangs keeps neither a request nor a fetch waiting.
+// keepStored stores fetched keys until ctx ends. It runs in its own goroutine, so no
+// request and no fetch waits for a hanging storage.
 func (s *Source) keepStored(ctx context.Context) {
 	for {
 		select {
@@ -131,8 +130,8 @@ func (s *Source) save(ctx context.Context, k *keys) {
 	}
 }
 
-// due spares writes: of keys that have not changed it is only the age that is
-// written again, often enough to mean something.
+// due reports whether to store. Unchanged keys are stored again only when the stored time
+// has become old.
 func (st *store) due(set []byte, confirmed, now time.Duration) bool {
 	if st.failing && now-st.tried < storeRetry {
 		return false

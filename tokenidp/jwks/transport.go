@@ -7,13 +7,13 @@ import (
 	"net/http"
 )
 
-// stepTimeout bounds each step of a request, for a user who forgets to bound the
-// whole.
+// stepTimeout bounds each step of a request, for callers without a limit for the whole
+// request.
 const stepTimeout = 2 * fetchTimeout
 
-// Transport makes the transport for URLs that an operator chose, or an issuer that
-// the operator trusts: private addresses are fine, and a proxy is. Certificates are
-// checked against the roots, or, where those are nil, the system's.
+// Transport returns a transport for URLs that an operator chose, or an issuer that the
+// operator trusts. Private addresses and a proxy are allowed. Certificates are checked
+// against the roots, or the system's if roots is nil.
 func Transport(roots *x509.CertPool) *http.Transport {
 	t := hardened(&net.Dialer{Timeout: stepTimeout})
 	t.Proxy = http.ProxyFromEnvironment
@@ -23,10 +23,9 @@ func Transport(roots *x509.CertPool) *http.Transport {
 	return t
 }
 
-// hardened bounds what the other side can make us hold and wait for. It speaks
-// HTTP/1.1: a fetch every few minutes gains nothing from more. It keeps no
-// connection: an idle one would hold a goroutine, and the address that the name
-// had when it was made.
+// hardened returns a transport with limits for memory and time. It uses HTTP/1.1, because
+// there is only one fetch every few minutes. It keeps no idle connection, which would hold
+// a goroutine and an old address of the name.
 func hardened(d *net.Dialer) *http.Transport {
 	return &http.Transport{
 		DialContext:            d.DialContext,

@@ -15,15 +15,15 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
-// maxBody bounds a document after inflation, which is what a gzip bomb has to
-// pass. 100 of the largest RSA keys, with certificates, fit.
+// maxBody bounds a document after decompression, in bytes. 100 of the largest RSA keys,
+// with certificates, fit.
 const maxBody = 512 << 10
 
-// maxETag is the length of an ETag that is worth keeping: what is sent back must
-// not be more than the issuer takes.
+// maxETag is the longest ETag that is kept, in bytes: a longer one may be too long for a
+// request.
 const maxETag = 256
 
-// document is a JWK Set or metadata, as it was read.
+// document is a JWK Set or metadata as it was read.
 type document struct {
 	body      []byte
 	from      string // the URL without its query, or the file
@@ -46,9 +46,9 @@ func newWeb(o Options) *web {
 	return &web{
 		client: &http.Client{
 			Transport: o.Transport,
-			// RFC 8414 section 3.2 and OpenID Connect Discovery section 4.2 have
-			// one good status, 200. To follow a redirect would let whoever can
-			// place one on the issuer's host choose its keys.
+			// RFC 8414 section 3.2 and OpenID Connect Discovery section 4.2 allow only
+			// status 200. If redirects were followed, anyone who can place one on the
+			// issuer's host could choose its keys.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		insecureHTTP: o.InsecureHTTP,
@@ -56,7 +56,7 @@ func newWeb(o Options) *web {
 	}
 }
 
-// getKeys asks for the JWK Set, or whether it is still the one of before.
+// getKeys fetches the JWK Set, unless it has not changed.
 func (w *web) getKeys(ctx context.Context, from string, before *keys) (document, error) {
 	etag := ""
 	if before != nil && before.url == from {
@@ -73,7 +73,7 @@ func (w *web) get(ctx context.Context, from, etag string) (document, error) {
 	}
 	req.Header.Set("Accept", "application/jwk-set+json, application/json")
 	req.Header.Set("User-Agent", "tokenidp")
-	// A copy in a cache on the way lacks the very key that is looked for.
+	// A copy in a cache may lack the key that is needed.
 	req.Header.Set("Cache-Control", "no-cache")
 	if etag != "" {
 		req.Header.Set("If-None-Match", etag)
@@ -118,8 +118,8 @@ func statusError(resp *http.Response) error {
 	return fmt.Errorf("status %d, not 200", resp.StatusCode)
 }
 
-// allowed returns an error unless keys may come from the URL: https, and http only where
-// that was asked for or where it stays on this machine.
+// allowed returns an error unless keys may come from the URL: https, or http if that is
+// configured or on this machine.
 func (w *web) allowed(raw string) error {
 	u, err := weburl.ParseEndpoint(raw)
 	switch {
@@ -133,7 +133,7 @@ func (w *web) allowed(raw string) error {
 	return fmt.Errorf("%q must be https: whoever is on the way could put keys of his own there", weburl.Display(raw))
 }
 
-// withoutURL takes off what net/http puts before an error: the URL with its query.
+// withoutURL removes the URL, with its query, that net/http puts before an error.
 func withoutURL(err error) error {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
@@ -142,9 +142,8 @@ func withoutURL(err error) error {
 	return err
 }
 
-// maxAge reads the lifetime that the issuer gives its document (RFC 9111 section
-// 5.2.2.1). Where it gives several, the shortest holds; one too large to be read
-// is large (section 1.2.2).
+// maxAge returns the max-age of a document (RFC 9111 section 5.2.2.1). Of several, the
+// shortest counts. One that overflows is the largest (section 1.2.2).
 func maxAge(h http.Header) time.Duration {
 	age, found := time.Duration(math.MaxInt64), false
 	for _, directive := range strings.Split(strings.Join(h.Values("Cache-Control"), ","), ",") {

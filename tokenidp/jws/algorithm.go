@@ -6,9 +6,8 @@ import (
 	"slices"
 )
 
-// Algorithms lists the supported signature algorithms (RFC 7518 section 3.1,
-// RFC 8037 section 3.1). None of them is symmetric: whoever can check a token
-// cannot make one.
+// Algorithms lists the supported signature algorithms (RFC 7518 section 3.1, RFC 8037
+// section 3.1). None of them is symmetric, so a key that verifies a token cannot sign one.
 var Algorithms = []string{
 	"RS256", "RS384", "RS512",
 	"PS256", "PS384", "PS512",
@@ -16,8 +15,8 @@ var Algorithms = []string{
 	"EdDSA",
 }
 
-// Names lists all names under which they are accepted: Ed25519 (RFC 9864 section 2.2) is
-// another one for EdDSA.
+// Names lists all accepted names of algorithms: Ed25519 (RFC 9864 section 2.2) is another
+// name for EdDSA.
 var Names = append(slices.Clone(Algorithms), "Ed25519")
 
 // Supported reports whether alg is one of [Algorithms], byte for byte.
@@ -54,9 +53,9 @@ var algorithms = map[string]algorithm{
 	"EdDSA": {family: edwards},
 }
 
-// Canonical returns the one of [Algorithms] that one of [Names] stands for, and any other
-// text as it is. The key is what makes EdDSA and Ed25519 one: no other Edwards curve
-// passes the gate.
+// Canonical returns the one of [Algorithms] that one of [Names] means, and any other text
+// unchanged. EdDSA and Ed25519 are the same here, because [NewKey] accepts no other
+// Edwards curve.
 func Canonical(alg string) string {
 	if alg == "Ed25519" {
 		return "EdDSA"

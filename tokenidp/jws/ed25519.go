@@ -7,10 +7,9 @@ import (
 	"filippo.io/edwards25519"
 )
 
-// checkEd25519 refuses what is no point of the curve, and points of low order. With
-// one of those as the key, a signature of many messages can be made without a private
-// key (RFC 8032 section 8.9). Every encoding of such a point is refused, canonical or
-// not.
+// checkEd25519 returns an error for a key that is not a point of the curve, or a point of
+// low order. With such a point, signatures of many messages can be made without a private
+// key (RFC 8032 section 8.9). It refuses every encoding of such a point, canonical or not.
 func checkEd25519(pub ed25519.PublicKey) error {
 	if len(pub) != ed25519.PublicKeySize {
 		return errUnfit

@@ -33,8 +33,7 @@ func parseKey(accepted []string, jwk map[string]any) (*Key, error) {
 	return NewKey(id, alg, public)
 }
 
-// keyParameters reads what RFC 7517 section 4 has for every key type. A key may
-// lack both.
+// keyParameters returns the kid and the alg (RFC 7517 section 4). Both are optional.
 func keyParameters(jwk map[string]any) (id, alg string, err error) {
 	if err := checkPurpose(jwk); err != nil {
 		return "", "", err
@@ -50,8 +49,8 @@ func keyParameters(jwk map[string]any) (id, alg string, err error) {
 	return id, alg, nil
 }
 
-// chooseAlgorithm keeps a key to one algorithm (RFC 8725 section 3.1): the one it
-// names, or else the first that its type and curve fit.
+// chooseAlgorithm returns the one algorithm of a key (RFC 8725 section 3.1): the one it
+// names, or the first accepted one that fits its type and curve.
 func chooseAlgorithm(accepted []string, alg string, public crypto.PublicKey) (string, error) {
 	named := func(candidate string) bool { return Canonical(candidate) == Canonical(alg) }
 	fitting := func(candidate string) bool { return fits(candidate, public) }
@@ -76,15 +75,15 @@ var (
 )
 
 // IsPrivate reports whether an entry was skipped because it is a private or a symmetric
-// key, which somebody has to move to a safe place.
+// key. Such a key must not be public.
 func IsPrivate(skipped error) bool { return errors.Is(skipped, errPrivate) }
 
-// IsUnknownType reports whether an entry was skipped because of a kty that is not known
-// here (RFC 7517 section 5).
+// IsUnknownType reports whether an entry was skipped because its kty is not supported (RFC
+// 7517 section 5).
 func IsUnknownType(skipped error) bool { return errors.Is(skipped, errKeyType) }
 
-// checkPurpose refuses secrets, which have no place among public keys, and keys
-// meant for something else than verifying (RFC 7517 sections 4.2 and 4.3).
+// checkPurpose refuses private and symmetric keys, and keys that are not for verifying
+// signatures (RFC 7517 sections 4.2 and 4.3).
 func checkPurpose(jwk map[string]any) error {
 	for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"} {
 		if _, found := jwk[private]; found {
@@ -110,7 +109,8 @@ func allowsVerify(keyOps any) bool {
 	return slices.Contains(ops, any("verify"))
 }
 
-// optionalString is not ok when the member is there, but is not a string.
+// optionalString returns a member that may be absent. ok is false if it is present and not
+// a string.
 func optionalString(object map[string]any, name string) (value string, ok bool) {
 	member, found := object[name]
 	if !found {

@@ -12,8 +12,7 @@ import (
 // MaxKeys is the number of entries a key set may have, usable or not.
 const MaxKeys = 100
 
-// KeySet holds the usable keys of one JWK set. It is immutable, and nil is an
-// empty one.
+// KeySet holds the usable keys of one JWK set. It is immutable. A nil KeySet is empty.
 type KeySet struct {
 	Skipped   []error  // why each unusable entry was left out
 	Ambiguous []string // kids that stand for different keys of one algorithm
@@ -71,7 +70,7 @@ func (s *KeySet) skip(index int, kid any, err error) {
 
 var errAmbiguous = errors.New("other keys of this algorithm have this kid too; each needs a kid of its own")
 
-// dropRepeated keeps the first of each key: some issuers publish one twice.
+// dropRepeated removes repeated keys: some issuers publish a key twice.
 func (s *KeySet) dropRepeated() {
 	var kept []*Key
 	for _, key := range s.keys {
@@ -82,7 +81,8 @@ func (s *KeySet) dropRepeated() {
 	s.keys = kept
 }
 
-// dropAmbiguous leaves keys without kid alone: no token can name them.
+// dropAmbiguous removes different keys of one kid and algorithm. It keeps keys without
+// kid, because no token can name them.
 func (s *KeySet) dropAmbiguous() {
 	type name struct{ kid, algorithm string }
 	count := make(map[name]int)
@@ -99,7 +99,8 @@ func (s *KeySet) dropAmbiguous() {
 	})
 }
 
-// Key is the first key of that kid, compared byte for byte. The empty kid has none.
+// Key returns the first key with this kid, compared byte for byte. There is none for the
+// empty kid.
 func (s *KeySet) Key(kid string) (*Key, bool) {
 	if s == nil || kid == "" {
 		return nil, false
@@ -111,8 +112,8 @@ func (s *KeySet) Key(kid string) (*Key, bool) {
 	return s.keys[i], true
 }
 
-// Keys lists the usable keys in the order of the document, those without kid
-// included. The slice is the caller's.
+// Keys returns the usable keys in the order of the document, also those without kid. The
+// caller may change the slice.
 func (s *KeySet) Keys() []*Key {
 	if s == nil {
 		return nil

@@ -1,8 +1,7 @@
-// Package jws reads and makes JSON Web Signatures in compact serialisation (RFC
-// 7515), and verifies them with keys that belong to one algorithm each (RFC 7517,
-// 7518, 8037, 8725). It knows no symmetric algorithm, no "none", no other
-// serialisation, no encryption and no extension: what it cannot do cannot be
-// asked for.
+// Package jws parses, signs and verifies JSON Web Signatures in compact serialization (RFC
+// 7515). Each key belongs to one algorithm (RFC 7517, 7518, 8037, 8725). There are no
+// symmetric algorithms, no "none", no other serialization, no encryption and no
+// extensions, so no token can ask for them.
 package jws
 
 import (
@@ -16,10 +15,10 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
-// MaxTokenSize is the length in bytes up to which [Parse] looks at a token.
+// MaxTokenSize is the largest token that [Parse] accepts, in bytes.
 const MaxTokenSize = 16 << 10
 
-// MaxKeyIDSize is the length in bytes of the longest kid in a header.
+// MaxKeyIDSize is the longest kid in a header, in bytes.
 const MaxKeyIDSize = 256
 
 // One error per check of [Parse].
@@ -32,16 +31,16 @@ var (
 	ErrAlgorithm     = errors.New("JWS algorithm is not supported")
 )
 
-// Header has the parameters of a JWS header that are of any use here. jwk, jku,
-// x5c, x5u and x5t are not among them: whoever wrote the token chose those, so
-// they never lead to a key (RFC 8725 section 3.10), but by [ParseProof].
+// Header has the parameters of a JWS header that are used here. jwk, jku, x5c, x5u and x5t
+// are ignored: the author of the token chose them, so they must not select a key (RFC 8725
+// section 3.10). Only [ParseProof] reads jwk.
 type Header struct {
 	Algorithm         string // one of [Algorithms]; "Ed25519" (RFC 9864) reads as "EdDSA"
 	KeyID, Type       string
 	HasKeyID, HasType bool
 }
 
-// Message is a compact JWS that was taken apart. Nothing in it is verified.
+// Message is a parsed compact JWS. It is not verified.
 type Message struct {
 	Header       Header
 	Payload      string
@@ -49,10 +48,10 @@ type Message struct {
 	Signature    []byte
 }
 
-// Parse takes a compact JWS apart (RFC 7515 section 7.1) and verifies nothing.
-// The size is checked and the dots are counted before anything is allocated.
-// Segments are non-empty: an empty payload would mean a detached one (RFC 7515
-// appendix F). Each of them has one accepted spelling, so that a token has, too.
+// Parse parses a compact JWS (RFC 7515 section 7.1). It does not verify it. It checks the
+// size and counts the dots before it allocates. Empty segments are refused: an empty
+// payload would be a detached one (RFC 7515 appendix F). Only one spelling of each segment
+// is accepted. The error is one of the above.
 func Parse(token string) (*Message, error) {
 	m, encoded, err := split(token)
 	if err != nil {
@@ -73,8 +72,8 @@ func Parse(token string) (*Message, error) {
 	return m, nil
 }
 
-// lastHeader is that of the last token: most have the same one, as long as an issuer
-// signs with one key.
+// lastHeader is the header of the last token. Most tokens have the same one, while the
+// issuer signs with one key.
 var lastHeader atomic.Pointer[knownHeader]
 
 type knownHeader struct {
@@ -108,7 +107,7 @@ func split(token string) (m *Message, encodedHeader string, err error) {
 
 var base64url = base64.RawURLEncoding.Strict()
 
-// decodeSegment knows that Go's decoder skips line breaks.
+// decodeSegment refuses line breaks, which Go's decoder skips.
 func decodeSegment(encoded string) ([]byte, error) {
 	if strings.ContainsAny(encoded, "\r\n") {
 		return nil, ErrNotCanonical
@@ -133,12 +132,11 @@ func decodeHeader(encoded string) (map[string]any, error) {
 	return members, refuseExtensions(members)
 }
 
-// refuseExtensions refuses what changes how a JWS is to be read. No extension is
-// implemented, so any crit is one too many, and an empty one is malformed
-// (RFC 7515 section 4.1.11). b64 takes effect in libraries that forget to ask for
-// crit beside it (RFC 7797). Every other parameter that nothing here uses is ignored
-// (section 4), zip and cty too: content that is compressed or nested is no JSON
-// object, and is refused as such.
+// refuseExtensions refuses parameters that change how a JWS is read. No extension is
+// implemented, so every crit is refused (RFC 7515 section 4.1.11), and b64 too, which some
+// libraries accept without crit (RFC 7797). Other unused parameters are ignored (section
+// 4), also zip and cty: compressed or nested content is not a JSON object, and is refused
+// later.
 func refuseExtensions(members map[string]any) error {
 	if _, found := members["crit"]; found {
 		return ErrCritical

@@ -14,11 +14,11 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// ErrKey is in every error about a key that must not be used.
+// ErrKey is wrapped in every error about a key that must not be used.
 var ErrKey = errors.New("unusable key")
 
-// RSA moduli in bits: RFC 7518 section 3.3 sets the lower bound; the upper one
-// keeps a foreign key from making each verification a denial of service.
+// Limits of RSA moduli, in bits. RFC 7518 section 3.3 sets the lower one. The upper one
+// bounds the time of a verification with a foreign key.
 const (
 	MinRSABits = 2048
 	MaxRSABits = 8192
@@ -35,10 +35,10 @@ type Key struct {
 	pkcs1v15 *pkcs1v15Key // for RSASSA-PKCS1-v1_5
 }
 
-// NewKey is the gate that every key passes: the type and curve fit the
-// algorithm, RSA moduli have [MinRSABits] to [MaxRSABits] bits and an odd
-// exponent from 3 to 2^31-1, EC points are on their curve, Ed25519 keys are points
-// that are not of low order. Errors are [ErrKey].
+// NewKey returns a key. Every key is checked here: the type and curve fit the algorithm,
+// RSA moduli have [MinRSABits] to [MaxRSABits] bits and an odd exponent from 3 to 2^31-1,
+// EC points are on their curve, and Ed25519 keys are points that are not of low order.
+// Otherwise the error is [ErrKey].
 func NewKey(id, algorithm string, public crypto.PublicKey) (*Key, error) {
 	k := &Key{ID: id, Algorithm: Canonical(algorithm), Public: public}
 	a, ok := algorithms[k.Algorithm]
@@ -75,7 +75,8 @@ func (a algorithm) accepts(public crypto.PublicKey) error {
 	return errUnfit
 }
 
-// fits looks at type and curve alone, not at whether the key is a good one.
+// fits reports whether the type and curve fit the algorithm. It does not check the key
+// further.
 func fits(alg string, public crypto.PublicKey) bool {
 	a, known := algorithms[Canonical(alg)]
 	return known && !errors.Is(a.accepts(public), errUnfit)
@@ -120,7 +121,7 @@ func (k *Key) Equal(other *Key) bool {
 	return k.ID == other.ID && k.Algorithm == other.Algorithm && comparable && public.Equal(other.Public)
 }
 
-// Thumbprint is the base64url of the key's SHA-256 thumbprint (RFC 7638).
+// Thumbprint returns the SHA-256 thumbprint of the key in base64url (RFC 7638).
 func (k *Key) Thumbprint() string {
 	jwk := k.JWK()
 	sum, err := jwk.Thumbprint(crypto.SHA256)
@@ -130,8 +131,8 @@ func (k *Key) Thumbprint() string {
 	return base64.RawURLEncoding.EncodeToString(sum)
 }
 
-// JWK is the public key with kid, alg and use "sig", ready to be published in a
-// key set (RFC 7517 section 5).
+// JWK returns the public key with kid, alg and use "sig", for a key set (RFC 7517 section
+// 5).
 func (k *Key) JWK() jose.JSONWebKey {
 	return jose.JSONWebKey{Key: k.Public, KeyID: k.ID, Algorithm: k.Algorithm, Use: "sig"}
 }

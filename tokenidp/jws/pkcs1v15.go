@@ -10,16 +10,16 @@ import (
 	"filippo.io/bigmod"
 )
 
-// pkcs1v15Key is a public key that RSASSA-PKCS1-v1_5 signatures are verified with. The
-// standard library prepares the modulus anew for each of them, which is a third of the
-// work; here the first one does it.
+// pkcs1v15Key is a public key that verifies RSASSA-PKCS1-v1_5 signatures. The standard
+// library prepares the modulus for each signature, which is a third of the work. Here it
+// is prepared once.
 type pkcs1v15Key struct {
 	public  *rsa.PublicKey
 	prepare sync.Once
 	modulus *bigmod.Modulus // nil leaves the work to the standard library
 }
 
-// prepared is nil where the validated module has to do the work (FIPS 140-3).
+// prepared is nil if the validated module must do the work (FIPS 140-3).
 func (k *pkcs1v15Key) prepared() *bigmod.Modulus {
 	k.prepare.Do(func() {
 		if !boringCrypto && !fips140.Enabled() {
@@ -29,9 +29,8 @@ func (k *pkcs1v15Key) prepared() *bigmod.Modulus {
 	return k.modulus
 }
 
-// verifies is RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2.2): what the signature stands for
-// is compared as a whole with the one encoding that is right, so that there is nothing
-// in it that could be read in two ways.
+// verifies implements RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2.2). It compares the whole
+// decrypted signature with the one correct encoding, so nothing in it is parsed.
 func (k *pkcs1v15Key) verifies(hash crypto.Hash, digest, signature []byte) bool {
 	modulus := k.prepared()
 	if modulus == nil {
@@ -63,7 +62,7 @@ func encodePKCS1v15(encoding []byte, hash crypto.Hash, digest []byte) {
 	copy(encoding[padding+1+len(prefix):], digest)
 }
 
-// digestInfo is the DER of what stands before a digest (RFC 8017 section 9.2, note 1).
+// digestInfo is the DER before a digest (RFC 8017 section 9.2, note 1).
 var digestInfo = map[crypto.Hash][]byte{
 	crypto.SHA256: {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20},
 	crypto.SHA384: {0x30, 0x41, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x02, 0x05, 0x00, 0x04, 0x30},

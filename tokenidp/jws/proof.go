@@ -2,10 +2,10 @@ package jws
 
 import "fmt"
 
-// ParseProof is [Parse] for a JWS that brings the key which verifies it (jwk, RFC 7515
-// section 4.1.3): it proves that whoever made it has that key, and nothing else. The
-// key passes the same gate as any other, for the algorithm of the header. Nothing is
-// verified yet. A kid names nothing here, and is ignored in both places.
+// ParseProof is [Parse] for a JWS with the key that verifies it (jwk, RFC 7515 section
+// 4.1.3). Such a JWS proves possession of the key, and nothing else. The key is checked as
+// in [NewKey], for the algorithm of the header. Nothing is verified yet. A kid is ignored
+// in the header and in the key.
 func ParseProof(proof string) (*Message, *Key, error) {
 	m, encoded, err := split(proof)
 	if err != nil {

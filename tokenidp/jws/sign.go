@@ -12,9 +12,9 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Sign makes a compact JWS (RFC 7515 section 7.1) of a protected header in
-// base64url and a payload. The private key is whatever signs for one that fits the
-// algorithm, wherever it is kept.
+// Sign returns a compact JWS (RFC 7515 section 7.1) of a protected header in base64url and
+// a payload. The private key must fit the algorithm. It may be in another place, such as a
+// hardware module.
 func Sign(private crypto.Signer, alg, header string, payload []byte) (string, error) {
 	const signature = 700 // in base64url, of a RSA key of 4096 bits
 	token := make([]byte, 0, len(header)+base64url.EncodedLen(len(payload))+signature)
@@ -50,8 +50,8 @@ func (a algorithm) sign(private crypto.Signer, input []byte) ([]byte, error) {
 
 var errNotDER = errors.New("the ECDSA signature is not ASN.1 of two numbers of the curve's length")
 
-// fixedWidth makes of a signature in ASN.1, as crypto.Signer has it, the two
-// numbers that JOSE has (RFC 7518 section 3.4).
+// fixedWidth converts an ASN.1 signature of crypto.Signer to the two numbers of JOSE (RFC
+// 7518 section 3.4).
 func fixedWidth(der []byte, size int) ([]byte, error) {
 	var r, s []byte
 	var sequence cryptobyte.String

@@ -14,13 +14,13 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/zerocopy"
 )
 
-// ErrSignature: the signature was not made by the key over the signing input.
+// ErrSignature means that the key did not make this signature of the signing input.
 var ErrSignature = errors.New("signature does not verify")
 
-// Verify checks a signature over a JWS signing input (RFC 7515 section 5.2) with
-// the key's own algorithm. The standard library does it, or what it is made of, because
-// it is stricter than JOSE libraries: RSA signatures have the length of the modulus, PSS
-// salts that of the hash (RFC 7518 section 3.5), Ed25519 scalars are canonical.
+// Verify verifies a signature of a JWS signing input (RFC 7515 section 5.2) with the
+// algorithm of the key. The error is [ErrSignature]. It uses the standard library, which
+// is stricter than JOSE libraries: RSA signatures have the length of the modulus, PSS
+// salts that of the hash (RFC 7518 section 3.5), and Ed25519 scalars are canonical.
 func (k *Key) Verify(signingInput string, signature []byte) error {
 	a, input, valid := algorithms[k.Algorithm], zerocopy.Bytes(signingInput), false
 	switch pub := k.Public.(type) {
@@ -41,10 +41,10 @@ func (k *Key) Verify(signingInput string, signature []byte) error {
 func (k *Key) verifyRSA(a algorithm, pub *rsa.PublicKey, signingInput, signature []byte) bool {
 	switch a.family {
 	case pkcs1v15:
-		// A Key that no constructor made has not passed the gate.
+		// A Key that NewKey did not make was not checked.
 		return k.pkcs1v15 != nil && k.pkcs1v15.verifies(a.hash, a.digest(signingInput), signature)
 	case pss:
-		// Left to itself, the library takes any salt length.
+		// By default, the library accepts any salt length.
 		salt := &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
 		return rsa.VerifyPSS(pub, a.hash, a.digest(signingInput), signature, salt) == nil
 	default:
@@ -61,8 +61,8 @@ func (a algorithm) verifyECDSA(pub *ecdsa.PublicKey, signingInput, signature []b
 	return ecdsa.VerifyASN1(pub, a.digest(signingInput), inASN1(signature))
 }
 
-// inASN1 makes of two numbers of the same length, of 66 bytes at most, what the library
-// takes: SEQUENCE { r INTEGER, s INTEGER } in DER. It is the reverse of [fixedWidth].
+// inASN1 converts two numbers of the same length, of 66 bytes at most, to the DER of
+// SEQUENCE { r INTEGER, s INTEGER }. It is the reverse of [fixedWidth].
 func inASN1(signature []byte) []byte {
 	const header, integer, longest = 3, 3, 66
 	der := make([]byte, header, header+2*(integer+longest))
@@ -76,7 +76,7 @@ func inASN1(signature []byte) []byte {
 	return der
 }
 
-// appendInteger appends a number that is not negative, as short as it can be.
+// appendInteger appends the shortest DER of a number that is not negative.
 func appendInteger(der, number []byte) []byte {
 	for len(number) > 1 && number[0] == 0 {
 		number = number[1:]
@@ -90,7 +90,7 @@ func appendInteger(der, number []byte) []byte {
 
 func length(n int) byte { return byte(n) } //nolint:gosec // 138 at most
 
-// curveSize is the length of a number in bytes.
+// curveSize returns the length of a number, in bytes.
 func (a algorithm) curveSize() int { return (a.curve.Params().BitSize + 7) / 8 }
 
 func (a algorithm) digest(data []byte) []byte {

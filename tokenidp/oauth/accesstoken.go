@@ -20,14 +20,14 @@ type AccessToken struct {
 	ID        string // 128 random bits
 	IssuedAt  time.Time
 	ExpiresAt time.Time
-	// Confirmation is what it is bound to; nil for a bearer token.
+	// Confirmation names the keys that it is bound to. It is nil for a bearer token.
 	Confirmation *Confirmation
-	// More are the Application's own claims: a JSON object without any of the others,
-	// or nil.
+	// More has the Application's own claims: a JSON object without any of the others, or
+	// nil.
 	More []byte
 }
 
-// NewAccessToken is the token of a grant. Nothing of the request gets into it
+// NewAccessToken returns the data of a token for a grant. It has nothing of the request
 // but what was granted.
 func NewAccessToken(issuer string, c *Client, g *application.Grant, now time.Time) *AccessToken {
 	issuedAt := now.Truncate(time.Second)
@@ -50,15 +50,15 @@ func newTokenID() string {
 	return base64.RawURLEncoding.EncodeToString(random[:])
 }
 
-// ClaimNames are the names of all claims that every token has.
+// ClaimNames lists the claims that every token has.
 var ClaimNames = []string{"iss", "sub", "aud", "client_id", "scope", "iat", "exp", "jti"}
 
-// maxClaims keeps a token, signature included, below the size that verifiers
+// maxClaims, in bytes, keeps a token with its signature below the size that verifiers
 // accept.
 const maxClaims = 11 << 10
 
-// Claims is the JWT claims set (RFC 7519 section 4). The error is an *Error when
-// it is too large for a token.
+// Claims returns the JWT claims set (RFC 7519 section 4) as JSON. The error is an *Error
+// if it is too large for a token.
 func (t *AccessToken) Claims() ([]byte, error) {
 	claims, err := t.encode()
 	if err == nil && len(t.More) > 0 {
@@ -86,5 +86,5 @@ func (t *AccessToken) encode() ([]byte, error) {
 	})
 }
 
-// ExpiresIn is the lifetime in whole seconds, as expires_in tells it.
+// ExpiresIn returns the lifetime in whole seconds, for expires_in.
 func (t *AccessToken) ExpiresIn() int64 { return t.ExpiresAt.Unix() - t.IssuedAt.Unix() }

@@ -10,9 +10,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
-// Authenticator authenticates clients against a set of Applications. Whatever
-// is wrong, the caller sees one answer after one time; the operator sees the
-// reason.
+// Authenticator authenticates clients against a set of Applications. For every failure the
+// caller gets the same answer after the same time. Only the operator sees the reason.
 type Authenticator struct {
 	throttle   *Throttle
 	turns      *turns
@@ -23,9 +22,8 @@ type Authenticator struct {
 	sleep      func(context.Context, time.Duration)
 }
 
-// NewAuthenticator makes an Authenticator. It spends at most half of the
-// processors on slow hashes, so that guesses do not keep rightful clients from
-// their tokens.
+// NewAuthenticator returns an Authenticator. It uses at most half of the processors for
+// slow hashes, so that guesses do not block other clients.
 func NewAuthenticator() *Authenticator {
 	return &Authenticator{
 		throttle: NewThrottle(),
@@ -46,22 +44,22 @@ func sleep(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Client is an authenticated client: an Application, and how it proved to be it.
+// Client is an authenticated client: an Application, and how it authenticated.
 type Client struct {
 	Application *application.Application
 	Method      Method
-	// Secret is the one it used, nil if it used none.
+	// Secret is the secret that it used, or nil.
 	Secret *secret.Secret
-	// KeyID is the kid of the key that signed its assertion, or else the thumbprint
-	// (RFC 7638); empty if none did.
+	// KeyID is the kid of the key that signed its assertion, or the thumbprint (RFC 7638)
+	// of a key without kid. It is empty without an assertion.
 	KeyID string
-	// FederatedIssuer is the issuer elsewhere that vouched for it, and
-	// FederatedSubject the sub of that issuer's token; both are empty if none did.
+	// FederatedIssuer is the issuer elsewhere whose token it used, and FederatedSubject
+	// the sub of that token. Both are empty if it used none.
 	FederatedIssuer, FederatedSubject string
 }
 
-// Authenticate finds the Application of the credentials and checks that they
-// are its own. Source is where the request came from. Every error is an *Error.
+// Authenticate returns the client of the credentials. source is the address of the caller.
+// Every error is an *Error.
 func (a *Authenticator) Authenticate(ctx context.Context, set *application.Set, c Credentials, source netip.Addr) (*Client, error) {
 	start := a.now()
 	attempt := a.throttle.attempt(c.ClientID, source)
@@ -71,15 +69,15 @@ func (a *Authenticator) Authenticate(ctx context.Context, set *application.Set, 
 		return client, nil
 	}
 	if refusal.Code == CodeInvalidClient {
-		// Hashes differ in cost, and an unknown client has none: the floor
-		// hides what was computed. More hashing would not.
+		// Hashes differ in cost, and an unknown client has none. A minimum time hides
+		// this; more hashing would not.
 		a.sleep(ctx, set.AuthenticationFloor()-a.now().Sub(start))
 	}
 	return nil, refusal
 }
 
-// check leads to the one way in which the client authenticates. Only secrets can be
-// guessed, so that only they are limited.
+// check calls the method by which the client authenticates. Only secrets can be guessed,
+// so only their attempts are limited.
 func (a *Authenticator) check(ctx context.Context, set *application.Set, c Credentials, attempt *attempt) (*Client, *Error) {
 	app, reason := find(set, c)
 	if c.Method != None && provesCertificate(app, c.TLS, a.now()) {
@@ -97,8 +95,8 @@ func (a *Authenticator) check(ctx context.Context, set *application.Set, c Crede
 	}
 }
 
-// find is the Application that the credentials name and may authenticate as,
-// or the reason why there is none.
+// find returns the active Application that the credentials name, or the reason why there
+// is none.
 func find(set *application.Set, c Credentials) (*application.Application, Reason) {
 	app, ok := set.Application(c.ClientID)
 	switch {

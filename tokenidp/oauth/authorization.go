@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// noUsers says at the authorization endpoint why nobody gets anything there.
+// noUsers is the page at the authorization endpoint. It explains that there are no users.
 const noUsers = "this issuer has no users: a client asks the token endpoint, with grant_type=client_credentials"
 
 var (
@@ -17,14 +17,14 @@ var (
 	noUsersPage = template.Must(template.New("authorization").Parse(noUsersText))
 )
 
-// authorizationMethods are those of RFC 6749 section 3.1.
+// authorizationMethods are the methods of RFC 6749 section 3.1.
 var authorizationMethods = []string{http.MethodGet, http.MethodHead, http.MethodPost}
 
-// WriteAuthorization is the authorization endpoint (RFC 6749 section 3.1) of an issuer
-// that has no users. Clients and OpenID Connect Discovery want one in the metadata, and
-// a client that is made for people leads them here: a browser gets a page, anybody else
-// an OAuth error. Nobody is sent elsewhere, since no client has a redirect URI (section
-// 4.1.2.1), and nothing of the request is read or repeated.
+// WriteAuthorization answers at the authorization endpoint (RFC 6749 section 3.1) of an
+// issuer that has no users. Clients and OpenID Connect Discovery require this endpoint in
+// the metadata, and clients for people open it in a browser. A browser gets a page, other
+// callers get an OAuth error. It never redirects, because no client has a redirect URI
+// (section 4.1.2.1), and it neither reads nor repeats the parameters.
 func WriteAuthorization(w http.ResponseWriter, r *http.Request, issuer string) error {
 	if !slices.Contains(authorizationMethods, r.Method) {
 		refusal := refuse(ReasonMethod, nil).saying("this endpoint takes GET and POST")

@@ -10,15 +10,15 @@ import (
 )
 
 const (
-	// maxBody bounds the body of a request: the largest honest one, with a
-	// client assertion in it, has a few kilobytes.
+	// maxBody bounds the body of a request, in bytes. The largest valid one, with a client
+	// assertion, has a few kilobytes.
 	maxBody = 64 << 10
 	// readTimeout bounds how long a body may take to arrive.
 	readTimeout = 10 * time.Second
 )
 
-// FormatOf is the dialect in which a request is answered, even when it is
-// refused for its content type.
+// FormatOf returns the format of the answer, also for a request that is refused for its
+// content type.
 func FormatOf(r *http.Request) Format {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err == nil && mediaType == "application/json" {
@@ -27,10 +27,10 @@ func FormatOf(r *http.Request) Format {
 	return Form
 }
 
-// negotiate accepts the two media types (RFC 6749 section 4.4.2), not compressed.
-// Nothing is guessed from the body. JSON is in UTF-8. The type of a form has no
-// parameters, so that those which clients add mean nothing: its body is UTF-8, or is
-// refused as malformed.
+// negotiate returns the format of the body. It accepts two media types (RFC 6749 section
+// 4.4.2), not compressed, and guesses nothing from the body. JSON must be UTF-8. The media
+// type of a form has no parameters, so those that clients add are ignored; a body that is
+// not UTF-8 is refused as malformed.
 func negotiate(r *http.Request) (Format, error) {
 	for _, encoding := range r.Header.Values("Content-Encoding") {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {
@@ -54,11 +54,11 @@ func negotiate(r *http.Request) (Format, error) {
 	return JSON, nil
 }
 
-// readBody reads the whole body, within a limit of size and of time that do not
-// depend on how the server is configured. What is beyond the limit is not read.
+// readBody reads the whole body. Its limits of size and time do not depend on the
+// configuration of the server. Nothing beyond the limit is read.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	control := http.NewResponseController(w)
-	// A writer that knows no deadlines (a test's) has no slow client either.
+	// Only writers of tests have no deadlines, and no slow clients.
 	_ = control.SetReadDeadline(time.Now().Add(readTimeout))
 	if r.ContentLength > maxBody {
 		closeAfter(w, r)
@@ -69,8 +69,8 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 		_ = control.SetReadDeadline(time.Time{})
 		return body, nil
 	}
-	// The deadline stays: after the answer the server waits for the rest of the
-	// body, and without one it would wait for ever.
+	// The deadline stays, because after the answer the server waits for the rest of the
+	// body.
 	closeAfter(w, r)
 	var limit *http.MaxBytesError
 	if errors.As(err, &limit) {
@@ -79,7 +79,8 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return nil, refuse(ReasonUnreadableBody, err)
 }
 
-// closeAfter ends an HTTP/1 connection on which part of a body is still to come.
+// closeAfter closes an HTTP/1 connection after the answer, if a part of the body was not
+// read.
 func closeAfter(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close")

@@ -19,54 +19,52 @@ import (
 const JWTBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" //nolint:gosec // a name, and no credential
 
 const (
-	// assertionLifetime is how far ahead exp may be: an assertion is made for one
-	// request, and its jti is remembered as long.
+	// assertionLifetime is how far ahead exp may be. An assertion is for one request, and
+	// its jti is kept this long.
 	assertionLifetime = 5 * time.Minute
-	// aheadOfClock is how far ahead iat and nbf may be. Clocks differ by a few
-	// seconds; more than a minute is another one's assertion, or made for later
-	// (FAPI 2.0 section 5.3.2.1).
+	// aheadOfClock is how far ahead iat and nbf may be (FAPI 2.0 section 5.3.2.1). Clocks
+	// differ by a few seconds.
 	aheadOfClock = time.Minute
-	// lifetimeSlack is what a client's clock may add to the lifetime.
+	// lifetimeSlack is the accepted difference of a client's clock for the lifetime.
 	lifetimeSlack = 10 * time.Second
-	// remembered is how much longer than it is valid a jti is known: another node's
-	// clock may be behind.
+	// remembered is how much longer than the assertion a jti is kept, because the clock of
+	// another node may be behind.
 	remembered = time.Minute
 	longestJTI = 256 // bytes
 )
 
-// Replay remembers single-use identifiers; [state.State] does. After an error it
-// cannot be told whether this was the first use.
+// Replay records single-use identifiers, as [state.State] does. Once reports whether this
+// was the first use of id. After an error that is not known.
 type Replay interface {
 	Once(ctx context.Context, owner, id string, until time.Time) (first bool, err error)
 }
 
-// Assertions hold what client assertions are checked against.
+// Assertions configures how client assertions are checked.
 type Assertions struct {
-	// Issuer is the audience of an assertion: this issuer's identifier.
+	// Issuer is the identifier of this issuer, and the required audience of an assertion.
 	Issuer string
-	// InsecureAudiences are others that do, in a list too, as RFC 7523 had it. An
-	// assertion that a client made for another server may then pass here (draft
+	// InsecureAudiences are other accepted audiences, also in a list, as RFC 7523 allowed.
+	// Then an assertion that a client made for another server may be accepted here (draft
 	// rfc7523bis, CVE-2025-27370).
 	InsecureAudiences []string
-	// Replay remembers which were used.
+	// Replay records the used assertions.
 	Replay Replay
-	// Trusted are the issuers elsewhere whose tokens may vouch for a client, by their
-	// iss.
+	// Trusted are the issuers elsewhere with whose tokens a client may authenticate, by
+	// their iss.
 	Trusted map[string]TrustedIssuer
-	// KeysAt finds the keys of a `jwks_uri`; nil for one that nobody declares.
+	// KeysAt returns the keys of a `jwks_uri`, or nil if no Application has it.
 	KeysAt func(application.PublishedKeys) verifier.KeySource
 }
 
-// With is an Authenticator that shares all that this one knows of clients, and
-// accepts their assertions.
+// With returns an Authenticator that accepts these assertions. It shares the limits and
+// caches of this one.
 func (a *Authenticator) With(assertions *Assertions) *Authenticator {
 	with := *a
 	with.assertions = assertions
 	return &with
 }
 
-// Assertion is a client assertion that was taken apart (RFC 7521 section 4.2).
-// Nothing of it is verified.
+// Assertion is a parsed client assertion (RFC 7521 section 4.2). It is not verified.
 type Assertion struct {
 	raw       string
 	message   *jws.Message
@@ -74,8 +72,8 @@ type Assertion struct {
 	malformed error
 }
 
-// ParseAssertion never fails as a whole: what is wrong with an assertion is told
-// where every other failed authentication is.
+// ParseAssertion parses a client assertion. It returns no error: a malformed assertion is
+// a failed authentication, and is refused later like any other.
 func ParseAssertion(text string) *Assertion {
 	m, err := jws.Parse(text)
 	if err != nil {
@@ -85,15 +83,15 @@ func ParseAssertion(text string) *Assertion {
 	return &Assertion{raw: text, message: m, claims: claims, malformed: err}
 }
 
-// text is a claim that is a string, or "".
+// text returns a claim that is a string, or "".
 func (a *Assertion) text(name string) string {
 	value, _ := a.claims[name].(string)
 	return value
 }
 
-// parseAssertion reads an assertion and whose it claims to be. The client signs its
-// own with its id as iss and sub (RFC 7523 section 3), and need not say it again.
-// One of another issuer says nothing of clients here.
+// parseAssertion reads an assertion and its client id. A client's own assertion has the id
+// as iss and sub (RFC 7523 section 3), so client_id is optional. A token of another issuer
+// does not name a client of this server.
 func parseAssertion(params parameters, clientID string) (Credentials, error) {
 	text, kind := params.get("client_assertion"), params.get("client_assertion_type")
 	switch {
@@ -109,11 +107,10 @@ func parseAssertion(params parameters, clientID string) (Credentials, error) {
 	return c, nil
 }
 
-// byAssertion authenticates a client by a JWT that it has signed (RFC 7523 section
-// 2.2), or an issuer that vouches for it. The Application is nil where there is a reason
-// why there is none. Keys that have to be fetched first are waited for until the floor,
-// and no longer: a later answer would tell that the client exists. The fetch goes on, and
-// the next assertion finds them.
+// byAssertion authenticates a client by a JWT that it has signed (RFC 7523 section 2.2),
+// or that a trusted issuer has. app is nil if there is a reason. The wait for keys that
+// must be fetched ends with the minimum time of a failure: a later answer would reveal
+// that the client exists. The fetch continues, and the next assertion finds the keys.
 func (a *Authenticator) byAssertion(ctx context.Context, floor time.Duration, app *application.Application, reason Reason, assertion *Assertion) (*Client, *Error) {
 	wait := floor - floor/10 // and the rest is for what is computed
 	switch {
@@ -130,9 +127,9 @@ func (a *Authenticator) byAssertion(ctx context.Context, floor time.Duration, ap
 	return a.byOwnKey(ctx, wait, app, assertion)
 }
 
-// byOwnKey is for an assertion that the client made itself (RFC 7523 section 3). It
-// is marked as used last, when nothing else is wrong with it: nobody fills the
-// memory of the nodes, or uses up an identifier, with what he could not sign.
+// byOwnKey checks an assertion that the client made itself (RFC 7523 section 3). It marks
+// the assertion as used after all other checks, so that only assertions with a valid
+// signature use memory and identifiers.
 func (a *Authenticator) byOwnKey(ctx context.Context, wait time.Duration, app *application.Application, assertion *Assertion) (*Client, *Error) {
 	if refusal := assertion.isOf(app.ClientID); refusal != nil {
 		return nil, refusal
@@ -158,9 +155,9 @@ func (a *Authenticator) byOwnKey(ctx context.Context, wait time.Duration, app *a
 	return &Client{Application: app, Method: PrivateKeyJWT, KeyID: cmp.Or(key.ID, key.Thumbprint())}, nil
 }
 
-// isOf tells an assertion of the client from every other JWT (draft rfc7523bis
-// section 3; RFC 8725 section 3.12): an explicit type that is not its own is another
-// purpose, and an access token of ours has one.
+// isOf returns an error for a JWT that is not an assertion of the client (draft rfc7523bis
+// section 3; RFC 8725 section 3.12). Another explicit type, such as that of an access
+// token, is another purpose.
 func (a *Assertion) isOf(clientID string) *Error {
 	h := a.message.Header
 	typ := strings.ToLower(h.Type)
@@ -175,8 +172,8 @@ func (a *Assertion) isOf(clientID string) *Error {
 	return nil
 }
 
-// keysFor finds the keys that the header may mean, at least one, among those of the
-// client alone. jwk, jku, x5c and x5u in it lead nowhere.
+// keysFor returns the keys of the client that the header may mean, at least one. jwk, jku,
+// x5c and x5u in the header are ignored.
 func (a *Authenticator) keysFor(ctx context.Context, wait time.Duration, app *application.Application, h jws.Header) ([]*jws.Key, *Error) {
 	keys := app.Keys
 	if app.PublishedKeys.URL != "" {
@@ -206,9 +203,9 @@ func (a *Authenticator) keyAt(ctx context.Context, wait time.Duration, published
 	return key, nil
 }
 
-// chooseKeys takes a kid for what it says. A key that was declared without one, as in
-// PEM, may have any; without a kid, it may be any of the algorithm (RFC 7515 appendix
-// D). They are few, and all of this client.
+// chooseKeys returns the keys with the kid of the header. A key that was declared without
+// kid, as in PEM, may have any. Without a kid in the header, it returns all keys of the
+// algorithm (RFC 7515 appendix D). All are keys of this client, and few.
 func chooseKeys(keys []*jws.Key, h jws.Header) ([]*jws.Key, *Error) {
 	meant := keys
 	if h.HasKeyID {
@@ -231,7 +228,7 @@ func chooseKeys(keys []*jws.Key, h jws.Header) ([]*jws.Key, *Error) {
 	return fitting, nil
 }
 
-// whichVerifies finds the key, of at least one, that verifies the signature.
+// whichVerifies returns the first of the keys that verifies the signature.
 func whichVerifies(keys []*jws.Key, m *jws.Message) (key *jws.Key, err error) {
 	for _, key = range keys {
 		if err = key.Verify(m.SigningInput, m.Signature); err == nil {
@@ -250,10 +247,10 @@ func keysWithID(keys []*jws.Key, id string) (found []*jws.Key) {
 	return found
 }
 
-// checkAudience asks for this issuer as the sole audience, a string (draft
-// rfc7523bis section 3, FAPI 2.0 section 5.3.2.1). A client that is led to another
-// server's metadata makes assertions for the URLs it found there, so that no URL
-// but the issuer's own tells for whom one was made (CVE-2025-27370).
+// checkAudience requires this issuer as the only audience, as a string (draft rfc7523bis
+// section 3, FAPI 2.0 section 5.3.2.1). Metadata of an attacker can name the endpoints of
+// this server, so an audience of another URL does not show for whom an assertion was made
+// (CVE-2025-27370).
 func (s *Assertions) checkAudience(a *Assertion) *Error {
 	audience := a.claims["aud"]
 	if audience == s.Issuer {
@@ -275,7 +272,7 @@ func (s *Assertions) checkAudience(a *Assertion) *Error {
 	return refuse(ReasonAssertionWrongAudience, fmt.Errorf("aud is %.255q, not the string %q", fmt.Sprint(audience), s.Issuer))
 }
 
-// checkTimes returns when the assertion expires.
+// checkTimes checks exp, nbf and iat, and returns exp.
 func (a *Assertion) checkTimes(now time.Time) (time.Time, *Error) {
 	exp, found, ok := a.date("exp")
 	if !found || !ok {
@@ -299,7 +296,7 @@ func (a *Assertion) checkTimes(now time.Time) (time.Time, *Error) {
 	return exp, nil
 }
 
-// date reads a NumericDate (RFC 7519 section 2). One that is not there is sound.
+// date reads a NumericDate (RFC 7519 section 2). An absent one is sound.
 func (a *Assertion) date(name string) (date time.Time, found, sound bool) {
 	value, found := a.claims[name]
 	if !found {
@@ -309,7 +306,7 @@ func (a *Assertion) date(name string) (date time.Time, found, sound bool) {
 	return date, true, sound
 }
 
-// use marks the assertion as used, on every node that shares the memory.
+// use marks the assertion as used, on all nodes that share the Replay.
 func (s *Assertions) use(ctx context.Context, clientID, id string, expires time.Time) *Error {
 	if id == "" || len(id) > longestJTI {
 		return refuse(ReasonAssertionMalformed, fmt.Errorf("jti is not a string of 1 to %d bytes", longestJTI))

@@ -12,9 +12,8 @@ import (
 )
 
 // byCertificate authenticates a client by the certificate of its connection (RFC 8705
-// section 2). The TLS layer alone says which that is: whatever a header says of a
-// certificate, anybody can write. The Application is nil where there is a reason why
-// there is none.
+// section 2). A certificate in a header is ignored, because any caller can write it. app
+// is nil if there is a reason.
 func (a *Authenticator) byCertificate(app *application.Application, reason Reason, c Credentials) (*Client, *Error) {
 	switch {
 	case app == nil:
@@ -32,11 +31,11 @@ func acceptsCertificate(app *application.Application) bool {
 	return app.Accepts(application.AuthMethodTLS) || app.Accepts(application.AuthMethodSelfSignedTLS)
 }
 
-// checkCertificate checks a certificate by the key that is registered (RFC 8705 section
-// 2.2), or else by the name (section 2.1). For a name, its chain is what the TLS layer
-// verified: a certificate that was asked for, and not verified, is one that anybody can
-// make. Whether it has expired is asked anew, since a connection may outlive it, and
-// nobody has asked where there is no chain.
+// checkCertificate checks a certificate by its registered key (RFC 8705 section 2.2), or
+// by its name (section 2.1). A name counts only if the TLS layer has verified the chain,
+// because anyone can make an unverified certificate. It checks the expiry again, because a
+// connection may outlive the certificate, and because nothing has checked it without a
+// chain.
 func checkCertificate(app *application.Application, connection *tls.ConnectionState, now time.Time) (Reason, error) {
 	certificate, selfSigned := verifier.ClientCertificate(connection), app.Accepts(application.AuthMethodSelfSignedTLS)
 	switch {
@@ -52,8 +51,8 @@ func checkCertificate(app *application.Application, connection *tls.ConnectionSt
 	return "", nil
 }
 
-// provesCertificate reports whether the client has authenticated by its certificate
-// already, whatever else it sends.
+// provesCertificate reports whether the certificate of the connection authenticates the
+// client.
 func provesCertificate(app *application.Application, connection *tls.ConnectionState, now time.Time) bool {
 	if app == nil || !acceptsCertificate(app) {
 		return false
@@ -62,7 +61,7 @@ func provesCertificate(app *application.Application, connection *tls.ConnectionS
 	return reason == ""
 }
 
-// describe is for the operator, who compares it with what is registered.
+// describe returns the certificate as text, for the log.
 func describe(c *x509.Certificate) error {
 	return fmt.Errorf("the certificate is of %q, dns %q, uri %q, ip %v, email %q", c.Subject, c.DNSNames, c.URIs, c.IPAddresses, c.EmailAddresses)
 }

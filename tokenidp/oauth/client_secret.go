@@ -8,7 +8,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
-// guess is a secret that a client presents, right or not.
+// guess is a secret that a client presents.
 type guess struct {
 	set     *application.Set
 	app     *application.Application // nil where there is a reason why there is none
@@ -19,10 +19,10 @@ type guess struct {
 	tested  bool // and counted, by a comparison that did not match
 }
 
-// bySecret authenticates a client by its secret (RFC 6749 section 2.3.1). A generated
-// secret has 256 random bits, which nobody guesses: the right one is never limited. What
-// cannot be a secret of anybody tests nothing, and is not counted. Everything else takes
-// one path, whoever the client is.
+// bySecret authenticates a client by its secret (RFC 6749 section 2.3.1). A correct
+// generated secret is never limited, because its 256 random bits cannot be guessed. A text
+// that cannot be a secret is not counted. All other attempts take the same path, whether
+// the client exists or not.
 func (a *Authenticator) bySecret(ctx context.Context, g *guess) (*Client, *Error) {
 	start := a.now()
 	form := secret.Classify(g.secret)
@@ -51,8 +51,8 @@ func (a *Authenticator) bySecret(ctx context.Context, g *guess) (*Client, *Error
 	return a.guessInTurn(ctx, g)
 }
 
-// compare finds the secret without a slow hash, and reports whether there was anything
-// to compare a chosen one with.
+// compare looks for the secret without a slow hash. It also reports whether there was a
+// hash of a chosen secret to compare with.
 func (g *guess) compare(now time.Time) (client *Client, compared bool) {
 	if g.app == nil {
 		return nil, false
@@ -63,8 +63,8 @@ func (g *guess) compare(now time.Time) (client *Client, compared bool) {
 	return nil, g.app.Secrets.Remembers(now)
 }
 
-// accept asks last whether the method is the registered one (RFC 7591 section 2): a
-// caller who cannot authenticate does not learn which one is.
+// accept checks at the end that the method is the registered one (RFC 7591 section 2), so
+// that only a caller with a valid secret learns which one is.
 func (g *guess) accept(matched *secret.Secret) *Client {
 	if !g.app.Accepts(string(g.method)) {
 		return nil
@@ -72,8 +72,8 @@ func (g *guess) accept(matched *secret.Secret) *Client {
 	return &Client{Application: g.app, Method: g.method, Secret: matched}
 }
 
-// guessInTurn is for a caller who may see whether the guess was wrong. He waits for a
-// turn at the slow hash, also where there is none to compute.
+// guessInTurn is for a caller within the limit of its source. It waits for a turn to
+// compute the slow hash, even if there is no hash to compute.
 func (a *Authenticator) guessInTurn(ctx context.Context, g *guess) (*Client, *Error) {
 	turn := a.turns.begin(a, g, true)
 	select {
@@ -84,9 +84,9 @@ func (a *Authenticator) guessInTurn(ctx context.Context, g *guess) (*Client, *Er
 	}
 }
 
-// guessUnseen is for a caller beyond the limit of his source. If the guess is right, he
-// gets in, and else he sees the limit, at the floor, whether anything was tested or not.
-// What takes longer goes on, and is remembered.
+// guessUnseen is for a caller beyond the limit of its source. A correct secret is
+// accepted. Otherwise the answer is the limit, after the minimum time, whether a secret
+// was tested or not. A test that takes longer continues, and its result is cached.
 func (a *Authenticator) guessUnseen(ctx context.Context, g *guess, start time.Time, wait time.Duration) (*Client, *Error) {
 	ctx, found := context.WithCancel(ctx)
 	defer found()
@@ -111,7 +111,7 @@ func (a *Authenticator) guessUnseen(ctx context.Context, g *guess, start time.Ti
 	}
 }
 
-// conclude gives back what the comparison counted, if the guess is right.
+// conclude takes back the count of the comparison if the guess is correct.
 func (a *Authenticator) conclude(g *guess, o outcome) (*Client, *Error) {
 	if o.client == nil {
 		return nil, o.refusal

@@ -13,8 +13,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
-// Confirmation is what a token is bound to (RFC 7800 section 3.1): whoever presents
-// it has to prove that it has the key. The members that are there must all hold.
+// Confirmation names the keys that a token is bound to (RFC 7800 section 3.1). The sender
+// must prove possession of each that is not empty.
 type Confirmation struct {
 	// Certificate is the thumbprint of the client's certificate (RFC 8705 section 3.1).
 	Certificate string `json:"x5t#S256,omitempty"`
@@ -24,7 +24,7 @@ type Confirmation struct {
 	proof *dpop.Proof // of the key
 }
 
-// tokenType is how the token is to be presented (RFC 9449 section 5).
+// tokenType returns the token_type of the answer (RFC 9449 section 5).
 func (c *Confirmation) tokenType() string {
 	if c != nil && c.Key != "" {
 		return "DPoP"
@@ -32,26 +32,26 @@ func (c *Confirmation) tokenType() string {
 	return "Bearer"
 }
 
-// Proofs are what DPoP proofs at the token endpoint are held to.
+// Proofs checks DPoP proofs at the token endpoint.
 type Proofs struct {
-	// URL is that of the token endpoint, as configured.
+	// URL is the configured URL of the token endpoint.
 	URL weburl.Target
-	// Once records that a proof was used.
+	// Once records that a proof was used, and reports whether this was its first use.
 	Once dpop.Once
 }
 
-// NewProofs are those for the token endpoint of an issuer.
+// NewProofs returns the Proofs for the token endpoint of an issuer.
 func NewProofs(issuer *url.URL, once dpop.Once) (Proofs, error) {
 	endpoint := url.URL{Scheme: issuer.Scheme, Host: issuer.Host, Path: NewEndpoints(issuer).Token}
 	u, err := weburl.ParseTarget(endpoint.String())
 	return Proofs{URL: u, Once: once}, err
 }
 
-// Confirm settles what the token of a client is bound to: nil for a bearer token. The
-// key is that of a proof, if the client sends one (RFC 9449 section 5), and the
-// certificate that of the connection, if the Application asks for it. The certificate
-// need not be verified, since the token is worth nothing to others either way. The
-// proof is not used up yet: see [Proofs.Use]. Every error is an *Error.
+// Confirm returns what the token of a client must be bound to, or nil for a bearer token.
+// The key is that of the proof, if the client sends one (RFC 9449 section 5). The
+// certificate is that of the connection, if the Application requires it; it need not be
+// verified, because the token is useless without its key. Call [Proofs.Use] afterwards.
+// Every error is an *Error.
 func (p Proofs) Confirm(c *Client, r *TokenRequest, now time.Time) (*Confirmation, error) {
 	bound := new(Confirmation)
 	if c.Application.CertificateBound {
@@ -74,9 +74,8 @@ func (p Proofs) Confirm(c *Client, r *TokenRequest, now time.Time) (*Confirmatio
 	return bound, nil
 }
 
-// Use uses up the proof of a confirmation, if it has one. Call it after everything else
-// that can refuse the request, so that no proof is used up in vain. Every error is an
-// *Error.
+// Use marks the proof of a confirmation as used, if it has one. Call it after all other
+// checks, so that a refused request does not use its proof. Every error is an *Error.
 func (p Proofs) Use(ctx context.Context, c *Client, bound *Confirmation) error {
 	if bound == nil || bound.proof == nil {
 		return nil
@@ -87,7 +86,7 @@ func (p Proofs) Use(ctx context.Context, c *Client, bound *Confirmation) error {
 	return nil
 }
 
-// proofError is the answer to a proof that does not do (RFC 9449 section 5).
+// proofError returns the answer for an error of a proof (RFC 9449 section 5).
 func proofError(err error) *Error {
 	for _, known := range []struct {
 		err    error

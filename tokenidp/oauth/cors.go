@@ -2,9 +2,9 @@ package oauth
 
 import "net/http"
 
-// AllowBrowser sets the headers without which a page of an allowed origin
-// cannot read the answer, and answers its preflight; it reports whether it did.
-// Credentials of the browser's own, such as cookies, are never allowed.
+// AllowBrowser sets the CORS headers for a page of an allowed origin. It answers a
+// preflight request, and then returns true. It never allows credentials of the browser,
+// such as cookies.
 func (p Policy) AllowBrowser(w http.ResponseWriter, r *http.Request) (answered bool) {
 	if len(p.BrowserOrigins) == 0 {
 		return false

@@ -11,7 +11,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 )
 
-// Method is a client authentication method, by its name in RFC 7591 section 2.
+// Method is the name of a client authentication method (RFC 7591 section 2).
 type Method string
 
 const (
@@ -20,43 +20,42 @@ const (
 	// ClientSecretPost is client_id and client_secret in the body (RFC 6749
 	// section 2.3.1).
 	ClientSecretPost Method = application.AuthMethodPost
-	// PrivateKeyJWT is an assertion, which the client or an issuer that vouches for
-	// it has signed (RFC 7521 section 4.2, RFC 7523 section 2.2).
+	// PrivateKeyJWT is an assertion that the client has signed (RFC 7523 section 2.2), or
+	// a token of a trusted issuer (RFC 7521 section 4.2).
 	PrivateKeyJWT Method = application.AuthMethodPrivateKeyJWT
-	// TLSClientAuth is a certificate of a CA, for a name that is registered (RFC 8705
-	// section 2.1).
+	// TLSClientAuth is a certificate of a CA with a registered name (RFC 8705 section
+	// 2.1).
 	TLSClientAuth Method = application.AuthMethodTLS
-	// SelfSignedTLSClientAuth is a certificate that is registered itself (RFC 8705
-	// section 2.2).
+	// SelfSignedTLSClientAuth is a registered certificate (RFC 8705 section 2.2).
 	SelfSignedTLSClientAuth Method = application.AuthMethodSelfSignedTLS
-	// None is a client that only says who it is. Where its connection has a client
-	// certificate, that may speak for it.
+	// None means that the request has only a client_id. A client certificate of the
+	// connection may authenticate it.
 	None Method = "none"
 )
 
-// Methods are the methods that are offered, for the metadata.
+// Methods lists the supported methods, for the metadata.
 var Methods = []Method{PrivateKeyJWT, TLSClientAuth, SelfSignedTLSClientAuth, ClientSecretBasic, ClientSecretPost}
 
-// Credentials are what a client presented. They are unverified.
+// Credentials are the unverified credentials of a request.
 type Credentials struct {
 	Method   Method
 	ClientID string
 	Secret   string
 	// Assertion is the JWT of PrivateKeyJWT.
 	Assertion *Assertion
-	// TLS is the connection, with the client's certificates if it sent any; nil
+	// TLS is the state of the connection, with the client's certificates. It is nil
 	// without TLS.
 	TLS *tls.ConnectionState
 }
 
-// nameClient reports whether they say who the client is. A malformed assertion is
-// refused as an assertion, whoever sent it.
+// nameClient reports whether the credentials name a client. A malformed assertion is
+// refused later, as an assertion.
 func (c *Credentials) nameClient() bool {
 	return c.ClientID != "" || c.Assertion != nil && c.Assertion.malformed != nil
 }
 
-// parseCredentials finds the one authentication method of a request (RFC 6749
-// section 2.3: a client must not use more than one).
+// parseCredentials returns the credentials of the one authentication method of a request
+// (RFC 6749 section 2.3: a client must not use more than one).
 func parseCredentials(h http.Header, params parameters) (Credentials, error) {
 	fromHeader, err := parseAuthorization(h)
 	if err != nil {
@@ -92,8 +91,8 @@ func count(conditions ...bool) int {
 	return n
 }
 
-// parseAuthorization reads the Authorization header. No header gives the zero
-// Credentials.
+// parseAuthorization returns the credentials in the Authorization header. Without the
+// header, they are zero.
 func parseAuthorization(h http.Header) (Credentials, error) {
 	values := h.Values("Authorization")
 	switch {

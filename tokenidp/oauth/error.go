@@ -1,6 +1,6 @@
-// Package oauth is the authorization server's side of OAuth 2.0: it reads a
-// token request, authenticates the client, and writes the answer, as RFC 6749
-// and RFC 8414 have it. It knows net/http, and nothing of Caddy.
+// Package oauth is the authorization server's side of OAuth 2.0. It parses requests,
+// authenticates clients, and writes answers (RFC 6749, RFC 8414). It imports net/http, and
+// no Caddy.
 package oauth
 
 import (
@@ -24,8 +24,8 @@ const (
 	CodeTemporarilyUnavailable = "temporarily_unavailable"
 )
 
-// Error is a refused token request: what the caller is told, and beside it what
-// only the operator may know.
+// Error is the answer to a refused request, with the reason and the cause for the
+// operator.
 type Error struct {
 	Status      int
 	Code        string // RFC 6749 section 5.2
@@ -56,7 +56,7 @@ func refuse(reason Reason, cause error) *Error {
 	return a.to(reason, cause)
 }
 
-// saying replaces the description, where one reason has several mistakes.
+// saying sets another description, for a reason that has several.
 func (e *Error) saying(description string) *Error {
 	e.Description = description
 	return e
@@ -68,8 +68,8 @@ func (e *Error) after(wait time.Duration) *Error {
 	return e
 }
 
-// Unavailable returns the answer while something that the request needs is out of reach.
-// It says when keys are looked for again.
+// Unavailable returns the 503 answer for a request that needs something that cannot be
+// reached. Its RetryAfter is at least a second, and not before keys are read again.
 func Unavailable(reason Reason, cause error) *Error {
 	wait := time.Second
 	if keys, ok := errors.AsType[*verifier.OutOfReach](cause); ok {
@@ -78,6 +78,5 @@ func Unavailable(reason Reason, cause error) *Error {
 	return refuse(reason, cause).after(wait)
 }
 
-// InternalError returns the answer to a fault of this server that has no answer of its
-// own.
+// InternalError returns the answer for any other fault of this server.
 func InternalError(cause error) *Error { return Unavailable(ReasonInternal, cause) }

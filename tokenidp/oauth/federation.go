@@ -14,15 +14,14 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// TrustedIssuer verifies the tokens of an issuer elsewhere, as `verify` does.
+// TrustedIssuer verifies the tokens of an issuer elsewhere.
 type TrustedIssuer struct {
 	Verifier *verifier.Verifier
-	// Claims are what every token of it must have.
+	// Claims are the rules for every token of it.
 	Claims []claimrule.Rule
-	// EverybodysAudience is one that all its tokens have, besides the one that they are
-	// for, or "": the issuer's own.
+	// EverybodysAudience is an audience that all its tokens have in addition, or "".
 	EverybodysAudience string
-	// NotRevoked refuses a token that was taken back here, where nil is none.
+	// NotRevoked returns an error for a token that was revoked here. It may be nil.
 	NotRevoked func(*verifier.Claims) error
 }
 
@@ -33,8 +32,9 @@ func (t *TrustedIssuer) notRevoked(claims *verifier.Claims) error {
 	return t.NotRevoked(claims)
 }
 
-// isSoleAudience refuses a token that is for others too: they have it, and could
-// authenticate with it (RFC 7523bis section 3 asks the same of a client's own).
+// isSoleAudience reports whether the token is for this audience only. Other audiences have
+// received the token, and could authenticate with it (RFC 7523bis section 3 requires the
+// same of client assertions).
 func (t *TrustedIssuer) isSoleAudience(claims *verifier.Claims, audience string) error {
 	for _, other := range claims.Audience {
 		if other != audience && other != t.EverybodysAudience {
@@ -44,10 +44,9 @@ func (t *TrustedIssuer) isSoleAudience(claims *verifier.Claims, audience string)
 	return nil
 }
 
-// byFederation is for a token that an issuer elsewhere made for a workload (RFC 7521
-// section 4.2: the issuer of an assertion need not be the client). Such tokens are
-// mounted as files and used until they are replaced, so that no use uses one up;
-// their audience keeps them from being of use anywhere else.
+// byFederation authenticates a client by a token of an issuer elsewhere (RFC 7521 section
+// 4.2: the issuer of an assertion need not be the client). Workloads use such a token
+// until it is replaced, so it is not single-use. Its audience limits it to this server.
 func (a *Authenticator) byFederation(ctx context.Context, wait time.Duration, app *application.Application, assertion *Assertion) (*Client, *Error) {
 	issuer := assertion.text("iss")
 	trusted, found := a.assertions.Trusted[issuer]
@@ -85,7 +84,7 @@ func (a *Authenticator) byFederation(ctx context.Context, wait time.Duration, ap
 	return nil, foreignAssertion(err)
 }
 
-// foreignAssertion tells in the terms of assertions why a token was refused.
+// foreignAssertion converts the refusal of a token to one of an assertion.
 func foreignAssertion(err error) *Error {
 	refusal, ok := errors.AsType[*verifier.Refusal](err)
 	switch {

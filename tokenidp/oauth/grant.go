@@ -10,9 +10,8 @@ import (
 // ClientCredentials is the one grant type (RFC 6749 section 4.4).
 const ClientCredentials = application.GrantClientCredentials
 
-// Authorize decides what an authenticated client gets: the grant type it may
-// use, the scopes it holds, the one resource they belong to. Nothing is
-// narrowed: a request is granted as it stands, or refused. Every error is an
+// Authorize returns the grant for an authenticated client: scopes, the one resource that
+// owns them, and the lifetime. It never grants a part of a request. Every error is an
 // *Error.
 func Authorize(set *application.Set, c *Client, r *TokenRequest, defaultLifetime time.Duration) (*application.Grant, error) {
 	if r.GrantType != ClientCredentials {
@@ -28,8 +27,8 @@ func Authorize(set *application.Set, c *Client, r *TokenRequest, defaultLifetime
 	return grant, nil
 }
 
-// grantError says in the terms of the wire why a grant was refused. That a
-// scope does not exist and that it is not granted are one answer.
+// grantError returns the answer for a refused grant. An unknown scope and one that is not
+// granted have the same answer.
 func grantError(err error) *Error {
 	switch {
 	case errors.Is(err, application.ErrNoScope):

@@ -12,18 +12,16 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
-// IntrospectionRequest is a well-formed introspection request (RFC 7662 section
-// 2.1), not yet authenticated. A token_type_hint is not needed: there is one type of
-// token.
+// IntrospectionRequest is a parsed introspection request (RFC 7662 section 2.1). It is not
+// authenticated. token_type_hint is ignored, because there is one type of token.
 type IntrospectionRequest struct {
 	Token       string
 	Credentials Credentials
-	// Signed: the caller asks for the answer as a JWT (RFC 9701 section 4).
+	// Signed is true if the caller requests the answer as a JWT (RFC 9701 section 4).
 	Signed bool
 }
 
-// ParseIntrospectionRequest reads an introspection request. Every error is an
-// *Error.
+// ParseIntrospectionRequest parses an introspection request. Every error is an *Error.
 func ParseIntrospectionRequest(w http.ResponseWriter, r *http.Request, p Policy) (*IntrospectionRequest, error) {
 	request, err := parseClientRequest(w, r, p, "token")
 	if err != nil {
@@ -43,8 +41,8 @@ const (
 	IntrospectionJWT  = "application/" + IntrospectionType
 )
 
-// accepts reports whether the caller names the media type itself (RFC 9110 section
-// 12.5.1): a wildcard is not asking for it.
+// accepts reports whether the Accept header names the media type (RFC 9110 section
+// 12.5.1). A wildcard does not count.
 func accepts(r *http.Request, mediaType string) bool {
 	for _, list := range r.Header.Values("Accept") {
 		for item := range strings.SplitSeq(list, ",") {
@@ -61,15 +59,15 @@ func accepts(r *http.Request, mediaType string) bool {
 	return false
 }
 
-// Introspection is what the issuer says of a token (RFC 7662 section 2.2), by the
-// RFC's names. That of an inactive one, whatever the reason, is nothing else.
+// Introspection is an introspection response (RFC 7662 section 2.2). For every inactive
+// token it has only active.
 type Introspection map[string]any
 
-// Inactive is the answer on a token that is of no use, or none of the caller's
-// business.
+// Inactive returns the response for a token that is not valid, or that the caller may not
+// know about.
 func Inactive() Introspection { return Introspection{"active": false} }
 
-// Active is the answer on a token with these claims, as strictjson decodes them.
+// Active returns the response for a token with these claims, as strictjson decodes them.
 func Active(claims map[string]any) Introspection {
 	i := make(Introspection, len(claims)+2)
 	for name, value := range claims {
@@ -79,8 +77,8 @@ func Active(claims map[string]any) Introspection {
 	return i
 }
 
-// tokenType is how the token is presented (RFC 9449 section 5 for one that is bound
-// to a key).
+// tokenType returns the token_type: DPoP for a token that is bound to a key (RFC 9449
+// section 5).
 func tokenType(claims map[string]any) string {
 	if confirmation, ok := claims["cnf"].(map[string]any); ok && confirmation["jkt"] != nil {
 		return "DPoP"
@@ -88,8 +86,7 @@ func tokenType(claims map[string]any) string {
 	return "Bearer"
 }
 
-// plain is the value as encoding/json writes it: it does not know numbers as they
-// were spelled.
+// plain converts a value for encoding/json, which does not know strictjson.Number.
 func plain(value any) any {
 	switch v := value.(type) {
 	case strictjson.Number:
@@ -110,11 +107,11 @@ func plain(value any) any {
 	return value
 }
 
-// inJSON are the names that are spelled otherwise in the JSON dialect.
+// inJSON has the names that differ in the JSON format.
 var inJSON = map[string]string{"client_id": "clientId", "token_type": "tokenType"}
 
-// WriteIntrospection answers as RFC 7662 section 2.2 has it, or with the same in the
-// JSON envelope.
+// WriteIntrospection writes the response (RFC 7662 section 2.2), in the JSON format within
+// the envelope.
 func WriteIntrospection(w http.ResponseWriter, f Format, i Introspection) error {
 	if f == Form {
 		return writeJSON(w, http.StatusOK, i)
@@ -132,8 +129,8 @@ func WriteIntrospection(w http.ResponseWriter, f Format, i Introspection) error 
 	}{true, data})
 }
 
-// Claims are those of the answer as a JWT for the caller (RFC 9701 section 5). It
-// has no sub and no exp, so that nobody takes it for an access token.
+// Claims returns the claims of the response as a JWT for the caller (RFC 9701 section 5).
+// They have no sub and no exp, so that the JWT is not mistaken for an access token.
 func (i Introspection) Claims(issuer, caller string, now time.Time) ([]byte, error) {
 	return json.Marshal(struct {
 		Issuer        string        `json:"iss"`
@@ -143,7 +140,7 @@ func (i Introspection) Claims(issuer, caller string, now time.Time) ([]byte, err
 	}{issuer, caller, now.Unix(), i})
 }
 
-// WriteIntrospectionJWT answers with the signed answer.
+// WriteIntrospectionJWT writes a signed response.
 func WriteIntrospectionJWT(w http.ResponseWriter, signed string) error {
 	return write(w, http.StatusOK, IntrospectionJWT, []byte(signed))
 }

@@ -7,14 +7,14 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// pair is a client as one source claims it, rightly or not.
+// pair is a client id and the source that sent it.
 type pair struct {
 	clientID string
 	source   netip.Prefix
 }
 
-// ledger counts something by the client and its source, and by the source over all
-// clients. Its memory is bounded: the least recently seen is forgotten.
+// ledger counts by client and source, and by source over all clients. Its memory is
+// bounded: the least recently used count is removed.
 type ledger struct {
 	pairs   *lru.Cache[pair, *bucket]
 	sources *lru.Cache[netip.Prefix, *bucket]
@@ -32,7 +32,7 @@ func newCache[K comparable, V any]() *lru.Cache[K, V] {
 	return cache
 }
 
-// waits are how long until one more fits the limits; zero where it does.
+// waits returns how long to wait until one more is within the limits, or zero.
 func (l *ledger) waits(p pair, now time.Time) (byClient, bySource time.Duration) {
 	if b, found := l.pairs.Get(p); found {
 		byClient = b.wait(now)
@@ -62,14 +62,14 @@ func (l *ledger) spendPair(p pair, now time.Time) {
 	b.add(1, now)
 }
 
-// spendSpare is spendPair, and has no other pair forgotten for it.
+// spendSpare is spendPair, but never removes another pair.
 func (l *ledger) spendSpare(p pair, now time.Time) {
 	if l.pairs.Len() < maxTracked || l.pairs.Contains(p) {
 		l.spendPair(p, now)
 	}
 }
 
-// giveBack takes back what was spent.
+// giveBack undoes a spend.
 func (l *ledger) giveBack(p pair, now time.Time) {
 	if b, found := l.pairs.Get(p); found {
 		b.add(-1, now)
@@ -79,8 +79,8 @@ func (l *ledger) giveBack(p pair, now time.Time) {
 	}
 }
 
-// bucket holds as many as the limit permits at once, and forgets all of them evenly
-// within the window. What is spent beyond the limit is owed as well.
+// bucket is a leaky bucket. It holds as many as the limit, and empties evenly within the
+// window. It also counts what is spent beyond the limit.
 type bucket struct {
 	most float64
 	owed float64
@@ -98,7 +98,7 @@ func (b *bucket) owedAt(now time.Time) float64 {
 
 func (b *bucket) perSecond() float64 { return b.most / failureWindow.Seconds() }
 
-// wait is until one more fits.
+// wait returns the time until one more fits.
 func (b *bucket) wait(now time.Time) time.Duration {
 	excess := b.owedAt(now) + 1 - b.most
 	if excess <= 0 {

@@ -10,9 +10,9 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
-// Endpoints are the paths at which an issuer answers. An issuer with a path has
-// them below it, but for its metadata, which RFC 8414 section 3.1 puts between
-// host and path.
+// Endpoints are the paths of an issuer's endpoints. For an issuer with a path they are
+// below it, except the metadata: RFC 8414 section 3.1 inserts its path between host and
+// path.
 type Endpoints struct {
 	Token                       string
 	Authorization               string
@@ -23,7 +23,7 @@ type Endpoints struct {
 	OpenIDConfiguration         string
 }
 
-// NewEndpoints are the endpoints of an issuer URL that ends in no slash.
+// NewEndpoints returns the endpoints of an issuer. Its URL must not end with a slash.
 func NewEndpoints(issuer *url.URL) Endpoints {
 	base := strings.TrimSuffix(issuer.Path, "/")
 	return Endpoints{
@@ -37,9 +37,9 @@ func NewEndpoints(issuer *url.URL) Endpoints {
 	}
 }
 
-// Metadata is the authorization server's metadata (RFC 8414 section 2), served
-// at both well-known places. It speaks of the configured issuer only, never of
-// the request's Host.
+// Metadata is the authorization server's metadata (RFC 8414 section 2), served at both
+// well-known paths. It is about the configured issuer, and never uses the Host of a
+// request.
 func Metadata(issuer *url.URL, scopes, signingAlgorithms []string) ([]byte, error) {
 	endpoints := NewEndpoints(issuer)
 	at := func(path string) string {
@@ -78,15 +78,15 @@ func Metadata(issuer *url.URL, scopes, signingAlgorithms []string) ([]byte, erro
 		Scopes:        scopes,
 
 		// OpenID Connect Discovery section 3 requires the first two, and MCP clients
-		// refuse metadata without one or the other, also for client credentials. That no
-		// client gets a code says grant_types_supported, and the endpoint itself.
+		// refuse metadata without them, also for client credentials. grant_types_supported
+		// and the endpoint itself say that no client gets a code.
 		AuthorizationEndpoint: at(endpoints.Authorization),
 		ResponseTypes:         []string{"code"},
 		CodeChallengeMethods:  []string{"S256"},
 
 		GrantTypes:  []string{ClientCredentials},
 		AuthMethods: Methods,
-		// Of assertions (RFC 8414 section 2): neither none nor anything symmetric.
+		// For assertions (RFC 8414 section 2): without none and symmetric algorithms.
 		AuthAlgorithms: jws.Names,
 
 		RevocationEndpoint:      at(endpoints.Revocation),
@@ -97,8 +97,8 @@ func Metadata(issuer *url.URL, scopes, signingAlgorithms []string) ([]byte, erro
 		IntrospectionAlgorithms: jws.Names,
 		IntrospectionSigning:    signingAlgorithms,
 
-		// No id token is issued; OpenID clients read from these two how the
-		// access tokens are signed, and refuse metadata without them.
+		// No ID token is issued. OpenID clients refuse metadata without these two, and
+		// read the algorithms of access tokens there.
 		SubjectTypes:     []string{"public"},
 		IDTokenSigning:   signingAlgorithms,
 		DPoPSigning:      dpop.Algorithms, // RFC 9449 section 5.1

@@ -10,8 +10,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
-// parameters are the parameters of a request by their names in the RFCs.
-// An empty value is an omitted one (RFC 6749 section 3.2), and not in the map.
+// parameters has the parameters of a request by their names in the RFCs. A parameter with
+// an empty value counts as omitted (RFC 6749 section 3.2), and is not in the map.
 type parameters map[string][]string
 
 func (p parameters) get(name string) string {
@@ -56,8 +56,7 @@ var camelCase = map[string]string{
 	"tokenTypeHint":       "token_type_hint",
 }
 
-// known are the parameters that mean something here. What others hold is not looked
-// at (RFC 6749 section 3.2).
+// known are the parameters that are used here. Others are ignored (RFC 6749 section 3.2).
 var known = map[string]bool{
 	"grant_type": true, "scope": true, "resource": true, "client_id": true, "client_secret": true,
 	"client_assertion": true, "client_assertion_type": true, "token": true, "token_type_hint": true,
@@ -85,8 +84,8 @@ func parseJSON(body []byte) (parameters, error) {
 	return params, nil
 }
 
-// texts are the values of a parameter in JSON: a string, or, where a form may repeat
-// it (RFC 8707 section 2), a list of them.
+// texts returns the values of a parameter in JSON: a string, or a list of strings for a
+// parameter that may be repeated (RFC 8707 section 2).
 func texts(name string, value any) ([]string, bool) {
 	if text, ok := value.(string); ok {
 		return []string{text}, true

@@ -12,41 +12,40 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
-// Format is the dialect of a request, and so of its answer.
+// Format is the format of a request and its answer.
 type Format int
 
 const (
-	// Form is application/x-www-form-urlencoded, answered as RFC 6749 section 5
-	// has it.
+	// Form is application/x-www-form-urlencoded, with the answers of RFC 6749 section 5.
 	Form Format = iota
-	// JSON is application/json, answered in an envelope.
+	// JSON is application/json, with answers in an envelope.
 	JSON
 )
 
-// Policy is what an operator decides about the requests of clients.
+// Policy has the operator's rules for requests.
 type Policy struct {
-	// InsecureHTTP accepts requests that did not come over TLS, for a proxy in
-	// front that terminates it.
+	// InsecureHTTP accepts requests without TLS, for a server behind a proxy that
+	// terminates TLS.
 	InsecureHTTP bool
-	// LoopbackHTTP accepts them from this machine alone.
+	// LoopbackHTTP accepts requests without TLS from this machine only.
 	LoopbackHTTP bool
-	// BrowserOrigins are the origins whose pages may call; "*" is all of them.
+	// BrowserOrigins are the origins whose web pages may send requests. "*" is any.
 	BrowserOrigins []string
 }
 
-// ClientRequest is a well-formed request of a client to an endpoint at which it
-// authenticates, not yet authenticated.
+// ClientRequest is a parsed request to an endpoint where clients authenticate. It is not
+// authenticated.
 type ClientRequest struct {
 	Credentials Credentials
 	params      parameters
 }
 
-// parseClientRequest reads a request in the order in which a fault is cheapest to
-// find: method, transport, kind of caller, encoding, body, parameters, credentials.
-// The required parameter must be there. Every error is an *Error.
+// parseClientRequest parses a request. It checks first what costs least: method,
+// transport, kind of caller, encoding, body, parameters, credentials. The required
+// parameter must be present. Every error is an *Error.
 func parseClientRequest(w http.ResponseWriter, r *http.Request, p Policy, required string) (*ClientRequest, error) {
-	// The body first, for whatever answer: clients of HTTP/2 that see theirs cut
-	// off tend to report that, and not the answer.
+	// The body is read first, also for a refused request: some HTTP/2 clients report an
+	// aborted upload instead of the answer.
 	body, unread := readBody(w, r)
 	format, err := p.checkHead(r)
 	if err != nil {
@@ -73,11 +72,10 @@ func parseClientRequest(w http.ResponseWriter, r *http.Request, p Policy, requir
 	return &ClientRequest{Credentials: credentials, params: params}, nil
 }
 
-// missing are the reasons for which a request without a required parameter is
-// refused.
+// missing has the reason for each required parameter that is missing.
 var missing = map[string]Reason{"grant_type": ReasonMissingGrantType, "token": ReasonMissingToken}
 
-// TokenRequest is a well-formed token request (RFC 6749 section 4.4.2), not yet
+// TokenRequest is a parsed token request (RFC 6749 section 4.4.2). It is not
 // authenticated.
 type TokenRequest struct {
 	GrantType   string
@@ -87,7 +85,7 @@ type TokenRequest struct {
 	Credentials Credentials
 }
 
-// ParseTokenRequest reads a token request. Every error is an *Error.
+// ParseTokenRequest parses a token request. Every error is an *Error.
 func ParseTokenRequest(w http.ResponseWriter, r *http.Request, p Policy) (*TokenRequest, error) {
 	request, err := parseClientRequest(w, r, p, "grant_type")
 	if err != nil {
@@ -102,7 +100,7 @@ func ParseTokenRequest(w http.ResponseWriter, r *http.Request, p Policy) (*Token
 	}, nil
 }
 
-// checkHead checks all that comes before the body.
+// checkHead checks everything before the body.
 func (p Policy) checkHead(r *http.Request) (Format, error) {
 	if err := checkMethod(r); err != nil {
 		return Form, err
@@ -119,8 +117,8 @@ func (p Policy) checkHead(r *http.Request) (Format, error) {
 	return negotiate(r)
 }
 
-// checkMethod lets POST through alone (RFC 6749 section 3.2, RFC 7009 section 2.1,
-// RFC 7662 section 2.1). Methods are case sensitive (RFC 9110 section 9.1).
+// checkMethod accepts only POST (RFC 6749 section 3.2, RFC 7009 section 2.1, RFC 7662
+// section 2.1). Methods are case sensitive (RFC 9110 section 9.1).
 func checkMethod(r *http.Request) error {
 	if r.Method == http.MethodPost {
 		return nil
@@ -130,8 +128,8 @@ func checkMethod(r *http.Request) error {
 	return refusal
 }
 
-// checkTransport refuses credentials that crossed a network in the clear (RFC
-// 6749 section 3.2).
+// checkTransport refuses requests without TLS (RFC 6749 section 3.2), unless the policy
+// accepts them.
 func (p Policy) checkTransport(r *http.Request) error {
 	if p.InsecureHTTP || overTLS(r.TLS) || (p.LoopbackHTTP && fromLoopback(r.RemoteAddr)) {
 		return nil
@@ -146,9 +144,8 @@ func fromLoopback(remoteAddr string) bool {
 	return err == nil && weburl.IsLoopbackAddress(host)
 }
 
-// checkBrowser refuses web pages: what runs in a browser cannot keep a secret
-// (RFC 6749 section 2.1). Sec-Fetch-Mode is no evidence, since servers send it
-// too.
+// checkBrowser refuses requests of web pages: code in a browser cannot keep a secret (RFC
+// 6749 section 2.1). It ignores Sec-Fetch-Mode, which servers send too.
 func (p Policy) checkBrowser(r *http.Request) error {
 	origin, hasOrigin := r.Header["Origin"]
 	fromPage := slices.ContainsFunc(r.Header["Sec-Fetch-Site"], func(site string) bool { return site != "none" })
@@ -165,15 +162,15 @@ func (p Policy) allowsOrigin(origin string) bool {
 	return slices.Contains(p.BrowserOrigins, origin) || slices.Contains(p.BrowserOrigins, "*")
 }
 
-// urlParameters are those that some client may try to send in the URL, where
-// they would end up in logs (RFC 6749 section 2.3.1).
+// urlParameters are parameters that a client may try to send in the URL. They would appear
+// in logs there (RFC 6749 section 2.3.1).
 var urlParameters = []string{
 	"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "scope", "resource",
 	"token", "token_type_hint", "tokenTypeHint", "grantType", "clientId", "clientSecret", "clientAssertion", "clientAssertionType",
 }
 
-// checkQuery refuses parameters in the URL. They are never read; a client that
-// sends them there should learn so, not find them ignored.
+// checkQuery refuses parameters in the URL. They are never read, and the error tells the
+// client so.
 func checkQuery(r *http.Request) error {
 	if r.URL.RawQuery == "" {
 		return nil

@@ -10,8 +10,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
-// WriteToken answers with a token (RFC 6749 section 5.1), or with the same in
-// the JSON envelope, where scope is added when it is not what was requested.
+// WriteToken writes the answer with a token (RFC 6749 section 5.1), in the JSON format
+// within the envelope. There, scope is present only if it differs from the request.
 func WriteToken(w http.ResponseWriter, f Format, t *AccessToken, signed, requestedScope string) error {
 	scope := strings.Join(t.Scope, " ")
 	if f == Form {
@@ -37,21 +37,20 @@ func WriteToken(w http.ResponseWriter, f Format, t *AccessToken, signed, request
 	}{true, data{signed, t.Confirmation.tokenType(), t.ExpiresIn(), scope}})
 }
 
-// SecretExpiryHeader tells a client when the secret that it used expires (as an
-// HTTP-date, RFC 9110 section 5.6.7): `client_secret_expires_at` of RFC 7591
-// section 3.2.1, for clients that were not registered over the wire.
+// SecretExpiryHeader is the name of a header with the expiry of the client's secret, as an
+// HTTP-date (RFC 9110 section 5.6.7). It corresponds to client_secret_expires_at of RFC
+// 7591 section 3.2.1.
 const SecretExpiryHeader = "Client-Secret-Expires-At"
 
-// TellExpiry sets the header if the secret expires soon, so that whoever owns the
-// client learns it before the outage.
+// TellExpiry sets the header [SecretExpiryHeader] if the secret expires soon.
 func TellExpiry(w http.ResponseWriter, s *secret.Secret, now time.Time) {
 	if s.ValidityAt(now) == secret.Expiring {
 		w.Header().Set(SecretExpiryHeader, s.Expires.UTC().Format(http.TimeFormat))
 	}
 }
 
-// WriteError answers with a refusal (RFC 6749 section 5.2), or with the same in
-// the JSON envelope.
+// WriteError writes the answer for an error (RFC 6749 section 5.2), in the JSON format
+// within the envelope.
 func WriteError(w http.ResponseWriter, f Format, e *Error) error {
 	h := w.Header()
 	if e.Allow != "" {
@@ -61,7 +60,7 @@ func WriteError(w http.ResponseWriter, f Format, e *Error) error {
 		h.Set("WWW-Authenticate", `Basic realm="token", charset="UTF-8"`)
 	}
 	if e.RetryAfter > 0 {
-		// Rounded up: who waits that long is let through.
+		// Rounded up, so that the wait is long enough.
 		h.Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
 	}
 	if f == Form {

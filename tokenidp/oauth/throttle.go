@@ -9,45 +9,45 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 )
 
-// The limits of guessing secrets that somebody chose (RFC 6749 section 2.3.1). One
-// source has a small number for one client, and a larger one over all clients. No limit
-// is shared between sources: nobody can lock out a client from elsewhere.
+// The limits on guesses of chosen secrets (RFC 6749 section 2.3.1). A source has a small
+// limit for each client, and a larger one for all clients together. Sources share no
+// limit, so one source cannot lock out the clients of another.
 const (
 	failuresPerClient = 10
 	failuresPerSource = 60
 	failureWindow     = time.Minute
 
-	// maxTracked bounds the memory for each of the three; the least recently
-	// seen is forgotten.
+	// maxTracked bounds the memory for each of the three. The least recently used entry is
+	// removed.
 	maxTracked = 1 << 16
-	// maxTrackedID is the longest client id that is told apart: no registered
-	// one is longer.
+	// maxTrackedID is the longest client id that is counted by itself, in bytes. No
+	// registered one is longer.
 	maxTrackedID = 255
 )
 
-// Throttle limits how many secrets a source may try. Its memory is bounded whatever
-// comes, and a request that the limit refuses has nothing forgotten.
+// Throttle limits how many secrets a source may try. Its memory is bounded. A request that
+// is refused by the limit never removes a count.
 //
-// It counts twice. The tests of chosen secrets are what has to be limited. The failures
-// are what a caller sees, and must not tell which clients exist: so they are counted
-// alike where there was nothing to test, and decide between 401 and 429. A flood of ids
-// that nobody has exhausts the failures of its address, and none of the tests: a client
-// behind the same address is tested still, and gets in if it is right.
+// It has two counts. Tests of chosen secrets are what must be limited. Failures decide
+// between 401 and 429. They are counted for every failure, also if there was no secret to
+// test, because the answer must not reveal which clients exist. Requests with unknown ids
+// use up the failures of their address, but no tests. So a client behind the same address
+// can still authenticate with a correct secret.
 type Throttle struct {
 	mu       sync.Mutex
 	failures ledger
 	tests    ledger
-	// proven are the pairs that once authenticated. They are apart from the others:
-	// anybody can fail, and so have those who did before forgotten.
+	// proven are the pairs that have authenticated. They are kept separately, so that
+	// failures of other callers do not remove them.
 	proven *lru.Cache[pair, struct{}]
 }
 
-// NewThrottle makes an empty Throttle.
+// NewThrottle returns an empty Throttle.
 func NewThrottle() *Throttle {
 	return &Throttle{failures: newLedger(), tests: newLedger(), proven: newCache[pair, struct{}]()}
 }
 
-// attempt is one authentication by a secret under way.
+// attempt is a running authentication by a secret.
 type attempt struct {
 	throttle *Throttle
 	pair     pair
@@ -57,12 +57,12 @@ func (t *Throttle) attempt(clientID string, source netip.Addr) *attempt {
 	if len(clientID) > maxTrackedID {
 		clientID = ""
 	}
-	// The id is a part of the request, and would keep all of it in memory.
+	// The id is a part of the request, and would keep the whole request in memory.
 	return &attempt{t, pair{clientID: strings.Clone(clientID), source: network(source)}}
 }
 
-// limited is how long the attempt must wait for the client's limit and for the
-// source's, or zero.
+// limited returns how long the attempt must wait for the limits of the client and of the
+// source, or zero.
 func (a *attempt) limited(now time.Time) (byClient, bySource time.Duration) {
 	t := a.throttle
 	t.mu.Lock()
@@ -70,8 +70,8 @@ func (a *attempt) limited(now time.Time) (byClient, bySource time.Duration) {
 	return t.waits(&t.failures, a.pair, now)
 }
 
-// waits are those of the ledger. A source that has proven to be the client is not held
-// to what others behind its address did.
+// waits returns the waits of the ledger. A source that has authenticated as the client is
+// not limited by failures for other clients at its address.
 func (t *Throttle) waits(l *ledger, p pair, now time.Time) (byClient, bySource time.Duration) {
 	byClient, bySource = l.waits(p, now)
 	if t.proven.Contains(p) {
@@ -85,9 +85,9 @@ func (t *Throttle) exceeds(l *ledger, p pair, now time.Time) bool {
 	return byClient > 0 || bySource > 0
 }
 
-// fails counts a failure before it is known to be one, and succeeded gives it back: as
-// many guesses at once as a caller may send are no more than one after the other. Beyond
-// the limit it counts nothing, and says how long to wait.
+// fails counts a failure in advance, and succeeded takes it back. So concurrent guesses
+// are limited like successive ones. Beyond the limit it counts nothing, and returns how
+// long to wait.
 func (a *attempt) fails(now time.Time) (wait time.Duration) {
 	t := a.throttle
 	t.mu.Lock()
@@ -99,7 +99,7 @@ func (a *attempt) fails(now time.Time) (wait time.Duration) {
 	return 0
 }
 
-// failsUnseen counts, for the client alone, a failure beyond the source's limit.
+// failsUnseen counts a failure beyond the limit of the source, for the client only.
 func (a *attempt) failsUnseen(now time.Time) {
 	t := a.throttle
 	t.mu.Lock()
@@ -107,8 +107,8 @@ func (a *attempt) failsUnseen(now time.Time) {
 	t.failures.spendSpare(a.pair, now)
 }
 
-// tests reports whether one more secret may be tested, and counts it, unless it is known
-// to be right: as if it had been counted before, and given back.
+// tests reports whether one more secret may be tested, and counts it. A secret that is
+// known to be correct is not counted.
 func (a *attempt) tests(right bool, now time.Time) bool {
 	t := a.throttle
 	t.mu.Lock()
@@ -122,7 +122,7 @@ func (a *attempt) tests(right bool, now time.Time) bool {
 	return true
 }
 
-// succeeded gives back what was counted.
+// succeeded takes back what was counted.
 func (a *attempt) succeeded(now time.Time, failures, tests int) {
 	t := a.throttle
 	t.mu.Lock()
@@ -136,7 +136,7 @@ func (a *attempt) succeeded(now time.Time, failures, tests int) {
 	t.proven.Add(a.pair, struct{}{})
 }
 
-// network is what one party controls: an IPv4 address, or an IPv6 /64.
+// network returns the addresses that one party controls: an IPv4 address, or an IPv6 /64.
 func network(source netip.Addr) netip.Prefix {
 	source = source.Unmap().WithZone("")
 	bits := source.BitLen()

@@ -10,19 +10,18 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
-// hashingWait bounds how long a guess waits for its turn to be hashed.
+// hashingWait bounds how long a guess waits for its turn.
 const hashingWait = 2 * time.Second
 
-// turns are the guesses that wait for a slow hash, or have one computed. The same guess
-// at the same time is one: a client in a hurry, whose secret is hashed for the first
-// time, waits for one hash, however often it asks meanwhile. They go on when their
-// callers leave.
+// turns are the guesses that wait for a slow hash, or whose hash is computed. Equal
+// concurrent guesses share one turn, so a client that sends many requests at its start
+// waits for one hash. A turn continues when its callers are gone.
 type turns struct {
 	mu    sync.Mutex
 	under map[turnKey]*turn
 }
 
-// turnKey is all that the outcome depends on.
+// turnKey has everything that the outcome depends on.
 type turnKey struct {
 	set    *application.Set
 	pair   pair
@@ -38,13 +37,15 @@ type turn struct {
 	outcome outcome
 }
 
-// outcome is that of a guess: the client, or why it is none. All who wait share it.
+// outcome is the result of a guess: the client, or the refusal. All callers of the turn
+// share it.
 type outcome struct {
 	client  *Client
 	refusal *Error
 }
 
-// begin joins the same guess, or begins it. Seen says that its caller sees the outcome.
+// begin returns the turn of an equal guess, or starts one. seen means that the caller sees
+// the outcome.
 func (t *turns) begin(a *Authenticator, g *guess, seen bool) *turn {
 	key := turnKey{g.set, g.attempt.pair, g.method, secret.NewTag([]byte(g.secret)), seen}
 	t.mu.Lock()
@@ -58,7 +59,7 @@ func (t *turns) begin(a *Authenticator, g *guess, seen bool) *turn {
 	return under
 }
 
-// take never panics: there is no handler here that would recover.
+// take runs the turn. It recovers from panics, because no request handler does so here.
 func (t *turns) take(a *Authenticator, g *guess, key turnKey, under *turn) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -72,8 +73,8 @@ func (t *turns) take(a *Authenticator, g *guess, key turnKey, under *turn) {
 	under.outcome = a.takeTurn(g, key.seen)
 }
 
-// takeTurn tests the guess in its turn. The turn lasts as long with a hash as without
-// one: those who wait in line would else tell the one from the other.
+// takeTurn tests the guess. It takes as long without a hash as with one, because waiting
+// callers could measure the difference.
 func (a *Authenticator) takeTurn(g *guess, seen bool) outcome {
 	if !a.slot() {
 		return outcome{refusal: Unavailable(ReasonHashingBusy, nil)}
@@ -81,7 +82,7 @@ func (a *Authenticator) takeTurn(g *guess, seen bool) outcome {
 	defer func() { <-a.hashing }()
 	start, counted := a.now(), 0
 	if seen {
-		// Others had their turns meanwhile: the limit may be reached by now.
+		// Other turns have ended meanwhile, so the limit may be reached by now.
 		if wait := g.attempt.fails(start); wait > 0 {
 			return outcome{refusal: tooManyFailures(wait)}
 		}
@@ -96,9 +97,9 @@ func (a *Authenticator) takeTurn(g *guess, seen bool) outcome {
 	return outcome{refusal: notAuthenticated.to(reason, nil)} // also for a secret that could not be tested
 }
 
-// test compares the guess again, since others may have been right meanwhile, and
-// computes the slow hashes, if there may be one more test. A generated secret that needs
-// no slow hash needs no leave either.
+// test compares the guess again, because an equal one may have been correct meanwhile, and
+// computes the slow hashes if one more test is allowed. A generated secret without a slow
+// hash is not limited.
 func (g *guess) test(now time.Time) (client *Client, reason Reason, tested int) {
 	if g.app == nil || len(g.app.Secrets) == 0 {
 		return nil, firstReason(g.reason, ReasonWrongSecret), 0
@@ -120,7 +121,7 @@ func (g *guess) test(now time.Time) (client *Client, reason Reason, tested int) 
 	return nil, ReasonWrongSecret, tested
 }
 
-// slot waits for one in which a slow hash may be computed.
+// slot waits for a slot to compute a slow hash. It returns false after hashingWait.
 func (a *Authenticator) slot() bool {
 	select {
 	case a.hashing <- struct{}{}:

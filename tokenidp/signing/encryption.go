@@ -24,7 +24,7 @@ type Encryption struct {
 	keys []keyEncryptionKey // the first encrypts, all decrypt
 }
 
-// keyEncryptionKey is a secret that was made outside and is kept there.
+// keyEncryptionKey is a key from the configuration. It is never stored.
 type keyEncryptionKey struct {
 	id   string // shown to operators, and stored: it tells nothing of the secret
 	aead cipher.AEAD
@@ -33,8 +33,8 @@ type keyEncryptionKey struct {
 // keyEncryptionKeySize is in bytes.
 const keyEncryptionKeySize = 32
 
-// NewEncryption takes key encryption keys of 32 random bytes each, in base64. The
-// first one encrypts what is written from now on; all of them decrypt.
+// NewEncryption returns an Encryption with key encryption keys of 32 random bytes each, in
+// base64. The first one encrypts, all of them decrypt. The errors never have a key.
 func NewEncryption(encoded ...string) (*Encryption, error) {
 	e := new(Encryption)
 	for i, text := range encoded {
@@ -51,8 +51,7 @@ func NewEncryption(encoded ...string) (*Encryption, error) {
 }
 
 func newKeyEncryptionKey(encoded string) (keyEncryptionKey, error) {
-	// Standard or URL-safe, padded or not: 32 bytes are the same in all of them
-	// once these differences are gone.
+	// The base64 may be standard or URL-safe, padded or not.
 	plain := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(strings.TrimSpace(string(ascii.WithoutBOM([]byte(encoded)))), "="))
 	secret, err := base64.RawStdEncoding.DecodeString(plain)
 	if err != nil || len(secret) != keyEncryptionKeySize { // the error would quote the secret's characters
@@ -70,7 +69,7 @@ func newKeyEncryptionKey(encoded string) (keyEncryptionKey, error) {
 	return keyEncryptionKey{id: hex.EncodeToString(digest[:4]), aead: aead}, nil
 }
 
-// ids are those of all keys, for an operator.
+// ids lists the ids of all keys, for an operator.
 func (e *Encryption) ids() string {
 	if e == nil {
 		return "none"
@@ -88,7 +87,7 @@ type sealed struct {
 	Ciphertext       []byte `json:"ciphertext"`         // of the private JWK
 }
 
-// seal encrypts the private half of a key that was just made.
+// seal encrypts the private half of a new key.
 func (e *Encryption) seal(issuer string, k *Key) error {
 	if e == nil {
 		return nil
@@ -104,8 +103,8 @@ func (e *Encryption) seal(issuer string, k *Key) error {
 	return nil
 }
 
-// open returns the key with its private half, or, where no key encryption key is
-// the right one, as it is.
+// open returns the key with its private half, or the same key if no key encryption key
+// decrypts it.
 func (e *Encryption) open(issuer string, k *Key) (*Key, error) {
 	if e == nil || k.sealed == nil {
 		return k, nil
@@ -123,7 +122,7 @@ func (e *Encryption) open(issuer string, k *Key) (*Key, error) {
 	return k, nil
 }
 
-// withJWK is the key with the private half that the JWK holds.
+// withJWK returns the key with the private half of the JWK.
 func (k *Key) withJWK(plain []byte) (*Key, error) {
 	var jwk jose.JSONWebKey
 	if err := jwk.UnmarshalJSON(plain); err != nil {
@@ -136,8 +135,8 @@ func (k *Key) withJWK(plain []byte) (*Key, error) {
 	return k.with(private)
 }
 
-// binding is authenticated with the private key, so that it opens in its own
-// entry only.
+// binding is authenticated with the private key, so it can be decrypted in its own entry
+// only.
 func binding(issuer string, k *Key) []byte {
 	return []byte(strings.Join([]string{
 		"tokenidp signing key", issuer, k.ID, k.Algorithm, k.thumbprint,

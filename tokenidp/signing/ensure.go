@@ -12,20 +12,19 @@ import (
 )
 
 const (
-	// writeTimeout bounds the writing of an entry, and how old the listing may
-	// be on which it rests: who was held up for longer begins again.
+	// writeTimeout bounds the write of an entry, and the age of the listing before it.
+	// After a longer delay, the work begins again.
 	writeTimeout = time.Minute
-	// unlockTimeout bounds the release of the lock after its work was done.
+	// unlockTimeout bounds the release of the lock.
 	unlockTimeout = 5 * time.Second
 )
 
-// Ready makes the first key where there is none, which signs at once. It is what a
-// configuration needs before it is in force, and all that may be written for one
-// that may never be: others go on under the configuration before. Only the side
-// that issues calls it; Run rotates the keys from then on. It is idempotent, and
-// correct even where the storage's lock fails to exclude another node: entries are
-// immutable, and every node derives the same from what it lists after writing. It is
-// an error, and changes nothing, when the key that signs cannot be decrypted.
+// Ready makes the first key if there is none. This key signs at once. Call it before a
+// configuration that issues is in force. It writes nothing else, because such a
+// configuration may never start. After it, Run also rotates the keys. It is idempotent,
+// and correct even if the lock of the storage does not exclude another node: entries are
+// immutable, and every node chooses the same key after it lists the entries again. It
+// returns an error, and changes nothing, if the active key cannot be decrypted.
 func (r *Ring) Ready(ctx context.Context) error {
 	r.issues.Store(true)
 	if err := r.outside.read(ctx); err != nil {
@@ -49,10 +48,10 @@ func (r *Ring) Ready(ctx context.Context) error {
 	})
 }
 
-// Ensure is Ready and, for a configuration that is in force, makes a successor where
-// the newest key is not as configured: of another algorithm, stored in the clear
-// though it is to be encrypted, or not the first one outside. Until its time the key
-// before signs.
+// Ensure is Ready for a configuration that is in force. It also makes a successor if the
+// newest key is not as configured: it has another algorithm, is stored unencrypted
+// although it must be encrypted, or is not the first key outside. The key before signs
+// until the successor takes over.
 func (r *Ring) Ensure(ctx context.Context) error {
 	if err := r.Ready(ctx); err != nil || r.ensured() {
 		return err
@@ -64,7 +63,7 @@ func (r *Ring) Ensure(ctx context.Context) error {
 		if r.outside != nil {
 			return r.publishOutside(ctx, found)
 		}
-		// Not as configured: a rotation like any other.
+		// The newest key is not as configured.
 		now := r.now()
 		_, err := r.makeSuccessor(ctx, found, r.algorithm, now, r.soonest(now))
 		return err
@@ -79,14 +78,14 @@ func (r *Ring) ensured() bool {
 	return newest != nil && !newest.outside && newest.Algorithm == r.algorithm && (newest.sealed != nil || r.store.encryption == nil)
 }
 
-// fit is an error where the storage has lost the key that signs, where this server
-// lacks what it takes to decrypt it, or where a key from outside cannot be published.
+// fit returns an error if the storage has lost the active key, if this server cannot
+// decrypt it, or if a key from outside cannot be published.
 func (r *Ring) fit(found *listing) error {
 	return errors.Join(r.lost(), r.undecryptable(found), r.outsideConflict())
 }
 
-// undecryptable is an error for the key that signs. One that will is told of in
-// time: until then, and after that, the key before it signs here.
+// undecryptable returns an error if the active key cannot be decrypted. For a key that
+// will sign later, it logs a warning: the key before it continues to sign here.
 func (r *Ring) undecryptable(found *listing) error {
 	ks, now := r.current.Load(), r.now()
 	active := activeAt(ks.members, now, ever)
@@ -110,8 +109,8 @@ func (r *Ring) undecryptable(found *listing) error {
 	return nil
 }
 
-// newest is the key whose successor the next one will be. Where a wrong clock
-// made all that there are, it is the one that signs.
+// newest returns the key before the next successor. If a wrong clock made all keys, it is
+// the active one.
 func (r *Ring) newest() *Key {
 	if k := r.rotation.newest(r.current.Load().members, r.now()); k != nil {
 		return k
@@ -119,8 +118,8 @@ func (r *Ring) newest() *Key {
 	return r.Active()
 }
 
-// soonest is when a key made now may sign: published for long enough, and after
-// every key that waits already.
+// soonest returns when a key made now may sign: after it was published for long enough,
+// and after every key that waits already.
 func (r *Ring) soonest(now time.Time) time.Time {
 	soonest := now.Add(minLead)
 	if k := r.rotation.newest(r.current.Load().members, now); k != nil {
@@ -129,7 +128,7 @@ func (r *Ring) soonest(now time.Time) time.Time {
 	return soonest
 }
 
-// locked does the work under the cluster's lock, with a listing made there.
+// locked calls work under the lock of the cluster, with a new listing.
 func (r *Ring) locked(ctx context.Context, work func(*listing) error) error {
 	lock := r.store.lockName()
 	if err := r.store.storage.Lock(ctx, lock); err != nil {
@@ -174,9 +173,8 @@ func (r *Ring) makeFirst(ctx context.Context, found *listing) error {
 	return r.lost()
 }
 
-// makeSuccessor writes a key for every node to find. One that signs later is
-// kept in memory from then on, even where the storage is slow to show it, so
-// that it is not made again.
+// makeSuccessor writes a key for all nodes. It stays in memory even if the storage does
+// not list it yet, so that it is not made again.
 func (r *Ring) makeSuccessor(ctx context.Context, found *listing, algorithm string, now, signsFrom time.Time) (*Key, error) {
 	k, err := r.generate(found, algorithm, now, signsFrom)
 	if err != nil {
@@ -188,7 +186,7 @@ func (r *Ring) makeSuccessor(ctx context.Context, found *listing, algorithm stri
 	return k, nil
 }
 
-// generate makes a key as it will be stored, under a kid that is not taken.
+// generate makes a key with a new kid, in the form in which it is stored.
 func (r *Ring) generate(found *listing, algorithm string, now, signsFrom time.Time) (*Key, error) {
 	id, err := newKeyID(now, found.taken)
 	if err != nil {
@@ -241,11 +239,11 @@ func (r *Ring) write(ctx context.Context, found *listing, k *Key) error {
 	return nil
 }
 
-// errHeldUp is for a holder of the lock who slept: the lock may have gone to
-// another, and the key would be late.
+// errHeldUp is for a delay while the lock is held: another node may have the lock by now,
+// and the key would be late.
 var errHeldUp = errors.New("too much time has passed since the keys were listed; no key was made")
 
-// remember adds a key that was just written.
+// remember adds a new key that was written.
 func (r *Ring) remember(k *Key) error {
 	for {
 		before := r.current.Load()

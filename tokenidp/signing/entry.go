@@ -16,23 +16,23 @@ import (
 const (
 	// clearVersion is the format of an entry that holds the whole key.
 	clearVersion = 1
-	// publicVersion holds the public half in the clear and, of a key that was
-	// made here, the private half encrypted. A reader leaves entries of a later
-	// version alone, so that two versions can share one storage.
+	// publicVersion is the format of an entry that has the public half unencrypted, and
+	// the private half of a key that was made here encrypted. Entries of a later version
+	// are ignored, so two versions can share one storage.
 	publicVersion = 2
 )
 
 // errOtherVersion marks an entry that a newer release wrote.
 var errOtherVersion = errors.New("written by a newer version of this software, which it takes to read it")
 
-// entry is what the storage holds for one key: written once, never overwritten.
+// entry is the stored entry of a key. It is written once, never overwritten.
 type entry struct {
 	Version   int       `json:"version"`
 	Issuer    string    `json:"issuer"`
 	KeyID     string    `json:"kid"`
 	CreatedAt time.Time `json:"created_at"`
-	// SignsFrom is missing where the key signed from the moment it was made:
-	// releases that could not rotate wrote no other.
+	// SignsFrom is absent if the key signed from the moment it was made. Old releases
+	// without rotation wrote only such keys.
 	SignsFrom *time.Time      `json:"signs_from,omitempty"`
 	Key       jose.JSONWebKey `json:"key"`
 	// PrivateKey is the private half, from publicVersion on. A key from outside
@@ -40,14 +40,14 @@ type entry struct {
 	PrivateKey *sealed `json:"private_key,omitempty"`
 }
 
-// entryName names the entry of a key by its id and its RFC 7638 thumbprint: two
-// writers that pick the same id never overwrite each other.
+// entryName returns the name of an entry: the id and the RFC 7638 thumbprint of the key.
+// So two writers that choose the same id never overwrite each other.
 func entryName(k *Key) string {
 	return k.kid.String() + "." + k.thumbprint + ".json"
 }
 
-// parseEntryName tells a key's entry from anything else in the folder, such as
-// the temporary file of a writer that was killed.
+// parseEntryName parses the name of a key's entry. ok is false for anything else in the
+// folder, such as the temporary file of a killed process.
 func parseEntryName(storageKey string) (id keyID, thumbprint string, ok bool) {
 	base, isJSON := strings.CutSuffix(path.Base(storageKey), ".json")
 	dot := strings.LastIndexByte(base, '.')
@@ -75,12 +75,11 @@ func encodeEntry(issuer string, k *Key) ([]byte, error) {
 	return json.Marshal(e)
 }
 
-// decodeEntry reads an entry and believes nothing of it: the key must be one that
-// could have been made here, and the contents must be what the entry's name
-// says. A private half that is encrypted is left so.
+// decodeEntry parses an entry, and checks everything: the key must be one that could have
+// been made here, and the contents must fit the entry's name. An encrypted private half
+// stays encrypted.
 func decodeEntry(data []byte, issuer string, id keyID, thumbprint string) (*Key, error) {
-	// The version first, alone: what else an entry of another version holds is
-	// not ours to decide.
+	// The version comes first, because an entry of another version may have other content.
 	var head struct {
 		Version int `json:"version"`
 	}
@@ -116,7 +115,7 @@ func decodeEntry(data []byte, issuer string, id keyID, thumbprint string) (*Key,
 	return k, nil
 }
 
-// decode takes the key out of an entry of a known version.
+// decode returns the key of an entry of a known version.
 func (e *entry) decode() (*Key, error) {
 	signsFrom := e.CreatedAt
 	if e.SignsFrom != nil {
@@ -145,8 +144,8 @@ func (e *entry) decode() (*Key, error) {
 
 var errNoPrivateKey = errors.New("holds no private key for signing")
 
-// storedPrivate takes the private half out of a JWK. It refuses an RSA key that was
-// not made here, and spares every signature what can be computed once.
+// storedPrivate returns the private half of a JWK, with precomputed values. It refuses an
+// RSA key that was not made here.
 func storedPrivate(jwk jose.JSONWebKey) (crypto.Signer, error) {
 	private, ok := jwk.Key.(crypto.Signer)
 	if !ok {

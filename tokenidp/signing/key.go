@@ -1,6 +1,6 @@
-// Package signing makes, stores, publishes and uses the keys that sign access
-// tokens. It knows nothing of HTTP: storage is certmagic's, so that every Caddy
-// storage plugin makes a cluster.
+// Package signing makes, stores, rotates, publishes and uses the keys that sign access
+// tokens. It stores them with certmagic's Storage, so every Caddy storage plugin makes a
+// cluster.
 package signing
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
-// DefaultAlgorithm signs where the configuration names no other (RFC 9068
-// section 2.1 asks every resource server to support it).
+// DefaultAlgorithm is the default signature algorithm. RFC 9068 section 2.1 requires every
+// resource server to support it.
 const DefaultAlgorithm = "RS256"
 
 // rsaExponent is the public exponent of every RSA key made here.
@@ -50,8 +50,8 @@ func generate(id, algorithm string, createdAt, signsFrom time.Time) (*Key, error
 	return newKey(id, algorithm, createdAt, signsFrom, private)
 }
 
-// newKey checks that the key is fit for its algorithm and that its private half
-// belongs to the public one, and readies its signer.
+// newKey returns a key that can sign. It checks that the key fits its algorithm, and that
+// the private half belongs to the public one.
 func newKey(id, algorithm string, createdAt, signsFrom time.Time, private crypto.Signer) (*Key, error) {
 	k, err := newPublicKey(id, algorithm, createdAt, signsFrom, private.Public())
 	if err != nil {
@@ -60,7 +60,7 @@ func newKey(id, algorithm string, createdAt, signsFrom time.Time, private crypto
 	return k.with(private)
 }
 
-// newPublicKey makes a key that verifies, and cannot sign.
+// newPublicKey returns a key that can verify, but not sign.
 func newPublicKey(id, algorithm string, createdAt, signsFrom time.Time, public crypto.PublicKey) (*Key, error) {
 	verifying, err := jws.NewKey(id, algorithm, public)
 	if err != nil {
@@ -74,7 +74,7 @@ func newPublicKey(id, algorithm string, createdAt, signsFrom time.Time, public c
 	return k, nil
 }
 
-// with is the key with its private half.
+// with returns the key with its private half.
 func (k *Key) with(private crypto.Signer) (*Key, error) {
 	whole := *k
 	whole.private = private
@@ -91,8 +91,7 @@ func (k *Key) with(private crypto.Signer) (*Key, error) {
 	return &whole, nil
 }
 
-// headerOf is that of JWTs of one type, so that none is taken for another (RFC 8725
-// section 3.11).
+// headerOf returns the header of JWTs of one type (RFC 8725 section 3.11).
 func (k *Key) headerOf(typ string) (string, error) {
 	header, err := json.Marshal(struct {
 		Algorithm string `json:"alg"`
@@ -102,7 +101,7 @@ func (k *Key) headerOf(typ string) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(header), err
 }
 
-// probe signs and verifies: what a mismatched key signs would verify nowhere.
+// probe signs and verifies, so that a mismatched private half is found.
 func (k *Key) probe() error {
 	token, err := k.Sign([]byte("{}"))
 	if err != nil {
@@ -137,15 +136,14 @@ func (k *Key) sign(header string, payload []byte) (string, error) {
 	return token, nil
 }
 
-// atOnce tells a key that signed from the moment it was made: the first one, or
-// one made in an emergency.
+// atOnce reports whether the key signed from the moment it was made: the first key, or one
+// made with Rotate and now.
 func (k *Key) atOnce() bool { return !k.SignsFrom.After(k.CreatedAt) }
 
-// signs reports whether the private half is at hand.
+// signs reports whether this process has the private half.
 func (k *Key) signs() bool { return k.private != nil }
 
-// encryption is the id of the key encryption key that the private half is stored
-// under, or "".
+// encryption returns the id of the key encryption key of the stored private half, or "".
 func (k *Key) encryption() string {
 	if k.sealed == nil {
 		return ""
@@ -153,5 +151,5 @@ func (k *Key) encryption() string {
 	return k.sealed.KeyEncryptionKey
 }
 
-// String keeps the private half out of whatever prints a key.
+// String returns the ID, so that a printed key never shows its private half.
 func (k *Key) String() string { return k.ID }

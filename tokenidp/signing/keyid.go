@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// keyID is a `kid` taken apart: a UTC day, and a number. The number is 1 where the kid
-// is the day alone, as releases before named the first key. Keys from outside have
-// kids of any form; for their entries, the day is outsideDay.
+// keyID is a parsed `kid`: a UTC day, and a number. The number is 1 if the kid is only a
+// day, as in earlier releases. Keys from outside have kids of any form; their entries have
+// the day outsideDay.
 type keyID struct {
 	day string
 	n   int
@@ -22,17 +22,17 @@ const outsideDay = "outside"
 
 func (id keyID) outside() bool { return id.day == outsideDay }
 
-// outsideID is for an entry of a key from outside. The number is drawn, so that no
-// entry is written over another.
+// outsideID returns an id for an entry of a key from outside. The number is random, so
+// that no entry overwrites another.
 func outsideID() (keyID, error) {
 	n, err := drawn()
 	return keyID{day: outsideDay, n: n}, err
 }
 
-// maxPlace bounds what a reader takes, far above what is written.
+// maxPlace bounds the numbers that are read. Those that are written are much smaller.
 const maxPlace = 999_999_999
 
-// parseKeyID reads what keyID.String writes, and nothing else.
+// parseKeyID parses the output of keyID.String, and nothing else.
 func parseKeyID(s string) (keyID, bool) {
 	day, place, hasPlace := strings.Cut(s, ".")
 	if _, err := time.Parse(time.DateOnly, day); err != nil && day != outsideDay {
@@ -63,11 +63,10 @@ func (id keyID) compare(other keyID) int {
 	return id.n - other.n
 }
 
-// newKeyID names a key by its day, and draws the number at random: caches of
-// verifiers everywhere go by the kid, so that none is used twice. A storage that is lost
-// and made anew on the same day gives no old name to a new key. Nor do two nodes that
-// make a key at the same moment, where the storage's lock failed or its listing lags:
-// each key verifies what it signed.
+// newKeyID returns a kid with the day and a random number. Verifiers cache keys by kid, so
+// no kid may be used twice: not after the storage was lost and made again on the same day,
+// and not if two nodes make a key at the same moment because the lock failed or the
+// listing lags.
 func newKeyID(now time.Time, taken []keyID) (keyID, error) {
 	for {
 		n, err := drawn()
@@ -81,7 +80,7 @@ func newKeyID(now time.Time, taken []keyID) (keyID, error) {
 	}
 }
 
-// drawn is a number of six digits.
+// drawn returns a random number of six digits.
 func drawn() (int, error) {
 	n, err := rand.Int(rand.Reader, big.NewInt(900_000))
 	if err != nil {
@@ -90,7 +89,7 @@ func drawn() (int, error) {
 	return 100_000 + int(n.Int64()), nil
 }
 
-// byID orders keys by their kid.
+// byID compares keys by kid.
 func byID(a, b *Key) int {
 	if c := a.kid.compare(b.kid); c != 0 {
 		return c

@@ -7,7 +7,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
-// keys is one immutable state of a ring.
+// keys is an immutable state of a ring.
 type keys struct {
 	members    []member // in the order of their takeover
 	unreadable []unreadable
@@ -16,7 +16,8 @@ type keys struct {
 	read       *moment // of the storage, the last; nil before the first
 }
 
-// newKeys takes the members in any order. Those of one kid are of one key.
+// newKeys returns a state with the members, in any order. Members with one kid have the
+// same key.
 func newKeys(members []member) (*keys, error) {
 	published := make([]*Key, 0, len(members))
 	ks := &keys{members: members, byID: make(map[string]*jws.Key, len(members))}
@@ -33,7 +34,7 @@ func newKeys(members []member) (*keys, error) {
 	return ks, err
 }
 
-// unchanged spares the encoding of what is published already.
+// unchanged reports whether the published document stays the same.
 func (ks *keys) unchanged(members []member) bool {
 	return slices.EqualFunc(ks.members, members, func(a, b member) bool { return a.Key == b.Key })
 }
@@ -53,8 +54,8 @@ func (ks *keys) has(k *Key) bool {
 
 func sameKey(a, b *Key) bool { return a.ID == b.ID && a.thumbprint == b.thumbprint }
 
-// sameEntry is for the entries of a key: one that was made here has one, one from
-// outside has one for each time that it takes over.
+// sameEntry reports whether two members are of the same entry. A key that was made here
+// has one entry; a key from outside has one for each time that it takes over.
 func sameEntry(a, b *Key) bool { return a.kid == b.kid && sameKey(a, b) }
 
 func (ks *keys) entry(k *Key) (member, bool) {
@@ -65,8 +66,8 @@ func (ks *keys) entry(k *Key) (member, bool) {
 	return ks.members[i], true
 }
 
-// merge makes the next state of a ring: all that the storage holds, and what the
-// ring knows and the storage has lost.
+// merge returns the next state of a ring: everything in the storage, and what the storage
+// has lost.
 func merge(before *keys, found *listing, rot rotation, at moment) (*keys, error) {
 	members := make([]member, 0, len(found.keys)+1)
 	for _, k := range found.keys {
@@ -104,9 +105,9 @@ func merge(before *keys, found *listing, rot rotation, at moment) (*keys, error)
 	return next, nil
 }
 
-// withoutForgettable drops the keys that the storage no longer holds, and need
-// not: those whose tokens have expired, and those that a wrong clock made, which
-// an operator can so remove.
+// withoutForgettable drops keys that the storage no longer has and does not need: those
+// whose tokens have expired, and those that a wrong clock made. So an operator can remove
+// the latter.
 func withoutForgettable(members []member, rot rotation, at moment) []member {
 	now := at.wall
 	active, signing := activeAt(members, now, ever), activeAt(members, now, at.elapsed)
@@ -120,10 +121,10 @@ func withoutForgettable(members []member, rot rotation, at moment) []member {
 	return kept
 }
 
-// trustedFrom makes a running node wait where a key appears too late: because it
-// was written late, or because the clock was set since. The node signs with the
-// key before meanwhile, which is kept for much longer than that. A node that
-// starts, or comes back after long, knows nothing, and takes the clock's word.
+// trustedFrom returns when a running node may sign with a key that appears too late: it
+// was written late, or the clock was set since. Until then the node signs with the key
+// before, which is kept for much longer. A node that starts, or was away for long, relies
+// on the clock.
 func trustedFrom(k *Key, read *moment, at moment) time.Duration {
 	if read == nil || k.atOnce() || at.elapsed-read.elapsed > cutOff/2 || at.wall.Sub(read.wall) > cutOff/2 {
 		return 0

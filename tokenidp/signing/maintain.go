@@ -9,12 +9,11 @@ import (
 	"go.uber.org/zap"
 )
 
-// Maintain does what an issuing node does once a MaintenanceInterval: it reads
-// the keys, makes the successor that is due or publishes the one that came from
-// outside, stores again what the storage has lost, and deletes the keys whose
-// tokens have all expired. After an error the
-// ring signs and verifies as before, and the next call tries again. It may take
-// as long as the storage does; the context should end before the next call.
+// Maintain is for an issuing node, once a MaintenanceInterval. It reads the keys, makes
+// the successor that is due or publishes one from outside, stores again what the storage
+// has lost, and deletes keys whose tokens have all expired. After an error the ring signs
+// and verifies as before, and the next call tries again. It takes as long as the storage
+// needs; the context should end before the next call.
 func (r *Ring) Maintain(ctx context.Context) error {
 	unread := r.outside.read(ctx)
 	found, err := r.refresh(ctx)
@@ -37,9 +36,9 @@ func (r *Ring) successorDue() bool {
 	return r.rotation.due(r.rotation.newest(r.current.Load().members, now), now)
 }
 
-// rotateIfDue keeps the algorithm of the newest key: which one that is was
-// decided when a configuration loaded, and nodes that load another one meanwhile
-// do not rotate against each other.
+// rotateIfDue makes a successor with the algorithm of the newest key. Ensure changes the
+// algorithm, when a configuration starts. So nodes with different configurations do not
+// rotate against each other.
 func (r *Ring) rotateIfDue(ctx context.Context, found *listing) error {
 	if !r.successorDue() {
 		return nil
@@ -53,9 +52,9 @@ func (r *Ring) rotateIfDue(ctx context.Context, found *listing) error {
 	return err
 }
 
-// restorable are the keys that the storage must not lose: the active one, and
-// those that will sign. A lost key that is retired stays in memory alone, and an
-// operator who removed it is rid of it with the next restart.
+// restorable returns the keys that the storage must not lose: the active one, and those
+// that will sign. A lost retired key stays only in memory, so an operator can remove it
+// from the storage, and it is gone after a restart.
 func (r *Ring) restorable() []*Key {
 	at := r.moment()
 	members := r.current.Load().members
@@ -69,8 +68,8 @@ func (r *Ring) restorable() []*Key {
 	return lost
 }
 
-// restore stores lost keys again from memory. An entry that is there, and only
-// not listed or not readable, is left alone.
+// restore stores lost keys again from memory. It does not overwrite an entry that exists
+// and is only not listed or not readable.
 func (r *Ring) restore(ctx context.Context) error {
 	restored := false
 	for _, k := range r.restorable() {
@@ -100,10 +99,9 @@ func (r *Ring) restore(ctx context.Context) error {
 	return err
 }
 
-// deletable are the keys that no token needs any more: the wall clock says so of
-// what the storage alone holds, which is all that a node that starts will know,
-// and this process has seen them retired for all that time, by a clock that nobody
-// sets.
+// deletable returns the keys that no token needs any more, by the wall clock and by the
+// monotonic one: this process has seen them retired for long enough. A node that starts
+// later knows only the storage, so the stored times must say the same.
 func (r *Ring) deletable(found *listing) []*Key {
 	at := r.moment()
 	stored := make([]member, 0, len(found.keys))

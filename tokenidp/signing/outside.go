@@ -9,17 +9,16 @@ import (
 	"sync"
 )
 
-// ErrOutside is returned where a rotation is asked for that happens elsewhere.
+// ErrOutside is returned by Rotate if the keys come from outside.
 var ErrOutside = errors.New("the signing keys come from outside: put the new key there, in front of the old one")
 
-// Outside is where signing keys come from that are made and kept elsewhere: a
-// file, a secret mount, the environment. The first key there signs, ten minutes
-// after it was published where another signed before; the others are published
-// and only verify. A key that is gone from there signs on until its successor's
-// time, and verifies until its last token has expired.
+// Outside is a source of signing keys that are made and kept elsewhere: a file, a secret
+// mount, the environment. The first key signs, ten minutes after it was published if
+// another one signed before. The others only verify. A key that is removed there signs
+// until its successor takes over, and verifies until its last token has expired.
 //
-// The storage holds only the public halves, which every node publishes whether
-// it has the new key yet or not.
+// The storage has only the public halves. Every node publishes them, also before it has
+// the new key.
 type Outside struct {
 	from      string
 	algorithm string
@@ -32,16 +31,15 @@ type Outside struct {
 	turned bool              // this process saw another key come first
 }
 
-// NewOutside names the place for errors. Algorithm is for keys that do not say
-// theirs, where it fits them; it may be "". Load returns PEM (PKCS #8, PKCS #1 or
-// SEC 1), a private JWK, or a set of them; it is called about once a minute.
+// NewOutside returns a source of keys. place is its name in errors. algorithm is for keys
+// without one, if it fits; it may be "". load returns PEM (PKCS #8, PKCS #1 or SEC 1), a
+// private JWK, or a set of them; it is called about once a minute.
 func NewOutside(from, algorithm string, load func() ([]byte, error)) *Outside {
 	return &Outside{from: from, algorithm: algorithm, load: load, reading: make(chan struct{}, 1)}
 }
 
-// read takes in what is there now. After an error the keys are those before. A
-// place that hangs holds up nobody for longer than the context allows, and is not
-// asked again before it has answered.
+// read loads the keys. After an error the keys stay the same. If load hangs, read ends
+// with the context, and load is not called again before it has returned.
 func (o *Outside) read(ctx context.Context) error {
 	if o == nil {
 		return nil
@@ -83,7 +81,7 @@ func (o *Outside) take(text []byte, err error) error {
 	return nil
 }
 
-// follow takes over what the configuration before had read from the same place.
+// follow takes over the keys that the configuration before had read from the same place.
 func (o *Outside) follow(before *Outside) {
 	if o == nil || before == nil || o.from != before.from || o.algorithm != before.algorithm {
 		return
@@ -102,13 +100,13 @@ func (o *Outside) list() []*Key {
 	return o.keys
 }
 
-// outsideNeeds reports whether this is the only entry of a key that is there outside.
+// outsideNeeds reports whether this is the only entry of a key that exists outside.
 func (r *Ring) outsideNeeds(k *Key, found *listing) bool {
 	there := slices.ContainsFunc(r.outside.list(), func(other *Key) bool { return sameKey(k, other) })
 	return there && !slices.ContainsFunc(found.keys, func(other *Key) bool { return sameKey(k, other) && !sameEntry(k, other) })
 }
 
-// equip gives the listed keys the private halves that are here.
+// equip adds the private halves to the listed keys.
 func (o *Outside) equip(found *listing) {
 	for i, k := range found.keys {
 		for _, own := range o.list() {
@@ -121,7 +119,7 @@ func (o *Outside) equip(found *listing) {
 	}
 }
 
-// outsidePublished reports whether nothing is left to publish.
+// outsidePublished reports whether all keys are published.
 func (r *Ring) outsidePublished() bool {
 	if r.outside == nil {
 		return true
@@ -130,11 +128,10 @@ func (r *Ring) outsidePublished() bool {
 	return len(keys) > 0 && !r.outsideTurned(keys[0]) && !slices.ContainsFunc(keys, func(k *Key) bool { return !ks.has(k) })
 }
 
-// outsideTurned reports whether a key that is published is to take over, since it
-// came to the front: from behind another key of the place, as this process saw, or
-// as its entries tell, which never had it sign; or since keys are taken from
-// outside again. A node that still has the key before the newest does not claim
-// that: it lags, and would undo what the others did.
+// outsideTurned reports whether a published key must take over, because it is now the
+// first key outside. This process saw it behind another key, or its entries never had it
+// sign, or keys come from outside again. A node that still has the key before the newest
+// returns false: it lags, and would undo the rotation of the others.
 func (r *Ring) outsideTurned(first *Key) bool {
 	r.outside.mu.Lock()
 	defer r.outside.mu.Unlock()
@@ -150,8 +147,8 @@ func (r *Ring) neverSigns(k *Key) bool {
 	return !slices.ContainsFunc(r.current.Load().members, func(m member) bool { return sameKey(m.Key, k) && !m.SignsFrom.IsZero() })
 }
 
-// outsideConflict is an error where a key from outside has the kid of another key
-// that is published, or is to sign with another algorithm than is published.
+// outsideConflict returns an error if a key from outside has the kid of another published
+// key, or another algorithm than is published.
 func (r *Ring) outsideConflict() error {
 	for _, k := range r.outside.list() {
 		other, taken := r.current.Load().find(k.ID)
@@ -165,7 +162,7 @@ func (r *Ring) outsideConflict() error {
 	return nil
 }
 
-// publishOutside writes what other nodes need to know of the keys from outside.
+// publishOutside writes the public halves of the keys from outside.
 func (r *Ring) publishOutside(ctx context.Context, found *listing) error {
 	if err := r.outsideConflict(); err != nil || r.outsidePublished() {
 		return err
@@ -186,8 +183,7 @@ func (r *Ring) publishOutside(ctx context.Context, found *listing) error {
 	return nil
 }
 
-// toPublish is the key with its times. One that only verifies never signs by
-// itself.
+// toPublish returns the key with its times. A key that only verifies never begins to sign.
 func (r *Ring) toPublish(k *Key, first bool) (*Key, error) {
 	now, published := r.now(), *k
 	var err error

@@ -18,13 +18,13 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
-// mostPrivateKeys bounds what is published from outside.
+// mostPrivateKeys is how many keys from outside are published at most.
 const mostPrivateKeys = 10
 
-// parsePrivateKeys reads PEM blocks, a private JWK, or a JWK Set of those (RFC 7517
-// section 5). A key without a kid gets its thumbprint (RFC 7638); one without an
-// algorithm gets the given one, or, where none is given, that of its type: RS256,
-// ES256, ES384, ES512 or EdDSA. Errors never quote what was read.
+// parsePrivateKeys parses PEM blocks, a private JWK, or a JWK Set of those (RFC 7517
+// section 5). A key without a kid gets its thumbprint (RFC 7638). A key without an
+// algorithm gets the given one, or if that is "", the one of its type: RS256, ES256,
+// ES384, ES512 or EdDSA. Errors never quote the text.
 func parsePrivateKeys(text []byte, algorithm string) ([]*Key, error) {
 	text, parse := ascii.WithoutBOM(text), parsePEM
 	if bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {

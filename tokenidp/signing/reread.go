@@ -11,17 +11,16 @@ import (
 )
 
 const (
-	// rereadInterval is the least time between two reads of the storage that
-	// unknown kids bring about, however many of them arrive.
+	// rereadInterval is the least time between two reads of the storage for unknown kids,
+	// however many of them arrive.
 	rereadInterval = 5 * time.Second
 	// rereadTimeout bounds how long requests wait for such a read.
 	rereadTimeout = 2 * time.Second
 )
 
-// Key finds a key for verification (it is a verifier.KeySource). A known kid
-// never waits; an unknown one may be a peer's that this node has not seen, and
-// brings about one throttled, bounded read of the storage. A kid has one key here,
-// whatever the algorithm.
+// Key returns a key for verification. Ring is a verifier.KeySource. A known key is
+// returned at once. An unknown kid may be of another node's new key, so it causes a read
+// of the storage, limited in time and number. A kid has one key here, of any algorithm.
 func (r *Ring) Key(ctx context.Context, kid, _ string) (*jws.Key, error) {
 	if k, ok := r.current.Load().byID[kid]; ok {
 		return k, nil
@@ -36,15 +35,15 @@ func (r *Ring) Key(ctx context.Context, kid, _ string) (*jws.Key, error) {
 	return nil, verifier.ErrUnknownKey
 }
 
-// nextReread is until the storage is read again for a key that is not known.
+// nextReread returns the time until the storage may be read again for an unknown key.
 func (r *Ring) nextReread() time.Duration {
 	r.rereading.Lock()
 	defer r.rereading.Unlock()
 	return min(rereadInterval, max(0, r.reread.startedAt.Add(rereadInterval).Sub(r.now())))
 }
 
-// RereadSince reports whether an unknown kid had the storage read by a read that began at
-// that time or later, so that every key that was stored before is known.
+// RereadSince reports whether a read for an unknown kid began at that time or later. Then
+// every key that was stored before is known.
 func (r *Ring) RereadSince(at time.Time) bool {
 	r.rereading.Lock()
 	read := r.reread
@@ -60,7 +59,7 @@ func (r *Ring) RereadSince(at time.Time) bool {
 	}
 }
 
-// reread is one read of the storage, shared by all requests that ask for it.
+// reread is one read of the storage. All requests that wait for it share it.
 type reread struct {
 	startedAt time.Time
 	answered  chan struct{} // closed when err is set
@@ -78,7 +77,8 @@ func (r *Ring) rereadOnce(ctx context.Context) error {
 	}
 }
 
-// latestReread starts a read if the last one is over and the interval with it.
+// latestReread returns the last read. It starts a new one if that has ended and the
+// interval has passed.
 func (r *Ring) latestReread() *reread {
 	r.rereading.Lock()
 	defer r.rereading.Unlock()
@@ -98,9 +98,9 @@ func (r *Ring) latestReread() *reread {
 	return r.reread
 }
 
-// run answers in time even where the storage hangs and ignores its context: one
-// goroutine is then stuck, and no other is started before it returns. The read
-// is nobody's own, so that no request cancels it for the others.
+// run ends in time even if the storage hangs and ignores its context. Then one goroutine
+// is stuck, and no other is started before it returns. No request can cancel the read for
+// the others.
 func (read *reread) run(load func(context.Context) error) {
 	ctx, cancel := context.WithTimeout(context.Background(), rereadTimeout)
 	defer cancel()

@@ -15,13 +15,13 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// ErrNoKey is returned where there is no key that can sign.
+// ErrNoKey means that there is no key that can sign.
 var ErrNoKey = errors.New("no signing key")
 
-// Ring holds the keys of one issuer: the one that signs, those that are published
-// and will sign later, and those that only verify. Which is which follows from
-// the keys and the clock alone, so that every node changes over by itself.
-// Reading a ring never waits, and needs no storage.
+// Ring holds the keys of one issuer: the one that signs, those that are published and will
+// sign later, and those that only verify. The state of each key follows from the keys and
+// the clock, so every node changes to a new key by itself. Reading a ring never waits, and
+// does not use the storage.
 type Ring struct {
 	algorithm string
 	rotation  rotation
@@ -41,27 +41,26 @@ type Ring struct {
 	reread    *reread // the latest; nil before the first
 }
 
-// Options are what a Ring can do without.
+// Options are optional.
 type Options struct {
-	// RotateEvery is how long a key signs before its successor does: at least
-	// MinRotateEvery, to which less is raised. Zero is DefaultRotateEvery; a
-	// negative value leaves rotation to Rotate and to changes of the algorithm.
+	// RotateEvery is how long a key signs before its successor does. Less than
+	// MinRotateEvery becomes MinRotateEvery. Zero is DefaultRotateEvery. With a negative
+	// value, only Rotate and a change of the algorithm make a successor.
 	RotateEvery time.Duration
 	// Now is the wall clock. Default: time.Now.
 	Now func() time.Time
-	// Elapsed is a clock that nobody sets: the time since some moment in the
-	// life of the process. Default: the monotonic clock.
+	// Elapsed is a clock that cannot be set: the time since a fixed moment in the life of
+	// the process. Default: the monotonic clock.
 	Elapsed func() time.Duration
-	// Predecessor is this process's ring for the same issuer and storage under
-	// the configuration before, if any. Its keys stay in memory, and how long
-	// they have been retired is not forgotten: without it, a process whose
-	// configuration loads every day deletes no keys.
+	// Predecessor is this process's ring for the same issuer and storage in the
+	// configuration before, if any. The new ring takes over its keys, and how long they
+	// have been retired. Without it, a process whose configuration is reloaded every day
+	// would never delete keys.
 	Predecessor *Ring
-	// Encryption of the private keys in the storage. Default: none.
+	// Encryption encrypts the private keys in the storage. Default: none.
 	Encryption *Encryption
-	// Outside is where the keys come from that sign, instead of being made here:
-	// rotation then follows it, and RotateEvery and the algorithm count for
-	// nothing.
+	// Outside is the source of the signing keys, instead of making them here. Then
+	// rotation follows it, and RotateEvery and the algorithm have no effect.
 	Outside *Outside
 	// Logger default: none.
 	Logger *zap.Logger
@@ -105,7 +104,7 @@ func NewRing(storage certmagic.Storage, issuer, algorithm string, o Options) *Ri
 	return r
 }
 
-// moment is one moment of both clocks.
+// moment is the time of both clocks.
 type moment struct {
 	wall    time.Time
 	elapsed time.Duration
@@ -113,9 +112,9 @@ type moment struct {
 
 func (r *Ring) moment() moment { return moment{r.now(), r.elapsed()} }
 
-// Load reads the keys from the storage and never writes. After an error the
-// ring is what it was before. It is an error too when the storage has lost the
-// key that signs: this ring goes on with it.
+// Load reads the keys from the storage. It never writes. After an error the ring has not
+// changed. It is also an error if the storage has lost the active key; this ring continues
+// to sign with it.
 func (r *Ring) Load(ctx context.Context) error {
 	if _, err := r.refresh(ctx); err != nil {
 		return err
@@ -123,7 +122,7 @@ func (r *Ring) Load(ctx context.Context) error {
 	return r.lost()
 }
 
-// lost is an error where the key that signs is in memory alone.
+// lost returns an error if the active key is only in memory.
 func (r *Ring) lost() error {
 	ks := r.current.Load()
 	if i := activeAt(ks.members, r.now(), r.elapsed()); i >= 0 && ks.members[i].missing {
@@ -132,7 +131,7 @@ func (r *Ring) lost() error {
 	return nil
 }
 
-// refresh reads the storage and merges what it finds with what the ring has.
+// refresh reads the storage, and merges the result with the keys of the ring.
 func (r *Ring) refresh(ctx context.Context) (*listing, error) {
 	before, begun := r.current.Load(), r.moment()
 	found, err := r.store.list(ctx)
@@ -154,7 +153,7 @@ func (r *Ring) refresh(ctx context.Context) (*listing, error) {
 	return found, nil
 }
 
-// Active is the key that signs, or nil.
+// Active returns the key that signs, or nil.
 func (r *Ring) Active() *Key {
 	ks := r.current.Load()
 	if i := activeAt(ks.members, r.now(), r.elapsed()); i >= 0 {
@@ -163,8 +162,8 @@ func (r *Ring) Active() *Key {
 	return nil
 }
 
-// Sign signs the claims (a JSON object) with the active key and returns the
-// compact JWS and the key's id.
+// Sign signs the claims (a JSON object) with the active key. It returns the compact JWS
+// and the kid. The error is [ErrNoKey] if no key can sign.
 func (r *Ring) Sign(claims []byte) (token, keyID string, err error) {
 	k := r.Active()
 	if k == nil || !k.signs() {
@@ -174,8 +173,8 @@ func (r *Ring) Sign(claims []byte) (token, keyID string, err error) {
 	return token, k.ID, err
 }
 
-// SignIntrospection signs an introspection response (a JSON object) with the active
-// key and returns the compact JWS.
+// SignIntrospection signs an introspection response (a JSON object) with the active key.
+// It returns the compact JWS. The error is [ErrNoKey] if no key can sign.
 func (r *Ring) SignIntrospection(response []byte) (string, error) {
 	k := r.Active()
 	if k == nil {
@@ -184,7 +183,7 @@ func (r *Ring) SignIntrospection(response []byte) (string, error) {
 	return k.SignIntrospection(response)
 }
 
-// KeySet is the JWK Set to publish.
+// KeySet returns the JWK Set to publish.
 func (r *Ring) KeySet() KeySet { return r.current.Load().set }
 
 // Interface guard

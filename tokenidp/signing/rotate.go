@@ -6,27 +6,26 @@ import (
 	"time"
 )
 
-// Plan tells an operator what a rotation does.
+// Plan describes a rotation to an operator.
 type Plan struct {
 	KeyID     string
 	Algorithm string
 	SignsFrom time.Time
-	// Made is false where a successor was waiting already, and is the one
-	// described.
+	// Made is false if a successor was waiting already. The plan then describes that one.
 	Made bool
-	// RefusedFor is how long others, who keep the JWK Set for MaxAge, may
-	// refuse the tokens of a key that signs at once; zero where nothing breaks.
+	// RefusedFor is how long verifiers elsewhere, which cache the JWK Set for MaxAge, may
+	// refuse the tokens of a key that signs at once. It is zero if none does.
 	RefusedFor time.Duration
-	// Warning says in words what breaks and what is left to do, or is empty.
+	// Warning says what stops working, and what the operator must do. It may be empty.
 	Warning string
 }
 
-// Rotate makes the successor of the newest key, of the same algorithm, which
-// signs as soon as everyone knows it. Where one waits already, it makes none.
+// Rotate makes the successor of the newest key, with the same algorithm. It signs as soon
+// as all verifiers know it. If a successor waits already, Rotate makes none.
 //
-// With now, for a key that may be in foreign hands, it always makes one, and that
-// signs at once. A successor that waited before takes over still when its time
-// comes. Where the keys come from outside, it returns ErrOutside.
+// With now, for a compromised key, it always makes one, which signs at once. A successor
+// that was waiting still takes over at its time. If the keys come from outside, Rotate
+// returns ErrOutside.
 func (r *Ring) Rotate(ctx context.Context, now bool) (Plan, error) {
 	var plan Plan
 	if r.outside != nil {

@@ -9,9 +9,9 @@ import (
 	"go.uber.org/zap"
 )
 
-// sightings is what one process has seen of the keys of an issuer. The wall clock
-// can be set; that a key has been retired for two days is believed only of a
-// process that has watched it for as long.
+// sightings is what one process has seen of the keys of an issuer. Because the wall clock
+// can be set, a key counts as retired for two days only if the process has watched it for
+// that long.
 type sightings struct {
 	mu      sync.Mutex
 	retired map[string]time.Duration // since when, by the entry's name
@@ -24,7 +24,7 @@ func newSightings() *sightings {
 	return &sightings{retired: make(map[string]time.Duration), told: make(map[string]bool), once: make(map[string]bool)}
 }
 
-// news is what has been seen for the first time.
+// news is what was seen for the first time.
 type news struct {
 	unreadable            []string
 	lost, farAhead, ahead []string
@@ -69,7 +69,7 @@ func (s *sightings) update(ks *keys, rot rotation, at moment) news {
 	return n
 }
 
-// first reports whether this is to be told, which it is once.
+// first reports whether this must be logged. It returns true once.
 func (s *sightings) first(what string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,12 +80,12 @@ func (s *sightings) first(what string) bool {
 	return true
 }
 
-// clockSkew is more than lies between the clocks of two nodes: a key that a peer
-// deleted a little before this node would have is not lost.
+// clockSkew is more than the difference between the clocks of two nodes. A key that
+// another node deleted a little earlier is not lost.
 const clockSkew = 10 * time.Minute
 
-// reportRegress warns at a start whose storage has not been kept up for long: it
-// may be an old backup, and then the keys made since are lost.
+// reportRegress warns at a start if the storage was not maintained for long. It may be an
+// old backup, and then the keys made since are lost.
 func (r *Ring) reportRegress(before, ks *keys, at moment) {
 	newest := r.rotation.newest(ks.members, at.wall)
 	if before.read != nil || r.rotation <= 0 || newest == nil {
@@ -97,7 +97,7 @@ func (r *Ring) reportRegress(before, ks *keys, at moment) {
 	}
 }
 
-// retiredFor tells for how long the process has seen the key as retired.
+// retiredFor returns how long the process has seen the key as retired.
 func (s *sightings) retiredFor(k *Key, elapsed time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -108,7 +108,7 @@ func (s *sightings) retiredFor(k *Key, elapsed time.Duration) time.Duration {
 	return elapsed - since
 }
 
-// report names each thing that is wrong once, not at every read.
+// report logs each problem once, not at every read.
 func (r *Ring) report(ks *keys, n news) {
 	if len(n.unreadable) > 0 {
 		r.logger.Error("signing key entries cannot be used and are left alone; repair each, or delete it once no token of its lives",

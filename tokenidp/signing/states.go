@@ -2,7 +2,7 @@ package signing
 
 import "time"
 
-// State is what a key does at a moment.
+// State is the state of a key.
 type State string
 
 const (
@@ -16,35 +16,34 @@ const (
 	Unreadable State = "unreadable"
 )
 
-// KeyState describes a key, or an entry that is none, to an operator.
+// KeyState describes a key, or an unreadable entry, to an operator.
 type KeyState struct {
 	ID        string
 	Algorithm string
 	State     State
 	CreatedAt time.Time
 	SignsFrom time.Time
-	// RetiresAt is when the successor takes over; zero while there is none.
+	// RetiresAt is when the successor takes over. It is zero if there is none.
 	RetiresAt time.Time
-	// DeletesAt is the earliest moment of deletion; zero while there is no
-	// successor.
+	// DeletesAt is the earliest time of deletion. It is zero if there is no successor.
 	DeletesAt time.Time
-	// Encryption is the id of the key encryption key that the private half is
-	// stored under; empty where it is stored in the clear, or not stored.
+	// Encryption is the id of the key encryption key of the stored private half. It is
+	// empty if the private half is unencrypted, or not stored.
 	Encryption string
-	// Outside tells that the private half is kept outside, and not stored.
+	// Outside is true if the private half is kept outside, and not stored.
 	Outside bool
-	// SignsHere tells that this process has the private half.
+	// SignsHere is true if this process has the private half.
 	SignsHere bool
-	// Missing tells that the storage has lost the key, which goes on in memory.
+	// Missing is true if the storage has lost the key. It is still used from memory.
 	Missing bool
-	// Entry is the name in the storage.
+	// Entry is the name of the entry in the storage.
 	Entry string
 	// Cause says why an entry is unreadable.
 	Cause string
 }
 
-// States describes all keys in the order in which they sign, oldest first, and
-// then what cannot be read.
+// States returns all keys in the order in which they sign, oldest first, and then the
+// unreadable entries.
 func (r *Ring) States() []KeyState {
 	ks, now := r.current.Load(), r.now()
 	active := activeAt(ks.members, now, r.elapsed())

@@ -18,8 +18,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
 
-// store keeps the keys of one issuer in Caddy's storage: one immutable entry a
-// key. It never asks Storage.Exists, which answers "no" to an outage too.
+// store keeps the keys of one issuer in Caddy's storage, with one immutable entry for each
+// key. It does not use Storage.Exists, which also returns false during an outage.
 type store struct {
 	storage    certmagic.Storage
 	issuer     string
@@ -30,8 +30,8 @@ type store struct {
 	decoded map[string]decoded // by the entry's name in the folder
 }
 
-// decoded remembers the key of an entry that was read before: entries do not
-// change, and to try out an RSA key takes milliseconds.
+// decoded caches the keys of entries: entries do not change, and the check of an RSA key
+// takes milliseconds.
 type decoded struct {
 	digest [sha256.Size]byte
 	key    *Key
@@ -46,7 +46,7 @@ func newStore(s certmagic.Storage, issuer string) *store {
 	}
 }
 
-// listing is what the storage held at one moment.
+// listing is the content of the storage at one moment.
 type listing struct {
 	keys       []*Key       // usable, by kid; those of one kid are entries of one key
 	taken      []keyID      // every kid that some entry claims, usable or not
@@ -61,7 +61,7 @@ type unreadable struct {
 	cause string
 }
 
-// lines describes them, one a line.
+// lines describes the entries, one a line.
 func lines(entries []unreadable) []string {
 	described := make([]string, 0, len(entries))
 	for _, u := range entries {
@@ -70,8 +70,8 @@ func lines(entries []unreadable) []string {
 	return described
 }
 
-// list reads every entry. An error means that the storage could not be read,
-// which is never the same as an empty storage.
+// list reads every entry. It returns an error if the storage could not be read; an empty
+// storage is not an error.
 func (s *store) list(ctx context.Context) (*listing, error) {
 	names, err := storage.List(ctx, s.storage, s.folder)
 	if err != nil {
@@ -91,7 +91,7 @@ func (s *store) list(ctx context.Context) (*listing, error) {
 		case errors.Is(err, fs.ErrNotExist):
 			found.quarantine(name, id, errGone)
 		case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EISDIR):
-			// Of this entry alone, and not of the storage, if others can be read.
+			// The error is of this entry, not of the storage, if others can be read.
 			found.quarantine(name, id, err)
 			refused = fmt.Errorf("loading %s: %w", name, err)
 		case err != nil:
@@ -113,7 +113,7 @@ func (s *store) list(ctx context.Context) (*listing, error) {
 	return found, nil
 }
 
-// decode reads an entry, or finds what was read when it was the same.
+// decode parses an entry, or returns its cached key if it has not changed.
 func (s *store) decode(name string, data []byte, id keyID, thumbprint string) (*Key, error) {
 	base, digest := path.Base(name), sha256.Sum256(data)
 	s.mu.Lock()
@@ -135,7 +135,7 @@ func (s *store) decode(name string, data []byte, id keyID, thumbprint string) (*
 	return key, nil
 }
 
-// forget keeps only what is still there.
+// forget drops cached keys whose entries are gone.
 func (s *store) forget(but []*Key) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -155,12 +155,12 @@ func (s *store) checkWritable(ctx context.Context) error {
 	return fmt.Errorf("the storage cannot be written to, so that no key can be rotated; check its permissions and its space: %w", err)
 }
 
-// errGone marks an entry that may be about to appear in a storage that lags, so
-// that it is not the same as no entry.
+// errGone is for an entry that is listed and cannot be loaded. The storage may lag, so the
+// entry may appear later.
 var errGone = errors.New("listed, but not there: just deleted by a peer, or lost")
 
-// add takes a usable key. Of two that claim one kid the one with the lower
-// thumbprint wins, here and on every other node.
+// add adds a usable key. Of two keys with one kid, the one with the lower thumbprint wins,
+// on every node.
 func (l *listing) add(key *Key) {
 	if slices.ContainsFunc(l.keys, func(k *Key) bool { return k.ID == key.ID && k.thumbprint < key.thumbprint }) {
 		return
@@ -169,13 +169,13 @@ func (l *listing) add(key *Key) {
 	l.keys = append(l.keys, key)
 }
 
-// quarantine bounds what an entry can write into the log.
+// quarantine adds an unreadable entry, with a bounded text for the log.
 func (l *listing) quarantine(name string, id keyID, cause error) {
 	l.unreadable = append(l.unreadable, unreadable{id, name, fmt.Sprintf("%.300s", cause.Error())})
 }
 
-// holds asks for the exact entry, which a listing that lags may not show. It may
-// be there and not be readable.
+// holds reports whether the entry exists. A listing that lags may not show it, and it may
+// exist and not be readable.
 func (s *store) holds(ctx context.Context, k *Key) (bool, error) {
 	name := s.nameOf(k)
 	_, err := s.storage.Load(ctx, name)
@@ -188,7 +188,7 @@ func (s *store) holds(ctx context.Context, k *Key) (bool, error) {
 	return true, nil
 }
 
-// remove deletes the one entry of the key.
+// remove deletes the entry of the key.
 func (s *store) remove(ctx context.Context, k *Key) error {
 	if err := s.storage.Delete(ctx, s.nameOf(k)); err != nil {
 		return fmt.Errorf("deleting %s: %w", s.nameOf(k), err)
@@ -210,7 +210,7 @@ func (s *store) write(ctx context.Context, k *Key) error {
 	return nil
 }
 
-// lockName names the cluster-wide lock under which keys are made.
+// lockName returns the name of the lock of the cluster under which keys are made.
 func (s *store) lockName() string {
 	return strings.ReplaceAll(s.folder, "/", "_")
 }
