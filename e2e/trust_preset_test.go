@@ -199,6 +199,17 @@ func presets() map[string]preset {
 				"another":      {nil, members{"common_name": "f478937a.access"}, 403, "claim_not_accepted"},
 			},
 		},
+		"cloudflare access, where a route reads sub": {
+			path: "", options: []string{"audience 32eafc76", "client_id_claims common_name", "types jwt none"}, route: "claim common_name e367826f.access\nclaim_header X-User sub",
+			header: members{},
+			claims: times(members{"type": "app", "aud": "32eafc76", "common_name": "e367826f.access", "sub": "a"}),
+			says:   "e367826f.access ",
+			refused: map[string]refusedChange{
+				"empty":    {nil, members{"sub": ""}, 401, "malformed_claims"},
+				"a list":   {nil, members{"sub": []string{"a"}}, 401, "malformed_claims"},
+				"a number": {nil, members{"sub": 7}, 401, "malformed_claims"},
+			},
+		},
 		"forgerock am": {
 			path: "/oauth2/realms/root", options: []string{"audience orders-api", "client_id_claims client_id"}, scopes: "orders.read",
 			header: members{"typ": "JWT", "zip": "NONE"},

@@ -15,7 +15,10 @@ import (
 // unsafe returns why the claim is in no header, and what to write instead.
 func (h *header) unsafe(claims *verifier.Claims) error {
 	why := "has no form that is safe in a header as text"
-	if claim, _ := claims.At(h.path); joinsAmbiguously(claim) {
+	switch claim, _ := claims.At(h.path); {
+	case claims.Mistyped(h.path):
+		return fmt.Errorf("claim %s is not a non-empty string", h.claim)
+	case joinsAmbiguously(claim):
 		why = "is a list with an element that is empty or has a space in it, which reads as another list when it is joined with spaces"
 	}
 	return fmt.Errorf("claim %s %s; write: claim_header %s %s %s", h.claim, why, h.name, h.claim, JSON)
@@ -38,7 +41,7 @@ func (h *header) text(claims *verifier.Claims) (text string, found, safe bool) {
 	}
 	claim, found := claims.At(h.path)
 	text, safe = Text(claim)
-	return text, found, safe && !joinsAmbiguously(claim)
+	return text, found, safe && !joinsAmbiguously(claim) && !claims.Mistyped(h.path)
 }
 
 // joinsAmbiguously reports whether a list would read as another one when it is joined
@@ -96,7 +99,7 @@ func (h *header) jsonText(claims *verifier.Claims) (text string, found, safe boo
 		claim, found = claims.At(h.path)
 	}
 	text, safe = marshal(claim)
-	return asciiJSON(text), found, safe
+	return asciiJSON(text), found, safe && !claims.Mistyped(h.path)
 }
 
 // asciiJSON escapes what is not ASCII (RFC 8259 section 7). In the output of Marshal,

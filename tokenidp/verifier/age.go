@@ -42,8 +42,8 @@ func (c *Claims) younger(reason Reason, cause string, at time.Time, most time.Du
 // RFC 7519 gives null no meaning.
 func (c *Claims) checkPresent(paths []claimrule.Path) error {
 	for _, path := range paths {
-		if value, found := c.At(path); !found || value == nil {
-			return Refuse(ClaimRequired, fmt.Errorf("the claim %s is missing or null", path))
+		if value, found := c.At(path); !found || value == nil || c.Mistyped(path) {
+			return Refuse(ClaimRequired, fmt.Errorf("the claim %s is missing, null or mistyped", path))
 		}
 	}
 	return nil

@@ -54,6 +54,17 @@ func (c *Claims) At(path claimrule.Path) (any, bool) {
 	return value, found
 }
 
+// Mistyped reports whether the path is that of sub or jti, and the claim is not a
+// non-empty string. Such a claim is accepted only if no rule reads it.
+func (c *Claims) Mistyped(path claimrule.Path) bool {
+	if len(path) != 1 || path[0] != "sub" && path[0] != "jti" {
+		return false
+	}
+	value, found := c.Claim(path[0])
+	text, _ := value.(string)
+	return found && text == ""
+}
+
 // HasScope reports whether the token has the scope, compared byte for byte.
 func (c *Claims) HasScope(scope string) bool {
 	return c != nil && slices.Contains(c.Scope, scope)

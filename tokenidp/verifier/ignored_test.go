@@ -61,6 +61,28 @@ func TestUnreadClaims(t *testing.T) {
 	}
 }
 
+// A rule that reads sub or jti reads a non-empty string, and nothing that contains one.
+func TestRulesReadNoMistypedClaims(t *testing.T) {
+	v := foreignVerifier(t, foreign)
+	for _, name := range []string{"sub", "jti"} {
+		path := claimrule.Path{name}
+		rule := &Requirement{Audiences: []string{"orders-api"}, Claims: []claimrule.Rule{{Path: path, Values: []string{"x", "7", "true", ""}}}}
+		present := &Requirement{Audiences: []string{"orders-api"}, Present: []claimrule.Path{path}}
+		for _, value := range []any{nil, true, "", 7, object{}, []any{}, []string{"x"}} {
+			c, err := v.Verify(t.Context(), bare(object{"azp": "a", name: value}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantRefusal(t, c.Authorize(rule, clock, nil), ClaimNotAccepted, name)
+			wantRefusal(t, c.Authorize(present, clock, nil), ClaimRequired, name)
+		}
+		c, err := v.Verify(t.Context(), bare(object{"azp": "a", name: "x"}))
+		if err != nil || c.Authorize(rule, clock, nil) != nil || c.Authorize(present, clock, nil) != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // RFC 7517 section 4.5: a kid may stand for a key of each algorithm, and the token says
 // which. Its algorithm is one of the issuer's, and the key's own.
 func TestOneKidForSeveralAlgorithms(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 // Layout says which claims the tokens of an issuer have. The zero value is RFC 9068: iss,
 // sub, client_id, jti, aud, iat and exp are required, and scope is a string. iss, aud and
 // exp are required for every issuer. A claim of the wrong type is an error, never the same
-// as an absent one. The exceptions are sub and jti where they are optional: no rule reads
-// them, so any value is accepted.
+// as an absent one. The exceptions are sub and jti where they are optional: any value is
+// accepted if no rule reads it (see [Claims.Mistyped]).
 type Layout struct {
 	// ClientID lists the claims that may hold the id of the client. The first one that is
 	// present counts. Default: client_id. Others: azp, appid, or sub if clients of the

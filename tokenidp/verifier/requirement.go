@@ -72,7 +72,7 @@ func (c *Claims) checkRules(rules []claimrule.Rule) error {
 		switch value, found := c.At(r.Path); {
 		case !found:
 			return &Mismatch{fmt.Sprintf("the claim %s is missing", r.Path), fmt.Sprintf("%.200q", r.Accepted())}
-		case !r.Accepts(value):
+		case !r.Accepts(value) || c.Mistyped(r.Path):
 			return &Mismatch{fmt.Sprintf("the claim %s is %.200q", r.Path, fmt.Sprint(value)), fmt.Sprintf("%.200q", r.Accepted())}
 		}
 	}
