@@ -1,6 +1,7 @@
 package caddyfile_test
 
 import (
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -31,7 +32,7 @@ const (
 )
 
 func allMistakes() []mistake {
-	return slices.Concat(syntaxMistakes(), optionMistakes(), routeMistakes(), redisMistakes(), jsonMistakes(),
+	return slices.Concat(syntaxMistakes(), optionMistakes(), routeMistakes(), presetMistakes(), redisMistakes(), jsonMistakes(),
 		yamlMistakes(), applicationMistakes(), keyMistakes(), federatedMistakes(), secretMistakes())
 }
 
@@ -122,6 +123,13 @@ func inFederated(s string) configured {
 	c := keyed("federated:\n  - issuer: https://vouches.example.com\n    " + beside(s, "    "))
 	c.text = s
 	return c
+}
+
+// trusting is the requirements of a route for the tokens of an issuer.
+func trusting(issuer, preset string) in {
+	return func(s string) configured {
+		return caddyfileWith(s, options, "tokenidp {\ntrust ", issuer, " {\n", preset, "\n}\n}\n}\nlocalhost:5001 {\nverify {\n", s, "\n}\n}\n")
+	}
 }
 
 // syntaxMistakes leave out what each option takes, and then write the example.
@@ -235,6 +243,20 @@ func routeMistakes() []mistake {
 		unknown.mistake("verify orders.read {\npolicy fresh\n}", "policy fresh {\nmax_age 10m\n}\nverify orders.read {\npolicy fresh\n}", "policy fresh {"),
 		verify.mistake("claim_header X-Client authorization\nclaim_header Authorization sub", "claim_header X-Client-Id sub", "X-Client-Id"),
 		verify.mistake("claim_header X-Client-Id json json json", "claim_header X-Client-Id client_id", "claim_header X-Client-Id client_id"),
+	}
+}
+
+func presetMistakes() []mistake {
+	const audience = "audience orders-api"
+	return []mistake{
+		trusting("https://login.example.com", "preset kubernetes").mistake(audience, audience+"\nclaim sub system:serviceaccount:shop:worker", "claim sub system:serviceaccount:"),
+		trusting("https://token.actions.githubusercontent.com", "").mistake(audience, audience+"\nclaim repository my-org/my-repo", "claim repository my-org/my-repo"),
+		trusting("https://gitlab.com", "").mistake(audience, audience+"\nclaim project_id 46573356", "claim project_id 46573356"),
+		trusting("https://accounts.google.com", "").mistake(audience, audience+"\nclaim sub 104029292291203840284", "claim sub 104029292291203840284"),
+		trusting("https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0", "").mistake(audience, audience+"\nclaim azp worker", "claim azp "),
+		trusting("https://login.example.com", "preset keycloak").mistake("audience account", audience, ""),
+		in(inTrust).mistake("max_stale 1m", "max_stale 5m0s", "5m0s"),
+		in(inIssuer).mistake("signing_key file x25519.pem", "signing_key file signing.pem", ""),
 	}
 }
 
@@ -424,13 +446,21 @@ var generated = sync.OnceValues(func() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	agreeing, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	other, err := x509.MarshalPKCS8PrivateKey(agreeing)
+	if err != nil {
+		return nil, err
+	}
 	block := func(kind string, der []byte) string {
 		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 	}
 	jwk, err := json.Marshal(map[string]any{"keys": []any{map[string]string{"kty": "EC", "crv": "P-256", "kid": "a",
 		"x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}}})
 	return map[string]string{
-		"signing.pem": block("PRIVATE KEY", private), "caddy-key.pem": block("PRIVATE KEY", private), "public.pem": block("PUBLIC KEY", public),
+		"x25519.pem": block("PRIVATE KEY", other), "signing.pem": block("PRIVATE KEY", private), "caddy-key.pem": block("PRIVATE KEY", private), "public.pem": block("PUBLIC KEY", public),
 		"ca.pem": block("CERTIFICATE", certificate), "redis-ca.pem": block("CERTIFICATE", certificate), "caddy.pem": block("CERTIFICATE", certificate),
 		"token": "token", "keys.json": string(jwk), "hmac.json": `{"kty":"oct","k":"c2VjcmV0"}`, "17": "chosen secret", "secret": "chosen secret",
 		"kek": strings.Repeat("A", 43) + "=", "redis": "secret", "sentinel": "secret",

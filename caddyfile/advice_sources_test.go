@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,14 +13,9 @@ import (
 	"testing"
 )
 
-// configuring are the folders whose errors are about the configuration, and the files of
-// other folders.
-var configuring = []string{
-	"*.go", "../tokenidp/*.go", "../tokenidp/application/*.go", "../tokenidp/application/live/*.go", "../tokenidp/claimrule/*.go",
-	"../tokenidp/policy/*.go", "../tokenidp/secret/*.go", "../tokenidp/strictyaml/*.go", "../tokenidp/weburl/*.go",
-	"../tokenidp/signing/privatekey.go", "../tokenidp/signing/encryption.go", "../tokenidp/state/redis_options.go",
-	"../tokenidp/verifier/expression.go", "../tokenidp/verifier/requirement.go", "../internal/nearest/*.go",
-}
+// unconfigured are the folders whose errors are about requests, other servers, and what
+// this software has written itself.
+var unconfigured = regexp.MustCompile(`^\.\./tokenidp/(ascii|background|client|dpop|lastuse|oauth|storage|strictjson|usage)/`)
 
 // advising are the words with which a text says what to write instead.
 var advising = regexp.MustCompile(`(\b(write|quote it|quoted|quotes|such as|as in|add|keep one|remove|leave|choose|give|put|rename|indent)\b|; use )`)
@@ -29,15 +25,15 @@ var advising = regexp.MustCompile(`(\b(write|quote it|quoted|quotes|such as|as i
 func advices(t *testing.T) map[string]string {
 	t.Helper()
 	found := make(map[string]string)
-	for _, pattern := range configuring {
-		files, err := filepath.Glob(pattern)
-		if err != nil || len(files) == 0 {
-			t.Fatalf("%s: %v", pattern, err)
-		}
-		for _, file := range files {
-			if !strings.HasSuffix(file, "_test.go") {
-				advicesOf(t, file, found)
+	for _, root := range []string{".", "../tokenidp", "../internal/nearest"} {
+		err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+			if strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") && !unconfigured.MatchString(filepath.ToSlash(path)) {
+				advicesOf(t, path, found)
 			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 	return found
