@@ -61,9 +61,10 @@ func (r *claimReader) unread(name string) string {
 	return s
 }
 
+// nonEmpty reads a text. One of spaces alone would be empty in a header.
 func (r *claimReader) nonEmpty(name string, value any) string {
 	s, _ := value.(string)
-	if s == "" {
+	if strings.TrimSpace(s) == "" {
 		r.fail(MalformedClaims, fmt.Errorf("%s is not a non-empty string", name))
 	}
 	return s

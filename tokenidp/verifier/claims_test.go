@@ -208,3 +208,13 @@ func TestNoClaimsHaveNothing(t *testing.T) {
 		}
 	}
 }
+
+// A client id of spaces would be none in a header.
+func TestClientIDsOfSpacesAreRefused(t *testing.T) {
+	v := newVerifier(t)
+	for _, id := range []string{"", " ", "\t", "\u00a0"} {
+		token := compact(header(nil), claims(object{"client_id": id}), byEC(private().ecA))
+		_, err := v.Verify(context.Background(), token)
+		wantRefusal(t, err, MalformedClaims, token)
+	}
+}
