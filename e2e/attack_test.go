@@ -28,31 +28,38 @@ var attacks = []struct {
 	{"values that nobody has sent before", attackMetrics},
 	{"server names that are not the site's", attackServerNames},
 	{"subjects that read like another", attackSubjects},
+	{"letters where a pattern has a dot", attackPatterns},
+	{"one workload token at two issuers", attackTwoIssuers},
+	{"discovery that leads elsewhere", attackDiscovery},
+	{"claims that are missing or empty", attackEmptyClaims},
+	{"a disabled Application, by every way", attackDisabled},
 }
 
 // What is about a command or a configuration, and about no request, is tested elsewhere:
 // text on the operator's terminal in internal/command (TestNothingHostileIsPrinted), and
 // what intercept, handle_response and handle_errors serve without a token in
-// internal/route (TestUnverifiedInACaddyfile).
+// internal/route (TestUnverifiedInACaddyfile), and where a client sends its secret and its
+// token in tokenidp/client (TestRedirectIsNotFollowed, TestMetadataThatAreRefused).
 
 // attacked is the server of all attacks, as one of them meets it.
 type attacked struct {
 	*guarded
 	ca           *authority
+	elsewhere    *elsewhere
 	version, run string // run is of the version, and before or after the reload
 }
 
 func TestAttacks(t *testing.T) {
 	t.Parallel()
-	ca := newAuthority(t)
-	g := startAttacked(t, ca)
+	ca, e := newAuthority(t), newElsewhere(t)
+	g := startAttacked(t, ca, e)
 	for i, when := range []string{"before a reload", "after a reload"} {
 		for _, version := range []string{"HTTP/1.1", "HTTP/2.0", "HTTP/3.0"} {
 			over := *g
 			over.http = g.presenting(t, nil, version)
 			for _, attack := range attacks {
 				t.Run(attack.name+"/"+version+"/"+when, func(t *testing.T) {
-					attack.try(t, &attacked{&over, ca, version, fmt.Sprint(i, version)})
+					attack.try(t, &attacked{&over, ca, e, version, fmt.Sprint(i, version)})
 				})
 			}
 		}
@@ -61,14 +68,19 @@ func TestAttacks(t *testing.T) {
 		}
 	}
 	t.Run("a ticket of a CA that a reload dropped", func(t *testing.T) { attackTickets(t, g, ca) })
+	t.Run("a trust that was removed", func(t *testing.T) { attackRemovedTrust(t, g, e) })
 }
 
-func startAttacked(t *testing.T, ca *authority) *guarded {
+func startAttacked(t *testing.T, ca *authority, e *elsewhere) *guarded {
 	t.Helper()
 	global := strings.Replace(shopOptions, "{\n", "{\n\tdefault_sni localhost\n\tfallback_sni localhost\n", 1)
-	g := startGuardedBy(t, strings.Replace(global, "applications.yaml\n", "applications.yaml\n\t\t\tsigning_algorithm ES256\n", 1)+
-		"localhost:5001 {\n"+askingForCertificates("verify_if_given")+"\ttokenidp\n"+attackedRoutes+"}\n"+attackedErrors+attackedSites,
-		file{"applications.yaml", attackedApplications(t)}, file{"ca.pem", ca.pem()})
+	global = strings.Replace(global, "applications.yaml\n\t\t}\n", "applications.yaml\n\t\t\tsigning_algorithm ES256\n\t\t}\n"+
+		"\t\tissuer https://localhost:5003 {\n\t\t\tapplications second.yaml\n\t\t\tsigning_algorithm ES256\n\t\t}\n"+e.trusts()+"\n", 1)
+	g := startGuardedBy(t, global+
+		"localhost:5001 {\n"+askingForCertificates("verify_if_given")+"\ttokenidp https://localhost:5001\n"+strings.ReplaceAll(attackedRoutes, "FOREIGN", e.trusted.issuer)+"}\n"+attackedErrors+attackedSites,
+		file{"applications.yaml", attackedApplications(t) + e.applications()}, file{"second.yaml", "resources: [{name: second-api, scopes: [{name: second.read}]}]\napplications:\n" + e.workload("second.read")},
+		file{"ca.pem", ca.pem()})
+	g.eventually("the keys of the trusted issuer", func() bool { return len(e.trusted.requests("/keys")) > 0 })
 	for _, name := range []string{"closed.localhost", "a.wild.localhost"} {
 		g.eventually("the certificate of "+name, func() bool { return g.handshakesAs(name) })
 	}
@@ -84,40 +96,60 @@ var attackedSites = "closed.localhost:5001 {\n" + attackedSite + "}\n*.wild.loca
 
 var attackedSite = askingForCertificates("require_and_verify") + `
 	handle /orders* {
-		verify orders.read
+		verify orders.read {
+			issuer https://localhost:5001
+		}
 		respond "protected content"
 	}
 `
 
 const attackedRoutes = `
 	handle /orders* {
-		verify orders.read
+		verify orders.read {
+			issuer https://localhost:5001
+		}
 		reverse_proxy localhost:5002
 	}
 	handle /expressions* {
 		verify orders.read {
+			issuer https://localhost:5001
 			expression ` + "`" + `request.path != "/expressions/admin" && !request.path.startsWith("/expressions/admin/")` + "`" + `
+		}
+		reverse_proxy localhost:5002
+	}
+	handle /foreign* {
+		verify orders.read {
+			issuer FOREIGN
+			audience orders-api
+			require team
+			claim_header X-Client-Id client_id
 		}
 		reverse_proxy localhost:5002
 	}
 	handle /origins* {
 		verify orders.read {
+			issuer https://localhost:5001
 			dpop_origin https://api.example.com https://localhost:5001
 		}
 		verify orders.read {
+			issuer https://localhost:5001
 			dpop_origin https://localhost:5001
 			sender_constrained dpop
 		}
 		reverse_proxy localhost:5002
 	}
 	handle_path /stripped/* {
-		verify orders.read
+		verify orders.read {
+			issuer https://localhost:5001
+		}
 		reverse_proxy localhost:5002
 	}
 	handle /prefix/* {
 		route {
 			uri strip_prefix /prefix
-			verify orders.read
+			verify orders.read {
+				issuer https://localhost:5001
+			}
 			reverse_proxy localhost:5002
 		}
 	}
@@ -128,8 +160,10 @@ const attackedRoutes = `
 
 const attackedErrors = `
 localhost:5003 {
+	tokenidp https://localhost:5003
 	handle /orders* {
 		verify orders.write {
+			issuer https://localhost:5001
 			forward_authorization
 		}
 		respond "protected content"
@@ -155,6 +189,7 @@ func attackedApplications(t *testing.T) string {
 			run := fmt.Sprint(i, version)
 			all += "  - {client_id: '" + run + "-chosen', scopes: [orders.read], secrets: [{id: '1', hash: '" + chosenHash(t) + "'}]}\n" +
 				"  - {client_id: '" + run + "-inactive', active: false, scopes: [orders.read], secrets: [{id: '1', hash: " + shopHash + "}]}\n" +
+				"  - {client_id: '" + run + "-retired', active: false, scopes: [orders.read], secrets: [{id: '1', hash: " + shopHash + "}]}\n" +
 				"  - {client_id: '" + run + "-secret', scopes: [orders.read], secrets: [{id: '1', hash: " + shopHash + "}]}\n" +
 				"  - {client_id: '" + run + "-keys', scopes: [orders.read], jwks: " + keySet(t, jwkOf(attackerKey(), "k", nil)) + "}\n" +
 				"  - {client_id: '" + run + "-keys-out-of-reach', scopes: [orders.read], jwks_uri: 'https://keys.example.invalid/jwks'}\n"
