@@ -118,12 +118,18 @@ func (s *Sandbox) Audiences(issuer string) (all []string) {
 // Route is where the verify is configured, as file:line, and whether it only reports.
 func (v *Verify) Route() (source string, reportOnly bool) { return v.Source, v.ReportOnly }
 
-// Required are the scopes that the route asks of tokens of the issuer for the audience.
-func (v *Verify) Required(issuer, audience string) []string {
-	if rule := v.rules[issuer]; rule != nil {
-		return rule.requires().ScopesFor(audience)
+// Required are the scopes that the route asks of tokens of the issuer. It reports whether
+// the route accepts such tokens.
+func (v *Verify) Required(issuer string) (scopes []string, accepted bool) {
+	rule := v.rules[issuer]
+	if rule == nil {
+		return nil, false
 	}
-	return nil
+	required := rule.requires()
+	for _, audience := range required.AcceptedAudiences() {
+		return required.ScopesFor(audience), true
+	}
+	return nil, true
 }
 
 // Serves reports whether the request is for an endpoint of the issuer.

@@ -51,6 +51,9 @@ type Document struct {
 	inactive    []string
 	hashingTime time.Duration
 	warnings    strictyaml.Problems
+	tests       []*Test
+	// testErrors are mistakes in tests. They make no Document unusable: see tests.
+	testErrors strictyaml.Problems
 
 	// errors make the Document unusable.
 	errors strictyaml.Problems
@@ -186,12 +189,13 @@ func (l *loader) document(root *strictyaml.Node) {
 		l.incomplete = true
 		return
 	}
+	tested := l.tests(root)
 	top := l.mapping(root, "", "resources", "applications")
 	if top == nil {
 		l.incomplete = true
 		return
 	}
-	if !top.Has("resources") && !top.Has("applications") && !l.Errors.Any() {
+	if !top.Has("resources") && !top.Has("applications") && !tested && !l.Errors.Any() {
 		top.Fail(root, "%s", emptyFile)
 	}
 	for i, n := range top.List("resources") {

@@ -53,6 +53,14 @@ func (p *Problems) Add(at Position, format string, args ...any) {
 	p.found = append(p.found, problem{at, fmt.Sprintf(format, args...)})
 }
 
+// Merge adds the problems of another list.
+func (p *Problems) Merge(other Problems) {
+	for _, problem := range other.found {
+		p.Add(problem.at, "%s", problem.text)
+	}
+	p.more += other.more
+}
+
 // Any reports whether there is one.
 func (p *Problems) Any() bool { return len(p.found) > 0 }
 

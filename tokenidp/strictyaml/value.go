@@ -133,6 +133,27 @@ func Fields(n *Node) (fields []Entry) {
 	return fields
 }
 
+// Take removes a field, which may be repeated, from a mapping that may be wrong otherwise.
+// It returns a mapping of what it has removed, or nil.
+func Take(n *Node, field string) *Node {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	var taken, left []*Node
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if key := n.Content[i]; key.Kind == yaml.ScalarNode && key.Value == field {
+			taken = append(taken, n.Content[i:i+2]...)
+		} else {
+			left = append(left, n.Content[i:i+2]...)
+		}
+	}
+	if len(taken) == 0 {
+		return nil
+	}
+	n.Content = left
+	return &Node{Kind: yaml.MappingNode, Tag: "!!map", Line: taken[0].Line, Content: taken}
+}
+
 // Values returns those of a field that may be repeated, of a mapping that may be wrong
 // otherwise.
 func Values(n *Node, field string) (values []*Node) {
