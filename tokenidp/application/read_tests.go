@@ -87,8 +87,9 @@ func (t testReader) test(m *strictyaml.Mapping) {
 	one.ClientID, _ = m.Text("client_id")
 	one.Anonymous = m.Boolean("anonymous", false)
 	if n := m.Field("token"); n != nil {
-		value, ok := m.Value(n, "token")
-		if one.Token, ok = value.(map[string]any); !ok {
+		value, read := m.Value(n, "token")
+		claims, isMapping := value.(map[string]any)
+		if one.Token = claims; read && !isMapping {
 			m.FailField(n, "token", "must be a mapping of claims, as in: {iss: https://login.example.com, scope: orders.read}")
 		}
 	}
