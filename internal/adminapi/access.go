@@ -13,11 +13,11 @@ import (
 // Access says which Application can reach which route: GET /tokenidp/access.
 type Access struct {
 	Routes []RouteAccess `json:"routes"`
-	// Nowhere are the active Applications that reach no route of this server. It is
-	// missing where one Application is asked for.
+	// Nowhere are the active Applications that reach no route of this server. It is absent
+	// if the request names an Application.
 	Nowhere []string `json:"nowhere,omitempty"`
-	// Unguarded are the handlers that requests reach without a token. They are told by
-	// the command alone, where neither a client nor a route is asked for.
+	// Unguarded are the handlers that requests reach without a token. Only the command
+	// sets it, if neither a client nor a route is given.
 	Unguarded []Unguarded `json:"unguarded,omitempty"`
 }
 

@@ -21,8 +21,8 @@ type Client struct {
 	web             *http.Client
 }
 
-// NewClient makes a client of the admin endpoint at an address as Caddy's `admin`
-// option has it, such as localhost:2019 or unix//run/caddy.sock.
+// NewClient returns a client for the admin endpoint at an address in the form of Caddy's
+// `admin` option, such as localhost:2019 or unix//run/caddy.sock.
 func NewClient(address string) (*Client, error) {
 	parsed, err := caddy.ParseNetworkAddress(address)
 	if err == nil && parsed.PortRangeSize() > 1 {
@@ -56,7 +56,7 @@ func (c *Client) Config(ctx context.Context) (config json.RawMessage, err error)
 	return config, err
 }
 
-// longest bounds one answer, of which none comes near: long lists come by the page.
+// longest bounds an answer, in bytes. Long lists are read by the page.
 const longest = 64 << 20
 
 // ask sends a request, with a body unless that is nil, and decodes the answer. Next is
@@ -114,7 +114,7 @@ func (c *Client) unreachable(err error) error {
 	return fmt.Errorf("asking the admin endpoint at %s: %w; is Caddy running, and is --address right?", c.address, err)
 }
 
-// newError takes the sentence out of the JSON that Caddy puts it into.
+// newError returns the error in the JSON of Caddy's answer.
 func newError(status int, body []byte) *Error {
 	var answer struct {
 		Error string `json:"error"`

@@ -42,7 +42,7 @@ type Revocations struct {
 	Warnings    []string   `json:"warnings,omitempty"`
 }
 
-// Revoke takes tokens back.
+// Revoke revokes tokens.
 func (c *Client) Revoke(ctx context.Context, request *RevokeRequest) (*RevokeResult, error) {
 	result := new(RevokeResult)
 	_, err := c.ask(ctx, http.MethodPost, "/tokenidp/revoke", request, result)

@@ -13,7 +13,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
 
-// accessCommand tells who can reach what.
+// accessCommand shows which Application can reach which route.
 func accessCommand() *cobra.Command {
 	cmd := newCommand(&cobra.Command{
 		Use:   "access [--client <client_id>] [--route <route>] [--denied] [--offline] [--config <file>] [--json]",

@@ -46,7 +46,7 @@ func addCommands(cmd *cobra.Command) {
 // command is what Cobra does not know of a command.
 type command struct {
 	exits exitCodes
-	// noArguments says where to put what somebody gave as an argument.
+	// noArguments says which flag to use instead of an argument.
 	noArguments string
 	// takesArguments: run looks at the arguments itself.
 	takesArguments bool

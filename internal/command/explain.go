@@ -16,7 +16,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 )
 
-// explainCommand tells whether a token passes, and why not.
+// explainCommand shows whether a token is accepted, and why not.
 func explainCommand() *cobra.Command {
 	cmd := newCommand(&cobra.Command{
 		Use:   "explain [--route <route>] [--offline] [--config <file>] [--json] [<token>|-]",

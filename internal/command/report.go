@@ -11,7 +11,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 )
 
-// reportCommand shows whom enforcement would refuse.
+// reportCommand shows the requests that enforcement would refuse.
 func reportCommand() *cobra.Command {
 	cmd := newCommand(&cobra.Command{
 		Use:   "report [--json]",

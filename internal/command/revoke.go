@@ -15,7 +15,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 )
 
-// revokeCommand takes tokens back.
+// revokeCommand revokes tokens.
 func revokeCommand() *cobra.Command {
 	cmd := newCommand(&cobra.Command{
 		Use:   "revoke [--token-file <file> | --jti <jti> | --client <client_id> | --all] [--unknown-client] [--issuer <url>] [--before <time>] [--until <time>] [--json]",

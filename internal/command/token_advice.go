@@ -14,7 +14,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/client"
 )
 
-// adviseUnreachable says what to do where no answer came.
+// adviseUnreachable returns advice for a request without an answer.
 func adviseUnreachable(err error) error {
 	var unknown x509.UnknownAuthorityError
 	var name x509.HostnameError

@@ -1,4 +1,4 @@
-// Package nearest finds the known name that somebody may have meant.
+// Package nearest finds the known name that is closest to an unknown one.
 package nearest
 
 import (

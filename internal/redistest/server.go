@@ -40,7 +40,7 @@ func New(t *testing.T, port string, args ...string) *Server {
 	return s
 }
 
-// Start starts it, and waits until it takes connections.
+// Start starts it, and waits until it accepts connections.
 func (s *Server) Start() {
 	s.t.Helper()
 	s.run(append([]string{
@@ -89,7 +89,7 @@ func (s *Server) run(args ...string) {
 	}
 }
 
-// Addr is where it listens.
+// Addr returns its address.
 func (s *Server) Addr() string { return "127.0.0.1:" + s.Port }
 
 // URL is what clients are told of it.

@@ -4,12 +4,12 @@ package zerocopy
 
 import "unsafe"
 
-// Bytes are those of the text itself: nobody may write to them.
+// Bytes returns the bytes of the text without a copy. They must never be changed.
 func Bytes(text string) []byte {
 	return unsafe.Slice(unsafe.StringData(text), len(text)) //nolint:gosec // within its length
 }
 
-// String is the text of these very bytes, which nobody may write to from then on.
+// String returns the bytes as text without a copy. They must never be changed after that.
 func String(data []byte) string {
 	return unsafe.String(unsafe.SliceData(data), len(data)) //nolint:gosec // within their length
 }

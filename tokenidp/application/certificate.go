@@ -11,8 +11,9 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
-// CertificateName is the one name by which a client's certificate is known, of those
-// that RFC 8705 section 2.1.2 has. A CA vouches for it; the certificate may change.
+// CertificateName is the registered name in a client's certificate (RFC 8705 section
+// 2.1.2). A CA has verified it. The certificate may be replaced by another with the same
+// name.
 type CertificateName struct {
 	// Field is the metadata field in which it was registered.
 	Field string
@@ -42,7 +43,7 @@ const (
 	generalIP    = 7
 )
 
-// String is for logs, also of none.
+// String returns the name for logs. It may be called on nil.
 func (n *CertificateName) String() string {
 	if n == nil {
 		return "none"
@@ -50,11 +51,10 @@ func (n *CertificateName) String() string {
 	return n.Field + " " + n.Value
 }
 
-// Names reports whether the certificate has the name: as its subject, or among its
-// subject alternative names. Names are compared whole and exactly, so that none is
-// found within another; only DNS names have no case, and addresses are compared by
-// their value. A wildcard is a name like any other. Who signed the certificate is
-// for the caller to ask.
+// Names reports whether the certificate has the name, as its subject or as a subject
+// alternative name. Names are compared whole and exactly. Only the case of DNS names is
+// ignored, and addresses are compared by value. A wildcard has no special meaning. The
+// caller must verify the chain of the certificate.
 func (n *CertificateName) Names(certificate *x509.Certificate) bool {
 	switch n.Field {
 	case fieldSubjectDN:
@@ -76,8 +76,8 @@ func (n *CertificateName) Names(certificate *x509.Certificate) bool {
 
 var subjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
 
-// hasAlternativeName reads the names as they stand in the certificate: a parsed URI
-// may be spelled in another way.
+// hasAlternativeName reads the names as they are in the certificate: a parsed URI may have
+// another spelling.
 func hasAlternativeName(certificate *x509.Certificate, choice int, is func(name []byte) bool) bool {
 	for _, extension := range certificate.Extensions {
 		if !extension.Id.Equal(subjectAltName) {
@@ -96,8 +96,8 @@ func hasAlternativeName(certificate *x509.Certificate, choice int, is func(name 
 	return false
 }
 
-// HasKeyOf reports whether the key of the certificate is registered, as `jwks` (RFC 8705
-// section 2.2). Two certificates of one key are the same client's.
+// HasKeyOf reports whether the key of the certificate is registered in `jwks` (RFC 8705
+// section 2.2). All certificates of one key belong to the same client.
 func (a *Application) HasKeyOf(certificate *x509.Certificate) bool {
 	key, ok := certificate.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
 	return ok && slices.ContainsFunc(a.Keys, func(registered *jws.Key) bool { return key.Equal(registered.Public) })

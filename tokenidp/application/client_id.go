@@ -9,8 +9,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
-// CheckClientID refuses what cannot be a client_id. The error never quotes it, and
-// goes on where a sentence that names it has begun.
+// CheckClientID returns an error for a text that cannot be a client_id. The error never
+// quotes the text, and continues a sentence that names it.
 func CheckClientID(id string) error {
 	switch {
 	case len(id) == 0 || len(id) > longestName || !ascii.Visible(id):

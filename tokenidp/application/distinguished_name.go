@@ -21,8 +21,8 @@ type attribute struct{ kind, value string }
 // relativeName is a set of attributes; most have one.
 type relativeName []attribute
 
-// attributeTypes are the names that RFC 4514 section 3 has for attribute types, and
-// those that certificates of services and their tools have beside them.
+// attributeTypes has the names of attribute types of RFC 4514 section 3, and others that
+// are common in certificates of services.
 var attributeTypes = map[string]string{
 	"CN": "2.5.4.3", "SN": "2.5.4.4", "SERIALNUMBER": "2.5.4.5", "C": "2.5.4.6", "L": "2.5.4.7", "ST": "2.5.4.8",
 	"STREET": "2.5.4.9", "O": "2.5.4.10", "OU": "2.5.4.11", "TITLE": "2.5.4.12", "POSTALCODE": "2.5.4.17", "GN": "2.5.4.42",
@@ -98,8 +98,8 @@ func valueEnd(encoded string) int {
 	return len(encoded)
 }
 
-// attributeValue takes the escapes away (RFC 4514 section 2.4). What has to be
-// escaped, and is not, is an error, so that nothing is guessed.
+// attributeValue removes the escapes (RFC 4514 section 2.4). A character that must be
+// escaped, and is not, is an error.
 func attributeValue(encoded string) (string, error) {
 	if digits, ok := strings.CutPrefix(encoded, "#"); ok {
 		return berValue(digits)
@@ -159,8 +159,8 @@ func sortedName(r relativeName) relativeName {
 }
 
 // subjectIs compares the subject of a certificate, in DER, name by name. Values are
-// compared byte for byte, whatever kind of string they are in the certificate: the
-// case rules of X.520 would let two certificates pass for one client.
+// compared byte for byte, whatever their string type. With the case rules of X.520, two
+// different certificates could match one client.
 func subjectIs(der []byte, want []relativeName) bool {
 	var subject pkix.RDNSequence
 	if rest, err := asn1.Unmarshal(der, &subject); err != nil || len(rest) > 0 || len(subject) != len(want) {

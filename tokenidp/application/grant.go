@@ -12,39 +12,39 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
-// Why a grant was refused. The text that Grant wraps around them names scopes
-// and Applications, and is for the log: the caller of the token endpoint must
-// not learn whether a scope it may not have exists.
+// The errors of Grant. The text around them names scopes and Applications, and is for the
+// log only: the caller of the token endpoint must not learn whether a scope exists that it
+// may not have.
 var (
-	// ErrNoScope: no scope was asked for and the Application has no default (RFC 6749 section 3.3).
+	// ErrNoScope: no scope was requested, and the Application has no default (RFC 6749
+	// section 3.3).
 	ErrNoScope = errors.New("no scope requested")
 	// ErrMalformedScope: the parameter is not scope-tokens with spaces between them.
 	ErrMalformedScope = errors.New("malformed scope")
-	// ErrScopeNotGranted: the Application may not have a scope, or nobody may.
+	// ErrScopeNotGranted: a scope is not granted to the Application, or does not exist.
 	ErrScopeNotGranted = errors.New("scope not granted")
 	// ErrScopeOfSeveralResources: one token would have to be for several APIs.
 	ErrScopeOfSeveralResources = errors.New("scopes of several resources")
 	// ErrWrongResource: the scopes belong to another resource than the named one (RFC 8707 section 2).
 	ErrWrongResource = errors.New("scopes are not of the requested resource")
-	// ErrUnknownResource: the named resource is none that the Application has a scope of.
+	// ErrUnknownResource: the Application has no scope of the named resource.
 	ErrUnknownResource = errors.New("unknown resource")
 )
 
-// Grant is what a token may say: some of the Application's scopes, all of one Resource.
+// Grant is what a token gets: scopes of the Application, all of one Resource.
 type Grant struct {
-	// Scopes are unique and in the order in which they were asked for.
+	// Scopes are unique, in the order of the request.
 	Scopes   []string
 	Resource *Resource
-	// Audience is the Resource's.
+	// Audience is that of the Resource.
 	Audience string
 	Lifetime time.Duration
 }
 
-// Grant decides what a token for a carries. requested is the raw `scope`
-// parameter, "" if it was omitted; resources are the raw `resource` parameters,
-// which may be none; defaultLifetime is the issuer's. Nothing is narrowed: what
-// cannot be granted whole is refused, because a client that silently got less
-// fails later and elsewhere.
+// Grant returns what a token for the Application gets. requested is the raw `scope`
+// parameter, "" if it was omitted. resources are the raw `resource` parameters, if any.
+// defaultLifetime is that of the issuer. A request that cannot be granted as a whole is
+// refused, because a client that silently gets less fails later, in another place.
 func (s *Set) Grant(a *Application, requested string, resources []string, defaultLifetime time.Duration) (*Grant, error) {
 	scopes, err := a.requestedScopes(requested)
 	if err != nil {
@@ -94,8 +94,8 @@ func (a *Application) requestedScopes(requested string) ([]string, error) {
 
 var errMalformedScope = fmt.Errorf("%w: want scope-token *( SP scope-token )", ErrMalformedScope)
 
-// ownerOf checks every scope before it compares owners, so that a scope of
-// somebody else's resource is "not granted" and says nothing about its owner.
+// ownerOf checks every scope before it compares owners. So the error for a scope that is
+// not granted never says which resource owns it.
 func (s *Set) ownerOf(a *Application, scopes []string) (*Resource, error) {
 	for _, scope := range scopes {
 		if !slices.Contains(a.Scopes, scope) || s.byScope[scope] == nil {

@@ -7,9 +7,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
-// MayIntrospect reports whether the Application may ask about a token for these
-// audiences (RFC 7662): it may ask about any, or about those of a Resource that names
-// it.
+// MayIntrospect reports whether the Application may introspect a token for these audiences
+// (RFC 7662): it may introspect every token, or those of a Resource that names it.
 func (s *Set) MayIntrospect(a *Application, audience []string) bool {
 	if a.Introspection {
 		return true
@@ -32,8 +31,8 @@ func (l *loader) introspectorsOf(m *mapping, r *Resource) {
 	}
 }
 
-// checkIntrospectors finds Resources that name nobody, and Applications that can
-// neither get a token nor ask about one.
+// checkIntrospectors returns errors for Resources that name an unknown Application, and
+// for Applications that can neither get a token nor introspect one.
 func (s *Set) checkIntrospectors(errs []strictyaml.Problems) {
 	named := make(map[string]bool)
 	for i, d := range s.documents {

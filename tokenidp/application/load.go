@@ -11,43 +11,42 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
-// MaxFileSize is the most that a file of Applications may have, in bytes. It holds
-// some 50,000 Applications.
+// MaxFileSize is the largest size of an applications file, in bytes. About 50,000
+// Applications fit.
 const MaxFileSize = 16 << 20
 
-// Options are what loading needs of its surroundings.
+// Options are optional.
 type Options struct {
-	// Expand replaces placeholders such as {env.X} and {file.…} in `hash:`, and
-	// nowhere else; nil: no expansion.
+	// Expand replaces placeholders such as {env.X} and {file.…} in `hash`, and in no other
+	// field. Default: no expansion.
 	Expand func(string) (string, error)
-	// Now decides what has expired already; nil: time.Now.
+	// Now is the clock, for what has expired. Default: time.Now.
 	Now func() time.Time
-	// ReadFile reads the files that a file of Applications names, such as mounted
-	// secrets; nil: [ReadFile].
+	// ReadFile reads the files that an applications file names, such as mounted secrets.
+	// Default: [ReadFile].
 	ReadFile func(path string, most int64) ([]byte, fs.FileInfo, error)
-	// Absent, unless nil, gets what a file of Applications refers to and is not here,
-	// with its place: placeholders without a value, and files. It counts as present
-	// then, though nobody can authenticate with it. nil: it is a mistake.
+	// Absent is called with each placeholder without a value and each missing file, and
+	// its place. These then count as present, although no client can authenticate with
+	// them. Default: they are mistakes.
 	Absent func(what string)
 }
 
-// Document is what one version of one file says, taken by itself. It never
-// changes, and several Sets may share it.
+// Document is the content of one version of one file. It never changes, and several Sets
+// may share it.
 type Document struct {
 	file         string
 	resources    []*Resource
 	applications []*Application
-	// definitions are those of resources and scopes.
+	// definitions are the names of resources and scopes.
 	definitions []definition
 	// references are the scopes of Applications: another file may define them.
 	references []reference
-	// scopeless are the active Applications that can get no token.
+	// scopeless are the active Applications without a scope.
 	scopeless []*Application
 	// introspectors are the client_ids that Resources name: another file may define
 	// them.
 	introspectors []introspector
-	// inactive are the client_ids whose `active` is not true, even if errors has more
-	// to say about them.
+	// inactive are the client_ids whose `active` is not true, also of entries with errors.
 	inactive    []string
 	hashingTime time.Duration
 	warnings    strictyaml.Problems
@@ -57,17 +56,17 @@ type Document struct {
 
 	// errors make the Document unusable.
 	errors strictyaml.Problems
-	// incomplete: some resource could not be read, so its scopes are not known.
+	// incomplete means that a resource could not be read, so its scopes are not known.
 	incomplete bool
 }
 
-// definition is a name that no other file may define.
+// definition is a name that only one file may define.
 type definition struct {
 	at               strictyaml.Position
 	what, kind, name string
 }
 
-// reference is a scope that an Application names, at its place.
+// reference is a scope that an Application names, with its place.
 type reference struct {
 	application *Application
 	scope       string
@@ -75,37 +74,37 @@ type reference struct {
 	byDefault   bool
 }
 
-// introspector is an Application that a Resource names, at its place.
+// introspector is an Application that a Resource names, with its place.
 type introspector struct {
 	resource *Resource
 	clientID string
 	at       strictyaml.Position
 }
 
-// Unreadable returns the Document of a file that cannot be read: err is its one
-// mistake.
+// Unreadable returns the Document of a file that cannot be read. Its only mistake is err.
 func Unreadable(file string, err error) *Document {
 	d := &Document{file: file, incomplete: true}
 	d.errors.Add(strictyaml.Position{File: file}, "%v", err)
 	return d
 }
 
-// Broken reports whether the Document has a mistake, and so cannot be part of a Set.
+// Broken reports whether the Document has a mistake. Then it cannot be in a Set.
 func (d *Document) Broken() bool { return d.incomplete || d.errors.Any() }
 
 // Err returns nil, or an error with a line "file:line: …" for each of the first 20
 // mistakes.
 func (d *Document) Err() error { return strictyaml.Error(d.errors.Clone()) }
 
-// Applications returns those that the file defines, in its order. Read it only.
+// Applications returns the Applications of the file, in its order. The caller must not
+// change them.
 func (d *Document) Applications() []*Application { return d.applications }
 
-// Resources returns those that the file defines, in its order. Read it only.
+// Resources returns the resources of the file, in its order. The caller must not change
+// them.
 func (d *Document) Resources() []*Resource { return d.resources }
 
-// Inactive returns the client_ids of the entries with `active: false`, or with an
-// `active` that is not literally true, also of those that have another mistake, and
-// those of a Document that is broken.
+// Inactive returns the client_ids of the entries whose `active` is not literally true,
+// also of entries with other mistakes, and of a broken Document.
 func (d *Document) Inactive() []string { return d.inactive }
 
 // loader reads one file.
@@ -116,12 +115,12 @@ type loader struct {
 	now     time.Time
 	// defined leads from "client_id x", "resource x" or "scope x" to its definition.
 	defined map[string]strictyaml.Position
-	// names has each scope once, however many Applications name it.
+	// names has each scope once, so that Applications share its text.
 	names map[string]string
 }
 
-// Read reads one version of a file, which has at most MaxFileSize bytes. It never
-// fails as a whole: what is wrong is in the Document.
+// Read parses one version of a file, of at most MaxFileSize bytes. It returns no error:
+// mistakes are in the Document.
 func Read(file string, data []byte, o Options) *Document {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -151,7 +150,7 @@ func (l *loader) absent(at strictyaml.Position, what string, err error) bool {
 	return true
 }
 
-// newReader returns one that knows where people put secrets by mistake.
+// newReader returns a reader that never quotes fields that may have a secret by mistake.
 func newReader(file string) *strictyaml.Reader {
 	refused := make(map[string]string)
 	for _, field := range storedAsHash {
@@ -167,15 +166,15 @@ func newReader(file string) *strictyaml.Reader {
 	}
 }
 
-// storedAsHash are the names under which people put a secret itself.
+// storedAsHash are names of fields in which people put the secret itself.
 var storedAsHash = []string{"secret", "client_secret", "password"}
 
 const emptyFile = "is empty; if there is to be no application, write `applications: []`"
 
-// mapping is one of the file, with the readers of its fields.
+// mapping is a mapping of the file, with the readers of its fields.
 type mapping struct{ *strictyaml.Mapping }
 
-// mapping reads n, or returns nil if it is no mapping.
+// mapping returns n as a mapping, or nil if it is none.
 func (l *loader) mapping(n *strictyaml.Node, what string, knownFields ...string) *mapping {
 	if m := l.Mapping(n, what, knownFields...); m != nil {
 		return &mapping{m}
@@ -207,8 +206,8 @@ func (l *loader) document(root *strictyaml.Node) {
 	}
 }
 
-// define reports a name of which the file has two, with both places. A name that
-// another file has too is found by union.
+// define adds a name. It reports a name that the file defines twice, with both places.
+// Union reports a name that two files define.
 func (l *loader) define(at strictyaml.Position, what, kind, name string) bool {
 	key := definitionKey(kind, name)
 	if first, ok := l.defined[key]; ok {
@@ -219,7 +218,7 @@ func (l *loader) define(at strictyaml.Position, what, kind, name string) bool {
 	return true
 }
 
-// definitionKey is one for all spellings of a name by which it is found.
+// definitionKey returns the same key for all spellings of a name.
 func definitionKey(kind, name string) string {
 	if kind == "resource" {
 		name = weburl.WithPath(name)

@@ -8,8 +8,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
 
-// active reads the field. A value that is not a boolean is an error, and deactivated
-// shuts the Application out meanwhile.
+// active reads the field. A value that is not a boolean is an error; until it is
+// corrected, the Application is not active: see deactivated.
 func (m *mapping) active() bool {
 	n := m.Field("active")
 	if n == nil {
@@ -22,10 +22,10 @@ func (m *mapping) active() bool {
 	return active || !ok
 }
 
-// deactivated finds the Applications that are not to be active, whatever else is wrong
-// with a file: an operator who shuts one out must not depend on everybody else's lines,
-// nor on how he writes false. What is not literally true shuts out, and so does a field
-// whose name is active but for a typing error.
+// deactivated returns the Applications that must not be active, even if the file has other
+// mistakes. So a deactivation does not depend on the other lines of the file, nor on the
+// spelling of false. Everything that is not literally true deactivates, also in a field
+// whose name is active with a typing error.
 func deactivated(root *strictyaml.Node) (clientIDs []string) {
 	for _, applications := range strictyaml.Values(root, "applications") {
 		entries := []*strictyaml.Node{applications}
@@ -54,15 +54,15 @@ func isOff(n *strictyaml.Node) bool {
 	})
 }
 
-// switches are the names under which other products and people write `active`, and the
-// value of each that lets in. All but `active` are mistakes.
+// switches are names that other products and people use for `active`, each with the value
+// that activates. All but `active` are mistakes.
 var switches = map[string]bool{
 	"active": true, "is_active": true, "enabled": true, "is_enabled": true,
 	"inactive": false, "disabled": false, "deactivated": false, "blocked": false, "suspended": false, "revoked": false,
 }
 
-// switchOf returns the value that lets in, of a name that is one of the switches but for
-// a typing error.
+// switchOf returns the value that activates, for a name that is one of the switches,
+// perhaps with a typing error.
 func switchOf(name string) (letsIn, known bool) {
 	if !slices.Contains(applicationFields, name) {
 		name = strictyaml.Nearest(strings.ToLower(name), slices.Sorted(maps.Keys(switches)))

@@ -79,8 +79,8 @@ func (l *loader) application(n *strictyaml.Node, index int) {
 	l.hashingTime = max(l.hashingTime, 2*a.Secrets.HashingTime())
 }
 
-// clientID returns no place for one that cannot be used, and no text for one
-// that must not be shown.
+// clientID returns the client_id and its place. It returns no place for an invalid one,
+// and no text for one that must not be shown.
 func (l *loader) clientID(m *mapping) (string, strictyaml.Position) {
 	id, at := m.Required("client_id")
 	switch {
@@ -111,7 +111,7 @@ func (m *mapping) grantTypes() []string {
 	return values
 }
 
-// mostScopes is far more than fit into one token.
+// mostScopes is more than fit into a token.
 const mostScopes = 1000
 
 func (l *loader) scopesOf(m *mapping, a *Application, field string) []string {
@@ -164,7 +164,8 @@ func (m *mapping) tokenLifetime() time.Duration {
 	return d
 }
 
-// noDuration says what to write instead. A bare number may be of seconds, as expires_in is.
+// noDuration returns an error that says what to write instead. A number without a unit may
+// mean seconds, like expires_in.
 func noDuration(s string) string {
 	const such = "is not a duration such as 1h, 90m or 1d"
 	if seconds, err := strconv.ParseUint(s, 10, 32); err == nil && seconds >= uint64(leastTokenLifetime/time.Second) && seconds <= uint64(mostTokenLifetime/time.Second) {

@@ -7,9 +7,9 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
 
-// way is one way to authenticate: the fields that declare it, of which an
-// Application has one, and the methods that they are for. Only secrets do not say by
-// themselves which of these it is; for others, it is the first.
+// way is one way to authenticate: the fields that declare it, and the methods that it
+// allows. An Application has only one way. For secrets, the method may be any of these;
+// for other ways, it is the first.
 type way struct {
 	fields, methods []string
 	read            func(*loader, *mapping, *Application)
@@ -24,8 +24,8 @@ var ways = []way{
 
 const noSecret = "secrets is missing or empty; it could never authenticate: add one, or write `active: false`"
 
-// authentication reads the one way in which the Application authenticates. Whoever
-// can choose between two chooses the weaker one, when he is an attacker.
+// authentication reads how the Application authenticates. Only one way is allowed, because
+// an attacker would choose the weaker of two.
 func (l *loader) authentication(m *mapping, a *Application) {
 	method, at := m.authMethod()
 	field, w := l.wayOf(m)
@@ -50,8 +50,7 @@ func (l *loader) authentication(m *mapping, a *Application) {
 	}
 }
 
-// wayOf finds the field that says how the Application authenticates, and refuses a
-// second one. It returns no way where there is none.
+// wayOf returns the way that a field declares, or nil. A second one is an error.
 func (l *loader) wayOf(m *mapping) (field string, found *way) {
 	for i := range ways {
 		for _, f := range ways[i].fields {
@@ -68,7 +67,7 @@ func (l *loader) wayOf(m *mapping) (field string, found *way) {
 	return field, found
 }
 
-// missing says what an active Application lacks.
+// missing reports what an active Application lacks.
 func missing(method string) string {
 	var fields []string
 	for _, w := range ways[1:] {

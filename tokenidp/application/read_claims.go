@@ -9,12 +9,12 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
 
-// mostClaims is in bytes of JSON: a token goes with every request.
+// mostClaims is in bytes of JSON. A token is sent with every request.
 const mostClaims = 4 << 10
 
-// reservedClaims are those by which a token says what it is, whose, for whom, and for
-// how long (RFC 7519 section 4.1, RFC 7800, RFC 8693, RFC 9068, OpenID Connect), also
-// in the spelling of other issuers. Nobody's file of Applications may say otherwise.
+// reservedClaims are the claims with the kind, issuer, subject, audience and lifetime of a
+// token (RFC 7519 section 4.1, RFC 7800, RFC 8693, RFC 9068, OpenID Connect), also with
+// the names of other issuers. An applications file must not set them.
 var reservedClaims = []string{
 	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "cnf",
 	"azp", "appid", "cid", "scp", "act", "may_act", "auth_time", "acr", "amr", "sid",
@@ -56,7 +56,7 @@ func (m *mapping) claims(a *Application) {
 	a.Claims = bytes.TrimSpace(encoded.Bytes())
 }
 
-// ClaimNames are those of the claims of all active Applications, sorted.
+// ClaimNames returns the names of the claims of all active Applications, sorted.
 func (s *Set) ClaimNames() (names []string) {
 	for _, a := range s.byClientID {
 		if a.Active {

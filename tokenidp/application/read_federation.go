@@ -63,7 +63,7 @@ func (m *mapping) federation() *Federation {
 	return f
 }
 
-// subjectRule reads what sub must be.
+// subjectRule reads the rule for sub.
 func (m *mapping) subjectRule() (rules []claimrule.Rule) {
 	subject := claimrule.Path{"sub"}
 	if value, at := m.Text("subject"); at != nil {
@@ -133,8 +133,8 @@ func (m *mapping) path(e strictyaml.Entry, field string) claimrule.Path {
 	return path
 }
 
-// everybodysClaims are those of RFC 7519 section 4.1 that tell a token from others, and
-// not its subject from others. What iss and aud must be has fields of its own.
+// everybodysClaims are the claims of RFC 7519 section 4.1 that do not identify a workload.
+// iss and aud have their own fields.
 var everybodysClaims = []string{"iss", "aud", "exp", "nbf", "iat", "jti"}
 
 func (m *mapping) pattern(n *strictyaml.Node, field string) *claimrule.Pattern {

@@ -8,9 +8,9 @@ import (
 	"os"
 )
 
-// ReadFile reads a file of at most the given number of bytes, and returns what the
-// path leads to beside its content. Anything but a regular file is an error: it could
-// block for ever, or never end. Errors leave the path out.
+// ReadFile returns the content of a file of at most the given number of bytes, and its
+// metadata. Anything but a regular file is an error, because a read could block or never
+// end. Errors do not have the path.
 func ReadFile(path string, most int64) ([]byte, fs.FileInfo, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -19,24 +19,24 @@ import (
 )
 
 const (
-	// mostKeys leaves room for a rotation, and for every instance of a service to
-	// have its own.
+	// mostKeys is enough for a rotation, and for services whose instances have their own
+	// keys.
 	mostKeys     = 20
 	mostKeysFile = 256 << 10
-	// longestReason bounds what a key file writes into a warning.
+	// longestReason bounds the text of a key file in a warning, in bytes.
 	longestReason = 200
 )
 
 // PublishedKeys are keys that a client publishes itself, at its `jwks_uri`.
 type PublishedKeys struct {
 	URL string
-	// Algorithm is the one of all of them, its `token_endpoint_auth_signing_alg`: those
-	// that name none have it, and those that name another are of no use. "" stands for
-	// the one that each names, or has by default.
+	// Algorithm is `token_endpoint_auth_signing_alg`, the algorithm of all of them: keys
+	// without an algorithm have it, and keys with another one are ignored. "" means the
+	// algorithm that each key names, or its default.
 	Algorithm string
 }
 
-// keys reads the public keys of a client (RFC 7591 section 2), or where they are.
+// keys reads the public keys of a client (RFC 7591 section 2), or their URL.
 func (l *loader) keys(m *mapping, a *Application) {
 	algorithms := m.signingAlgorithms()
 	switch {
@@ -57,8 +57,8 @@ func (l *loader) keys(m *mapping, a *Application) {
 	}
 }
 
-// signingAlgorithms are those that a key may have. A key that names none gets the
-// first of them that fits it.
+// signingAlgorithms returns the accepted algorithms. A key without one gets the first that
+// fits.
 func (m *mapping) signingAlgorithms() []string {
 	value, at := m.Spelling("token_endpoint_auth_signing_alg")
 	switch {
@@ -116,7 +116,8 @@ func (l *loader) inlineKeys(m *mapping, algorithms []string) (keys []*jws.Key) {
 	return keys
 }
 
-// inlineKey returns neither a key nor an error after it has reported one itself.
+// inlineKey returns a key, or an error. It returns neither after it has reported a mistake
+// itself.
 func (l *loader) inlineKey(set *mapping, n *strictyaml.Node, index int, algorithms []string) (*jws.Key, error) {
 	value, ok := set.Value(n, l.NameOf("key", n, "kid", index))
 	if !ok {
@@ -168,14 +169,14 @@ func (l *loader) keysFile(m *mapping, a *Application, algorithms []string) []*jw
 	return keys
 }
 
-// isContent tells that somebody put what a file holds where its path belongs. It may
-// be a secret or a private key, so that no error repeats it.
+// isContent reports whether the text is the content of a file, not its path. It may be a
+// secret or a private key, so no error quotes it.
 func isContent(path string) bool {
 	return strings.ContainsAny(path, "\r\n") || strings.HasPrefix(path, "{") || strings.Contains(path, "-----BEGIN")
 }
 
-// parseKeys reads a file of public keys. Whatever it has beside a usable key affects no
-// other key (RFC 7517 section 5): skipped has the reasons. A private key is an error.
+// parseKeys parses a file of public keys. Unusable entries are skipped (RFC 7517 section
+// 5); skipped has the reasons. A private key is an error.
 func parseKeys(data []byte, algorithms []string) (keys []*jws.Key, skipped []error, err error) {
 	if bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {
 		return parseJWKSet(data, algorithms)
@@ -253,7 +254,7 @@ func publicKeyOf(block *pem.Block) (crypto.PublicKey, error) {
 	return nil, fmt.Errorf("has a PEM block of the type %s; PUBLIC KEY and CERTIFICATE are accepted", strictyaml.Quote(block.Type))
 }
 
-// algorithmFor is the one algorithm of a key that names none (RFC 8725 section 3.1).
+// algorithmFor returns the algorithm of a key that names none (RFC 8725 section 3.1).
 func algorithmFor(public crypto.PublicKey, algorithms []string) (string, error) {
 	algorithm, err := jws.DefaultAlgorithm(public)
 	if err == nil && len(algorithms) == 1 {
@@ -262,8 +263,8 @@ func algorithmFor(public crypto.PublicKey, algorithms []string) (string, error) 
 	return algorithm, err
 }
 
-// keysURL is fetched by this server, so what it may be is decided here, and where
-// it leads when it is dialled.
+// keysURL reads the URL. This server fetches it, so its form is checked here, and its
+// address when the server connects.
 func (m *mapping) keysURL() string {
 	value, at := m.Spelling("jwks_uri")
 	if at == nil {

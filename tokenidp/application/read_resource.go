@@ -46,7 +46,7 @@ func (l *loader) resource(n *strictyaml.Node, index int) {
 	l.resources = append(l.resources, r)
 }
 
-// own defines a name that is to be the resource's in all files.
+// own defines a name that only this resource may have, in all files.
 func (l *loader) own(at strictyaml.Position, what, kind, name string) bool {
 	if !l.define(at, what, kind, name) {
 		return false

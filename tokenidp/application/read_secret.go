@@ -83,7 +83,8 @@ func (l *loader) secret(m *mapping, a *Application) *secret.Secret {
 	return s
 }
 
-// CheckSecretID refuses an id that does not fit into a log line, or is a secret.
+// CheckSecretID returns an error for an id that is too long, has other characters than
+// those of a log line, or is itself a secret.
 func CheckSecretID(id string) error {
 	switch {
 	case secret.Classify(id) == secret.Generated:
@@ -116,7 +117,7 @@ func (l *loader) hash(m *mapping, s *secret.Secret) {
 	}
 }
 
-// mountedSecret reads a secret that is a file of its own. Only its tag stays in memory.
+// mountedSecret reads a secret from a file. Only its tag stays in memory.
 func (l *loader) mountedSecret(m *mapping, a *Application, s *secret.Secret) {
 	path, at := m.Text("file")
 	if at == nil {
@@ -150,7 +151,7 @@ func (l *loader) mountedSecret(m *mapping, a *Application, s *secret.Secret) {
 	}
 }
 
-// withoutNewline removes the one line break with which editors end a file.
+// withoutNewline removes one line break at the end, which editors add.
 func withoutNewline(s string) string {
 	if line, ok := strings.CutSuffix(s, "\n"); ok {
 		return strings.TrimSuffix(line, "\r")
@@ -158,7 +159,7 @@ func withoutNewline(s string) string {
 	return s
 }
 
-// expiry reads the first instant at which the secret is no longer valid.
+// expiry reads the first moment at which the secret is no longer valid.
 func (m *mapping) expiry() (t time.Time) {
 	n := m.Field("expires")
 	if n == nil {
@@ -178,8 +179,8 @@ func (m *mapping) expiry() (t time.Time) {
 	return t
 }
 
-// instant holds to RFC 3339 section 5.6 where time.Parse does not: it takes a
-// comma for the point, and hours of one digit.
+// instant reports whether the text is valid by RFC 3339 section 5.6. time.Parse also
+// accepts a comma for the point, and hours of one digit.
 var instant = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
 
 func parseInstant(s string) (time.Time, bool) {

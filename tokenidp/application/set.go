@@ -10,8 +10,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
-// Set is the union of all loaded files. It never changes, so any number of
-// requests may read one; a change of the files makes another Set.
+// Set is the union of all loaded files. It never changes, and may be used concurrently. A
+// change of the files makes another Set.
 type Set struct {
 	byClientID  map[string]*Application
 	sorted      func() []*Application
@@ -22,12 +22,12 @@ type Set struct {
 	hashingTime time.Duration
 
 	documents []*Document
-	// deactivated are the client_ids that are inactive by a newer version of their
-	// file than the one in documents.
+	// deactivated are the client_ids that a newer version of their file deactivates than
+	// the one in documents.
 	deactivated []string
 }
 
-// Resource is an API that accepts tokens. Read it only.
+// Resource is an API that accepts tokens. Never change it.
 type Resource struct {
 	// Name is 1 to 255 bytes of the characters a scope may have.
 	Name string
@@ -35,8 +35,8 @@ type Resource struct {
 	Identifier string
 	// Scopes has at least one entry. No other Resource owns any of them.
 	Scopes []Scope
-	// Introspection are the client_ids of the Applications that may ask about its
-	// tokens (RFC 7662).
+	// Introspection are the client_ids of the Applications that may introspect its tokens
+	// (RFC 7662).
 	Introspection []string
 	// Source is the "file:line" of its definition.
 	Source string
@@ -49,7 +49,8 @@ type Scope struct {
 	Description string
 }
 
-// Audience is the `aud` of the Resource's tokens: its Identifier, or else its Name.
+// Audience returns the `aud` of the Resource's tokens: its Identifier, or its Name if it
+// has none.
 func (r *Resource) Audience() string {
 	if r.Identifier != "" {
 		return r.Identifier
@@ -57,16 +58,17 @@ func (r *Resource) Audience() string {
 	return r.Name
 }
 
-// Application finds an Application by the exact bytes of its client_id.
+// Application returns the Application with this client_id, compared byte for byte.
 func (s *Set) Application(clientID string) (*Application, bool) {
 	a, ok := s.byClientID[clientID]
 	return a, ok
 }
 
-// Applications returns all of them, sorted by ClientID.
+// Applications returns all Applications, sorted by ClientID.
 func (s *Set) Applications() []*Application { return slices.Clone(s.sorted()) }
 
-// PublishedKeys are where the keys of active Applications come from, sorted.
+// PublishedKeys returns the URLs and algorithms of the keys that active Applications
+// publish, sorted.
 func (s *Set) PublishedKeys() (all []PublishedKeys) {
 	for _, a := range s.byClientID {
 		if a.Active && a.PublishedKeys.URL != "" {
@@ -79,16 +81,16 @@ func (s *Set) PublishedKeys() (all []PublishedKeys) {
 	return slices.Compact(all)
 }
 
-// Resource finds the owner of a scope.
+// Resource returns the resource that owns a scope.
 func (s *Set) Resource(scope string) (*Resource, bool) {
 	r, ok := s.byScope[scope]
 	return r, ok
 }
 
-// Resources returns all of them, in order of definition.
+// Resources returns all resources, in order of definition.
 func (s *Set) Resources() []*Resource { return slices.Clone(s.resources) }
 
-// Files returns the paths that were read, in the order in which they were.
+// Files returns the paths of the files, in the order in which they were read.
 func (s *Set) Files() []string {
 	files := make([]string, len(s.documents))
 	for i, d := range s.documents {
@@ -97,16 +99,16 @@ func (s *Set) Files() []string {
 	return files
 }
 
-// PlacedSecret is a secret of a loaded Application, and where it stands.
+// PlacedSecret is a secret of a loaded Application, with its place.
 type PlacedSecret struct {
 	*secret.Secret
 	Application *Application
-	// File is the path under which the file was read; Line is the line in it.
+	// File is the path of the file. Line of the Secret is the line in it.
 	File string
 }
 
-// Secrets returns those of all Applications, sorted by ClientID, and by their order
-// within an Application.
+// Secrets returns the secrets of all Applications, sorted by ClientID, and for each
+// Application in its order.
 func (s *Set) Secrets() iter.Seq[PlacedSecret] {
 	return func(yield func(PlacedSecret) bool) {
 		for _, a := range s.sorted() {
@@ -119,7 +121,7 @@ func (s *Set) Secrets() iter.Seq[PlacedSecret] {
 	}
 }
 
-// SecretsAfter returns the secrets that come after a key, sorted by ClientID and ID.
+// SecretsAfter returns the secrets after a key of ClientID and ID, sorted by these.
 func (s *Set) SecretsAfter(clientID, secretID string) iter.Seq[PlacedSecret] {
 	return func(yield func(PlacedSecret) bool) {
 		all := s.sorted()
@@ -139,16 +141,16 @@ func (s *Set) SecretsAfter(clientID, secretID string) iter.Seq[PlacedSecret] {
 
 func bySecretID(a, b *secret.Secret) int { return strings.Compare(a.ID, b.ID) }
 
-// Documents returns what was read of each file, in the order in which they were.
+// Documents returns the Document of each file, in the order in which the files were read.
 func (s *Set) Documents() []*Document { return slices.Clone(s.documents) }
 
-// Deactivated returns the client_ids that are inactive by a newer version of their
-// file than the one in Documents.
+// Deactivated returns the client_ids that a newer version of their file deactivates than
+// the one in Documents.
 func (s *Set) Deactivated() []string { return slices.Clone(s.deactivated) }
 
-// Warnings returns lines that begin with "file:line: ", about what is allowed
-// but should not stay: expired secrets, secret files that others may read,
-// long-lived tokens, a secret shared by several Applications, very slow hashes.
+// Warnings returns lines that begin with "file:line: ". They are about what is allowed but
+// not recommended: expired secrets, secret files that other users may read, long-lived
+// tokens, a secret that several Applications share, very slow hashes.
 func (s *Set) Warnings() []string { return slices.Clone(s.warnings) }
 
 const (
@@ -157,22 +159,21 @@ const (
 	mostHashingTime          = 5 * time.Second
 )
 
-// HashingTime is a time within which the slow hashes of any Application are
-// done: twice what those of the costliest are estimated to take, from their
-// parameters alone, so that two nodes with the same files agree on it; at most
-// 5 s, and zero without slow hashes.
+// HashingTime returns a time in which the slow hashes of every Application can be
+// computed: twice the estimate for the slowest Application, at most 5 s, and zero without
+// slow hashes. The estimate depends on the parameters of the hashes only, so nodes with
+// the same files agree on it.
 func (s *Set) HashingTime() time.Duration { return s.hashingTime }
 
-// AuthenticationFloor is how long every failed authentication must be made to
-// last. Without it, a client_id that exists, the kind of its hash, and the
-// number of its secrets could be read off the clock. It is the HashingTime, and
-// at least 250 ms.
+// AuthenticationFloor returns the minimum time of every failed authentication: the
+// HashingTime, and at least 250 ms. Without it, the time of the answer would reveal
+// whether a client_id exists, the kind of its hashes, and the number of its secrets.
 func (s *Set) AuthenticationFloor() time.Duration {
 	return max(s.hashingTime, leastAuthenticationFloor)
 }
 
-// Remember takes over what an earlier Set, such as that of a configuration that
-// ends, knows of secrets that are still the same: they cost no slow hash again.
+// Remember takes over from an earlier Set which secrets were verified, so that unchanged
+// secrets need no slow hash again.
 func (s *Set) Remember(earlier *Set) {
 	for _, a := range s.byClientID {
 		a.remember(earlier)

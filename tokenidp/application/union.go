@@ -11,16 +11,15 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
-// Part is what a Set takes from one file: a version of it, and the client_ids of the
-// Applications that a newer version, which cannot be used otherwise, deactivates.
+// Part is what a Set takes from one file: a version of it, and the client_ids that a
+// newer, unusable version deactivates.
 type Part struct {
 	*Document
 	Deactivated map[string]bool
 }
 
-// Union makes a Set of the parts, in the order of the files. The error has a
-// line "file:line: …" for each of the first 20 mistakes, be it one within a file
-// or one between two.
+// Union returns a Set of the parts, in the order of the files. The error has a line
+// "file:line: …" for each of the first 20 mistakes, in one file or between two.
 func Union(parts []Part) (*Set, error) {
 	applications, errs, warnings := 0, make([]strictyaml.Problems, len(parts)), make([]strictyaml.Problems, len(parts))
 	incomplete := false
@@ -95,7 +94,8 @@ func (s *Set) addApplications(p Part, errs *strictyaml.Problems) {
 	}
 }
 
-// checkReferences finds scopes without an owner, and default_scopes with several.
+// checkReferences returns errors for scopes without an owner, and default_scopes with
+// several.
 func (s *Set) checkReferences(errs []strictyaml.Problems) {
 	hints := make(map[string]string) // searching all names takes its time
 	hint := func(scope string) string {
@@ -125,7 +125,7 @@ func (s *Set) checkReferences(errs []strictyaml.Problems) {
 	}
 }
 
-// ScopeNames are those of all Resources, in order of definition.
+// ScopeNames returns the names of all scopes, in order of definition.
 func (s *Set) ScopeNames() (names []string) {
 	for _, r := range s.resources {
 		for _, scope := range r.Scopes {
@@ -135,9 +135,9 @@ func (s *Set) ScopeNames() (names []string) {
 	return names
 }
 
-// warnOfShared finds Applications with the same secret or key, or whom the same
-// certificate or token opens: whoever steals one is both, and neither can be shut out
-// alone.
+// warnOfShared warns of Applications that share a secret or a key, or that the same
+// certificate or token can authenticate. A thief of one can use both, and they cannot be
+// deactivated separately.
 func (s *Set) warnOfShared(warnings []strictyaml.Problems, applications int) {
 	owners := make(owners, applications)
 	for i, d := range s.documents {
@@ -160,10 +160,10 @@ func (s *Set) warnOfShared(warnings []strictyaml.Problems, applications int) {
 	}
 }
 
-// owners are the client ids of what only one Application should have.
+// owners has the client_ids for everything that only one Application should have.
 type owners map[secret.Tag]string
 
-// of is another Application that has the same, or "".
+// of returns another Application that has the same, or "".
 func (o owners) of(t secret.Tag, a *Application) string {
 	other, found := o[t]
 	if !found {
@@ -175,10 +175,10 @@ func (o owners) of(t secret.Tag, a *Application) string {
 	return other
 }
 
-// shareable is something that an Application authenticates by, and what it is.
+// shareable is something with which an Application authenticates.
 type shareable struct{ what, value string }
 
-// shareables are those besides secrets.
+// shareables returns everything but secrets with which the Application authenticates.
 func (a *Application) shareables() (all []shareable) {
 	for _, key := range a.Keys {
 		all = append(all, shareable{"key", key.Thumbprint()})
@@ -204,7 +204,7 @@ func (s *Set) sort() []*Application {
 	return sorted
 }
 
-// what is how errors call the Application.
+// what returns the name of the Application in errors.
 func (a *Application) what() string {
 	if a.ClientID == "" {
 		return "an application"

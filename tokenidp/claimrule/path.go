@@ -1,5 +1,5 @@
-// Package claimrule has rules over the claims of a token: where a claim stands, and what
-// it must be.
+// Package claimrule has rules for the claims of a token: the path of a claim, and its
+// accepted values.
 package claimrule
 
 import (
@@ -16,11 +16,11 @@ import (
 //	Path{"https://example.com/roles"}  the claim of that name
 type Path []string
 
-// String is for people: names with dots in them make it ambiguous.
+// String returns the path for people. It is ambiguous if names have dots.
 func (p Path) String() string { return strings.Join(p, ".") }
 
-// In returns the claim at the path in a decoded object. It is not sound if something
-// on the way is no object. It allocates nothing.
+// In returns the claim at the path in a decoded object. sound is false if a value on the
+// path is not an object. It does not allocate.
 func (p Path) In(object map[string]any) (value any, found, sound bool) {
 	for i, name := range p {
 		if value, found = object[name]; !found || i == len(p)-1 {
@@ -33,8 +33,8 @@ func (p Path) In(object map[string]any) (value any, found, sound bool) {
 	return nil, false, true
 }
 
-// ParsePath reads a claim's name, or a JSON Pointer (RFC 6901 section 3), which begins
-// with a slash. Errors name the claim.
+// ParsePath parses the name of a claim, or a JSON Pointer (RFC 6901 section 3), which
+// begins with a slash. Errors name the claim.
 func ParsePath(name string) (Path, error) {
 	pointer, nested := strings.CutPrefix(name, "/")
 	if !nested {
@@ -56,5 +56,5 @@ func ParsePath(name string) (Path, error) {
 	return path, nil
 }
 
-// badEscape is a tilde that escapes nothing.
+// badEscape matches a tilde that escapes nothing.
 var badEscape = regexp.MustCompile(`~([^01]|$)`)

@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// Pattern is what a claim has to look like. In it, an asterisk stands for one or
-// more characters: at the very end for any, anywhere else for any but a colon and a
-// slash, so that it never reaches into the next segment of a subject such as
-// repo:shop@11/orders@74:ref:refs/heads/main. Everything else stands for itself.
+// Pattern is a pattern for the text of a claim. An asterisk matches one or more
+// characters: at the end any, elsewhere any but a colon and a slash. So it never matches
+// into the next segment of a subject such as repo:shop@11/orders@74:ref:refs/heads/main.
+// All other characters match themselves.
 type Pattern struct {
 	text   string
 	regexp *regexp.Regexp
 }
 
-// ParsePattern reads a pattern. It returns an error for one that fits more than its
-// writer will think: a pattern begins with at least one whole segment, which ends in a
-// colon or a slash. The error goes on where a sentence that names the pattern has begun.
+// ParsePattern parses a pattern. A pattern must begin with at least one whole segment,
+// which ends with a colon or a slash. Otherwise it could match more than intended. The
+// error continues a sentence that names the pattern.
 func ParsePattern(text string) (*Pattern, error) {
 	fixed, _, found := strings.Cut(text, "*")
 	switch {
@@ -45,6 +45,6 @@ func ParsePattern(text string) (*Pattern, error) {
 // String returns the pattern as it was written.
 func (p *Pattern) String() string { return p.text }
 
-// Match reports whether the whole of the text fits. It takes time in proportion to the
-// text's length.
+// Match reports whether the whole text matches. Its time is proportional to the length of
+// the text.
 func (p *Pattern) Match(s string) bool { return p.regexp.MatchString(s) }

@@ -7,17 +7,17 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
-// Rule asks that the claim at Path is one of Values, or is an array with one
-// of them. Strings are compared byte for byte, numbers as they are spelled in the
-// token, and booleans as true and false. A claim of any other kind, and one that
-// is not there, breaks the rule. A string that one of the Patterns fits will do, too.
+// Rule requires that the claim at Path is one of Values or matches one of Patterns, or is
+// an array with such an element. Strings are compared byte for byte, numbers as they are
+// spelled in the token, and booleans as true and false. An absent claim, and one of
+// another kind, does not meet the rule.
 type Rule struct {
 	Path     Path
 	Values   []string
 	Patterns []*Pattern
 }
 
-// String returns the path and what is accepted there, for people.
+// String returns the path and the accepted values, for people.
 func (r *Rule) String() string { return fmt.Sprintf("%s=%q", r.Path, r.Accepted()) }
 
 // Accepted returns the values and the patterns, for people.
@@ -29,7 +29,7 @@ func (r *Rule) Accepted() []string {
 	return accepted
 }
 
-// Accepts reports whether the claim, as strictjson decodes it, keeps the rule.
+// Accepts reports whether the claim, as strictjson decodes it, meets the rule.
 func (r *Rule) Accepts(value any) bool {
 	if list, ok := value.([]any); ok {
 		return slices.ContainsFunc(list, r.acceptsOne)

@@ -26,7 +26,7 @@ type Key struct {
 	private crypto.Signer
 }
 
-// GenerateKey makes a key pair for one of [jws.Algorithms].
+// GenerateKey returns a new key pair for one of [jws.Algorithms].
 func GenerateKey(algorithm string) (*Key, error) {
 	private, err := jws.GeneratePrivate(algorithm)
 	if err != nil {
@@ -62,7 +62,7 @@ func newKey(private crypto.Signer, algorithm string) (*Key, error) {
 	return &Key{public, private}, nil
 }
 
-// Named is the key under the kid that the server has it registered with.
+// Named returns the key with the kid under which the server has registered it.
 func (k *Key) Named(kid string) *Key {
 	public := *k.public
 	public.ID = kid

@@ -14,11 +14,11 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
-// Server is where tokens come from.
+// Server has the endpoints of an authorization server.
 type Server struct {
 	// Issuer is the audience of assertions.
 	Issuer string
-	// TokenEndpoint is where everybody asks.
+	// TokenEndpoint is the URL of the token endpoint.
 	TokenEndpoint string
 	// TLSTokenEndpoint is where clients with a certificate ask, if that is elsewhere
 	// (RFC 8705 section 5).

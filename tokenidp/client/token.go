@@ -19,7 +19,7 @@ type Client struct {
 	Server         Server
 	ID             string
 	Authentication Authentication
-	// UsesTLS tells that the connection has the client's certificate.
+	// UsesTLS is true if the connection has the client's certificate.
 	UsesTLS bool
 	// DPoP is the key that tokens are to be bound to (RFC 9449), or nil.
 	DPoP *Key

@@ -1,6 +1,5 @@
-// Package dpop checks DPoP proofs (RFC 9449): that whoever sends a request has the key
-// to which a token is bound, or is to be bound, and made the proof for this very
-// request.
+// Package dpop checks DPoP proofs (RFC 9449). A proof shows that the sender of a request
+// has the key of a token, and made the proof for this request.
 package dpop
 
 import (
@@ -35,8 +34,7 @@ const (
 	maxID    = 256
 )
 
-// One error per check that a caller may want to tell from others. Whatever else is
-// wrong with a proof is ErrMalformed.
+// The errors of Check and Use. Every other mistake in a proof is ErrMalformed.
 var (
 	ErrMissing      = errors.New("there is no DPoP proof")
 	ErrSeveral      = errors.New("there is more than one DPoP proof")
@@ -48,31 +46,31 @@ var (
 	ErrReplayed     = errors.New("the DPoP proof was used before")
 )
 
-// Algorithms are those by which a proof may be signed, for challenges and metadata.
-// Their order is that of preference.
+// Algorithms lists the accepted algorithms of proofs, for challenges and metadata, in
+// order of preference.
 var Algorithms = []string{"ES256", "EdDSA", "Ed25519", "ES384", "ES512", "PS256", "PS384", "PS512", "RS256", "RS384", "RS512"}
 
-// Request is what a proof has to be made for.
+// Request is the request for which a proof must be made.
 type Request struct {
 	Method string
-	// URLs are those of the request, of which the proof must have one, as
-	// [weburl.ParseTarget] makes them. They come from the configuration, never from the Host of the request.
+	// URLs are the accepted URLs of the request, as returned by [weburl.ParseTarget]. They
+	// come from the configuration, never from the Host of the request.
 	URLs []weburl.Target
-	// Token is the access token that comes with the proof; empty where it is asked for.
+	// Token is the access token of the request. It is empty in a token request.
 	Token string
 }
 
-// Proof is one that is in order, but for its single use.
+// Proof is a valid proof. Its single use is not checked yet.
 type Proof struct {
-	// Thumbprint is that of its key (jkt, RFC 9449 section 6.1).
+	// Thumbprint is the thumbprint of its key (jkt, RFC 9449 section 6.1).
 	Thumbprint string
 
 	id    string
 	until time.Time
 }
 
-// Check checks the one proof of the request, whose headers of that name are given
-// (RFC 9449 section 4.3). Whether it was used before is for [Proof.Use].
+// Check checks the proof of a request (RFC 9449 section 4.3). proofs are the values of its
+// DPoP header. Call [Proof.Use] afterwards.
 func Check(headers []string, r Request, now time.Time) (*Proof, error) {
 	switch len(headers) {
 	case 0:
@@ -97,7 +95,7 @@ func Check(headers []string, r Request, now time.Time) (*Proof, error) {
 	return p, nil
 }
 
-// parse checks the form of the proof and its signature, by the key that it brings.
+// parse checks the form of the proof, and its signature with the key in it.
 func parse(proof string) (*jws.Message, *jws.Key, error) {
 	if len(proof) > maxProof {
 		return nil, nil, jws.ErrTooLarge
@@ -112,7 +110,7 @@ func parse(proof string) (*jws.Message, *jws.Key, error) {
 	return m, key, key.Verify(m.SigningInput, m.Signature)
 }
 
-// claims are those of a proof (RFC 9449 section 4.2).
+// claims are the claims of a proof (RFC 9449 section 4.2).
 type claims struct {
 	id, method, tokenHash string
 	url                   weburl.Target
@@ -120,7 +118,7 @@ type claims struct {
 	expires, notBefore    *time.Time
 }
 
-// readClaims reads the hash of a token only where one comes with the proof.
+// readClaims reads the claims. It reads the hash of the token only if the request has one.
 func readClaims(payload string, withToken bool) (*claims, error) {
 	all, err := strictjson.Object(payload)
 	if err != nil {
@@ -190,26 +188,27 @@ func (c *claims) check(r Request, now time.Time) error {
 	return nil
 }
 
-// tokenHash is ath (RFC 9449 section 4.2).
+// tokenHash returns the ath of a token (RFC 9449 section 4.2).
 func tokenHash(token string) string {
 	sum := sha256.Sum256([]byte(token))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// singleUse is the identifier of a proof. It names the key too, so that nobody uses up
-// the identifiers of somebody else's proofs, and the URL (RFC 9449 section 11.1). It
-// has one length, whatever the proof says.
+// singleUse returns the single-use identifier of a proof, of fixed length. It includes the
+// key, so that a client cannot use up identifiers of another one's proofs, and the URL
+// (RFC 9449 section 11.1).
 func singleUse(thumbprint string, c *claims) string {
 	sum := sha256.Sum256([]byte(thumbprint + "\x00" + string(c.url) + "\x00" + c.id))
 	return "dpop:" + base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// Once records an identifier of an owner until it may be forgotten, and reports whether
-// this is its first use.
+// Once records an identifier of an owner until the given time, and reports whether this is
+// its first use.
 type Once func(ctx context.Context, owner, id string, until time.Time) (first bool, err error)
 
-// Use uses the proof up, for the client that owns it. The error is ErrReplayed if it was
-// used before, and another one if that cannot be told; the caller lets neither through.
+// Use marks the proof as used, for the client that owns it. The error is ErrReplayed if it
+// was used before, and another one if that is not known. The caller must refuse in both
+// cases.
 func (p *Proof) Use(ctx context.Context, owner string, once Once) error {
 	first, err := once(ctx, owner, p.id, p.until)
 	switch {
@@ -221,7 +220,8 @@ func (p *Proof) Use(ctx context.Context, owner string, once Once) error {
 	return nil
 }
 
-// By checks that the proof is by the key to which a token is bound.
+// By returns an error unless the proof is by the key with this thumbprint, to which a
+// token is bound.
 func (p *Proof) By(thumbprint string) error {
 	if subtle.ConstantTimeCompare([]byte(p.Thumbprint), []byte(thumbprint)) != 1 {
 		return fmt.Errorf("%w: its thumbprint is %s, and the token is bound to %s", ErrOtherKey, p.Thumbprint, thumbprint)

@@ -1,6 +1,6 @@
-// Package policy tells, before any request is made, which Application can reach which
-// route: Applications × scopes × routes. It decides nothing itself. It grants a token
-// as the token endpoint does, and checks it as the route does, with their own code.
+// Package policy finds out which Application can reach which route, without a request. It
+// grants a token like the token endpoint, and checks it like the route, with the same
+// functions. It has no rules of its own.
 package policy
 
 import (
@@ -17,28 +17,29 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// Issuer is an authorization server whose Applications are known.
+// Issuer is an issuer with its Applications.
 type Issuer struct {
 	URL           string
 	Applications  *application.Set
 	TokenLifetime time.Duration // of Applications that have none of their own
 }
 
-// Access is whether an Application can reach a route, and how, or why not.
+// Access says whether an Application can reach a route, and how, or why not.
 type Access struct {
 	Allowed bool
-	// Scope is the least to ask the issuer for, and Audience whom the token is for.
+	// Scope is the smallest scope that the Application must request. Audience is that of
+	// the token.
 	Scope    []string
 	Audience string
-	// Conditions are what else must hold, in words: they depend on the request, or on
-	// what the client does.
+	// Conditions are further conditions, in words. They depend on the request, or on the
+	// client.
 	Conditions []string
-	// Reason is why it is not allowed: the code of the token endpoint or of verify.
-	// Cause says it in words.
+	// Reason is why it is not allowed: a reason code of the token endpoint or of verify.
+	// Cause is the same in words.
 	Reason, Cause string
 }
 
-// denied is what the token endpoint or verify would say.
+// denied returns the Access for an error of the token endpoint or of verify.
 func denied(err error) Access {
 	if refusal, ok := errors.AsType[*verifier.Refusal](err); ok {
 		return Access{Reason: string(refusal.Reason), Cause: fmt.Sprint(cmp.Or(refusal.Unwrap(), err))}
@@ -49,9 +50,8 @@ func denied(err error) Access {
 	return Access{Reason: string(oauth.ReasonInternal), Cause: err.Error()}
 }
 
-// Access decides what the Application can get: a token with the least scope that does,
-// or else with all of its scopes of one API, sent as the route asks for. A nil
-// requirement is what no token has.
+// Access reports whether the Application can get a token that the route accepts, with the
+// smallest scope, or with all its scopes of one API. No token meets a nil requirement.
 func (i Issuer) Access(a *application.Application, r *verifier.Requirement, now time.Time) Access {
 	if none, ok := GetsNoToken(a, now); ok {
 		return none
@@ -75,8 +75,7 @@ func (i Issuer) Access(a *application.Application, r *verifier.Requirement, now 
 	return best
 }
 
-// GetsNoToken reports whether the issuer gives the Application no token, whatever it
-// asks for, and why.
+// GetsNoToken reports whether the Application cannot get any token, and why.
 func GetsNoToken(a *application.Application, now time.Time) (Access, bool) {
 	valid := func(s *secret.Secret) bool { return s.ValidityAt(now) != secret.Expired }
 	switch {
@@ -88,9 +87,9 @@ func GetsNoToken(a *application.Application, now time.Time) (Access, bool) {
 	return Access{}, false
 }
 
-// withScopes tries the least that the route asks for, then, as rules may want exactly
-// some scopes, each alone, and all that there are: what it is denied for is told of
-// these.
+// withScopes tries the smallest scope that the route requires, then, because rules may
+// require certain scopes, each scope alone, and all of them. The returned reason is that
+// of the last.
 func (i Issuer) withScopes(a *application.Application, r *verifier.Requirement, resource *application.Resource, scopes []string, now time.Time) (best Access) {
 	certain := *r // what does not depend on the request
 	certain.MaxAge = 0
@@ -112,8 +111,8 @@ func (i Issuer) withScopes(a *application.Application, r *verifier.Requirement, 
 	return best
 }
 
-// claims are those of the token that the Application would get, bound to it as it
-// must be or, where the client may choose, as the route asks for.
+// claims returns the claims of the token that the Application would get. It is bound as it
+// must be, or, if the client may choose, as the route requires.
 func (i Issuer) claims(a *application.Application, r *verifier.Requirement, scopes []string, now time.Time) (*verifier.Claims, error) {
 	request := &oauth.TokenRequest{GrantType: oauth.ClientCredentials, Scope: strings.Join(scopes, " ")}
 	client := &oauth.Client{Application: a}
@@ -139,18 +138,18 @@ func (i Issuer) claims(a *application.Application, r *verifier.Requirement, scop
 	return verifier.Assumed(encoded)
 }
 
-// anyThumbprint stands for the client's own: that of a SHA-256, in base64url.
+// anyThumbprint is a placeholder for the thumbprint of the client: a SHA-256 in base64url.
 var anyThumbprint = strings.Repeat("A", 43)
 
-// choosesDPoP reports whether a client that need not bind its token has to, for the
-// route.
+// choosesDPoP reports whether the client must choose DPoP for the route.
 func choosesDPoP(a *application.Application, r *verifier.Requirement) bool {
 	return slices.Contains(r.SenderConstrained, verifier.ByDPoP) && !a.DPoPBound &&
 		(!a.CertificateBound || !slices.Contains(r.SenderConstrained, verifier.ByMTLS))
 }
 
-// least is what the route asks for: all of its scopes, and of its alternatives the
-// first that the Application has. Where it asks for none, any scope of the API does.
+// least returns the smallest scope for the route: all required scopes, and of the
+// alternatives the first that the Application has. If the route requires none, it is any
+// scope of the API.
 func least(r *verifier.Requirement, resource *application.Resource, scopes []string) []string {
 	needed := slices.Clone(r.Scopes)
 	for _, alternative := range r.Alternatives {

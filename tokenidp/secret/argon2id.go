@@ -24,8 +24,8 @@ type argon2id struct {
 
 const argon2idPrefix = "$argon2id$"
 
-// The bounds. A pass over 256 MiB is what a small server can spare for one
-// request; the product bounds the time, each of its factors the memory.
+// The limits. A small server can compute one pass over 256 MiB for a request. The product
+// limits the time, each factor the memory.
 const (
 	leastArgon2Memory = 7168
 	mostArgon2Memory  = 256 << 10
@@ -80,8 +80,7 @@ func parseArgon2id(encoded string) (*argon2id, error) {
 	return &a, nil
 }
 
-// newArgon2id hashes with OWASP's parameters for a server that has better use
-// for its memory: 19 MiB, 2 passes.
+// newArgon2id returns a hash with parameters that OWASP recommends: 19 MiB, 2 passes.
 func newArgon2id(secret string) *argon2id {
 	a := &argon2id{memory: 19456, passes: 2, lanes: 1, salt: make([]byte, 16), hash: make([]byte, 32)}
 	_, _ = rand.Read(a.salt) // it never returns an error
@@ -102,7 +101,7 @@ func (a *argon2id) cost() time.Duration {
 	return 20 * time.Millisecond * time.Duration(a.memory*a.passes) / 38912
 }
 
-// String is the PHC form, which is what goes into the file.
+// String returns the PHC form, for the applications file.
 func (a *argon2id) String() string {
 	b64 := base64.RawStdEncoding
 	return fmt.Sprintf("%sv=%d$m=%d,t=%d,p=%d$%s$%s", argon2idPrefix, argon2.Version,

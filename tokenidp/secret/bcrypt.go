@@ -16,7 +16,7 @@ type bcryptHash struct {
 
 const (
 	bcryptLength = 60
-	// bcryptSecret is how many bytes bcrypt looks at. Everything after them is ignored.
+	// bcryptSecret is how many bytes bcrypt uses. It ignores the others.
 	bcryptSecret = 72
 )
 
@@ -34,8 +34,8 @@ func parseBcrypt(encoded string) (*bcryptHash, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Writers differ in the unused bits of a salt's last character, so only the
-	// hash is held to the one spelling that can match.
+	// Tools differ in the unused bits of the last character of a salt, so only the hash
+	// must have the one spelling that can match.
 	if _, err := bcryptBase64.DecodeString(encoded[7:29]); err != nil {
 		return nil, errors.New("bcrypt: the salt has characters other than ./A-Za-z0-9")
 	}
@@ -45,8 +45,8 @@ func parseBcrypt(encoded string) (*bcryptHash, error) {
 	return &bcryptHash{encoded: encoded, rounds: rounds}, nil
 }
 
-// matches refuses what bcrypt would cut off: otherwise every secret that begins
-// with the right 72 bytes would be right.
+// matches returns false for a secret that bcrypt would truncate. Otherwise every secret
+// with the same first 72 bytes would match.
 func (b *bcryptHash) matches(presented string) bool {
 	return len(presented) <= bcryptSecret &&
 		bcrypt.CompareHashAndPassword([]byte(b.encoded), []byte(presented)) == nil

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Match is what is known about a presented secret without a slow hash.
+// Match is the result of a comparison without slow hashes.
 type Match int
 
 const (
@@ -16,14 +16,14 @@ const (
 	NoMatch Match = iota
 	// Matched: it is one of them.
 	Matched
-	// Unknown: only a slow hash can tell.
+	// Unknown: a slow hash must be computed.
 	Unknown
 )
 
-// CheckFast compares a presented secret with those that have not expired at
-// now, without ever running a slow hash: with SHA-256 hashes, mounted secrets,
-// and secrets remembered from an earlier CheckSlow. It returns the secret that
-// matched. After Unknown, call CheckSlow.
+// CheckFast compares a presented secret with those that have not expired at now. It
+// computes no slow hash: it compares with SHA-256 hashes, mounted secrets, and secrets
+// that an earlier CheckSlow has verified. It returns the secret that matched. After
+// Unknown, call CheckSlow.
 func (l List) CheckFast(presented string, now time.Time) (*Secret, Match) {
 	c := newCandidate(presented)
 	answer := NoMatch
@@ -42,19 +42,18 @@ func (l List) CheckFast(presented string, now time.Time) (*Secret, Match) {
 	return nil, answer
 }
 
-// Remembers reports whether CheckFast has something to compare a chosen secret with: a
-// mounted secret, or one remembered from an earlier CheckSlow.
+// Remembers reports whether CheckFast can compare a chosen secret: there is a mounted
+// secret, or one that an earlier CheckSlow has verified.
 func (l List) Remembers(now time.Time) bool {
 	return slices.ContainsFunc(l, func(s *Secret) bool { return !s.ExpiredAt(now) && s.remembered.Load() != nil })
 }
 
-// CheckSlow runs the slow hashes that CheckFast has no answer for, in order,
-// and remembers the secret that matched, so that the next token costs no slow
-// hash. Bound how many calls run at once: that is the point of its being
-// separate.
+// CheckSlow computes the slow hashes, in order, and remembers the secret that matched, so
+// that the next request needs no slow hash. The caller must limit how many calls run
+// concurrently.
 func (l List) CheckSlow(presented string, now time.Time) (*Secret, bool) {
-	// Another request may have made an entry remembered since CheckFast said
-	// Unknown, so each is compared once more. All the fast ones go first.
+	// Another request may have verified the secret since CheckFast, so each entry is
+	// compared once more. The fast comparisons come first.
 	if s, match := l.CheckFast(presented, now); match != Unknown {
 		return s, match == Matched
 	}
@@ -67,13 +66,13 @@ func (l List) CheckSlow(presented string, now time.Time) (*Secret, bool) {
 			return s, true
 		}
 	}
-	// What was remembered while the hashes above ran was skipped.
+	// An entry may have been verified while the hashes above were computed.
 	s, match := l.CheckFast(presented, now)
 	return s, match == Matched
 }
 
-// ExpiredMatch finds the expired secret that the presented one would have
-// matched without a slow hash. It is for the log: the caller must not learn it.
+// ExpiredMatch returns the expired secret that the presented one matches, without slow
+// hashes. It is for the log: the caller must not learn it.
 func (l List) ExpiredMatch(presented string, now time.Time) (*Secret, bool) {
 	c := newCandidate(presented)
 	for _, s := range l {
@@ -84,8 +83,8 @@ func (l List) ExpiredMatch(presented string, now time.Time) (*Secret, bool) {
 	return nil, false
 }
 
-// candidate is a presented secret with what the comparisons need of it, each
-// computed once, if at all, however many secrets an Application has.
+// candidate is a presented secret with its hashes. Each is computed at most once, for all
+// secrets of an Application.
 type candidate struct {
 	presented string
 	form      Form
@@ -97,9 +96,9 @@ type candidate struct {
 
 func newCandidate(presented string) candidate {
 	c := candidate{presented: presented, form: Classify(presented)}
-	// A foreign hash may be that of an empty string. With a NUL, several secrets
-	// fit one hash: HMAC, and so PBKDF2, fills its key up with NULs, and bcrypt
-	// repeats it with one in between. A mistyped secret is nobody's.
+	// A hash in the file may be that of an empty string. With a NUL, several secrets match
+	// one hash: HMAC, and so PBKDF2, pads its key with NULs, and bcrypt repeats it with a
+	// NUL between. A mistyped secret never matches.
 	c.refused = presented == "" || strings.ContainsRune(presented, 0) || c.form == Mistyped
 	if c.form == Generated {
 		c.digest = sha256.Sum256([]byte(presented))

@@ -11,9 +11,9 @@ import (
 //
 //	tidp_ 43×base64url 6×base62
 //
-// A prefix that secret scanners find, 32 random bytes, and the CRC-32 of all
-// that precedes. All of it is in [A-Za-z0-9_-], because curl -u does not
-// percent-encode what RFC 6749 section 2.3.1 says must be.
+// A prefix that secret scanners find, 32 random bytes, and the CRC-32 of both. All
+// characters are in [A-Za-z0-9_-], because curl -u does not percent-encode as RFC 6749
+// section 2.3.1 requires.
 const (
 	generatedPrefix = "tidp_"
 	randomBytes     = 32
@@ -23,7 +23,7 @@ const (
 	base62          = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// Form is what a presented secret looks like.
+// Form is the form of a presented secret.
 type Form int
 
 const (
@@ -31,7 +31,7 @@ const (
 	Chosen Form = iota
 	// Generated has the prefix, the length, the characters and the checksum.
 	Generated
-	// Mistyped has the prefix and not the rest: it cannot be anybody's secret.
+	// Mistyped has the prefix, but not the rest. No client can have such a secret.
 	Mistyped
 )
 
@@ -53,8 +53,8 @@ func checksum(body string) string {
 	return string(digits[:])
 }
 
-// Classify returns the form of a presented secret. It tells a slip of the keyboard
-// from a guess without any hashing.
+// Classify returns the form of a presented secret. So a typing error is found without a
+// hash.
 func Classify(presented string) Form {
 	if !strings.HasPrefix(presented, generatedPrefix) {
 		return Chosen

@@ -13,16 +13,16 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 )
 
-// slowHash is a hash of a secret that somebody chose.
+// slowHash is a hash of a chosen secret.
 type slowHash interface {
-	// matches runs the hash, and so takes about cost.
+	// matches computes the hash, which takes about cost.
 	matches(presented string) bool
-	// cost estimates the time of one run on a small server, from the parameters
-	// alone: it must be the same on every start and every node.
+	// cost returns an estimate of the time on a small server. It depends on the parameters
+	// only, so it is the same on every node.
 	cost() time.Duration
 }
 
-// The commands that make a hash, as errors name them.
+// The commands that make a hash, for errors.
 const (
 	GenerateCommand = "caddy tokenidp secret"
 	HashCommand     = "caddy tokenidp secret --hash"
@@ -48,8 +48,8 @@ var errNoHash = errors.New("it is a generated secret itself, not the hash of one
 //	$pbkdf2-sha256$i=<iterations>,l=<bytes>$<salt>$<key>       or -sha512, as Ory Hydra writes it
 //	$pbkdf2-sha256$<iterations>$<salt>$<key>                   or -sha512, as passlib writes it
 //
-// and returns either the digest or the slow hash. No error repeats the hash, or
-// what may be a secret in its place.
+// and returns the digest or the slow hash. No error quotes the hash, because it may be a
+// secret by mistake.
 func parseHash(encoded string) (*[sha256.Size]byte, slowHash, error) {
 	if Classify(encoded) != Chosen {
 		return nil, nil, errNoHash
@@ -87,8 +87,8 @@ func parseSHA256(encoded string) (*[sha256.Size]byte, error) {
 	return (*[sha256.Size]byte)(raw), nil
 }
 
-// parameter reads a cost parameter of a hash within its bounds. Without them a
-// file could make one authentication take minutes or gigabytes, or none at all.
+// parameter reads a cost parameter of a hash within its limits. Without limits, one
+// authentication could take minutes or gigabytes, or almost nothing.
 func parameter(hash, name, digits string, least, most int) (int, error) {
 	n, err := strconv.Atoi(digits)
 	if err != nil || strconv.Itoa(n) != digits {
@@ -113,8 +113,8 @@ func decodeBounded(hash, name, encoded string, least, most int) ([]byte, error) 
 }
 
 // HashGenerated returns the hash of a generated secret: "$sha256$" and 64 lower-case
-// hexadecimal digits. A fast hash is enough for 256 random bits, and for nothing less: a
-// secret that is not of the generated form is an error.
+// hexadecimal digits. It returns an error for a secret that is not of the generated form,
+// because a fast hash is safe only for 256 random bits.
 func HashGenerated(secret string) (string, error) {
 	switch Classify(secret) {
 	case Generated:
@@ -127,9 +127,9 @@ func HashGenerated(secret string) (string, error) {
 	}
 }
 
-// HashChosen returns the argon2id hash, in PHC form, of a secret that somebody
-// chose: UTF-8 of 1 to 1024 bytes without NUL, and nothing that looks like a mistyped
-// generated secret. Anything else is an error.
+// HashChosen returns the argon2id hash, in PHC form, of a chosen secret: UTF-8 of 1 to
+// 1024 bytes without NUL. It returns an error for anything else, and for a mistyped
+// generated secret.
 func HashChosen(secret string) (string, error) {
 	if len(secret) > longestChosen {
 		return "", fmt.Errorf("the secret is longer than %d bytes", longestChosen)

@@ -65,7 +65,7 @@ func parsePBKDF2(encoded string) (*pbkdf2Hash, error) {
 	return h, nil
 }
 
-// fromPasslib turns passlib's base64, which has '.' in place of '+', into the usual one.
+// fromPasslib converts passlib's base64, which has '.' for '+', to standard base64.
 func fromPasslib(name, salt, key string) (string, string, error) {
 	if strings.Contains(salt+key, "+") {
 		return "", "", fmt.Errorf("%s: passlib writes '.' where this has '+'", name)
@@ -84,8 +84,8 @@ func (h *pbkdf2Hash) matches(presented string) bool {
 	return err == nil && subtle.ConstantTimeCompare(key, h.key) == 1
 }
 
-// cost counts the blocks, since a key longer than the digest takes another
-// round of all iterations.
+// cost counts the blocks, because a key that is longer than the digest needs all
+// iterations again.
 func (h *pbkdf2Hash) cost() time.Duration {
 	each, digest := 165*time.Nanosecond, sha256.Size
 	if h.sha512 {

@@ -1,6 +1,6 @@
-// Package secret holds the secrets by which clients authenticate, as something to
-// compare with: the hashes that are accepted, and the generated form. No secret itself
-// stays in memory, and no error repeats one, or its hash.
+// Package secret has the secrets of clients: the accepted hashes, the generated form, and
+// comparisons with both. No secret stays in memory in plain text, and no error quotes one,
+// or its hash.
 package secret
 
 import (
@@ -14,25 +14,25 @@ import (
 
 // Secret is one of an Application's secrets.
 type Secret struct {
-	// ID is what logs and lists call it, unique within the Application.
+	// ID is its name in logs and lists. It is unique within the Application.
 	ID string
-	// Expires is the first instant at which the secret is no longer valid; zero: never.
+	// Expires is the first moment at which the secret is no longer valid. Zero: never.
 	Expires time.Time
-	// Line is where its definition begins in its file, from 1.
+	// Line is the line of its definition in the file, from 1.
 	Line int
 
-	// One of the three is set: the SHA-256 of a generated secret, a slow hash, or,
-	// of a mounted secret, only its Tag in remembered.
+	// One of the three is set: the SHA-256 of a generated secret, a slow hash, or, for a
+	// mounted secret, its Tag in remembered.
 	digest *[sha256.Size]byte
 	slow   slowHash
-	// remembered is the Tag of the secret that has once matched slow.
+	// remembered is the Tag of the secret that has matched slow.
 	remembered atomic.Pointer[Tag]
 
 	stored Tag
 }
 
-// SetHash has the Secret match what the hash is of: see parseHash for the forms. The
-// error goes on where a sentence that names the hash has begun.
+// SetHash sets the hash of the secret. Its forms are those of the applications file. The
+// error continues a sentence that names the hash.
 func (s *Secret) SetHash(encoded string) (err error) {
 	if s.digest, s.slow, err = parseHash(encoded); err != nil {
 		return err
@@ -41,8 +41,8 @@ func (s *Secret) SetHash(encoded string) (err error) {
 	return nil
 }
 
-// SetPlain has the Secret match the given one, such as that of a mounted file. Only
-// its Tag stays in memory.
+// SetPlain sets the secret itself, such as that of a mounted file. Only its Tag stays in
+// memory.
 func (s *Secret) SetPlain(plain string) error {
 	if err := checkPlain(plain); err != nil {
 		return err
@@ -54,7 +54,8 @@ func (s *Secret) SetPlain(plain string) error {
 
 var errMistyped = errors.New("the secret begins with " + generatedPrefix + " but its checksum does not fit: it is mistyped or cut off")
 
-// checkPlain refuses what could never match, or nobody means to be a secret.
+// checkPlain returns an error for a text that could never match, or is not meant as a
+// secret.
 func checkPlain(plain string) error {
 	switch {
 	case plain == "":
@@ -69,9 +70,9 @@ func checkPlain(plain string) error {
 	return nil
 }
 
-// Stored returns what stands for the hash, or for the plain secret, that the Secret was
-// given: equal for two that were given the same. It is zero for a Secret that was given
-// none. Two hashes of one secret are not the same.
+// Stored returns a Tag of the hash or the plain secret that was set. Two Secrets have the
+// same Tag if they were set to the same text. It is zero if nothing was set. Two different
+// hashes of one secret have different Tags.
 func (s *Secret) Stored() Tag { return s.stored }
 
 func (s *Secret) remember(presented string) {
@@ -82,9 +83,8 @@ func (s *Secret) remember(presented string) {
 // List is the secrets of one Application.
 type List []*Secret
 
-// HashingTime returns how long all slow hashes together are estimated to take, from
-// their parameters alone. That is what a wrong secret costs until the right ones are
-// remembered.
+// HashingTime returns an estimate, from the parameters, of the time to compute all slow
+// hashes. A wrong secret takes this long until the correct ones are remembered.
 func (l List) HashingTime() (sum time.Duration) {
 	for _, s := range l {
 		if s.slow != nil {
@@ -94,8 +94,8 @@ func (l List) HashingTime() (sum time.Duration) {
 	return sum
 }
 
-// Remember takes over what an earlier List knows of secrets that are still the same:
-// they cost no slow hash again.
+// Remember takes over from an earlier List which secrets were verified, so that unchanged
+// secrets need no slow hash again.
 func (l List) Remember(earlier List) {
 	for _, s := range l {
 		if s.slow == nil {

@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// Tag stands for a secret in memory: its HMAC-SHA-256 under a key that no other
-// process has. A Tag that leaks without the key cannot be tried against a
-// dictionary. Two Tags of one process are equal if their secrets are.
+// Tag represents a secret in memory: its HMAC-SHA-256 with a key of this process. Without
+// the key, a leaked Tag cannot be tested against a dictionary. Two Tags of one process are
+// equal if their secrets are.
 type Tag [sha256.Size]byte
 
 var processKey = sync.OnceValue(func() []byte {
@@ -18,7 +18,7 @@ var processKey = sync.OnceValue(func() []byte {
 	return key
 })
 
-// NewTag returns the Tag of a secret, or of other bytes that may hold one.
+// NewTag returns the Tag of a secret, or of other bytes that may have one.
 func NewTag(secret []byte) (t Tag) {
 	mac := hmac.New(sha256.New, processKey())
 	mac.Write(secret)

@@ -2,22 +2,22 @@ package secret
 
 import "time"
 
-// ExpiryNotice is how long before its expiry a secret is told of.
+// ExpiryNotice is how long before its expiry a secret is reported.
 const ExpiryNotice = 30 * 24 * time.Hour
 
-// Validity is whether a secret has expired, or is about to.
+// Validity says whether a secret has expired, or expires soon.
 type Validity string
 
 const (
-	// Valid is not about to expire.
+	// Valid does not expire soon.
 	Valid Validity = "valid"
 	// Expiring expires within ExpiryNotice.
 	Expiring Validity = "expiring"
-	// Expired does not authenticate any more.
+	// Expired cannot authenticate any more.
 	Expired Validity = "expired"
 )
 
-// ValidityAt returns the validity at a moment.
+// ValidityAt returns the validity at a time.
 func (s *Secret) ValidityAt(now time.Time) Validity {
 	switch {
 	case s.ExpiredAt(now):
@@ -29,7 +29,7 @@ func (s *Secret) ValidityAt(now time.Time) Validity {
 	}
 }
 
-// ExpiredAt reports whether the secret has expired at a moment.
+// ExpiredAt reports whether the secret has expired at a time.
 func (s *Secret) ExpiredAt(now time.Time) bool {
 	return !s.Expires.IsZero() && !now.Before(s.Expires)
 }

@@ -9,7 +9,7 @@ import (
 // longestQuote is in bytes.
 const longestQuote = 64
 
-// Quote returns what somebody wrote, or sent, in quotes: one line of bearable length.
+// Quote returns a text in quotes, in one line of limited length.
 func Quote(s string) string {
 	if len(s) > longestQuote {
 		return strconv.Quote(strings.ToValidUTF8(s[:longestQuote], "")) + "…"

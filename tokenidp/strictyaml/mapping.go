@@ -40,7 +40,7 @@ type Reader struct {
 
 // Mapping is a YAML mapping whose keys have been checked.
 type Mapping struct {
-	// Node is where it stands.
+	// Node is its node in the file.
 	Node *Node
 	// What is how errors call it, as in `application "orders-worker"`, or "".
 	What string

@@ -165,7 +165,7 @@ func Values(n *Node, field string) (values []*Node) {
 	return values
 }
 
-// Target returns what an alias stands for, and any other node itself.
+// Target returns the node that an alias refers to, and any other node itself.
 func Target(n *Node) *Node {
 	if n.Kind == yaml.AliasNode {
 		return n.Alias

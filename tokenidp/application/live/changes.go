@@ -16,10 +16,10 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
-// mostChanges is in lines: a log is no place for a hundred thousand of them.
+// mostChanges is the most lines in a log entry.
 const mostChanges = 1000
 
-// change is one side of what is different between two Sets.
+// change is one side of the differences between two Sets.
 type change struct {
 	applications map[string]*application.Application
 	resources    map[string]*application.Resource
@@ -27,8 +27,8 @@ type change struct {
 	descriptions map[string]string                // by scope
 }
 
-// changes says, in a line each, what is different in after: resources, scopes,
-// and Applications, each by name. It looks only into files that differ.
+// changes returns a line for each difference in after: resources, scopes, and
+// Applications, by name. It compares only files that differ.
 func changes(before, after *application.Set) []string {
 	forced := slices.Concat(before.Deactivated(), after.Deactivated())
 	was, is := changeFrom(before, after, forced), changeFrom(after, before, forced)
@@ -44,8 +44,8 @@ func changes(before, after *application.Set) []string {
 	return c.lines
 }
 
-// changeFrom is what the Set has from files that are not the same in the other,
-// and the given Applications.
+// changeFrom returns what the Set has from files that differ in the other, and the given
+// Applications.
 func changeFrom(s, other *application.Set, clientIDs []string) change {
 	c := change{
 		applications: make(map[string]*application.Application),
@@ -79,7 +79,7 @@ func changeFrom(s, other *application.Set, clientIDs []string) change {
 	return c
 }
 
-// names are the keys of both maps, sorted.
+// names returns the keys of both maps, sorted.
 func names[V any](was, is map[string]V) []string {
 	return slices.Compact(slices.Sorted(func(yield func(string) bool) {
 		for _, m := range []map[string]V{was, is} {
@@ -130,7 +130,7 @@ func (c *changeLog) resources(was, is change) {
 	}
 }
 
-// scopes leaves out what is said with the resource.
+// scopes omits scopes of added and removed resources.
 func (c *changeLog) scopes(was, is change) {
 	for _, scope := range names(was.owners, is.owners) {
 		before, after := was.owners[scope], is.owners[scope]
@@ -203,7 +203,7 @@ func (c *changeLog) application(clientID string, was, is *application.Applicatio
 	c.difference(federations(was.Federated), federations(is.Federated), what+" trusts no more")
 }
 
-// keysURL leaves out the query, which may be a credential.
+// keysURL returns the URL without its query, which may be a credential.
 func (c *changeLog) keysURL(what, was, is string) {
 	shown := func(url string) string {
 		if url == "" {
@@ -218,7 +218,7 @@ func (c *changeLog) keysURL(what, was, is string) {
 	c.instead(what, "jwks_uri", shown(was), shown(is))
 }
 
-// federations say of each what it says.
+// federations returns a description of each.
 func federations(federated []*application.Federation) []string {
 	texts := make([]string, len(federated))
 	for i, f := range federated {
@@ -227,7 +227,7 @@ func federations(federated []*application.Federation) []string {
 	return texts
 }
 
-// keyNames tell keys apart also where they have a kid, or another algorithm.
+// keyNames returns a different name for each key, also if kid or algorithm are equal.
 func keyNames(keys []*jws.Key) []string {
 	names := make([]string, len(keys))
 	for i, key := range keys {
@@ -236,7 +236,7 @@ func keyNames(keys []*jws.Key) []string {
 	return names
 }
 
-// difference adds a line for each of a that is not in b.
+// difference adds a line for each element of a that is not in b.
 func (c *changeLog) difference(a, b []string, what string) {
 	for _, scope := range a {
 		if !slices.Contains(b, scope) {
@@ -272,7 +272,7 @@ func withID(secrets secret.List, id string) *secret.Secret {
 	return nil
 }
 
-// expiry is as it is written in the file: a day means its end.
+// expiry returns the expiry as in the file: a day means its end.
 func expiry(s *secret.Secret) string {
 	switch day := s.Expires.UTC().Truncate(24 * time.Hour); {
 	case s.Expires.IsZero():
@@ -297,7 +297,7 @@ func quota(q application.Quota) string {
 	return fmt.Sprintf("%d per %s", q.Tokens, q.Per)
 }
 
-// listed shows names in a line of bearable length.
+// listed lists names in a line of limited length.
 func listed(names []string) string {
 	const most = 20
 	switch {

@@ -8,23 +8,22 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 )
 
-// departedFor is how long a file that took Applications with it is not in order. It is
-// more than a night.
+// departedFor is how long a removed file whose Applications are gone is reported as not in
+// order. It is more than a night.
 const departedFor = 24 * time.Hour
 
-// departed is a file that no longer matches its glob, and is no longer in force.
+// departed is a file that no longer matches its glob and is no longer in force.
 type departed struct {
 	path string
 	at   time.Time
 	// lost are the client_ids that no other file has.
 	lost []string
-	// set is the one in force when lost was found.
+	// set is the Set in force when lost was computed.
 	set  *application.Set
 	told bool
 }
 
-// depart remembers the files that are left out of the Set, and had Applications that it
-// has not.
+// depart records removed files with Applications that the Set does not have.
 func (l *Library) depart(changed []*file, set *application.Set, now time.Time) {
 	for _, f := range changed {
 		if f.inForce == nil || f.wanted() != nil {
@@ -52,8 +51,8 @@ func (d *departed) missing(set *application.Set) bool {
 	return len(d.lost) > 0
 }
 
-// forgetDeparted forgets the files whose Applications are back, and those that left long
-// ago.
+// forgetDeparted drops the files whose Applications are back, and those that were removed
+// long ago.
 func (l *Library) forgetDeparted(now time.Time) {
 	l.departed = slices.DeleteFunc(l.departed, func(d *departed) bool {
 		return now.Sub(d.at) >= departedFor || !d.missing(l.set)
@@ -67,7 +66,7 @@ func (d *departed) status() FileStatus {
 	}
 }
 
-// counted says how many Applications there are, and the names of some.
+// counted returns the number of Applications, and the names of some.
 func counted(clientIDs []string) string {
 	if len(clientIDs) == 1 {
 		return "1 Application: " + clientIDs[0]

@@ -9,22 +9,22 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
-// file is one file: its newest version, and the one in force.
+// file has the newest version of a file, and the one in force.
 type file struct {
 	key   string // its absolute path
 	print fingerprint
-	// unfinished is the sum of a version that may be half-written; zero: none.
+	// unfinished is the checksum of a version that may be half-written. It is zero if
+	// there is none.
 	unfinished secret.Tag
-	// missing: the look before did not find it either.
+	// missing means that the file was not found at the last refresh either.
 	missing bool
-	// gone: it is to be removed from what is in force.
+	// gone means that it must be removed from what is in force.
 	gone bool
-	// newest is what it says now, rightly or wrongly.
+	// newest is its current version, good or broken.
 	newest *version
-	// inForce is the last good version that went with those of the other files;
-	// nil: none yet.
+	// inForce is the last good version that fit the other files, or nil.
 	inForce *version
-	// off are the client_ids that have been deactivated since the last good version.
+	// off are the client_ids that were deactivated since the last good version.
 	off      map[string]bool
 	rejected error
 	loadedAt time.Time
@@ -38,7 +38,7 @@ type version struct {
 	mounted []*fingerprint // of the secrets and keys that are files of their own
 }
 
-// read reads a version, and takes the fingerprints of the files that it names.
+// read reads a version, and the fingerprints of the files that it names.
 func read(print *fingerprint, data []byte, now time.Time, o application.Options) *version {
 	v := &version{sum: print.sum}
 	o.ReadFile = func(path string, most int64) ([]byte, fs.FileInfo, error) {
@@ -55,7 +55,7 @@ func newFile(path, key string) *file {
 	return &file{key: key, print: fingerprint{path: path, most: application.MaxFileSize}}
 }
 
-// look reads the file if it, or a secret mounted by it, is not what it was.
+// look reads the file if it, or a secret that it mounts, has changed.
 func (f *file) look(now time.Time, o application.Options) (changed bool) {
 	back := f.gone
 	f.gone, f.missing = false, false
@@ -79,7 +79,7 @@ func (f *file) look(now time.Time, o application.Options) (changed bool) {
 	}
 	off := make(map[string]bool)
 	if f.newest.Broken() {
-		// Only a good version can activate again.
+		// Only a good version can activate an Application again.
 		for clientID := range f.off {
 			off[clientID] = true
 		}
@@ -91,9 +91,9 @@ func (f *file) look(now time.Time, o application.Options) (changed bool) {
 	return true
 }
 
-// mayBeUnfinished: programs that overwrite a file do so in pieces, and what is
-// there of it may be sound, with half of its Applications. What was written just
-// now counts when a second look finds the same.
+// mayBeUnfinished reports whether the file may be half-written. Programs write a file in
+// pieces, and a part of it may be valid, with half of its Applications. A file that was
+// just written counts when the next refresh finds the same content.
 func (f *file) mayBeUnfinished(is *fingerprint) bool {
 	before := f.unfinished
 	f.unfinished = secret.Tag{}
@@ -104,8 +104,8 @@ func (f *file) mayBeUnfinished(is *fingerprint) bool {
 	return true
 }
 
-// miss reports whether the file is gone, which it is at the second look: a
-// program may have put it aside, and be about to write it anew.
+// miss reports whether the file is gone. It is at the second refresh without it: a program
+// may have renamed it to write it again.
 func (f *file) miss() (gone bool) {
 	f.gone = f.gone || f.missing
 	f.missing = true
@@ -121,7 +121,7 @@ func unchanged(mounted []*fingerprint, now time.Time) bool {
 	return true
 }
 
-// wanted is what ought to be in force of the file.
+// wanted returns the part that should be in force.
 func (f *file) wanted() *version {
 	switch {
 	case f.gone:
@@ -156,13 +156,13 @@ func (f *file) status() FileStatus {
 	return s
 }
 
-// trouble is a problem that has been told.
+// trouble is a problem that was reported.
 type trouble struct {
 	text  string
 	since time.Time
 }
 
-// tell adds a problem to the result if it is new, or mended.
+// tell adds a problem to the result if it is new, or has ended.
 func (t *trouble) tell(r *Result, p Problem, now time.Time) {
 	text := ""
 	if p.Err != nil {

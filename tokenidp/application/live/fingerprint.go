@@ -9,7 +9,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
-// fingerprint tells one version of a file from the next.
+// fingerprint identifies a version of a file.
 type fingerprint struct {
 	path string
 	most int64 // bytes
@@ -20,11 +20,11 @@ type fingerprint struct {
 	settled bool        // a later write would show in info
 }
 
-// settling is after how long a write is sure to give a file another time of
-// modification than the one before: file systems count in up to two seconds.
+// settling is how much later a write must be to change the time of modification for sure:
+// some file systems store it in steps of two seconds.
 const settling = 2 * time.Second
 
-// read reads the file and remembers what it was. Its error leaves the path out.
+// read reads the file, and stores its fingerprint. The error does not have the path.
 func (f *fingerprint) read(now time.Time) ([]byte, error) {
 	data, info, err := application.ReadFile(f.path, f.most)
 	f.info, f.sum, f.failure, f.settled = info, secret.Tag{}, "", false
@@ -37,8 +37,8 @@ func (f *fingerprint) read(now time.Time) ([]byte, error) {
 	return data, nil
 }
 
-// same reports whether the file is what it was when it was read. As a rule that
-// takes one stat; a file that was young then is read once more.
+// same reports whether the file has not changed since it was read. Usually this takes one
+// stat. A file that was just written then is read again.
 func (f *fingerprint) same(now time.Time) bool {
 	if info, err := os.Stat(f.path); err == nil && f.settled && sameInfo(f.info, info) {
 		return true
@@ -52,7 +52,7 @@ func (f *fingerprint) same(now time.Time) bool {
 	return true
 }
 
-// sameInfo looks behind links: Kubernetes changes where they lead.
+// sameInfo follows links: Kubernetes changes their targets.
 func sameInfo(a, b fs.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.Mode() == b.Mode() && a.ModTime().Equal(b.ModTime())
 }

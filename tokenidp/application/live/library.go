@@ -1,6 +1,6 @@
-// Package live keeps the Applications in force while their files change: it finds the
-// files, notices new versions, puts in force as much of them as goes together, and
-// says what is different. A file that breaks keeps its last good version in force.
+// Package live keeps the Applications in force while their files change. It finds the
+// files, detects new versions, puts in force as many of them as fit together, and
+// describes the differences. A file that breaks keeps its last good version in force.
 package live
 
 import (
@@ -17,16 +17,17 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 )
 
-// Library is the files of one issuer, and what of them is in force. A file that
-// breaks keeps its last good version in force, and holds up no other file.
+// Library has the files of one issuer, and what is in force of them. A file that breaks
+// keeps its last good version in force, and does not block changes of other files.
 //
-// One goroutine may call Load, Refresh and Run while others call Status and Health, and
-// read the Sets it returned.
+// Only one goroutine may call Load, Refresh and Run. Others may call Status and Health at
+// the same time, and read the returned Sets.
 type Library struct {
-	// Accept, if not nil, may refuse a change that Run has found: after an error, the
-	// change is not put in force. Set it, Adopt and Logger before Run.
+	// Accept is called with each change that Run has found. If it returns an error, the
+	// change is not put in force. Default: every change is accepted. Set it, Adopt and
+	// Logger before Run.
 	Accept func(*application.Set) error
-	// Adopt puts the Set in force that a change led to. Default: nothing happens.
+	// Adopt is called with the Set of an accepted change. Default: none.
 	Adopt func(*application.Set)
 	// Logger default: none.
 	Logger *zap.Logger
@@ -40,57 +41,56 @@ type Library struct {
 	status   atomic.Pointer[[]FileStatus]
 }
 
-// Result is what came of a Refresh.
+// Result is the result of a Refresh.
 type Result struct {
-	// Set is in force now.
+	// Set is the Set in force now.
 	Set *application.Set
-	// Applied: Set is another than before.
+	// Applied is true if Set has changed.
 	Applied bool
-	// Changes say, in a line each, what is different from the Set before. They
-	// have no secret and no hash in them.
+	// Changes has a line for each difference from the Set before, without secrets and
+	// hashes.
 	Changes []string
-	// Problems are those that the Refresh before did not have, or had otherwise.
+	// Problems are the problems that are new, or have changed.
 	Problems []Problem
-	// Mended are the paths whose problem is gone.
+	// Mended are the paths whose problem has ended.
 	Mended []string
-	// Departed are the files that are gone, and Applications with them.
+	// Departed are the removed files whose Applications are gone.
 	Departed []FileStatus
 }
 
-// Problem keeps a file, as it is now, from being in force.
+// Problem is why the newest version of a file is not in force.
 type Problem struct {
-	// Path is that of the file, or a glob that matches nothing any more.
+	// Path is the path of the file, or a glob that matches nothing any more.
 	Path string
 	// Err has lines that begin with "file:line: ".
 	Err error
-	// Rejected: the file is fine by itself, but not together with the others, or
-	// not acceptable to the caller of Refresh.
+	// Rejected is true for a file that is valid by itself, but does not fit the others, or
+	// was not accepted.
 	Rejected bool
 }
 
-// FileStatus is the state of a file, of a glob that matches nothing, or of a file that
-// was there lately.
+// FileStatus is the state of a file, of a glob that matches nothing, or of a file that was
+// removed lately.
 type FileStatus struct {
 	Path string
-	// LoadedAt is when the version in force was put in force; zero if none is.
+	// LoadedAt is when the version in force was put in force, or zero.
 	LoadedAt time.Time
-	// ChangedAt is the time of modification of the newest version, be it in force
-	// or not; zero if it cannot be read.
+	// ChangedAt is the time of modification of the newest version, in force or not. It is
+	// zero if the file cannot be read.
 	ChangedAt time.Time
-	// Applications is how many of those in force the file has.
+	// Applications is how many Applications of the file are in force.
 	Applications int
 	// Problem is why the newest version is not in force, or "".
 	Problem string
 	// Since is when the problem was found; it may have changed since.
 	Since time.Time
-	// Departed: the file no longer matches a glob, and Applications are lost with it.
-	// Problem says which.
+	// Departed is true if the file no longer matches a glob and its Applications are gone.
+	// Problem names them.
 	Departed bool
 }
 
-// NewLibrary names the files, as paths or as globs in the syntax of
-// filepath.Match, absolute or relative to the working directory. Nothing is read
-// yet.
+// NewLibrary returns a Library of the files. paths are paths, or globs in the syntax of
+// filepath.Match, absolute or relative to the working directory. It does not read them.
 func NewLibrary(patterns []string, o application.Options) *Library {
 	if o.Now == nil {
 		o.Now = time.Now

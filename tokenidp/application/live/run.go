@@ -13,23 +13,23 @@ import (
 )
 
 const (
-	// watchInterval is how often the files are looked at. It leaves time to read a
-	// change and to put it in force within two seconds.
+	// watchInterval is how often the files are checked. A change is in force within two
+	// seconds.
 	watchInterval = 500 * time.Millisecond
-	// noticeInterval is how often the log names the secrets that expire.
+	// noticeInterval is how often expiring secrets are logged.
 	noticeInterval = 24 * time.Hour
 )
 
-// Health is how the files of a [Library] are.
+// Health describes the files of a [Library].
 type Health struct {
-	// Files is the state of every file, as [Library.Status] has it.
+	// Files is the state of every file, as in [Library.Status].
 	Files []FileStatus
 	// InOrder is false while the newest version of some file is not in force, and for a
 	// day after a file has gone with Applications that no other file has.
 	InOrder bool
 }
 
-// Health returns how the files are. It reads none of them.
+// Health returns the state of the files. It does not read them.
 func (l *Library) Health() Health {
 	h := Health{Files: l.Status(), InOrder: true}
 	for _, f := range h.Files {
@@ -38,13 +38,13 @@ func (l *Library) Health() Health {
 	return h
 }
 
-// Run puts changes of the files in force until ctx ends: it looks at them twice a second,
-// asks Accept, and calls Adopt. Call it once, after Load.
+// Run puts changes of the files in force until ctx ends. It checks the files twice a
+// second, and calls Accept and Adopt. Call it once, after Load.
 func (l *Library) Run(ctx context.Context) {
 	background.Every(ctx, watchInterval, l.update)
 }
 
-// update puts in force what changed, and logs it.
+// update puts changes in force, and logs them.
 func (l *Library) update() {
 	result := l.Refresh(l.Accept)
 	for _, p := range result.Problems {
@@ -74,14 +74,14 @@ func (l *Library) Warn(set *application.Set) {
 	}
 }
 
-// WarnOfExpiry logs which secrets expire soon, at once and every day, until ctx ends.
+// WarnOfExpiry logs the secrets that expire soon, at once and every day, until ctx ends.
 // current returns the Set in force.
 func (l *Library) WarnOfExpiry(ctx context.Context, current func() *application.Set) {
 	l.warnOfExpiry(current())
 	background.Every(ctx, noticeInterval, func() { l.warnOfExpiry(current()) })
 }
 
-// warnOfExpiry names the secrets of active Applications that expire soon, in one line.
+// warnOfExpiry logs the secrets of active Applications that expire soon, in one line.
 func (l *Library) warnOfExpiry(set *application.Set) {
 	const most = 50
 	now := l.options.Now()

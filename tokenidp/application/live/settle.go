@@ -6,8 +6,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 )
 
-// settle puts as much as possible of what changed in force. What was rejected
-// before comes second, so that it does not hold up changes that go together.
+// settle puts as many changes as possible in force. Changes that were rejected before come
+// second, so that they do not block others.
 func (l *Library) settle(accept func(*application.Set) error) {
 	before := l.set
 	var fresh, pending []*file
@@ -28,17 +28,17 @@ func (l *Library) settle(accept func(*application.Set) error) {
 		pending = left
 	}
 	if l.set == before {
-		// Nothing else was applied, but somebody may have been deactivated, or
-		// activated again by a file that is back to what is in force.
+		// No other change was applied, but an Application may be deactivated, or activated
+		// again by a file that is the same as in force.
 		if set, err := l.with(nil); err == nil && !slices.Equal(set.Deactivated(), l.set.Deactivated()) {
 			l.commit(set, nil)
 		}
 	}
 }
 
-// apply puts the changed files in force, all together or else in halves, and
-// returns those that could not be. Halving finds one bad file among a hundred
-// with a dozen unions.
+// apply puts the changed files in force, all together, or otherwise in halves. It returns
+// those that do not fit. Halving finds one bad file among a hundred with about a dozen
+// unions.
 func (l *Library) apply(changed []*file, accept func(*application.Set) error) (rejected []*file) {
 	if len(changed) == 0 {
 		return nil
@@ -59,7 +59,8 @@ func (l *Library) apply(changed []*file, accept func(*application.Set) error) (r
 	return slices.Concat(l.apply(changed[:half], accept), l.apply(changed[half:], accept))
 }
 
-// with is the union of what is in force, but for the newest of the changed files.
+// with returns the union of what is in force, with the newest versions of the changed
+// files.
 func (l *Library) with(changed []*file) (*application.Set, error) {
 	var parts []application.Part
 	for _, f := range l.files {
