@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 )
 
 // Policy is what several routes ask of a token, under one name.
@@ -53,5 +55,5 @@ func (a *App) policy(name string) (*Policy, error) {
 	if len(names) == 0 {
 		return nil, fmt.Errorf("unknown policy %q: none is defined; add to the global option tokenidp: policy %s { … }", name, name)
 	}
-	return nil, fmt.Errorf("unknown policy %q; known: %s", name, shortened(names))
+	return nil, fmt.Errorf("unknown policy %q; known: %s", name, application.Shortened(names))
 }

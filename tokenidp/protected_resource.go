@@ -75,7 +75,7 @@ func (a *App) dependOnResource(source string, resource *verifier.Resource) error
 			if slices.ContainsFunc(set.Resources(), func(known *application.Resource) bool { return resource.Is(known.Audience()) }) {
 				return nil
 			}
-			return fmt.Errorf("%w; in applications.yaml, give the API resource: resource: %s", unknownAudience(set, resource.Identifier), resource.Identifier)
+			return fmt.Errorf("%w; in applications.yaml, give the API resource: resource: %s", set.UnknownAudience(resource.Identifier), resource.Identifier)
 		},
 		adopt: func(*application.Set) {},
 	})

@@ -34,12 +34,12 @@ func (v *Verify) requirement(iss *Issuer, set *application.Set) (*verifier.Requi
 	}
 	r := v.Requirements.requirement(v.Audience)
 	for _, audience := range v.Audience {
-		if err := knownAudience(set, audience); err != nil {
+		if err := set.CheckAudience(audience); err != nil {
 			return nil, err
 		}
 	}
 	if len(v.Scopes) > 0 {
-		owner, err := ownerOfAll(set, v.Scopes)
+		owner, err := set.OwnerOfAll(v.Scopes)
 		if err != nil {
 			return nil, err
 		}
@@ -50,7 +50,7 @@ func (v *Verify) requirement(iss *Issuer, set *application.Set) (*verifier.Requi
 		r.Audiences = []string{owner.Audience()}
 	}
 	for _, scope := range v.AnyScope {
-		owner, err := ownerOfAll(set, []string{scope})
+		owner, err := set.OwnerOfAll([]string{scope})
 		if err != nil {
 			return nil, err
 		}
@@ -81,53 +81,6 @@ func (v *Verify) requirementWithoutApplications(issuer string, audience []string
 		}
 	}
 	return r, nil
-}
-
-// ownerOfAll returns the resource that owns all the scopes. Scopes of two resources are an
-// error, because a token is for one resource.
-func ownerOfAll(set *application.Set, scopes []string) (*application.Resource, error) {
-	var owner *application.Resource
-	for _, scope := range scopes {
-		resource, ok := set.Resource(scope)
-		if !ok {
-			return nil, unknownScope(set, scope)
-		}
-		if owner != nil && owner != resource {
-			return nil, fmt.Errorf("no token can have both scopes: %s belongs to %s, and %s to %s; write `any_scope` for alternatives",
-				scopes[0], owner.Name, scope, resource.Name)
-		}
-		owner = resource
-	}
-	return owner, nil
-}
-
-func unknownScope(set *application.Set, scope string) error {
-	return fmt.Errorf("unknown scope %q: no resource in %s owns it; known: %s",
-		scope, strings.Join(set.Files(), ", "), shortened(set.ScopeNames()))
-}
-
-func knownAudience(set *application.Set, audience string) error {
-	if slices.ContainsFunc(set.Resources(), func(resource *application.Resource) bool { return resource.Audience() == audience }) {
-		return nil
-	}
-	return unknownAudience(set, audience)
-}
-
-func unknownAudience(set *application.Set, audience string) error {
-	var names []string
-	for _, resource := range set.Resources() {
-		names = append(names, resource.Audience())
-	}
-	return fmt.Errorf("unknown audience %q; known: %s", audience, shortened(names))
-}
-
-// shortened lists at most 20 names, for an error message.
-func shortened(names []string) string {
-	const most = 20
-	if len(names) <= most {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 // applyPolicies adds the requirements of the policies to those of the route.
