@@ -89,12 +89,12 @@ func (l *loader) inlineKeys(m *mapping, algorithms []string) (keys []*jws.Key) {
 	if len(nodes) == 0 && (set.Field("keys") != nil || !set.Has("keys")) {
 		set.Fail(n, "keys is missing or empty; it could never authenticate: add a public key, or write `active: false`")
 	}
-	unknown := make(map[*strictyaml.Node]error)
+	unsupported := make(map[*strictyaml.Node]error)
 	for i, n := range nodes {
 		key, err := l.inlineKey(set, n, i, algorithms)
 		switch {
-		case jws.IsUnknownType(err):
-			unknown[n] = err
+		case jws.IsUnsupported(err):
+			unsupported[n] = err
 		case err != nil:
 			set.FailField(n, l.NameOf("key", n, "kid", i), "is not usable: %v", err)
 		case key == nil, slices.ContainsFunc(keys, key.Equal):
@@ -109,7 +109,7 @@ func (l *loader) inlineKeys(m *mapping, algorithms []string) (keys []*jws.Key) {
 		say = set.Fail
 	}
 	for i, n := range nodes {
-		if err := unknown[n]; err != nil {
+		if err := unsupported[n]; err != nil {
 			say(n, "%s is not usable: %v", l.NameOf("key", n, "kid", i), err)
 		}
 	}

@@ -2,6 +2,7 @@ package application
 
 import (
 	"crypto"
+	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -12,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
 // Keys of RFC 7517 appendix A.1, RFC 8037 appendix A and RFC 8032 section 7.1, and the
@@ -235,6 +238,10 @@ func TestKeysOfUnknownTypesAreSkipped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	x25519, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	const notUsable = `unusable key: kty is not RSA, EC or OKP`
 	const onlyPublic = "; only public keys that verify signatures belong here"
 	for _, row := range []struct{ name, fields, content, warning, failure string }{
@@ -245,6 +252,14 @@ func TestKeysOfUnknownTypesAreSkipped(t *testing.T) {
 		{"for encryption", "jwks_file: keys", `{"keys":[` + ec + `,{"use":"enc",` + akp + `}]}`, inX + `file keys: skipped key 1 (kid "pq"): unusable key: use is not "sig"`, ""},
 		{"private", "jwks_file: keys", `{"keys":[` + ec + `,{` + akp + `},{"priv":"` + ecPrivate + `",` + akp + `}]}`, "", inX + `file keys: key 2 (kid "pq"): unusable key: private member "priv" is present` + onlyPublic},
 		{"private, in the file", "jwks: {keys: [" + ec + `,{"priv":"` + ecPrivate + `",` + akp + `}]}`, "", "", inX + `jwks: key "pq" is not usable: key 0 (kid "pq"): unusable key: private member "priv" is present` + onlyPublic},
+		{"of another curve, in the file", "jwks: {keys: [" + ec + `, {kty: EC, crv: secp256k1, x: AAAA, y: AAAA, kid: k1}]}`, "", inX + `jwks: key "k1" is not usable: key 0 (kid "k1"): unusable key: crv is not P-256, P-384 or P-521` + onlyPublic, ""},
+		{"to agree on keys, in the file", "jwks: {keys: [{kty: OKP, crv: X25519, x: AAAA, kid: x1}, " + ec + "]}", "", inX + `jwks: key "x1" is not usable: key 0 (kid "x1"): unusable key: crv is not Ed25519` + onlyPublic, ""},
+		{"for encryption, in the file", "jwks: {keys: [" + ec + "," + strings.Replace(ec, `"kid":"1"`, `"kid":"e","use":"enc"`, 1) + "]}", "", inX + `jwks: key "e" is not usable: key 0 (kid "e"): unusable key: use is not "sig"` + onlyPublic, ""},
+		{"to wrap keys, in the file", "jwks: {keys: [" + ec + "," + strings.Replace(ec, `"kid":"1"`, `"kid":"w","key_ops":["wrapKey"]`, 1) + "]}", "", inX + `jwks: key "w" is not usable: key 0 (kid "w"): unusable key: key_ops is not a list of unique strings with "verify"` + onlyPublic, ""},
+		{"a request for a certificate", "jwks_file: keys", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: []byte("x")})) + pemOf(p256.Public()), inX + `file keys: skipped PEM block 0: has a PEM block of the type "CERTIFICATE REQUEST"; PUBLIC KEY and CERTIFICATE are accepted`, ""},
+		{"a certificate that is none", "jwks_file: keys", pemOf(p256.Public()) + string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")})), inX + `file keys: skipped PEM block 1: x509: malformed certificate`, ""},
+		{"to agree on keys, as PEM", "jwks_file: keys", pemOf(p256.Public()) + pemOf(x25519.Public()), inX + `file keys: skipped PEM block 1: unusable key: it is of another kind; RSA, P-256, P-384, P-521 and Ed25519 are accepted`, ""},
+		{"of another algorithm, in the file", "jwks: {keys: [" + ec + "," + strings.Replace(ec, `"kid":"1"`, `"kid":"a","alg":"ECDH-ES"`, 1) + "]}", "", inX + `jwks: key "a" is not usable: key 0 (kid "a"): unusable key: alg "ECDH-ES" is not accepted here, only ` + strings.Join(jws.Algorithms, ", ") + onlyPublic, ""},
 		{"PEM", "jwks_file: keys", pemOf(p224.Public()) + pemOf(p256.Public()), inX + "file keys: skipped PEM block 0: unusable key: it is of the curve P-224; RSA, P-256, P-384, P-521 and Ed25519 are accepted", ""},
 		{"a long kid", "jwks_file: keys", `{"keys":[` + ec + `,{"kty":"AKP","kid":"` + strings.Repeat("x", 1000) + `"}]}`, inX + `file keys: skipped key 1 (kid "` + strings.Repeat("x", longestReason-12), ""},
 	} {

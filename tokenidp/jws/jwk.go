@@ -57,6 +57,8 @@ func chooseAlgorithm(accepted []string, alg string, public crypto.PublicKey) (st
 	switch {
 	case alg != "" && (len(accepted) == 0 || slices.ContainsFunc(accepted, named)):
 		return alg, nil
+	case alg != "" && !Supported(Canonical(alg)):
+		return "", unsupportedError(fmt.Sprintf("alg %q is not accepted here, only %s", alg, strings.Join(accepted, ", ")))
 	case alg != "":
 		return "", fmt.Errorf("alg %q is not accepted here, only %s", alg, strings.Join(accepted, ", "))
 	case len(accepted) == 0:
@@ -69,18 +71,23 @@ func chooseAlgorithm(accepted []string, alg string, public crypto.PublicKey) (st
 	return accepted[i], nil
 }
 
-var (
-	errPrivate = errors.New("private member")
-	errKeyType = errors.New("kty is not RSA, EC or OKP")
-)
+var errPrivate = errors.New("private member")
+
+// unsupportedError is about a key that may be right, but is of no use here.
+type unsupportedError string
+
+func (e unsupportedError) Error() string { return string(e) }
 
 // IsPrivate reports whether an entry was skipped because it is a private or a symmetric
 // key. Such a key must not be public.
 func IsPrivate(skipped error) bool { return errors.Is(skipped, errPrivate) }
 
-// IsUnknownType reports whether an entry was skipped because its kty is not supported (RFC
-// 7517 section 5).
-func IsUnknownType(skipped error) bool { return errors.Is(skipped, errKeyType) }
+// IsUnsupported reports whether an entry was skipped because its kty, crv or alg is
+// not supported, or because the key is not for signatures (RFC 7517 section 5).
+func IsUnsupported(skipped error) bool {
+	_, ok := errors.AsType[unsupportedError](skipped)
+	return ok
+}
 
 // checkPurpose refuses private and symmetric keys, and keys that are not for verifying
 // signatures (RFC 7517 sections 4.2 and 4.3).
@@ -91,10 +98,10 @@ func checkPurpose(jwk map[string]any) error {
 		}
 	}
 	if use, found := jwk["use"]; found && use != "sig" {
-		return errors.New(`use is not "sig"`)
+		return unsupportedError(`use is not "sig"`)
 	}
 	if ops, found := jwk["key_ops"]; found && !allowsVerify(ops) {
-		return errors.New(`key_ops is not a list of unique strings with "verify"`)
+		return unsupportedError(`key_ops is not a list of unique strings with "verify"`)
 	}
 	return nil
 }
@@ -129,7 +136,7 @@ func publicKey(jwk map[string]any) (crypto.PublicKey, error) {
 	case "OKP":
 		return okpKey(jwk)
 	}
-	return nil, errKeyType
+	return nil, unsupportedError("kty is not RSA, EC or OKP")
 }
 
 // rsaKey reads RFC 7518 section 6.3.1: both numbers without leading zeros.
@@ -163,7 +170,7 @@ func ecKey(jwk map[string]any) (crypto.PublicKey, error) {
 	case "P-521":
 		curve = elliptic.P521()
 	default:
-		return nil, errors.New("crv is not P-256, P-384 or P-521")
+		return nil, unsupportedError("crv is not P-256, P-384 or P-521")
 	}
 	x, err := octets(jwk, "x")
 	if err != nil {
@@ -182,7 +189,7 @@ func ecKey(jwk map[string]any) (crypto.PublicKey, error) {
 // okpKey reads RFC 8037 section 2; [NewKey] looks at the length.
 func okpKey(jwk map[string]any) (crypto.PublicKey, error) {
 	if jwk["crv"] != "Ed25519" {
-		return nil, errors.New("crv is not Ed25519")
+		return nil, unsupportedError("crv is not Ed25519")
 	}
 	x, err := octets(jwk, "x")
 	return ed25519.PublicKey(x), err
