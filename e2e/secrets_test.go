@@ -94,15 +94,23 @@ func TestSecretsTellTheirLastUse(t *testing.T) {
 	if row := c.secrets()["2026-05"]; row.LastUsed != "" || row.Removable || row.State != "valid" || row.Line == 0 {
 		t.Errorf("before the first use: %+v", row)
 	}
-	c.token("reader", "orders.read")
-	for range 2 {
-		rows := c.secrets()
-		if rows["2026-05"].LastUsed == "" || rows["2026-11"].LastUsed != "" || len(rows) != 2 {
+	used := ""
+	for range 3 {
+		c.eventually("a use that is later", func() bool {
+			c.token("reader", "orders.read")
+			before := used
+			used = c.secrets()["2026-05"].LastUsed
+			return used > before
+		})
+		if rows := c.secrets(); rows["2026-11"].LastUsed != "" || len(rows) != 2 {
 			t.Errorf("after a use: %+v", rows)
 		}
 		c = c.restarted()
 		// What it knew is read in the background.
 		c.eventually("the last use from before", func() bool { return c.secrets()["2026-05"].LastUsed != "" })
+		if row := c.secrets()["2026-05"]; row.LastUsed != used {
+			t.Errorf("after a restart, the last use is at %s; it was at %s", row.LastUsed, used)
+		}
 	}
 	output, code := c.ctl("secrets", "--client", "reader", "--id", "2026-05", "--retire")
 	if code != 1 || !strings.Contains(output, "stays, because it was used at") {

@@ -201,6 +201,7 @@ func (a *App) Cleanup() error {
 	if a.stop != nil {
 		a.stop()
 	}
+	a.flushLastUse()
 	if a.bounded != nil {
 		a.bounded.Closed()
 	}
@@ -222,6 +223,19 @@ func (a *App) Cleanup() error {
 		errs = append(errs, release())
 	}
 	return errors.Join(errs...)
+}
+
+// flushLastUse stores the uses of secrets by requests that ended after Stop, if no other
+// App does it.
+func (a *App) flushLastUse() {
+	if a.retire == nil || serving.latest() != nil {
+		return
+	}
+	for _, iss := range a.Issuers {
+		if iss.issues {
+			iss.lastUseSyncer.Flush()
+		}
+	}
 }
 
 // issuer returns the issuer that a handler names. The empty name means the only issuer.

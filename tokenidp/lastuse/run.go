@@ -32,6 +32,16 @@ func NewSyncer(r *Record, logger *zap.Logger) *Syncer {
 	return &Syncer{record: r, logger: logger}
 }
 
+// Flush stores the uses that came after the end of Run, if the storage is still open.
+func (s *Syncer) Flush() {
+	if s.problem.String() != "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lastSyncTimeout)
+	defer cancel()
+	_ = s.record.Flush(ctx)
+}
+
 // Health describes whether a [Record] is written and read.
 type Health struct {
 	// Problem is the last error of Sync. It is empty if the last Sync succeeded.
@@ -41,17 +51,17 @@ type Health struct {
 // Health returns the result of the last Sync. It does not wait for the storage.
 func (s *Syncer) Health() Health { return Health{s.problem.String()} }
 
-// Run syncs the Record at once, every minute, and once more when ctx ends. Call it once.
+// Run syncs the Record at once, every minute, and flushes it when ctx ends. Call it once.
 func (s *Syncer) Run(ctx context.Context) {
-	s.sync(ctx, syncInterval)
-	background.Every(ctx, syncInterval, func() { s.sync(ctx, syncInterval) })
-	s.sync(context.WithoutCancel(ctx), lastSyncTimeout)
+	s.sync(ctx, syncInterval, s.record.Sync)
+	background.Every(ctx, syncInterval, func() { s.sync(ctx, syncInterval, s.record.Sync) })
+	s.sync(context.WithoutCancel(ctx), lastSyncTimeout, s.record.Flush)
 }
 
-func (s *Syncer) sync(ctx context.Context, timeout time.Duration) {
+func (s *Syncer) sync(ctx context.Context, timeout time.Duration, do func(context.Context) error) {
 	working, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err := s.record.Sync(working)
+	err := do(working)
 	if ctx.Err() != nil {
 		return // the last one is to come
 	}

@@ -45,6 +45,9 @@ func TestRun(t *testing.T) {
 			t.Errorf("told %d times; %+v", told, s.Health())
 		}
 		storage.heal()
+		time.Sleep(2 * syncInterval)
+		record.Used(old)
+		time.Sleep(syncInterval) // it is stored
 		record.Used(old)
 		last := time.Now()
 		stop()

@@ -15,11 +15,17 @@ var ErrIncomplete = errors.New("the last uses of secrets are not all known")
 // granularity is how much older than the last use the stored use of a secret may be.
 const granularity = 10 * time.Minute
 
+// Flush is a Sync that stores every use as it is known here. Call it at the end: Sync would
+// leave out the uses of the last minutes.
+func (r *Record) Flush(ctx context.Context) error { return r.sync(ctx, 0) }
+
 // Sync reads what other processes wrote, and writes what is new here. Call it about once a
-// minute, and once at the end. It takes as long as the storage needs. After an error,
-// everything stays in memory, and the next call tries again. It writes nothing before the
-// first call of Observe.
-func (r *Record) Sync(ctx context.Context) error {
+// minute. It takes as long as the storage needs. After an error, everything stays in
+// memory, and the next call tries again. It writes nothing before the first call of
+// Observe.
+func (r *Record) Sync(ctx context.Context) error { return r.sync(ctx, granularity) }
+
+func (r *Record) sync(ctx context.Context, grain time.Duration) error {
 	select {
 	case r.syncing <- struct{}{}:
 		defer func() { <-r.syncing }()
@@ -30,11 +36,12 @@ func (r *Record) Sync(ctx context.Context) error {
 	if err != nil && !errors.Is(err, ErrIncomplete) {
 		return err
 	}
-	return errors.Join(err, r.write(ctx))
+	return errors.Join(err, r.write(ctx, grain))
 }
 
-// write writes what the storage does not have yet.
-func (r *Record) write(ctx context.Context) error {
+// write writes what the storage does not have yet. A stored use may be older than the last
+// one by the grain.
+func (r *Record) write(ctx context.Context, grain time.Duration) error {
 	at := r.clock.moment()
 	r.mu.Lock()
 	r.adopt(at)
@@ -47,7 +54,7 @@ func (r *Record) write(ctx context.Context) error {
 	if r.foldDue() {
 		return r.fold(ctx, at, run)
 	}
-	news := r.news(at)
+	news := r.news(at, grain)
 	var err error
 	if len(news) > 0 || r.watchDue(at) {
 		err = r.publishEntries(ctx, split(run, news))
@@ -56,12 +63,12 @@ func (r *Record) write(ctx context.Context) error {
 }
 
 // news returns what must be written.
-func (r *Record) news(at moment) map[Secret]knowledge {
+func (r *Record) news(at moment, grain time.Duration) map[Secret]knowledge {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	news := make(map[Secret]knowledge)
 	for s, known := range r.secrets {
-		if k := known.now(at); isNews(k, known.stored, at) {
+		if k := known.now(at); isNews(k, known.stored, at, grain) {
 			news[s] = k
 		}
 	}
@@ -70,10 +77,9 @@ func (r *Record) news(at moment) map[Secret]knowledge {
 
 // isNews reports whether a use or an observation must be stored: nothing is stored yet,
 // the stored use is too old, or the stored observation is too late.
-func isNews(k, stored knowledge, at moment) bool {
-	const grain = int64(granularity / time.Second)
-	used := k.used > stored.used && (stored.used == 0 || at.seconds()-stored.used >= grain)
-	since := k.since > 0 && (stored.since == 0 || stored.since-k.since >= grain)
+func isNews(k, stored knowledge, at moment, grain time.Duration) bool {
+	used := k.used > stored.used && (stored.used == 0 || at.seconds()-stored.used >= int64(grain/time.Second))
+	since := k.since > 0 && (stored.since == 0 || stored.since-k.since >= int64(granularity/time.Second))
 	return used || since
 }
 
