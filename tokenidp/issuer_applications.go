@@ -26,16 +26,21 @@ func (iss *Issuer) loadApplications(ctx context.Context) error {
 	options := application.Options{
 		Expand: func(s string) (string, error) { return repl.ReplaceOrErr(s, true, true) },
 	}
-	if s := sandboxFrom(ctx); s != nil {
+	s := sandboxFrom(ctx)
+	if s != nil {
 		options.Absent = s.absent
 	}
 	iss.library = live.NewLibrary(iss.Applications, options)
+	before := iss.carried.serving.latest()
+	if before != nil && before.library != nil && s == nil {
+		iss.library.Reuse(before.library.Versions())
+	}
 	iss.library.Accept, iss.library.Adopt, iss.library.Logger = iss.acceptable, iss.adopt, iss.logger
 	set, err := iss.library.Load()
 	if err != nil {
 		return fmt.Errorf("loading applications: %w", err)
 	}
-	if before := iss.carried.serving.latest(); before != nil && before.applications.Load() != nil {
+	if before != nil && before.applications.Load() != nil {
 		set.Remember(before.applications.Load())
 	}
 	iss.library.Warn(set)

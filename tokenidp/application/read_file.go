@@ -1,6 +1,7 @@
 package application
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -30,14 +31,15 @@ func ReadFile(path string, most int64) ([]byte, fs.FileInfo, error) {
 		return nil, nil, withoutPath(err)
 	}
 	defer func() { _ = f.Close() }() // it was only read
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err != nil {
+	var data bytes.Buffer
+	data.Grow(int(info.Size()) + bytes.MinRead) // so that it does not grow while it is read
+	if _, err := data.ReadFrom(io.LimitReader(f, most+1)); err != nil {
 		return nil, nil, withoutPath(err)
 	}
-	if int64(len(data)) > most {
+	if int64(data.Len()) > most {
 		return nil, nil, tooLarge
 	}
-	return data, info, nil
+	return data.Bytes(), info, nil
 }
 
 func withoutPath(err error) error {

@@ -2,7 +2,6 @@ package lastuse
 
 import (
 	"iter"
-	"slices"
 	"time"
 )
 
@@ -51,7 +50,6 @@ func (s *secret) now(at moment) knowledge {
 // and after each change. New secrets are observed from now on. Removed ones are kept for a
 // while, because a change may be reverted.
 func (r *Record) Observe(secrets iter.Seq[Secret]) {
-	storable := slices.DeleteFunc(slices.Collect(secrets), func(s Secret) bool { return !s.storable() })
 	at := r.clock.moment()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -59,7 +57,10 @@ func (r *Record) Observe(secrets iter.Seq[Secret]) {
 	r.watching.begin(at)
 	before := *r.known.Load()
 	fresh := false
-	for _, s := range storable {
+	for s := range secrets {
+		if !s.storable() {
+			continue
+		}
 		known := r.secret(s, at)
 		if known.observed == nil {
 			known.observed = &mark{at.seconds(), at.elapsed}

@@ -29,18 +29,24 @@ type file struct {
 	rejected error
 	loadedAt time.Time
 	trouble  trouble
+	// reusable is the version that another Library has in force.
+	reusable *version
 }
 
 // version is one version of a file.
 type version struct {
 	*application.Document
+	path    string         // as errors name it
 	sum     secret.Tag     // of its bytes
 	mounted []*fingerprint // of the secrets and keys that are files of their own
+	// expanded: placeholders were replaced in it.
+	expanded bool
 }
 
 // read reads a version, and the fingerprints of the files that it names.
 func read(print *fingerprint, data []byte, now time.Time, o application.Options) *version {
-	v := &version{sum: print.sum}
+	v := &version{path: print.path, sum: print.sum}
+	o.Expand = v.noting(o.Expand)
 	o.ReadFile = func(path string, most int64) ([]byte, fs.FileInfo, error) {
 		m := &fingerprint{path: path, most: most}
 		v.mounted = append(v.mounted, m)
@@ -51,8 +57,8 @@ func read(print *fingerprint, data []byte, now time.Time, o application.Options)
 	return v
 }
 
-func newFile(path, key string) *file {
-	return &file{key: key, print: fingerprint{path: path, most: application.MaxFileSize}}
+func newFile(path, key string, reusable *version) *file {
+	return &file{key: key, reusable: reusable, print: fingerprint{path: path, most: application.MaxFileSize}}
 }
 
 // look reads the file if it, or a secret that it mounts, has changed.
@@ -65,6 +71,8 @@ func (f *file) look(now time.Time, o application.Options) (changed bool) {
 	}
 	is := f.print
 	data, err := is.read(now)
+	reusable := f.reusable
+	f.reusable = nil
 	if f.newest != nil && f.mayBeUnfinished(&is) {
 		return back
 	}
@@ -74,6 +82,8 @@ func (f *file) look(now time.Time, o application.Options) (changed bool) {
 		f.newest = &version{Document: application.Unreadable(f.print.path, err)}
 	case f.inForce != nil && f.inForce.sum == f.print.sum && unchanged(f.inForce.mounted, now):
 		f.newest = f.inForce // it is back
+	case reusable != nil && reusable.sum == f.print.sum && reusable.path == f.print.path:
+		f.newest = reusable
 	default:
 		f.newest = read(&f.print, data, now, o)
 	}

@@ -39,6 +39,8 @@ type Library struct {
 	putOff   bool             // a change, to the next look
 	set      *application.Set // in force
 	status   atomic.Pointer[[]FileStatus]
+	versions atomic.Pointer[Versions]
+	reusable Versions // of another Library, until Load has ended
 }
 
 // Result is the result of a Refresh.
@@ -110,6 +112,7 @@ func (l *Library) Load() (*application.Set, error) {
 	before := l.files
 	l.files = nil
 	l.look()
+	l.reusable = nil
 	var parts []application.Part
 	if len(l.patterns) == 0 {
 		parts = append(parts, application.Part{Document: application.Unreadable("applications", errors.New("no file is named"))})
@@ -179,7 +182,7 @@ func (l *Library) look() (changed bool) {
 			f := named[key]
 			if f == nil {
 				if f = before[key]; f == nil {
-					f = newFile(path, key)
+					f = newFile(path, key, l.reusable[key])
 				}
 				named[key] = f
 				files = append(files, f)

@@ -84,4 +84,5 @@ func (l *Library) commit(set *application.Set, changed []*file) {
 	}
 	set.Remember(l.set)
 	l.set = set
+	l.publishVersions()
 }
