@@ -1,6 +1,11 @@
 package e2e
 
 import (
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"net/http"
 	"path/filepath"
@@ -69,5 +74,49 @@ func TestOperatorsAreInTheAuditLog(t *testing.T) {
 	}
 	if strings.Contains(audit, token) {
 		t.Error("the audit log has the token")
+	}
+}
+
+// Caddy's remote admin endpoint knows who asks by certificate: so does the log, of what is
+// done and of what is refused.
+func TestRemoteOperatorsAreInTheAuditLog(t *testing.T) {
+	t.Parallel()
+	c := startShop(t, "")
+	alice := newAuthority(t).client(x509.Certificate{Subject: pkix.Name{CommonName: "alice"}})
+	leaf, err := x509.ParseCertificate(alice.Certificate[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config map[string]any
+	if err := json.Unmarshal([]byte(c.adapted()), &config); err != nil {
+		t.Fatal(err)
+	}
+	config["admin"] = members{
+		"identity": members{"identifiers": []string{"localhost"}, "issuers": []members{{"module": "internal"}}},
+		"remote": members{"listen": c.url("localhost:5006"), "access_control": []members{{
+			"public_keys": []string{base64.StdEncoding.EncodeToString(alice.Certificate[0])},
+			"permissions": []members{{"paths": []string{"/tokenidp/revoke"}, "methods": []string{"POST"}}},
+		}}},
+	}
+	if a := c.administer(http.MethodPost, "/load", textOf(t, config), "Content-Type: application/json"); a.StatusCode != http.StatusOK {
+		t.Fatalf("%d %s", a.StatusCode, a.body)
+	}
+	client := c.presenting(t, alice, "HTTP/1.1")
+	for body, status := range map[string]int{`{"client_id": "reader"}`: 200, `{"client": "reader"}`: 400} {
+		var a *answer
+		c.eventually("the remote endpoint", func() bool {
+			a, err = exchange(client, c.request(http.MethodPost, "https://localhost:5006/tokenidp/revoke", body))
+			return err == nil
+		})
+		if a.StatusCode != status {
+			t.Errorf("%s: %d %s", body, a.StatusCode, a.body)
+		}
+	}
+	key := sha256.Sum256(leaf.RawSubjectPublicKeyInfo)
+	for _, message := range []string{"tokens revoked by an operator", "revocation by an operator failed"} {
+		line := c.entries(message)[0]
+		if line["client_certificate"] != "CN=alice" || line["client_key_sha256"] != hex.EncodeToString(key[:]) || line["logger"] != "admin.api.tokenidp" {
+			t.Errorf("%v", line)
+		}
 	}
 }
