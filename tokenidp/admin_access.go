@@ -189,7 +189,7 @@ func (a *App) accesses() (pairs int) {
 // reaching is an Application of an issuer.
 type reaching struct{ issuer, clientID string }
 
-// declares tells whether some issuer has an Application of that client_id.
+// declares reports whether an issuer has an Application with this client_id.
 func (a *App) declares(clientID string) bool {
 	return slices.ContainsFunc(a.Issuers, func(iss *Issuer) bool {
 		set := iss.applications.Load()
@@ -201,7 +201,7 @@ func (a *App) declares(clientID string) bool {
 	})
 }
 
-// clientIDs are those of all Applications.
+// clientIDs returns the client_ids of all Applications.
 func (a *App) clientIDs() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, iss := range a.Issuers {
@@ -271,7 +271,7 @@ func applicationsOf(iss tokenIssuer) ([]*application.Application, policy.Issuer)
 	return set.Applications(), policy.Issuer{URL: local.Issuer, Applications: set, TokenLifetime: time.Duration(local.TokenLifetime)}
 }
 
-// nowhere are the active Applications that reach nothing.
+// nowhere returns the active Applications that reach no route.
 func (a *App) nowhere(reaches map[reaching]bool, clients clientRange) (found []string) {
 	for _, iss := range a.Issuers {
 		all, _ := applicationsOf(iss)

@@ -223,7 +223,7 @@ func decodedObject(segment string) (json.RawMessage, map[string]any) {
 	return compact.Bytes(), object
 }
 
-// stated is a claim that is a string or a list of those.
+// stated returns a claim that is a string or a list of strings.
 func stated(claims map[string]any, name string) []string {
 	var all []string
 	switch value := claims[name].(type) {

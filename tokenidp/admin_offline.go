@@ -91,7 +91,7 @@ type offlineApp struct{ app *App }
 
 type offlineKey struct{}
 
-// offlineFrom is nil for a configuration that is to run.
+// offlineFrom returns nil for a configuration that may run.
 func offlineFrom(ctx context.Context) *offlineApp {
 	offline, _ := ctx.Value(offlineKey{}).(*offlineApp)
 	return offline

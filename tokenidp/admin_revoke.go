@@ -107,7 +107,7 @@ func setMember(o *adminapi.RevokeRequest, name string, value any) (ok bool) {
 // nobody says.
 const foreignLifetime = 24 * time.Hour
 
-// revoke takes tokens back. Errors are for the operator.
+// revoke revokes tokens. Errors are for the operator.
 func (a *App) revoke(r *http.Request, request *adminapi.RevokeRequest, now time.Time) (*adminapi.RevokeResult, error) {
 	report := &adminapi.RevokeResult{RevokeRequest: *request, State: a.state.Health().Kind}
 	err := a.complete(r, report, now)
@@ -204,7 +204,7 @@ func (a *App) completeToken(r *http.Request, report *adminapi.RevokeResult) erro
 	return nil
 }
 
-// declares tells whether it has the Application, as far as is known here.
+// declares reports whether the issuer has the Application, as far as is known here.
 func (iss *Issuer) declares(clientID string) bool {
 	set := iss.applications.Load()
 	if set == nil {

@@ -105,7 +105,7 @@ func (a *App) secrets(q secretsQuery, now time.Time) (all []adminapi.IssuerSecre
 	return all, nil
 }
 
-// issuing are the issuers that this server issues for, sorted by their URLs.
+// issuing returns the issuers for which this server issues, sorted by URL.
 func (a *App) issuing() []*Issuer {
 	found := slices.DeleteFunc(slices.Clone(a.Issuers), func(iss *Issuer) bool { return !iss.issues })
 	slices.SortFunc(found, func(a, b *Issuer) int { return strings.Compare(a.Issuer, b.Issuer) })
@@ -182,7 +182,7 @@ func (iss *Issuer) needed(a *application.Application, s *secret.Secret, use last
 	return ""
 }
 
-// hasAnother tells whether the Application can do without the secret.
+// hasAnother reports whether the Application can authenticate without the secret.
 func hasAnother(a *application.Application, but *secret.Secret, now time.Time) bool {
 	for _, s := range a.Secrets {
 		if s != but && s.ValidityAt(now) != secret.Expired {

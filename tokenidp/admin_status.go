@@ -71,7 +71,7 @@ func fileProblem(f live.FileStatus) string {
 	return "the newest version of " + f.Path + " is not in force: " + f.Problem
 }
 
-// countSecrets are the secrets of active Applications by validity.
+// countSecrets counts the secrets of active Applications by validity.
 func countSecrets(set *application.Set, now time.Time) map[string]int {
 	count := map[string]int{string(secret.Valid): 0, string(secret.Expiring): 0, string(secret.Expired): 0}
 	for s := range set.Secrets() {
@@ -90,7 +90,7 @@ func newStateStatus(h state.Health) adminapi.StateStatus {
 	}
 }
 
-// stateProblems are what is not in order, in words.
+// stateProblems returns what is not in order, in words.
 func stateProblems(h state.Health) (problems []string) {
 	switch {
 	case h.Problem != "":
