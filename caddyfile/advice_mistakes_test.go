@@ -33,7 +33,7 @@ const (
 
 func allMistakes() []mistake {
 	return slices.Concat(syntaxMistakes(), optionMistakes(), routeMistakes(), presetMistakes(), redisMistakes(), jsonMistakes(),
-		yamlMistakes(), applicationMistakes(), keyMistakes(), federatedMistakes(), secretMistakes())
+		yamlMistakes(), testMistakes(), applicationMistakes(), keyMistakes(), federatedMistakes(), secretMistakes())
 }
 
 // in makes mistakes of texts that stand in the same place.
@@ -316,6 +316,20 @@ func yamlMistakes() []mistake {
 		yaml.mistake(strings.Replace(usual, "client_id: worker", "client_id: worker\n    client_name: \"a\x07b\"", 1), strings.Replace(usual, "client_id: worker", "client_id: worker\n    # \\x07\n    client_name: \"a\\u0020b\"", 1), ""),
 		yaml.mistake(strings.Replace(usual, "{name: orders.read}", "orders.read", 1), strings.Replace(usual, "{name: orders.read}", `{name: "orders.read"}`, 1), `name: "orders.read"`),
 		yaml.mistake(strings.Replace(usual, "https://stock.example.com", "stock", 1), strings.Replace(usual, "https://stock.example.com", "https://api.example.com/orders", 1), "https://api.example.com/orders"),
+	}
+}
+
+func testMistakes() []mistake {
+	test := in(func(s string) configured {
+		c := inYAML(usual + "tests:\n  - " + beside(s, "    ") + "\n")
+		c.text = s
+		return c
+	})
+	const deny = "\ndeny: [GET https://api.example.com/orders]"
+	return []mistake{
+		test.mistake("token: worker"+deny, "token: {iss: https://login.example.com, scope: orders.read}"+deny, "{iss: https://login.example.com, scope: orders.read}"),
+		test.mistake("anonymous: false"+deny, "client_id: worker"+deny, "client_id"),
+		test.mistake("client_id: worker", "client_id: worker"+deny, "deny: [GET https://api.example.com/orders]"),
 	}
 }
 

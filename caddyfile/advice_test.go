@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 )
 
 // mistake is a configuration that is refused with advice, and the same one as the advice
@@ -93,5 +95,18 @@ func load(t *testing.T, c configured) error {
 	if err := json.Unmarshal(adapted, &config); err != nil {
 		t.Fatal(err)
 	}
-	return caddy.Validate(&config)
+	if err := caddy.Validate(&config); err != nil {
+		return err
+	}
+	return testsIn(c.yaml)
+}
+
+// testsIn returns the mistakes in the tests of a file, which are warnings while it is
+// served.
+func testsIn(yaml string) error {
+	set, err := application.Union([]application.Part{{Document: application.Read("applications.yaml", []byte(yaml), application.Options{})}})
+	if err == nil {
+		_, err = set.Tests()
+	}
+	return err
 }
