@@ -82,6 +82,9 @@ var caddyfileMistakes = []mistake{
 	inSite("expression with an unknown name", "verify orders.read { # here\nexpression `tenant == 'a'`\n}", "undeclared reference to 'tenant'", "known: claims, scopes"),
 	inSite("expression that is no bool", "verify orders.read { # here\nexpression claims.tenant\n}", "it gives dyn, not bool"),
 
+	inSite("verify behind a proxy", "route {\nreverse_proxy localhost:5002\nverify orders.read # here\n}", "no request reaches this verify (localhost:5001)", "reverse_proxy localhost:5002 before it answers every request", "write verify first, or take it away"),
+	inSite("verify behind a handle that answers", "route /orders* {\nhandle {\nrespond ok\n}\nverify orders.read # here\n}", "no request reaches this verify (localhost:5001/orders*)", "respond before it answers every request"),
+
 	inSite("unknown policy", "verify orders.read { # here\npolicy fresh\n}", `unknown policy "fresh": none is defined`),
 	inPolicies("unknown policy among others", "policy fresh {\nmax_age 1m\n}", "policy frehs", `unknown policy "frehs"; known: fresh`),
 	inPolicies("policy named twice by verify", "policy fresh {\nmax_age 1m\n}", "policy fresh fresh", "the policy fresh is named twice"),

@@ -44,10 +44,8 @@ func (a *App) setRoutes(ctx context.Context, config *route.Config, bind func()) 
 		return a.findVerifies()
 	})
 	for _, r := range config.Verifies() {
-		if r.MatchesRewrittenPath() {
-			a.logger.Warn("this verify matches on a path that a rewrite before it may have changed, so requests may pass unverified; "+
-				"put `handle <path> { verify … }` around the route instead",
-				zap.String("route", r.ID), zap.String("source", r.Handler.Source))
+		if !r.Reached {
+			return placed(r.Handler.Source, unreached(r))
 		}
 		if r.Handler.ReportOnly() {
 			if err := a.carryCounter(ctx, r.ID); err != nil {
@@ -55,7 +53,40 @@ func (a *App) setRoutes(ctx context.Context, config *route.Config, bind func()) 
 			}
 		}
 	}
+	a.warnOfRoutes()
 	return nil
+}
+
+// unreached is the error of a verify that guards nothing.
+func unreached(r *route.Route) error {
+	before := "a handle without a matcher before it takes"
+	if r.Answered != nil {
+		before = r.Answered.String() + " before it answers"
+	}
+	return fmt.Errorf("no request reaches this verify (%s), so it guards nothing: %s every request; write verify first, or take it away", r.ID, before)
+}
+
+// warnOfRoutes warns of what may be meant, and may leave something open.
+func (a *App) warnOfRoutes() {
+	warn := func(message string, r *route.Route) {
+		a.logger.Warn(message, zap.String("route", r.ID), zap.String("handler", r.Handler.String()), zap.String("source", r.Handler.Source))
+	}
+	for _, r := range a.config.Verifies() {
+		if r.MatchesRewrittenPath() {
+			warn("this verify matches on a path that a rewrite before it may have changed, so requests may pass unverified; "+
+				"put `handle <path> { verify … }` around the route instead", r)
+		}
+	}
+	for _, r := range a.config.Unverified() {
+		switch {
+		case a.config.ServesWhatWasRefused(r):
+			warn("this handle_errors serves requests that a verify has refused, without a token; "+
+				"rewrite to an error page first, or write respond, or write handle_errors with other statuses than 401 and 403", r)
+		case r.ServesWithoutToken():
+			warn("this handle_response also serves requests that no verify has seen, without a token; "+
+				"write verify in the handle_response, too", r)
+		}
+	}
 }
 
 // findVerifies returns the routes to every verify, in the order of the configuration.

@@ -229,8 +229,11 @@ func (h *Handler) asksAnother() bool {
 // String returns what the handler does, as in: reverse_proxy localhost:5002.
 func (h *Handler) String() string {
 	words := []string{h.Name}
-	if h.asksAnother() {
+	switch {
+	case h.asksAnother():
 		words[0] = "forward_auth"
+	case h.Name == "static_response":
+		words[0] = "respond"
 	}
 	for _, u := range h.settings.Upstreams {
 		words = append(words, u.Dial)

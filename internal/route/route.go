@@ -3,6 +3,8 @@ package route
 import (
 	"fmt"
 	"net"
+	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,9 +32,15 @@ type Route struct {
 	// Reached reports whether any request comes to the handler: one behind a handler
 	// that always answers is not reached.
 	Reached bool
+	// Answered is the handler that answers every request before it comes here, if one
+	// does.
+	Answered *Handler
+	// Mixed reports whether the requests whose responses come here are partly verified:
+	// more than Guard says.
+	Mixed bool
 	// Rewritten reports whether the path may be another one here than the client sent.
 	Rewritten bool
-	// After is what has come before: an error or a response, or nothing.
+	// After is what has come before: AfterError, AfterResponse, or nothing.
 	After string
 
 	levels  []level
@@ -45,6 +53,7 @@ func newRoute(s *server, h *Handler, in flow, by way) *Route {
 	by = by.through(h.settings.Match, nil, in)
 	r := &Route{
 		Server: s.name, Handler: h, Guard: in.guard, Reached: in.reached, Rewritten: in.path, After: by.after,
+		Answered: in.answered, Mixed: in.most > in.guard,
 		levels: by.levels, server: s, order: append(slices.Clip(by.invoked), h.order),
 	}
 	for _, l := range by.levels {
@@ -165,4 +174,53 @@ func (r *Route) Takes(request Request) bool {
 // a handler before it may have rewritten, so that requests may pass it unverified.
 func (r *Route) MatchesRewrittenPath() bool {
 	return r.Reached && r.Rewritten && r.Handler.settings.Match.mentionsPath()
+}
+
+// ServesWhatWasRefused reports whether the handler serves, without a token, what a verify
+// of its site has refused: in an error route that is for 401 and 403 too, at the path
+// that the client sent.
+func (c *Config) ServesWhatWasRefused(r *Route) bool {
+	return r.After == AfterError && r.Reached && r.Guard < Guarded && r.Handler.serves() && !r.Rewritten && r.isForRefusals() &&
+		slices.ContainsFunc(c.Verifies(), r.sharesSite)
+}
+
+// ServesWithoutToken reports whether the handler serves, without a token, a request whose
+// response an intercept has seen, though it sees those of verified requests, too.
+func (r *Route) ServesWithoutToken() bool {
+	return r.After == AfterResponse && r.Reached && r.Guard < Guarded && r.Mixed && r.Handler.serves()
+}
+
+// sharesSite reports whether one host may be served by both.
+func (r *Route) sharesSite(other *Route) bool {
+	return r.server == other.server && (len(r.Hosts) == 0 || len(other.Hosts) == 0 ||
+		slices.ContainsFunc(r.Hosts, func(host string) bool { return slices.Contains(other.Hosts, host) }))
+}
+
+// statuses are the forms in which a Caddyfile has the statuses of handle_errors.
+var statuses = regexp.MustCompile(`\{http\.error\.status_code\} in \[([0-9, ]*)\]|\{http\.error\.status_code\} >= ([0-9]+) && \{http\.error\.status_code\} <= ([0-9]+)`)
+
+// isForRefusals reports whether an error of a verify may come to the route.
+func (r *Route) isForRefusals() bool {
+	for _, described := range r.Others {
+		expression, ok := strings.CutPrefix(described, "expression ")
+		if rest := statuses.ReplaceAllString(expression, ""); !ok || strings.Trim(rest, "| ()") != "" {
+			continue // it may match
+		}
+		if !slices.ContainsFunc(statuses.FindAllStringSubmatch(expression, -1), hasRefusal) {
+			return false
+		}
+	}
+	return true
+}
+
+func hasRefusal(match []string) bool {
+	from, _ := strconv.Atoi(match[2])
+	to, _ := strconv.Atoi(match[3])
+	listed := strings.FieldsFunc(match[1], func(c rune) bool { return c == ',' || c == ' ' })
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+		if slices.Contains(listed, strconv.Itoa(status)) || from <= status && status <= to {
+			return true
+		}
+	}
+	return false
 }

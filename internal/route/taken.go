@@ -31,7 +31,7 @@ func (r *Route) taken(request *http.Request) bool {
 	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server != r.server.live {
 		return false
 	}
-	if _, failed := ctx.Value(caddyhttp.ErrorCtxKey).(error); failed != (r.After == afterError) && r.After != afterResponse {
+	if _, failed := ctx.Value(caddyhttp.ErrorCtxKey).(error); failed != (r.After == AfterError) && r.After != AfterResponse {
 		return false
 	}
 	apart := asideFrom(request)

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 )
@@ -21,9 +22,11 @@ const (
 type flow struct {
 	reached    bool
 	guard      Guard // the least that one of them has
+	most       Guard // the most that one has which an intercept sees
 	path       bool  // it may have been rewritten
 	method     bool  // it may have been rewritten
 	intercepts []*interception
+	answered   *Handler // if none comes there: what answers them all, if a handler does
 }
 
 // interception is an intercept that sees the response to the requests.
@@ -37,12 +40,14 @@ type interception struct {
 // or joins the requests of two ways.
 func (f flow) or(g flow) flow {
 	switch {
+	case !f.reached && !g.reached:
+		return flow{answered: cmp.Or(g.answered, f.answered)}
 	case !f.reached:
 		return g
 	case !g.reached:
 		return f
 	}
-	f.guard = min(f.guard, g.guard)
+	f.guard, f.most = min(f.guard, g.guard), max(f.most, g.most)
 	f.path, f.method = f.path || g.path, f.method || g.method
 	for _, i := range g.intercepts {
 		if !slices.Contains(f.intercepts, i) {
@@ -62,14 +67,16 @@ func (f flow) perhaps(by flow) flow {
 	return joined
 }
 
-// ended is the flow behind something that answers.
-func (f flow) ended() flow {
-	for _, i := range f.intercepts {
-		if f.reached {
-			*i.answers = i.answers.or(flow{reached: true, guard: f.guard, path: f.path, method: f.method})
-		}
+// ended is the flow behind something that answers: a handler, or nil for the end of the
+// routes.
+func (f flow) ended(by *Handler) flow {
+	if !f.reached {
+		return f
 	}
-	return flow{}
+	for _, i := range f.intercepts {
+		*i.answers = i.answers.or(flow{reached: true, guard: f.guard, most: f.guard, path: f.path, method: f.method})
+	}
+	return flow{answered: by}
 }
 
 // mostRoutes bounds what named routes that invoke one another can come to.
@@ -107,12 +114,13 @@ type way struct {
 	levels  []level // outermost first
 	invoked []int   // the handlers that invoke named routes
 	names   []string
-	after   string // "", afterError or afterResponse
+	after   string // "", AfterError or AfterResponse
 }
 
+// What may have come before a route is taken.
 const (
-	afterError    = "an error"
-	afterResponse = "a response"
+	AfterError    = "an error"
+	AfterResponse = "a response"
 )
 
 // level is a matcher that a request passes.
@@ -131,23 +139,23 @@ func (w way) through(m matcher, e *entry, f flow) way {
 
 func (w *walker) serve() {
 	reached := w.request == nil || w.server.listensFor(w.request.Host)
-	w.routes(w.server.Routes, flow{reached: reached}, way{}).ended()
+	w.routes(w.server.Routes, flow{reached: reached}, way{}).ended(nil)
 	for len(w.intercepts) > 0 { // the innermost sees a response first
 		last := w.intercepts[len(w.intercepts)-1]
 		w.intercepts = w.intercepts[:len(w.intercepts)-1]
 		w.intercepted(last)
 	}
 	if w.server.Errors != nil { // with the path and method that the client sent
-		w.routes(w.server.Errors.Routes, flow{reached: reached}, way{after: afterError})
+		w.routes(w.server.Errors.Routes, flow{reached: reached}, way{after: AfterError})
 	}
 }
 
 func (w *walker) intercepted(i *interception) {
 	in := *i.answers
 	in.intercepts = i.before
-	i.way.after = afterResponse
+	i.way.after = AfterResponse
 	for _, r := range i.handler.responses {
-		w.routes(r.Routes, in, i.way).ended()
+		w.routes(r.Routes, in, i.way).ended(nil)
 	}
 }
 
@@ -193,7 +201,7 @@ func (w *walker) entry(e *entry, in flow, by way) flow {
 		}
 	}
 	if e.Terminal {
-		return in.ended()
+		return in.ended(nil)
 	}
 	return in
 }
@@ -219,7 +227,7 @@ func (w *walker) handler(h *Handler, in flow, by way) flow {
 	}
 	in.path, in.method = in.path || h.rewritesPath(), in.method || h.rewritesMethod()
 	if h.ends() {
-		return in.ended()
+		return in.ended(h)
 	}
 	out := in
 	for _, e := range h.nested {
@@ -247,7 +255,7 @@ func (w *walker) subroute(h *Handler, in flow, by way) flow {
 	if h.settings.Errors == nil {
 		return out
 	}
-	by.after = afterError
+	by.after = AfterError
 	failed := in
 	failed.path, failed.method = true, true // they are as they were where it failed
 	failed = w.routes(h.settings.Errors.Routes, failed, by)
@@ -268,8 +276,8 @@ func (w *walker) invoke(route *Route, h *Handler, in flow, by way) flow {
 
 // proxied goes on with the requests that response routes pass on, as forward_auth does.
 func (w *walker) proxied(h *Handler, in flow, by way) flow {
-	out := in.ended()
-	by.after = afterResponse
+	out := in.ended(h)
+	by.after = AfterResponse
 	for _, r := range h.responses {
 		out = out.or(w.routes(r.Routes, in, by))
 	}

@@ -1,0 +1,54 @@
+package e2e
+
+import (
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// What may serve without a token, and may be meant to, is warned of with its place, at
+// load and by the command that judges a configuration.
+func TestWarnsOfWhatServesWithoutAToken(t *testing.T) {
+	t.Parallel()
+	const refused, unseen = "this handle_errors serves requests that a verify has refused", "this handle_response also serves requests that no verify has seen"
+	const guarded = "verify orders.read\nreverse_proxy localhost:5002\n"
+	for name, row := range map[string]struct{ site, warning, place string }{
+		"files for a refusal":        {guarded + "handle_errors {\nfile_server\n}", refused, "file_server"},
+		"a proxy for a refusal":      {guarded + "handle_errors 4xx {\nreverse_proxy localhost:5003\n}", refused, "reverse_proxy localhost:5003"},
+		"an error page":              {guarded + "handle_errors {\nrewrite * /{err.status_code}.html\nfile_server\n}", "", ""},
+		"files for another error":    {guarded + "handle_errors 404 {\nfile_server\n}", "", ""},
+		"words":                      {guarded + "handle_errors {\nrespond no\n}", "", ""},
+		"an intercept":               {"route {\nintercept {\nhandle_response {\nreverse_proxy localhost:5003\n}\n}\nrespond /health ok\n" + guarded + "}", unseen, "reverse_proxy localhost:5003"},
+		"an intercept behind verify": {"route {\nverify orders.read\nintercept {\nhandle_response {\nreverse_proxy localhost:5003\n}\n}\nrespond /health ok\nreverse_proxy localhost:5002\n}", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := workspace(t, asWritten, shopOptions+"localhost:5001 {\n"+row.site+"\n}\n", map[string]string{"applications.yaml": shopApplications})
+			validated, code := validate(t, dir)
+			offline, _, _ := command(t, dir, "", "tokenidp", "access", "--offline", "--config", "Caddyfile")
+			if code != 0 {
+				t.Fatalf("exit code %d: %s", code, validated)
+			}
+			for _, warning := range []string{refused, unseen} {
+				if got := strings.Contains(validated, warning); got != (warning == row.warning) {
+					t.Errorf("%s: warned: %t\n%s", warning, got, validated)
+				}
+			}
+			if row.warning != "" && !strings.Contains(offline, "without a token: "+row.place) {
+				t.Errorf("access does not show it:\n%s", offline)
+			}
+		})
+	}
+}
+
+// The warning is right: the refusal comes with what was refused.
+func TestHandleErrorsServesWhatWasRefused(t *testing.T) {
+	t.Parallel()
+	c := startShop(t, "\troot {$ROOT:.}\n\tverify orders.read\n\tfile_server\n\thandle_errors {\n\t\tfile_server\n\t}")
+	write(t, filepath.Join(c.dir, "report.txt"), "protected")
+	if a := c.do(http.MethodGet, "https://localhost:5001/report.txt", ""); a.StatusCode != http.StatusUnauthorized {
+		t.Errorf("status %d", a.StatusCode)
+	}
+	c.entries("this handle_errors serves requests that a verify has refused, without a token; rewrite to an error page first, or write respond, or write handle_errors with other statuses than 401 and 403")
+}
