@@ -242,6 +242,14 @@ func routeMistakes() []mistake {
 		verify.mistake("any_scope orders.read\npolicy any", "policy any", ""),
 		unknown.mistake("verify orders.read {\npolicy fresh\n}", "policy fresh {\nmax_age 10m\n}\nverify orders.read {\npolicy fresh\n}", "policy fresh {"),
 		verify.mistake("claim_header X-Client authorization\nclaim_header Authorization sub", "claim_header X-Client-Id sub", "X-Client-Id"),
+		site.mistake("route {\nrespond ok\nverify orders.read\n}", "route {\nverify orders.read\nrespond ok\n}", "verify"),
+		in(func(s string) configured {
+			c := inTrust("audience orders-api")
+			c.caddyfile, c.text = c.caddyfile+"localhost:5002 {\nverify {\nissuer https://login.example.com\n"+s+"\n}\n}\n", s
+			return c
+		}).mistake("max_age 10m", "audience orders-api", "audience orders-api"),
+		verify.mistake("realm {http.request.host}", "realm {env.PATH}", "{env."),
+		verify.mistake("realm {env.UNSET_BY_ANYBODY}", "realm {env.PATH}", ""),
 		verify.mistake("claim_header X-Client-Id json json json", "claim_header X-Client-Id client_id", "claim_header X-Client-Id client_id"),
 	}
 }

@@ -69,7 +69,9 @@ func TestClaimsOfATrustedIssuer(t *testing.T) {
 		respond fine
 	}
 	handle /matcher* {
-		verify
+		verify {
+			audience orders-api
+		}
 		@admin token_scope admin
 		respond @admin "admin"
 		respond "not admin"
@@ -123,7 +125,7 @@ func TestClaimHeadersAsJSON(t *testing.T) {
 	f.publishKeys(jwkOf(attackerKey(), "k", nil))
 	const headers = "{header.X-Claim}"
 	verify := func(path, claim string) string {
-		return "\n\thandle " + path + " {\n\t\tverify {\n\t\t\tclaim_header X-Claim " + claim + "\n\t\t}\n\t\trespond `" + headers + "`\n\t}"
+		return "\n\thandle " + path + " {\n\t\tverify {\n\t\t\taudience orders-api\n\t\t\tclaim_header X-Claim " + claim + "\n\t\t}\n\t\trespond `" + headers + "`\n\t}"
 	}
 	api := startTrusting(t, newPorts(t), t.TempDir(), trustingOptions(f.trust("audience orders-api"))+trustedSite(
 		verify("/text", "groups")+verify("/json", "groups json")+verify("/scope", "scope json")+verify("/client", "client_id json")+verify("/all", "* json")))
@@ -159,7 +161,7 @@ func TestTypesAndLeewayOfATrustedIssuer(t *testing.T) {
 	t.Parallel()
 	f := newForeign(t, "")
 	f.publishKeys(jwkOf(attackerKey(), "k", members{"alg": absent{}}), jwkOf(secondKey(), "ps", members{"alg": "PS256"}))
-	config := trustingOptions(f.trust("audience orders-api", "types none", "algorithms RS256", "leeway 60s", "insecure_nonce")) + trustedSite("\tverify\n\trespond fine")
+	config := trustingOptions(f.trust("audience orders-api", "types none", "algorithms RS256", "leeway 60s", "insecure_nonce")) + trustedSite("\tverify {\n\t\taudience orders-api\n\t}\n\trespond fine")
 	api := startTrusting(t, newPorts(t), t.TempDir(), config)
 	forger := f.forger(attackerKey(), "k")
 	untyped := forger.header(members{"typ": absent{}})
@@ -186,7 +188,7 @@ func TestKeysOfAFile(t *testing.T) {
 	t.Parallel()
 	first, second := jwkOf(attackerKey(), "1", nil), jwkOf(secondKey(), "2", nil)
 	const issuer = "https://login.example.com"
-	api := start(t, trustingOptions(trust(issuer, "jwks_file keys.json", "audience orders-api"))+trustedSite("\tverify\n\trespond fine"), options{
+	api := start(t, trustingOptions(trust(issuer, "jwks_file keys.json", "audience orders-api"))+trustedSite("\tverify {\n\t\taudience orders-api\n\t}\n\trespond fine"), options{
 		admin: "localhost:" + freePort(t), files: map[string]string{"keys.json": keySet(t, first)},
 	})
 	one := &forger{t: t, issuer: issuer, kid: "1", key: attackerKey(), now: time.Now()}
@@ -220,7 +222,7 @@ func TestKeysOverPlainHTTP(t *testing.T) {
 	t.Cleanup(plain.Close)
 	f.publish("/.well-known/openid-configuration", f.metadata(plain.URL+"/keys"))
 	token := f.forger(attackerKey(), "k").good()
-	site := trustedSite("\tverify\n\trespond fine")
+	site := trustedSite("\tverify {\n\t\taudience orders-api\n\t}\n\trespond fine")
 
 	strict := startTrusting(t, newPorts(t), t.TempDir(), trustingOptions(f.trust("audience orders-api"))+site)
 	strict.checkAnswer(t, "/", token, http.StatusServiceUnavailable, "keys_unavailable")
@@ -259,7 +261,7 @@ func TestBearerTokenForKeys(t *testing.T) {
 	ca := filepath.Join(dir, "ca.pem")
 	write(t, ca, read(t, f.caFile())+read(t, other.caFile()))
 	block := trust(f.issuer, "ca_file "+ca, "bearer_token_file "+file, "audience orders-api")
-	api := startTrusting(t, newPorts(t), t.TempDir(), trustingOptions(block)+trustedSite("\tverify\n\trespond fine"))
+	api := startTrusting(t, newPorts(t), t.TempDir(), trustingOptions(block)+trustedSite("\tverify {\n\t\taudience orders-api\n\t}\n\trespond fine"))
 	api.awaitKeys()
 	checkBearer(t, f.requests("/keys"), "Bearer first-token")
 	checkBearer(t, f.requests("/.well-known/openid-configuration"), "Bearer first-token")
@@ -295,7 +297,7 @@ func TestAFloodOfUnknownKidsIsOneFetch(t *testing.T) {
 	t.Parallel()
 	f := newForeign(t, "")
 	f.publishKeys(jwkOf(attackerKey(), "k", nil))
-	api := startTrusting(t, newPorts(t), t.TempDir(), trustingOptions(f.trust("audience orders-api"))+trustedSite("\tverify\n\trespond fine"))
+	api := startTrusting(t, newPorts(t), t.TempDir(), trustingOptions(f.trust("audience orders-api"))+trustedSite("\tverify {\n\t\taudience orders-api\n\t}\n\trespond fine"))
 	api.awaitKeys()
 	api.awaitInterval()
 	before := len(f.requests("/keys"))
@@ -327,7 +329,7 @@ func TestAServerThatIsNotTheIssuer(t *testing.T) {
 	t.Parallel()
 	f := newForeign(t, "")
 	f.publishKeys(jwkOf(attackerKey(), "k", nil))
-	api := startTrusting(t, newPorts(t), t.TempDir(), trustingOptions(trust(f.issuer, "audience orders-api"))+trustedSite("\tverify\n\trespond fine"))
+	api := startTrusting(t, newPorts(t), t.TempDir(), trustingOptions(trust(f.issuer, "audience orders-api"))+trustedSite("\tverify {\n\t\taudience orders-api\n\t}\n\trespond fine"))
 	api.checkAnswer(t, "/", f.forger(attackerKey(), "k").good(), http.StatusServiceUnavailable, "keys_unavailable")
 	if s := api.trusted()[0]; !strings.Contains(s.LastError, "certificate") || len(f.requests("/keys")) != 0 {
 		t.Errorf("%+v", s)

@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -285,6 +286,9 @@ func TestPresets(t *testing.T) {
 		f.publishKeys(jwkOf(attackerKey(), "k", p.key), jwkOf(secondKey(), "other", p.key))
 		issuers[name] = f
 		trusts = append(trusts, f.trust(p.options...))
+		if p.scopes+p.route == "" { // a verify names something of its own
+			p.route = p.options[slices.IndexFunc(p.options, func(option string) bool { return strings.HasPrefix(option, "audience ") })]
+		}
 		routes += "\thandle /" + segment(name) + " {\n\t\tverify " + p.scopes + " {\n\t\t\tissuer " + f.issuer + "\n" + p.route +
 			"\n\t\t}\n\t\trespond \"{http.auth.user.id} {http.auth.user.scope}\"\n\t}\n"
 	}

@@ -42,6 +42,20 @@ func TestWarnsOfWhatServesWithoutAToken(t *testing.T) {
 	}
 }
 
+// What is known at load is expanded: in the scope, the audience and the realm.
+func TestPlaceholdersInVerify(t *testing.T) {
+	t.Parallel()
+	c := start(t, shopOptions+"localhost:5001 {\n\ttokenidp\n\tverify {env.TEST_SCOPE} {\n\t\taudience {file../audience}\n\t\trealm \"the {env.TEST_SCOPE} realm\"\n\t}\n\trespond fine\n}\n", options{
+		files: map[string]string{"applications.yaml": shopApplications, "audience": "orders-api\n"}, env: []string{"TEST_SCOPE=orders.read"},
+	})
+	if a := c.get("https://localhost:5001/", c.token("reader", "orders.read")); a.StatusCode != http.StatusOK {
+		t.Errorf("status %d", a.StatusCode)
+	}
+	if a := c.do(http.MethodGet, "https://localhost:5001/", ""); a.StatusCode != http.StatusUnauthorized || !strings.Contains(a.Header.Get("Www-Authenticate"), `realm="the orders.read realm"`) {
+		t.Errorf("%d %v", a.StatusCode, a.Header)
+	}
+}
+
 // The warning is right: the refusal comes with what was refused.
 func TestHandleErrorsServesWhatWasRefused(t *testing.T) {
 	t.Parallel()

@@ -85,6 +85,14 @@ var caddyfileMistakes = []mistake{
 	inSite("verify behind a proxy", "route {\nreverse_proxy localhost:5002\nverify orders.read # here\n}", "no request reaches this verify (localhost:5001)", "reverse_proxy localhost:5002 before it answers every request", "write verify first, or take it away"),
 	inSite("verify behind a handle that answers", "route /orders* {\nhandle {\nrespond ok\n}\nverify orders.read # here\n}", "no request reaches this verify (localhost:5001/orders*)", "respond before it answers every request"),
 
+	inSite("a placeholder of the request", "verify orders.read { # here\nrealm {host}\n}", "realm: the placeholder {http.request.host} has no value when the configuration is loaded", "write the value itself, or {env.NAME} or {file./path}"),
+	inSite("a placeholder in a scope", "verify {http.vars.scope} # here", "scopes: the placeholder {http.vars.scope} has no value"),
+	inSite("an environment variable that is not set", "verify orders.read { # here\naudience {env.NOBODY_SETS_THIS}\n}", "audience: the placeholder {env.NOBODY_SETS_THIS} is empty"),
+	inSite("a placeholder in token_scope", "@a token_scope {http.request.host} # here\nrespond @a fine", "token_scope: scopes: the placeholder {http.request.host} has no value"),
+	inSite("a placeholder in protected_resource", "protected_resource https://{host} # here", "the placeholder {http.request.host} has no value"),
+	inIssuer("a placeholder in an issuer", "token_lifetime 1h\nsigning_algorithm {http.vars.algorithm}", "signing_algorithm: the placeholder {http.vars.algorithm} has no value"),
+	inOptions("a placeholder in a policy", "issuer https://localhost:5001\npolicy tenant { # here\nclaim tenant {http.vars.tenant}\n}", "claims: values: the placeholder {http.vars.tenant} has no value"),
+
 	inSite("unknown policy", "verify orders.read { # here\npolicy fresh\n}", `unknown policy "fresh": none is defined`),
 	inPolicies("unknown policy among others", "policy fresh {\nmax_age 1m\n}", "policy frehs", `unknown policy "frehs"; known: fresh`),
 	inPolicies("policy named twice by verify", "policy fresh {\nmax_age 1m\n}", "policy fresh fresh", "the policy fresh is named twice"),

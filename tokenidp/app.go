@@ -104,6 +104,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if len(a.Issuers)+len(a.Trusted) == 0 {
 		return errors.New("no issuer is configured; write into the block tokenidp: " + anIssuer)
 	}
+	if err := a.expandPlaceholders(); err != nil {
+		return err
+	}
 	if err := a.checkNames(); err != nil {
 		return err
 	}
@@ -135,6 +138,26 @@ func (a *App) Provision(ctx caddy.Context) error {
 		}
 	}
 	return nil
+}
+
+// expandPlaceholders expands those of the app, its issuers and its policies.
+func (a *App) expandPlaceholders() error {
+	for _, iss := range a.Issuers {
+		if err := expandPlaceholders(iss); err != nil {
+			return placed(iss.Source, err)
+		}
+	}
+	for _, t := range a.Trusted {
+		if err := expandPlaceholders(t); err != nil {
+			return placed(t.Source, err)
+		}
+	}
+	for _, p := range a.Policies {
+		if err := expandPlaceholders(p); err != nil {
+			return placed(p.Source, err)
+		}
+	}
+	return expandPlaceholders(a)
 }
 
 // checkNames returns an error if an issuer is defined twice.

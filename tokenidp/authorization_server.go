@@ -61,6 +61,9 @@ func (s *AuthorizationServer) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return placed(s.Source, err)
 	}
+	if err := expandPlaceholders(s); err != nil {
+		return placed(s.Source, err)
+	}
 	iss, err := a.issuer(s.Issuer)
 	if err != nil {
 		return placed(s.Source, err)

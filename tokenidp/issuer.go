@@ -52,13 +52,13 @@ type Issuer struct {
 
 	// Like signing_key_file, but as a placeholder that holds the key itself, such
 	// as {file./run/secrets/signing.pem} or {env.SIGNING_KEY}.
-	SigningKey string `json:"signing_key,omitempty"`
+	SigningKey string `json:"signing_key,omitempty" placeholders:"kept"`
 
 	// Encrypt the private keys in the storage. Placeholders, such as
 	// {file./run/secrets/kek} or {env.KEY_ENCRYPTION_KEY}, each for 32 random bytes in
 	// base64. The first one encrypts new keys, all of them decrypt. Default: the
 	// private keys are protected by the storage alone.
-	KeyEncryptionKeys []string `json:"key_encryption_keys,omitempty"`
+	KeyEncryptionKeys []string `json:"key_encryption_keys,omitempty" placeholders:"kept"`
 
 	// How long a token is valid where its Application does not say. Whole
 	// seconds, at most 24h. Default: 1h.

@@ -68,6 +68,9 @@ func (m *MatchTokenScope) provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("token_scope: %w", err)
 	}
+	if err := expandPlaceholders(m); err != nil {
+		return fmt.Errorf("token_scope: %w", err)
+	}
 	if len(m.Scopes) == 0 || slices.Contains(m.Scopes, "") {
 		return errNoScope
 	}

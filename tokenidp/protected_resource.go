@@ -51,6 +51,9 @@ func (p *ProtectedResource) provision(ctx caddy.Context) (err error) {
 	if p.app, err = app(ctx); err != nil {
 		return err
 	}
+	if err := expandPlaceholders(p); err != nil {
+		return err
+	}
 	if p.resource, err = verifier.NewResource(p.Resource); err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ type Requirements struct {
 	// request, all of which must be true. What cannot be evaluated is not. They know
 	// claims, scopes, client_id, issuer, audience, request.method, request.host and
 	// request.path. Placeholders are not expanded.
-	Expressions []string `json:"expressions,omitempty"`
+	Expressions []string `json:"expressions,omitempty" placeholders:"kept"`
 
 	claims      []claimrule.Rule
 	present     []claimrule.Path
@@ -58,8 +58,13 @@ type Requirements struct {
 }
 
 func (r *Requirements) isEmpty() bool {
-	return len(r.Scopes)+len(r.AnyScope)+len(r.Audience)+len(r.Claims)+len(r.Require)+len(r.Expressions)+len(r.SenderConstrained) == 0 &&
-		r.MaxAge == 0 && r.MaxLifetime == 0
+	return r.names()+len(r.SenderConstrained) == 0 && r.MaxAge == 0 && r.MaxLifetime == 0
+}
+
+// names counts what is named of a token. How old it may be, and that it is bound, does
+// not say for whom it is.
+func (r *Requirements) names() int {
+	return len(r.Scopes) + len(r.AnyScope) + len(r.Audience) + len(r.Claims) + len(r.Require) + len(r.Expressions)
 }
 
 // compile parses the parts that do not depend on an issuer.

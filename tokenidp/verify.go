@@ -111,6 +111,9 @@ func (v *Verify) Provision(ctx caddy.Context) error {
 
 func (v *Verify) provision(ctx caddy.Context) error {
 	v.logger = loggerIn(ctx)
+	if err := expandPlaceholders(v); err != nil {
+		return err
+	}
 	a, err := app(ctx)
 	if err != nil {
 		return err
@@ -136,6 +139,9 @@ func (v *Verify) provision(ctx caddy.Context) error {
 			return err
 		}
 		sources = append(sources, iss.verifies())
+	}
+	if v.names() == 0 {
+		return errNamesNothing
 	}
 	if v.verifier, err = verifier.New(time.Now, sources...); err != nil {
 		return err

@@ -68,6 +68,10 @@ func (v *Verify) requirement(iss *Issuer, set *application.Set) (*verifier.Requi
 
 var errNoAudience = errors.New("verify accepts tokens for no particular API; name a scope, as in `verify orders.read`, or the API, as in `audience orders-api`")
 
+// errNamesNothing is also the error of a verify whose scope is an environment variable
+// that is not set.
+var errNamesNothing = errors.New("verify names nothing that a token must have; name a scope, as in `verify orders.read`, the API, as in `audience orders-api`, or a claim; a {$VARIABLE} that is not set is no word")
+
 // requirementWithoutApplications is requirement for an issuer whose Applications are not
 // known here, so the owner of a scope is unknown.
 func (v *Verify) requirementWithoutApplications(issuer string, audience []string) (*verifier.Requirement, error) {
