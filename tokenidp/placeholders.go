@@ -35,24 +35,22 @@ func expandFields(v reflect.Value) error {
 	return nil
 }
 
-func expandValue(v reflect.Value) error {
-	switch kind := v.Kind(); {
-	case kind == reflect.String:
-		text, err := caddy.NewReplacer().ReplaceFunc(v.String(), placeholderValue)
-		if err != nil {
-			return err
-		}
-		v.SetString(text)
-	case kind == reflect.Struct:
+func expandValue(v reflect.Value) (err error) {
+	if v.Kind() == reflect.Struct {
 		return expandFields(v)
-	case kind == reflect.Slice:
-		for i := range v.Len() {
-			if err := expandValue(v.Index(i)); err != nil {
-				return err
-			}
-		}
 	}
-	return nil
+	if v.Kind() == reflect.Slice {
+		for i := 0; i < v.Len() && err == nil; i++ {
+			err = expandValue(v.Index(i))
+		}
+		return err
+	}
+	if v.Kind() == reflect.String {
+		var text string
+		text, err = caddy.NewReplacer().ReplaceFunc(v.String(), placeholderValue)
+		v.SetString(text)
+	}
+	return err
 }
 
 func placeholderValue(name string, value any) (any, error) {
