@@ -66,7 +66,7 @@ var refusesNothing = regexp.MustCompile(`^(` + strings.Join([]string{
 	"it expired on", "its hashes are so slow together", `.*has the same (secret|%s); give each its own`, `client_id has a \+ or a %`, "secrets expire within", "this verify matches on a path", "the file is gone, and with it", "this handle_errors serves", "this handle_response also serves",
 	"nobody said under which URL clients call this API; write", `claim %s %s; write: claim_header`, "token_scope was asked about",
 	"must be a mapping of claims", "anonymous must be true", "has neither allow nor deny",
-	"unused_for", "the file is gone, and with it", "the signing key in %s has the kid", "the signing keys come from outside", "the key %s is encrypted with", "%s has %d entries",
+	"unused_for", "the signing key in %s has the kid", "the signing keys come from outside", "the key %s is encrypted with", "%s has %d entries",
 	"write `dpop_origin` with", "%v; if this issuer's access tokens have it too", "look at how the caller", "declare the Application", "give the Application",
 	"unused_for", "caddy run --environ prints this secret", "no Application of this issuer has the client_id",
 }, "|") + ")")
