@@ -97,6 +97,20 @@ type clock struct {
 	ends  []time.Time // of each sleep
 }
 
+func (c *clock) time() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) set(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = now
+}
+
+func (c *clock) advance(d time.Duration) { c.set(c.time().Add(d)) }
+
 func newTestAuthenticator() (*Authenticator, *clock) {
 	c := &clock{now: time.Date(2026, 3, 16, 12, 0, 0, 0, time.UTC)}
 	a := NewAuthenticator()
@@ -153,14 +167,14 @@ func (e *endpoint) issue(w http.ResponseWriter, r *http.Request) (*TokenRequest,
 		return nil, nil, err
 	}
 	proofs := Proofs{URL: "https://idp.example.com/token", Once: e.once}
-	confirmation, err := proofs.Confirm(client, request, e.clock.now)
+	confirmation, err := proofs.Confirm(client, request, e.clock.time())
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := proofs.Use(r.Context(), client, confirmation); err != nil {
 		return nil, nil, err
 	}
-	token := NewAccessToken("https://idp.example.com", client, grant, e.clock.now)
+	token := NewAccessToken("https://idp.example.com", client, grant, e.clock.time())
 	token.Confirmation = confirmation
 	return request, token, nil
 }
