@@ -63,7 +63,7 @@ var verb = regexp.MustCompile(`%(\\\[1\\\])?(\\\.\d+)?[a-z]`)
 // refusesNothing are the texts of warnings, of requests, of the admin endpoint, and of what
 // happens while the server runs.
 var refusesNothing = regexp.MustCompile(`^(` + strings.Join([]string{
-	"it expired on", "its hashes are so slow together", `.*has the same (secret|%s); give each its own`, `client_id has a \+ or a %`, "secrets expire within", "this verify matches on a path", "the file is gone, and with it", "this handle_errors serves", "this handle_response also serves",
+	"it expired on", "its hashes are so slow together", `.*has the same (secret|%s); give each its own`, `client_id has a \+ or a %`, "secrets expire within", "this verify matches on a path", "the file is gone, and with it", "this handle_errors serves", "nothing uses this issuer", "no site with", "no verify accepts", "this handle_response also serves",
 	"nobody said under which URL clients call this API; write", `claim %s %s; write: claim_header`, "token_scope was asked about",
 	"must be a mapping of claims", "anonymous must be true", "has neither allow nor deny",
 	"unused_for", "the signing key in %s has the kid", "the signing keys come from outside", "the key %s is encrypted with", "%s has %d entries",

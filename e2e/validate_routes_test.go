@@ -42,6 +42,39 @@ func TestWarnsOfWhatServesWithoutAToken(t *testing.T) {
 	}
 }
 
+// What is declared and out of reach is warned of.
+func TestWarnsOfWhatIsUnused(t *testing.T) {
+	t.Parallel()
+	const unused, elsewhere, resource = "nothing uses this issuer", "no site with `tokenidp` serves the URL of this issuer", "no verify accepts tokens for this protected_resource"
+	shop := func(site string) string { return shopOptions + site + " {\n" }
+	for name, row := range map[string]struct{ caddyfile, warning string }{
+		"an issuer that nothing uses":     {shop("localhost:5001") + "respond fine\nprotected_resource https://stock.example.com\n}\n", unused},
+		"a gateway":                       {shop("localhost:5001") + "verify orders.read\n}\n", ""},
+		"the site of the issuer":          {shop("localhost:5001") + "tokenidp\n}\n", ""},
+		"any host":                        {shop(":5001") + "tokenidp\n}\n", ""},
+		"another port":                    {shop("localhost:5002") + "tokenidp\n}\n", ""},
+		"another host":                    {shop("127.0.0.1:5001") + "tokenidp\n}\n", elsewhere},
+		"another path":                    {shop("localhost:5001") + "handle /oauth/* {\ntokenidp\n}\n}\n", elsewhere},
+		"a resource that nothing accepts": {shop("localhost:5001") + "tokenidp\nprotected_resource https://stock.example.com\nverify orders.read\n}\n", resource},
+		"a resource of a route":           {shop("localhost:5001") + "tokenidp\nprotected_resource https://stock.example.com\nverify stock.read\n}\n", ""},
+		"a resource of a trusted issuer":  {trustingOptions("trust https://login.example.com {\naudience https://stock.example.com\n}") + "localhost:5003 {\nprotected_resource https://stock.example.com\nverify a\n}\n", ""},
+		"a resource of nobody":            {trustingOptions("trust https://login.example.com {\naudience https://stock.example.com\n}") + "localhost:5003 {\nprotected_resource https://stock.example.org\nverify a\n}\n", resource},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			messages, code := validate(t, workspace(t, asWritten, row.caddyfile, map[string]string{"applications.yaml": shopApplications}))
+			if code != 0 {
+				t.Fatalf("exit code %d: %s", code, messages)
+			}
+			for _, warning := range []string{unused, elsewhere, resource} {
+				if got := strings.Contains(messages, warning); got != (warning == row.warning) && (name != "an issuer that nothing uses" || warning != resource) {
+					t.Errorf("%s: warned: %t\n%s", warning, got, messages)
+				}
+			}
+		})
+	}
+}
+
 // What is known at load is expanded: in the scope, the audience and the realm.
 func TestPlaceholdersInVerify(t *testing.T) {
 	t.Parallel()

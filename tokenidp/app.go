@@ -64,6 +64,7 @@ type App struct {
 	counters     map[string]*reportCounter // of routes that report only, by their IDs
 
 	// What handlers of this configuration are there, for each other.
+	loading   int // handlers that are not provisioned yet
 	routes    []*Verify
 	resources map[string]*verifier.Resource // by identifier
 

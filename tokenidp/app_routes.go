@@ -38,7 +38,7 @@ func (a *App) readRoutes(ctx caddy.Context) error {
 // setRoutes takes the routes in. bind finds the handlers on them; it is called once,
 // when everything is loaded.
 func (a *App) setRoutes(ctx context.Context, config *route.Config, bind func()) error {
-	a.config, a.counters = config, make(map[string]*reportCounter)
+	a.config, a.counters, a.loading = config, make(map[string]*reportCounter), countHandlers(config)
 	a.verifyRoutes = sync.OnceValue(func() []verifyRoute {
 		bind()
 		return a.findVerifies()

@@ -76,8 +76,11 @@ func (s *AuthorizationServer) Provision(ctx caddy.Context) error {
 	if s.proofs, err = oauth.NewProofs(iss.url, a.state.Once); err != nil {
 		return placed(s.Source, err)
 	}
-	s.verifier, err = verifier.New(time.Now, iss.verifies())
-	return err
+	if s.verifier, err = verifier.New(time.Now, iss.verifies()); err != nil {
+		return placed(s.Source, err)
+	}
+	a.handlerLoaded()
+	return nil
 }
 
 func (s *AuthorizationServer) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {

@@ -63,6 +63,7 @@ func (p *ProtectedResource) provision(ctx caddy.Context) (err error) {
 		}
 	}
 	p.app.resources[p.Resource] = p.resource
+	p.app.handlerLoaded()
 	return nil
 }
 

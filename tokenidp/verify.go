@@ -164,7 +164,11 @@ func (v *Verify) provision(ctx caddy.Context) error {
 	if !slices.ContainsFunc(issuers, isTrusted) {
 		v.warnOfUnknownClaims(issuers)
 	}
-	return v.provisionMatchers(ctx)
+	if err := v.provisionMatchers(ctx); err != nil {
+		return err
+	}
+	a.handlerLoaded()
+	return nil
 }
 
 // warnOfUnknownClaims warns of headers that will never be set, according to the

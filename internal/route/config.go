@@ -72,10 +72,13 @@ func (c *Config) To(name string) []*Route {
 
 // VerifyHandlers returns every verify once, in the order in which they are configured:
 // those in named routes that nothing invokes, too.
-func (c *Config) VerifyHandlers() (found []*Handler) {
+func (c *Config) VerifyHandlers() []*Handler { return c.Handlers(verify) }
+
+// Handlers returns every handler of the name once, as VerifyHandlers does.
+func (c *Config) Handlers(name string) (found []*Handler) {
 	for _, s := range c.servers {
 		for h := range s.handlers() {
-			if h.Name == verify {
+			if h.Name == name {
 				found = append(found, h)
 			}
 		}

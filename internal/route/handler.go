@@ -20,7 +20,8 @@ type Handler struct {
 	Name string // of its module, such as reverse_proxy
 	// Source is where it is configured, as file:line, if its JSON says so.
 	Source string
-	// Config is the JSON of a verify, without the name of the module.
+	// Config is the JSON of a verify, of tokenidp or of protected_resource, without the name
+	// of the module.
 	Config json.RawMessage
 
 	live      caddyhttp.MiddlewareHandler // see Bind
@@ -82,6 +83,9 @@ type response struct {
 // for routes in them.
 var known = []string{verify, "subroute", "invoke", "reverse_proxy", "intercept", "file_server", "static_response", "rewrite"}
 
+// ours are the modules whose JSON is kept.
+var ours = []string{verify, "tokenidp", "protected_resource"}
+
 // UnmarshalJSON reads the handler by the name of its module.
 func (h *Handler) UnmarshalJSON(data []byte) error {
 	var members map[string]json.RawMessage
@@ -92,6 +96,9 @@ func (h *Handler) UnmarshalJSON(data []byte) error {
 		return fmt.Errorf("reading the name of a handler: %w", err)
 	}
 	delete(members, "handler")
+	if slices.Contains(ours, h.Name) {
+		h.Config, _ = json.Marshal(members) // it was JSON
+	}
 	if !slices.Contains(known, h.Name) {
 		h.nested = routesIn(members)
 		return nil
@@ -101,8 +108,6 @@ func (h *Handler) UnmarshalJSON(data []byte) error {
 	}
 	h.Source = h.settings.Source
 	switch h.Name {
-	case verify:
-		h.Config, _ = json.Marshal(members) // it was JSON
 	case "reverse_proxy", "intercept":
 		h.responses = slices.DeleteFunc(slices.Clone(h.settings.HandleResponse), func(r response) bool { return len(r.StatusCode) > 0 })
 	}
