@@ -68,12 +68,12 @@ func exitCode(err error) int {
 }
 
 // exit gives Caddy the error and the exit code of a command. Caddy prints the
-// error, which may have come from the network.
+// error, which may have come from the network, in one line.
 func exit(cmd *cobra.Command, err error) error {
 	if err == nil {
 		return nil
 	}
 	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) {
-		return exitCode(err), errors.New(printable(err.Error()))
+		return exitCode(err), errors.New(printable(strings.ReplaceAll(err.Error(), "\n", "; ")))
 	})(cmd, nil)
 }

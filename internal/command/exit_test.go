@@ -1,6 +1,8 @@
 package command
 
 import (
+	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -156,7 +158,15 @@ func TestMistypedNames(t *testing.T) {
 func TestErrorOfTheServerIsItsSentence(t *testing.T) {
 	address := adminServer(t, map[string]any{})
 	r := run(t, "keys", "--address", address)
-	if want := "there is no " + printable(hostile) + "\n"; r.stderr != want {
+	if want := "there is no " + printable(strings.ReplaceAll(hostile, "\n", "; ")) + "\n"; r.stderr != want {
 		t.Errorf("%q, want %q", r.stderr, want)
+	}
+}
+
+// Several mistakes are told in one line.
+func TestErrorIsOneLine(t *testing.T) {
+	err := exit(&cobra.Command{}, fmt.Errorf("wrong: %w", errors.Join(errors.New("first"), errors.New("second"))))
+	if want := "wrong: first; second"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %q", err, want)
 	}
 }
