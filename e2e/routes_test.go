@@ -146,6 +146,13 @@ func TestRoutesAreKnownInEveryCommand(t *testing.T) {
 				t.Errorf("%s: %s: %+v, want %d", when, r.Route, r.WouldRefuse, want)
 			}
 		}
+		narrowed, code := c.ctl("report", "--json", "--route", c.url("http://localhost:5002/seen"))
+		if got, want := routeIDs(c.toldRoutes(narrowed)), []string{c.url("localhost:5002/seen*")}; code != 1 || !slices.Equal(got, want) {
+			t.Errorf("%s, report --route: exit code %d, %q, want %q", when, code, got, want)
+		}
+		if output, code := c.ctl("report", "--route", c.url("GET localhost:5001/invoices/1")); code != 2 {
+			t.Errorf("%s, report of a route that enforces: exit code %d\n%s", when, code, output)
+		}
 	}
 	counted("a Caddyfile")
 	config := regexp.MustCompile(`,?"source":"[^"]*"`).ReplaceAllString(c.adapted(), "")

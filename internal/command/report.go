@@ -14,16 +14,21 @@ import (
 // reportCommand shows the requests that enforcement would refuse.
 func reportCommand() *cobra.Command {
 	cmd := newCommand(&cobra.Command{
-		Use:   "report [--json]",
+		Use:   "report [--route <route>] [--json]",
 		Short: "Shows whom the routes with report_only would refuse, why, and how often",
 		Long: `
 Shows, for each route whose verify has report_only, which Applications would be
 refused if it enforced, with which reasons, how often and since when. Each server
-counts for itself, since the route was first loaded; a reload keeps the counts.`,
+counts for itself, since the route was first loaded; a reload keeps the counts.
+
+--route shows one route as it is shown here, the verify of a source (Caddyfile:12 or
+:12), or what a request can reach, as far as matchers say: /orders/1,
+api.example.com/orders/1, or "POST api.example.com/orders/1".`,
 	}, command{
 		exits: exitCodes{yes: "nobody would be refused", no: "some requests would be"},
 		run:   runReport,
 	})
+	cmd.Flags().String("route", "", routeUsage)
 	asksAdmin(cmd)
 	return cmd
 }
@@ -33,7 +38,7 @@ func runReport(c *call) error {
 	if err != nil {
 		return err
 	}
-	all, err := client.Report(context.Background())
+	all, err := reportOf(client, c.String("route"))
 	if err != nil {
 		return err
 	}
@@ -46,6 +51,20 @@ func runReport(c *call) error {
 		}
 	}
 	return nil
+}
+
+// reportOf asks a running Caddy about all routes with report_only, or about those that
+// an operator asks for.
+func reportOf(client *adminapi.Client, asked string) ([]adminapi.RouteReport, error) {
+	all, err := client.Report(context.Background())
+	if err != nil || asked == "" {
+		return all, err
+	}
+	config, err := client.Config(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return routesFor(all, func(r adminapi.RouteReport) (id, source string) { return r.Route, r.Source }, asked, config)
 }
 
 func tabulateReport(t *table, all []adminapi.RouteReport) {
