@@ -62,9 +62,14 @@ func TestWarnsOfWhatIsUnused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			messages, code := validate(t, workspace(t, asWritten, row.caddyfile, map[string]string{"applications.yaml": shopApplications}))
+			dir := workspace(t, asWritten, row.caddyfile, map[string]string{"applications.yaml": shopApplications})
+			messages, code := validate(t, dir)
 			if code != 0 {
 				t.Fatalf("exit code %d: %s", code, messages)
+			}
+			output, log, _ := command(t, dir, "", "tokenidp", "access", "--offline", "--config", "Caddyfile")
+			if row.warning != "" && !strings.Contains(output+log, row.warning) {
+				t.Errorf("access does not warn:\n%s%s", output, log)
 			}
 			for _, warning := range []string{unused, elsewhere, resource} {
 				if got := strings.Contains(messages, warning); got != (warning == row.warning) && (name != "an issuer that nothing uses" || warning != resource) {

@@ -31,9 +31,9 @@ func ExplainOffline(config []byte, token string) (*adminapi.Explanation, error) 
 }
 
 // offline has a configuration that it does not start answer a question. Of that it
-// provisions the storage, the issuers and every verify, and nothing else: the handlers
-// that issue would make a signing key, and other modules certificates. Keys come from
-// the storage and from files, never from the network.
+// provisions the storage, the issuers and the handlers of this package, and nothing else:
+// other modules would make certificates. The handlers that issue make no signing key. Keys
+// come from the storage and from files, never from the network.
 func offline[T any](config []byte, ask func(ctx context.Context, a *App) (T, error)) (answer T, err error) {
 	var cfg struct {
 		Storage json.RawMessage            `json:"storage"`
@@ -76,12 +76,14 @@ func provisionOffline(ctx caddy.Context, app json.RawMessage, routes *route.Conf
 	if err := offline.app.setRoutes(ctx, routes, func() {}); err != nil {
 		return nil, err
 	}
-	for _, h := range routes.VerifyHandlers() {
-		module, err := ctx.LoadModuleByID("http.handlers.verify", h.Config)
-		if err != nil {
-			return nil, err
+	for _, name := range handlerNames {
+		for _, h := range routes.Handlers(name) {
+			module, err := ctx.LoadModuleByID("http.handlers."+name, h.Config)
+			if err != nil {
+				return nil, err
+			}
+			h.SetModule(module.(caddyhttp.MiddlewareHandler))
 		}
-		h.SetModule(module.(caddyhttp.MiddlewareHandler))
 	}
 	return offline.app, nil
 }
