@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -14,11 +15,11 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
 
-func init() {
-	caddy.RegisterModule(StandIn{})
-}
-
 const moduleName = "tokenidp_probe"
+
+// registerStandIn makes the module known to Caddy, once there is a probe. So no list of
+// modules has it.
+var registerStandIn = sync.OnceFunc(func() { caddy.RegisterModule(StandIn{}) })
 
 // StandIn stands for a handler that serves, while `caddy tokenidp` answers what a
 // configuration does with requests. A configuration that serves cannot have it.

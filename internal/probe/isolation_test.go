@@ -119,6 +119,7 @@ func mustProbe(t *testing.T, config []byte) *probe.Probe {
 
 // A stand-in in a configuration that serves is an error.
 func TestStandInNeverServes(t *testing.T) {
+	mustProbe(t, []byte(`{"apps": {"http": {}, "tokenidp": {"trusted": [{"issuer": "https://idp.example.com"}]}}}`)).Close()
 	err := caddy.Validate(&caddy.Config{AppsRaw: caddy.ModuleMap{"http": []byte(`{"servers":{"s":{"routes":[{"handle":[{"handler":"tokenidp_probe"}]}]}}}`)}})
 	if err == nil || !strings.Contains(err.Error(), "is for the commands of `caddy tokenidp` alone") {
 		t.Error(err)

@@ -56,6 +56,7 @@ func New(config []byte, o Options) (*Probe, error) {
 	if o.Logger == nil {
 		o.Logger = zap.NewNop()
 	}
+	registerStandIn()
 	p := &Probe{places: make(map[*tokenidp.Verify][]*route.Route), end: func() {}}
 	err := p.provision(whole.Apps["http"], whole.Apps["tokenidp"], o)
 	if err != nil {
