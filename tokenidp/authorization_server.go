@@ -68,11 +68,6 @@ func (s *AuthorizationServer) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return placed(s.Source, err)
 	}
-	if offlineFrom(ctx) != nil {
-		iss.issues = true
-		a.handlerLoaded()
-		return nil
-	}
 	if err := iss.issue(ctx); err != nil {
 		return placed(s.Source, err)
 	}

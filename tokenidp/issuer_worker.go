@@ -86,6 +86,10 @@ func (iss *Issuer) provision(ctx caddy.Context, bounded *storage.Bounded, shared
 // issue prepares the issuer for signing. Only a server that issues may write to the
 // storage, and before the configuration is in force it writes only the first key.
 func (iss *Issuer) issue(ctx context.Context) error {
+	if offlineFrom(ctx) != nil {
+		iss.issues = true // its keys are read, and none is made
+		return nil
+	}
 	if iss.applications.Load() == nil {
 		return fmt.Errorf("the issuer %s has no Applications to issue tokens to; add: applications applications.yaml", iss.Issuer)
 	}
