@@ -68,6 +68,7 @@ func TestServerSentEventsAreNotBuffered(t *testing.T) {
 	}
 	for version, transport := range versions {
 		t.Run(version, func(t *testing.T) {
+			p.eventually("the stream before, which takes events too, has ended", func() bool { return tk.open.Load() == 0 })
 			response := p.open(t, bounded(t), transport, http.MethodGet, "/orders", nil, bearer(p.good))
 			checkIdentity(t, p.arrived(t).header)
 			events := bufio.NewReader(response.Body)
