@@ -1,0 +1,205 @@
+// Package audit writes one line of JSON for each decision: who called what, with which
+// token, when. schema.json describes a line.
+package audit
+
+import (
+	"bytes"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/background"
+)
+
+const (
+	// mostWaiting bounds the memory of lines that are not yet written, in bytes.
+	mostWaiting = 8 << 20
+	// enough bytes are written at once.
+	enough = 32 << 10
+	// interval is how long a line waits at most.
+	interval = 200 * time.Millisecond
+	// closing is how long Close waits for the output.
+	closing = 5 * time.Second
+)
+
+// Log collects lines in memory, and writes them many at a time. Requests never wait for
+// the output: a line for which there is no room is lost, and counted. The methods of a nil
+// Log do nothing. The methods may be called concurrently.
+type Log struct {
+	output   io.WriteCloser
+	separate bool
+	now      func() time.Time
+
+	full  chan struct{} // there is enough to write
+	stop  chan struct{}
+	ended chan struct{}
+
+	mu      sync.Mutex
+	waiting []byte
+	lost    int // in all
+	untold  int // of those, before the next line that says so
+
+	writing sync.Mutex
+	spare   []byte // the memory of what was written
+	torn    bool   // the output ends in the middle of a line
+	problem background.Problem
+}
+
+// Options are what Open needs besides the output.
+type Options struct {
+	// Separate has each line written by a call of its own, as for outputs that send
+	// datagrams. Default: many lines at once.
+	Separate bool
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+}
+
+// Open returns a Log that writes to the output until it is closed.
+func Open(output io.WriteCloser, o Options) *Log {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	l := &Log{
+		output: output, separate: o.Separate, now: o.Now,
+		full: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
+	}
+	go l.run()
+	return l
+}
+
+// Close writes the lines that wait, and closes the output. It gives up after five seconds,
+// if the output hangs.
+func (l *Log) Close() error {
+	close(l.stop)
+	select {
+	case <-l.ended:
+	case <-time.After(closing):
+	}
+	return l.output.Close()
+}
+
+func (l *Log) run() {
+	defer close(l.ended)
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-l.stop:
+			l.Flush()
+			return
+		case <-ticker.C:
+		case <-l.full:
+		}
+		l.Flush()
+	}
+}
+
+// scratch has buffers for single lines.
+var scratch = sync.Pool{New: func() any { return new([1024]byte) }}
+
+// Write adds the line of an event. It does not wait for the output.
+func (l *Log) Write(e *Event) {
+	if l == nil {
+		return
+	}
+	if e.Time.IsZero() {
+		e.Time = l.now()
+	}
+	buffer := scratch.Get().(*[1024]byte)
+	defer scratch.Put(buffer)
+	if l.add(e.append(buffer[:0])) {
+		select {
+		case l.full <- struct{}{}:
+		default: // Flush is about to come
+		}
+	}
+}
+
+// add reports whether there is now enough to write, and was not before.
+func (l *Log) add(line []byte) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := len(l.waiting)
+	if before+len(line) > mostWaiting {
+		l.lost++
+		l.untold++
+		return false
+	}
+	l.waiting = append(l.waiting, line...)
+	return before < enough && len(l.waiting) >= enough
+}
+
+// Flush writes the lines that wait.
+func (l *Log) Flush() {
+	if l == nil {
+		return
+	}
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	l.mu.Lock()
+	lines, untold := l.waiting, l.untold
+	l.waiting, l.untold = l.spare, 0
+	l.mu.Unlock()
+	end := len(lines)
+	if untold > 0 {
+		lines = (&Event{Time: l.now(), Kind: Lost, Lines: untold}).append(lines)
+	}
+	if len(lines) > 0 {
+		written, err := l.write(lines)
+		l.problem.Note(err)
+		if err != nil {
+			l.miss(bytes.Count(lines[min(written, end):end], newline), untold)
+		}
+	}
+	l.spare = lines[:0]
+}
+
+// miss counts lines that could not be written, and those of which the log still does not
+// tell.
+func (l *Log) miss(lines, untold int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lost += lines
+	l.untold += lines + untold
+}
+
+var newline = []byte("\n")
+
+// write returns how many bytes of lines are written.
+func (l *Log) write(lines []byte) (written int, err error) {
+	if l.torn {
+		if _, err := l.output.Write(newline); err != nil {
+			return 0, err
+		}
+		l.torn = false
+	}
+	for err == nil && written < len(lines) {
+		next := lines[written:]
+		if l.separate {
+			next = next[:bytes.IndexByte(next, '\n')+1]
+		}
+		var n int
+		n, err = l.output.Write(next)
+		written += n
+	}
+	l.torn = written > 0 && lines[written-1] != '\n'
+	return written, err
+}
+
+// Health is the state of a Log.
+type Health struct {
+	// Lost is how many lines could not be written since it was opened.
+	Lost int
+	// Problem is the error of the last attempt to write, or "".
+	Problem string
+}
+
+// Health returns the state of the Log.
+func (l *Log) Health() Health {
+	if l == nil {
+		return Health{}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return Health{Lost: l.lost, Problem: l.problem.String()}
+}

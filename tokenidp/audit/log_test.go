@@ -1,0 +1,336 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/netip"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+var when = time.Date(2026, 11, 29, 12, 0, 0, 1000, time.UTC)
+
+func clock() time.Time { return when }
+
+// everything has all members.
+func everything() Event {
+	return Event{
+		Kind: Allowed, At: "verify", RequestID: "0b1e", TraceID: strings.Repeat("4b", 16), ClientIP: netip.MustParseAddr("::ffff:192.0.2.1"),
+		Method: "GET", Host: "api.example.com", Path: "/orders/1", Issuer: "https://issuer.example", ClientID: "orders-worker",
+		AuthMethod: "client_secret_basic", SecretID: "2026-11", TokenID: "jti", KeyID: "2026-11-29.482910", Audience: "orders-api",
+		Scope: []string{"orders.read", "orders.write"}, Expires: when, Route: "api.example.com/orders*", Source: "Caddyfile:12", ReportOnly: true,
+		Status: 403, Reason: "insufficient_scope", Cause: "it lacks \"x\"", Who: "admin", Detail: "2 Applications added", Lines: 7,
+	}
+}
+
+// output is where lines are written to. It fails while err is set, after room bytes.
+type output struct {
+	mu     sync.Mutex
+	text   bytes.Buffer
+	err    error
+	room   int
+	writes int
+	closed bool
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.writes++
+	if o.err != nil {
+		n := min(o.room, len(p))
+		o.room -= n
+		o.text.Write(p[:n])
+		return n, o.err
+	}
+	return o.text.Write(p)
+}
+
+func (o *output) Close() error {
+	o.closed = true
+	return nil
+}
+
+// written returns what was written, and in how many calls.
+func (o *output) written() (text string, writes int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String(), o.writes
+}
+
+func (o *output) fail(err error, room int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.err, o.room = err, room
+}
+
+func schema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	s, err := c.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func decode(t testing.TB, line string) map[string]any {
+	t.Helper()
+	var members map[string]any
+	if err := json.Unmarshal([]byte(line), &members); err != nil {
+		t.Fatalf("%v: %s", err, line)
+	}
+	return members
+}
+
+func TestLine(t *testing.T) {
+	e := everything()
+	e.Time = when
+	const want = `{"version":1,"logger":"tokenidp.audit","time":"2026-11-29T12:00:00.000001Z","event":"allowed","at":"verify",` +
+		`"request_id":"0b1e","trace_id":"4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b","client_ip":"192.0.2.1","method":"GET","host":"api.example.com",` +
+		`"path":"/orders/1","route":"api.example.com/orders*","source":"Caddyfile:12","issuer":"https://issuer.example","client_id":"orders-worker",` +
+		`"auth_method":"client_secret_basic","secret_id":"2026-11","jti":"jti","kid":"2026-11-29.482910","audience":"orders-api",` +
+		`"scope":["orders.read","orders.write"],"expires":"2026-11-29T12:00:00Z","report_only":true,"status":403,"reason":"insufficient_scope",` +
+		`"cause":"it lacks \"x\"","who":"admin","detail":"2 Applications added","lines":7}` + "\n"
+	if got := string(e.append(nil)); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// The schema has every member that a line can have, and no other.
+func TestSchemaHasEveryMember(t *testing.T) {
+	e := everything()
+	line := decode(t, string(e.append(nil)))
+	if err := schema(t).Validate(line); err != nil {
+		t.Error(err)
+	}
+	text, err := os.ReadFile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := decode(t, string(text))["properties"].(map[string]any)
+	for name := range known {
+		if line[name] == nil {
+			t.Errorf("no line has %s", name)
+		}
+	}
+	for _, kind := range append(Kinds, Lost) {
+		e.Kind = kind
+		if err := schema(t).Validate(decode(t, string(e.append(nil)))); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Whatever a caller sends, a line is one line of JSON, says the same, and has nothing that
+// a terminal would obey.
+func FuzzLine(f *testing.F) {
+	for _, s := range []string{"", "plain", "\x1b[31m", "\u202e", "\"\\\n", "\xff\xc0", "\u2028", "é", "😀", "\U000e0001", "\x7f"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		e := Event{Time: when, Kind: Refused, Path: s, Scope: []string{s, "x"}}
+		line := string(e.append(nil))
+		if strings.Count(line, "\n") != 1 || !strings.HasSuffix(line, "\n") {
+			t.Errorf("not a line: %q", line)
+		}
+		for _, r := range strings.TrimSuffix(line, "\n") {
+			if !unicode.IsPrint(r) && r != utf8.RuneError {
+				t.Errorf("%U is in %q", r, line)
+			}
+		}
+		members := decode(t, line)
+		want := strings.ToValidUTF8(s, "\ufffd")
+		if got, _ := members["path"].(string); utf8.ValidString(s) && got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	})
+}
+
+// Lines wait at most 200 ms, or until there are enough of them.
+func TestWritesManyLinesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var o output
+		l := Open(&o, Options{Now: clock})
+		for range 3 {
+			l.Write(&Event{Kind: Allowed})
+		}
+		synctest.Wait()
+		if _, writes := o.written(); writes != 0 {
+			t.Error("it did not wait")
+		}
+		time.Sleep(interval)
+		synctest.Wait()
+		if text, writes := o.written(); writes != 1 || strings.Count(text, "\n") != 3 {
+			t.Errorf("%d writes, want one of 3 lines:\n%s", writes, text)
+		}
+		for range enough / 50 {
+			l.Write(&Event{Kind: Allowed})
+		}
+		synctest.Wait()
+		if _, writes := o.written(); writes != 2 {
+			t.Errorf("%d writes, want 2", writes)
+		}
+		l.Write(&Event{Kind: Issued})
+		if err := l.Close(); err != nil || !o.closed || !strings.Contains(o.text.String(), `"issued"`) {
+			t.Errorf("%v, closed %v, without the last line", err, o.closed)
+		}
+	})
+}
+
+func TestSeparateLines(t *testing.T) {
+	var o output
+	l := Open(&o, Options{Separate: true, Now: clock})
+	for range 3 {
+		l.Write(&Event{Kind: Allowed})
+	}
+	l.Flush()
+	if err := l.Close(); err != nil || o.writes != 3 {
+		t.Errorf("%d writes of 3 lines (%v)", o.writes, err)
+	}
+}
+
+// What cannot be written is counted, said once it can be, and leaves whole lines.
+func TestCountsLostLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var o output
+		l := Open(&o, Options{Now: clock})
+		defer l.Close()
+		write := func(lines int) {
+			for range lines {
+				l.Write(&Event{Kind: Allowed})
+			}
+			l.Flush()
+		}
+		write(1)
+		line := o.text.Len()
+		o.fail(errors.New("no space left on device"), line+line/2)
+		write(4)
+		if h := l.Health(); h.Lost != 3 || h.Problem != "no space left on device" {
+			t.Errorf("%+v, want 3 lost", h)
+		}
+		write(2)
+		if h := l.Health(); h.Lost != 5 {
+			t.Errorf("%+v, want 5 lost", h)
+		}
+		o.fail(nil, 0)
+		write(1)
+		if h := l.Health(); h.Lost != 5 || h.Problem != "" {
+			t.Errorf("%+v, want 5 lost and no problem", h)
+		}
+		l.Flush()
+		whole, said, torn := 0, 0., 0
+		for text := range strings.Lines(o.text.String()) {
+			var members map[string]any
+			if json.Unmarshal([]byte(text), &members) != nil {
+				torn++
+				continue
+			}
+			whole++
+			if lines, ok := members["lines"].(float64); ok {
+				said += lines
+			}
+		}
+		if whole != 4 || torn != 1 || said != 5 {
+			t.Errorf("%d whole lines, %d torn, %v said to be lost; want 4, 1, 5:\n%s", whole, torn, said, &o.text)
+		}
+	})
+}
+
+// An output that hangs costs lines, and no request waits for it.
+func TestNobodyWaitsForTheOutput(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hangs := make(hanging)
+		l := Open(hangs, Options{Now: clock})
+		e := everything()
+		line := len(e.append(nil))
+		const more = 1000
+		for range 2*mostWaiting/line + more { // some are with the output
+			l.Write(&e)
+		}
+		if h := l.Health(); h.Lost < more {
+			t.Errorf("%+v: the memory has no bound", h)
+		}
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		close(hangs)
+	})
+}
+
+type hanging chan struct{}
+
+func (h hanging) Write(p []byte) (int, error) {
+	<-h
+	return len(p), nil
+}
+
+func (h hanging) Close() error { return nil }
+
+func TestOff(t *testing.T) {
+	var l *Log
+	l.Write(&Event{})
+	l.Flush()
+	if h := l.Health(); h != (Health{}) {
+		t.Errorf("%+v", h)
+	}
+}
+
+func TestConcurrentWrites(t *testing.T) {
+	var o output
+	l := Open(&o, Options{})
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 500 {
+				e := everything()
+				l.Write(&e)
+			}
+		})
+	}
+	all.Wait()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	lines := 0
+	for text := range strings.Lines(o.text.String()) {
+		decode(t, text)
+		lines++
+	}
+	if lines != 4000 {
+		t.Errorf("%d lines, want 4000", lines)
+	}
+}
+
+func TestWriteAllocatesNothing(t *testing.T) {
+	l := &Log{now: clock, waiting: make([]byte, 0, mostWaiting), full: make(chan struct{}, 1)}
+	e := everything()
+	e.Cause = "" // a quotation mark allocates
+	if allocations := testing.AllocsPerRun(1000, func() { l.Write(&e) }); allocations != 0 {
+		t.Errorf("%v allocations", allocations)
+	}
+}
+
+func BenchmarkWrite(b *testing.B) {
+	l := &Log{now: time.Now, waiting: make([]byte, 0, mostWaiting), full: make(chan struct{}, 1)}
+	e := everything()
+	e.Cause, e.Who, e.Detail, e.SecretID, e.AuthMethod, e.Status, e.Reason, e.Expires = "", "", "", "", "", 0, "", time.Time{} // as of an allowed request
+	b.ReportAllocs()
+	for b.Loop() {
+		e.Time = time.Time{}
+		l.Write(&e)
+		if len(l.waiting) > enough {
+			l.waiting = l.waiting[:0]
+		}
+	}
+}
