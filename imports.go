@@ -10,6 +10,8 @@ package tokenidp
 import (
 	// The Caddy modules.
 	_ "github.com/tokenidp/caddy-tokenidp/tokenidp"
+	// The routes below /tokenidp/ at the admin endpoint.
+	_ "github.com/tokenidp/caddy-tokenidp/internal/adminendpoint"
 	// The syntax of their directives.
 	_ "github.com/tokenidp/caddy-tokenidp/caddyfile"
 	// The commands below `caddy tokenidp`.

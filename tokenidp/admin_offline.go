@@ -6,35 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 	"github.com/tokenidp/caddy-tokenidp/internal/route"
 )
 
-// AccessOffline answers as GET /tokenidp/access does, by a configuration that it does
-// not start.
-func AccessOffline(config []byte, clientID string) (*adminapi.Access, error) {
-	return offline(config, func(_ context.Context, a *App) (*adminapi.Access, error) {
-		report, _, err := a.access(accessQuery{clientID: clientID}, time.Now())
-		return report, err
-	})
-}
-
-// ExplainOffline answers as POST /tokenidp/explain does, by a configuration that it
-// does not start.
-func ExplainOffline(config []byte, token string) (*adminapi.Explanation, error) {
-	return offline(config, func(ctx context.Context, a *App) (*adminapi.Explanation, error) { return a.explain(ctx, token) })
-}
-
-// offline has a configuration that it does not start answer a question. Of that it
+// Offline has a configuration that it does not start answer a question. Of that it
 // provisions the storage, the issuers and the handlers of this package, and nothing else:
 // other modules would make certificates. The handlers that issue make no signing key. Keys
 // come from the storage and from files, never from the network.
-func offline[T any](config []byte, ask func(ctx context.Context, a *App) (T, error)) (answer T, err error) {
+func Offline[T any](config []byte, ask func(ctx context.Context, a *App) (T, error)) (answer T, err error) {
 	var cfg struct {
 		Storage json.RawMessage            `json:"storage"`
 		Apps    map[string]json.RawMessage `json:"apps"`
@@ -43,7 +26,7 @@ func offline[T any](config []byte, ask func(ctx context.Context, a *App) (T, err
 		return answer, fmt.Errorf("decoding the configuration: %w", err)
 	}
 	if cfg.Apps["tokenidp"] == nil {
-		return answer, errNotConfigured
+		return answer, ErrNotConfigured
 	}
 	routes, err := route.Read(config)
 	if err != nil {
@@ -63,7 +46,8 @@ func offline[T any](config []byte, ask func(ctx context.Context, a *App) (T, err
 	return ask(ctx, a)
 }
 
-var errNotConfigured = errors.New("no issuer is configured")
+// ErrNotConfigured is the error of a configuration that has no app tokenidp.
+var ErrNotConfigured = errors.New("no issuer is configured")
 
 func provisionOffline(ctx caddy.Context, app json.RawMessage, routes *route.Config) (*App, error) {
 	offline := new(offlineApp)

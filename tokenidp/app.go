@@ -51,16 +51,16 @@ type App struct {
 	// and quotas. Default: `storage`.
 	StateRaw json.RawMessage `json:"state,omitempty" caddy:"namespace=tokenidp.state inline_key=module"`
 
-	logger      *zap.Logger
-	auditLogger *zap.Logger // of what operators do at the admin endpoint
-	refusals    *refusallog.Log
+	logger   *zap.Logger
+	loggerOf func(caddy.Module) *zap.Logger
+	refusals *refusallog.Log
 
 	state       *sharedState
 	stateModule stateModule
 	bounded     *storage.Bounded
 
 	config       *route.Config             // its routes
-	verifyRoutes func() []verifyRoute      // see setRoutes
+	verifyRoutes func() []VerifyRoute      // see setRoutes
 	counters     map[string]*reportCounter // of routes that report only, by their IDs
 
 	// What handlers of this configuration are there, for each other.
@@ -88,7 +88,7 @@ func (App) CaddyModule() caddy.ModuleInfo {
 // Provision loads the Applications and reads the signing keys of every issuer.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.logger = loggerIn(ctx)
-	a.auditLogger = ctx.Logger(adminAPI{})
+	a.loggerOf = func(m caddy.Module) *zap.Logger { return ctx.Logger(m) }
 	a.refusals = refusallog.New(time.Now)
 	a.ctx, a.stop = context.WithCancel(ctx)
 	a.running = new(sync.WaitGroup)
@@ -96,7 +96,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		s.app = a
 	}
 	a.resources = make(map[string]*verifier.Resource)
-	if err := registerMetrics(ctx.GetMetricsRegistry()); err != nil {
+	if err := RegisterMetrics(ctx.GetMetricsRegistry()); err != nil {
 		return err
 	}
 	if err := a.readRoutes(ctx); err != nil {

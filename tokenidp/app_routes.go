@@ -13,11 +13,11 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/route"
 )
 
-// verifyRoute is a route to a verify: three imports of a snippet are three routes, and
+// VerifyRoute is a route to a verify: three imports of a snippet are three routes, and
 // so are three invocations of a named route.
-type verifyRoute struct {
+type VerifyRoute struct {
 	*route.Route
-	verify *Verify
+	Verify *Verify
 }
 
 // readRoutes reads the routes of the configuration that is being loaded. What Caddy
@@ -39,7 +39,7 @@ func (a *App) readRoutes(ctx caddy.Context) error {
 // when everything is loaded.
 func (a *App) setRoutes(ctx context.Context, config *route.Config, bind func()) error {
 	a.config, a.counters, a.loading = config, make(map[string]*reportCounter), countHandlers(config)
-	a.verifyRoutes = sync.OnceValue(func() []verifyRoute {
+	a.verifyRoutes = sync.OnceValue(func() []VerifyRoute {
 		bind()
 		return a.findVerifies()
 	})
@@ -56,6 +56,9 @@ func (a *App) setRoutes(ctx context.Context, config *route.Config, bind func()) 
 	a.warnOfRoutes()
 	return nil
 }
+
+// VerifyRoutes returns the routes to every verify, in the order of the configuration.
+func (a *App) VerifyRoutes() []VerifyRoute { return a.verifyRoutes() }
 
 // unreached is the error of a verify that guards nothing.
 func unreached(r *route.Route) error {
@@ -91,18 +94,18 @@ func (a *App) warnOfRoutes() {
 
 // findVerifies returns the routes to every verify, in the order of the configuration.
 // One that is not found in it is a route that is known by its source alone.
-func (a *App) findVerifies() (found []verifyRoute) {
+func (a *App) findVerifies() (found []VerifyRoute) {
 	left := a.matchBySource()
 	for _, r := range a.config.Verifies() {
 		if v, ok := r.Handler.Module().(*Verify); ok {
-			found = append(found, verifyRoute{r, v})
+			found = append(found, VerifyRoute{r, v})
 		}
 	}
 	for _, v := range left {
-		found = append(found, verifyRoute{&route.Route{ID: v.Source, Reached: true, Handler: &route.Handler{Source: v.Source}}, v})
+		found = append(found, VerifyRoute{&route.Route{ID: v.Source, Reached: true, Handler: &route.Handler{Source: v.Source}}, v})
 	}
 	for _, r := range found {
-		r.verify.routes = append(r.verify.routes, r.Route)
+		r.Verify.routes = append(r.Verify.routes, r.Route)
 	}
 	return found
 }

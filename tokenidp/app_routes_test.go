@@ -41,7 +41,7 @@ func TestFindVerifies(t *testing.T) {
 		}
 		var got []string
 		for _, r := range a.verifyRoutes() {
-			got = append(got, r.ID+" "+r.verify.Source)
+			got = append(got, r.ID+" "+r.Verify.Source)
 		}
 		if !slices.Equal(got, row.want) {
 			t.Errorf("%s: %q, want %q", name, got, row.want)

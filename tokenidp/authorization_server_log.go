@@ -2,7 +2,6 @@ package tokenidp
 
 import (
 	"net/http"
-	"regexp"
 
 	"go.uber.org/zap"
 
@@ -29,10 +28,10 @@ func (s *AuthorizationServer) recordToken(r *http.Request, issued *issuance) {
 			fields = append(fields, zap.String("secret_id", secret.ID))
 		}
 		if id := issued.client.KeyID; id != "" {
-			fields = append(fields, zap.String("client_kid", loggable(id)))
+			fields = append(fields, zap.String("client_kid", refusallog.Loggable(id)))
 		}
 		if from := issued.client.FederatedIssuer; from != "" {
-			fields = append(fields, zap.String("federated_issuer", from), zap.String("federated_subject", loggable(issued.client.FederatedSubject)))
+			fields = append(fields, zap.String("federated_issuer", from), zap.String("federated_subject", refusallog.Loggable(issued.client.FederatedSubject)))
 		}
 		if bound := issued.token.Confirmation; bound != nil {
 			fields = append(fields, zap.Any("cnf", bound))
@@ -80,7 +79,7 @@ func (s *AuthorizationServer) logRefusal(message string, r *http.Request, creden
 		fields = append(fields, zap.String("client_id", key.ClientID))
 	}
 	if refusal.Cause != nil {
-		fields = append(fields, zap.String("cause", loggable(refusal.Cause.Error())))
+		fields = append(fields, zap.String("cause", refusallog.Loggable(refusal.Cause.Error())))
 	}
 	c.Write(fields...)
 }
@@ -91,18 +90,5 @@ func (s *AuthorizationServer) claimedClientID(c oauth.Credentials) string {
 	if _, swapped := s.issuer.applications.Load().Application(c.Secret); swapped {
 		return "REDACTED: the id and the secret seem to be swapped"
 	}
-	return loggable(c.ClientID)
-}
-
-// secretLike matches generated secrets and tokens, which a caller may send in any place.
-var secretLike = regexp.MustCompile(`tidp_[A-Za-z0-9_-]{8,}|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]*`)
-
-// loggable returns a text of a caller for the log: shortened, and without secrets.
-func loggable(s string) string {
-	const longest = 255
-	s = secretLike.ReplaceAllLiteralString(s, "REDACTED")
-	if len(s) > longest {
-		return s[:longest] + "…"
-	}
-	return s
+	return refusallog.Loggable(c.ClientID)
 }

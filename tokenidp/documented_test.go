@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/tokenidp/caddy-tokenidp/internal/adminendpoint"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
 
@@ -93,7 +95,7 @@ func modules(comments map[string]map[string]string) map[string]reflect.Type {
 }
 
 func isOwn(t reflect.Type) bool {
-	return t.PkgPath() == reflect.TypeFor[tokenidp.App]().PkgPath()
+	return slices.Contains([]string{reflect.TypeFor[tokenidp.App]().PkgPath(), reflect.TypeFor[adminendpoint.Endpoint]().PkgPath()}, t.PkgPath())
 }
 
 // jsonField is a field of a struct that is named owner.
@@ -140,11 +142,15 @@ func elementOf(t reflect.Type) (element reflect.Type, infix string) {
 func fieldComments(t *testing.T) map[string]map[string]string {
 	t.Helper()
 	comments := make(map[string]map[string]string)
-	paths, err := fs.Glob(os.DirFS("."), "*.go")
+	paths, err := filepath.Glob("*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range paths {
+	others, err := filepath.Glob("../internal/adminendpoint/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(paths, others...) {
 		if strings.HasSuffix(path, "_test.go") {
 			continue
 		}

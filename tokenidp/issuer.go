@@ -7,14 +7,13 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
 const (
 	defaultTokenLifetime = time.Hour
-	maxTokenLifetime     = 24 * time.Hour
+	MaxTokenLifetime     = 24 * time.Hour
 	// storageTimeout bounds each use of the storage while a configuration loads. It is
 	// longer than the storage needs to notice a stale lock.
 	storageTimeout = 30 * time.Second
@@ -108,8 +107,8 @@ func (iss *Issuer) check() error {
 	if iss.TokenLifetime == 0 {
 		iss.TokenLifetime = caddy.Duration(defaultTokenLifetime)
 	}
-	if d := time.Duration(iss.TokenLifetime); d < time.Second || d > maxTokenLifetime || d%time.Second != 0 {
-		return fmt.Errorf("token_lifetime %s: must be whole seconds, from 1s to %s", d, maxTokenLifetime)
+	if d := time.Duration(iss.TokenLifetime); d < time.Second || d > MaxTokenLifetime || d%time.Second != 0 {
+		return fmt.Errorf("token_lifetime %s: must be whole seconds, from 1s to %s", d, MaxTokenLifetime)
 	}
 	for _, origin := range iss.InsecureBrowserOrigins {
 		if err := weburl.CheckBrowserOrigin(origin); err != nil {
@@ -132,9 +131,9 @@ func (iss *Issuer) policy() oauth.Policy {
 func (iss *Issuer) announce() {
 	fields := []zap.Field{}
 	if set := iss.applications.Load(); set != nil {
-		all := set.Applications()
+		active, inactive := set.CountActive()
 		fields = append(fields,
-			zap.Int("applications", len(all)), zap.Int("active", countActive(all)),
+			zap.Int("applications", active+inactive), zap.Int("active", active),
 			zap.Int("resources", len(set.Resources())), zap.Int("scopes", len(set.ScopeNames())),
 			zap.Strings("files", set.Files()))
 	}
@@ -157,14 +156,4 @@ func (iss *Issuer) announce() {
 	if len(iss.InsecureBrowserOrigins) > 0 {
 		iss.logger.Warn("insecure_browser_origins: web pages may request tokens; a secret in a web page is no secret", zap.Strings("origins", iss.InsecureBrowserOrigins))
 	}
-}
-
-func countActive(applications []*application.Application) int {
-	active := 0
-	for _, a := range applications {
-		if a.Active {
-			active++
-		}
-	}
-	return active
 }

@@ -1,6 +1,7 @@
 package tokenidp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -127,6 +128,14 @@ func (iss *Issuer) warnOfOpenKeyFile() {
 	if err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
 		iss.logger.Warn("the file of the signing key is open to others than its owner; chmod 600 it", zap.String("file", iss.SigningKeyFile), zap.Stringer("mode", info.Mode()))
 	}
+}
+
+// RotateKeys makes a successor of the active key. If now is true, that signs at once;
+// otherwise it is published first. See [signing.Ring.Rotate].
+func (iss *Issuer) RotateKeys(ctx context.Context, now bool) (signing.Plan, error) {
+	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
+	defer cancel()
+	return iss.keys.Rotate(ctx, now)
 }
 
 // signingAlgorithms returns the algorithms of the published keys, for the metadata.

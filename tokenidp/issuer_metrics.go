@@ -40,12 +40,11 @@ func (m issuerMetrics) Collect(samples chan<- prometheus.Metric) {
 		}
 		gauge(issuerApplicationsInOrder, oneIf(iss.library.Health().InOrder))
 		set := iss.applications.Load()
-		all := set.Applications()
-		active := countActive(all)
+		active, inactive := set.CountActive()
 		gauge(issuerApplications, float64(active), "active")
-		gauge(issuerApplications, float64(len(all)-active), "inactive")
-		for state, count := range countSecrets(set, time.Now()) {
-			gauge(issuerSecrets, float64(count), state)
+		gauge(issuerApplications, float64(inactive), "inactive")
+		for validity, count := range set.CountSecrets(time.Now()) {
+			gauge(issuerSecrets, float64(count), string(validity))
 		}
 	}
 }

@@ -50,6 +50,29 @@ type issuerWorker struct {
 	issues        bool // a handler of this configuration issues tokens
 }
 
+// Issues reports whether a handler of this configuration issues tokens of the issuer.
+func (iss *Issuer) Issues() bool { return iss.issues }
+
+// ApplicationSet returns the Applications in force, or nil if the issuer has none here.
+func (iss *Issuer) ApplicationSet() *application.Set { return iss.applications.Load() }
+
+// Files returns how each applications file is.
+func (iss *Issuer) Files() []live.FileStatus {
+	if iss.library == nil {
+		return nil
+	}
+	return iss.library.Health().Files
+}
+
+// Keys returns the signing keys. They are nil in a [Sandbox].
+func (iss *Issuer) Keys() *signing.Ring { return iss.keys }
+
+// LastUse returns when the secrets of the Applications were last used.
+func (iss *Issuer) LastUse() *lastuse.Record { return iss.lastUse }
+
+// LastUseProblem says why LastUse does not know what other nodes saw, or "".
+func (iss *Issuer) LastUseProblem() string { return iss.lastUseSyncer.Health().Problem }
+
 func (iss *Issuer) provision(ctx caddy.Context, bounded *storage.Bounded, shared state.State, logger *zap.Logger) error {
 	iss.issuerWorker = &issuerWorker{logger: logger.With(zap.String("issuer", iss.Issuer)), bounded: bounded, state: shared}
 	if err := iss.check(); err != nil {

@@ -160,9 +160,9 @@ func (m *MatchReady) Provision(ctx caddy.Context) (err error) {
 }
 
 // MatchWithError never fails.
-func (m *MatchReady) MatchWithError(*http.Request) (bool, error) { return m.app.ready(), nil }
+func (m *MatchReady) MatchWithError(*http.Request) (bool, error) { return m.app.Ready(), nil }
 
-func (a *App) ready() bool {
+func (a *App) Ready() bool {
 	return a.state.Ready() == nil && !slices.ContainsFunc(a.Issuers, func(iss *Issuer) bool { return iss.issues && !iss.canIssue() })
 }
 

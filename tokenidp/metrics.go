@@ -57,9 +57,9 @@ func (m *metrics) collectors() []prometheus.Collector {
 // configuration.
 var counters = newMetrics()
 
-// registerMetrics adds the metrics to the registry of a configuration. All registries
+// RegisterMetrics adds the metrics to the registry of a configuration. All registries
 // have the same ones, so that none of them speaks for a configuration that was refused.
-func registerMetrics(registry prometheus.Registerer) error {
+func RegisterMetrics(registry prometheus.Registerer) error {
 	for _, c := range append(counters.collectors(), servingMetrics{}) {
 		err := registry.Register(c)
 		if _, registered := errors.AsType[prometheus.AlreadyRegisteredError](err); err != nil && !registered {

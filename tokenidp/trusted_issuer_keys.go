@@ -50,6 +50,9 @@ func (t *TrustedIssuer) provisionKeys(ctx context.Context, bounded *storage.Boun
 	return nil
 }
 
+// KeyHealth returns how the keys of the issuer are.
+func (t *TrustedIssuer) KeyHealth() jwks.Health { return t.keys.Health() }
+
 // serve makes these keys the predecessor for later configurations. Call leave when this
 // configuration ends.
 func (t *TrustedIssuer) serve() (leave func()) { return t.serving.enter(t.keys) }

@@ -64,10 +64,10 @@ func (v *Verify) logRefusal(message string, r *http.Request, claims *verifier.Cl
 		return
 	}
 	key := refusallog.Key{
-		Message: message, Source: v.Source, Path: loggable(originalPath(r)), Reason: string(refusal.Reason), Sender: refusallog.Sender(clientIP(r)),
+		Message: message, Source: v.Source, Path: refusallog.Loggable(originalPath(r)), Reason: string(refusal.Reason), Sender: refusallog.Sender(clientIP(r)),
 	}
 	if claims != nil {
-		key.ClientID = loggable(claims.ClientID)
+		key.ClientID = refusallog.Loggable(claims.ClientID)
 	}
 	if !v.app.refusals.Whole(v.logger, zap.InfoLevel, key) {
 		return
@@ -75,8 +75,8 @@ func (v *Verify) logRefusal(message string, r *http.Request, claims *verifier.Cl
 	fields := []zap.Field{
 		zap.String("reason", string(refusal.Reason)),
 		zap.Int("status", refusal.Status),
-		zap.String("method", loggable(r.Method)),
-		zap.String("host", loggable(r.Host)),
+		zap.String("method", refusallog.Loggable(r.Method)),
+		zap.String("host", refusallog.Loggable(r.Host)),
 		zap.String("path", key.Path),
 		zap.Stringer("client_ip", clientIP(r)),
 		zap.String("source", v.Source),
@@ -85,7 +85,7 @@ func (v *Verify) logRefusal(message string, r *http.Request, claims *verifier.Cl
 		fields = append(fields, zap.String("error", refusal.Code))
 	}
 	if cause := refusal.Unwrap(); cause != nil {
-		fields = append(fields, zap.String("cause", loggable(cause.Error())))
+		fields = append(fields, zap.String("cause", refusallog.Loggable(cause.Error())))
 	}
 	if claims != nil {
 		fields = append(fields, zap.String("client_id", claims.ClientID), zap.String("jti", claims.ID), zap.Strings("scope", claims.Scope))

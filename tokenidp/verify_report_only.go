@@ -13,6 +13,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 	"github.com/tokenidp/caddy-tokenidp/internal/route"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -40,7 +41,7 @@ func (v *Verify) letThrough(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	v.counter(r).refused(sighting{
 		clientID: clientID, reason: refusal.Reason,
-		method: loggable(r.Method), path: loggable(originalPath(r)), clientIP: clientIP(r).String(),
+		method: refusallog.Loggable(r.Method), path: refusallog.Loggable(originalPath(r)), clientIP: clientIP(r).String(),
 	})
 	setRefused(r, refusal)
 	v.metrics.requestReported(refusal.Reason)
@@ -122,14 +123,24 @@ func (c *reportCounter) refused(s sighting) {
 	counted.last, counted.example = now, s
 }
 
+// Reports returns for each route with report_only what it would refuse.
+func (a *App) Reports() (all []adminapi.RouteReport) {
+	for _, r := range a.verifyRoutes() {
+		if counter := a.counters[r.ID]; r.Verify.ReportOnly && counter != nil {
+			all = append(all, counter.report(r.ID, r.Verify.Source))
+		}
+	}
+	return all
+}
+
 // report returns the counts, the most frequent first.
 func (c *reportCounter) report(route, source string) adminapi.RouteReport {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r := adminapi.RouteReport{Route: route, Source: source, Since: *moment(c.since), Passed: c.passed, WouldRefuse: []adminapi.RefusedGroup{}, Others: c.others}
+	r := adminapi.RouteReport{Route: route, Source: source, Since: *adminapi.Moment(c.since), Passed: c.passed, WouldRefuse: []adminapi.RefusedGroup{}, Others: c.others}
 	for key, counted := range c.groups {
 		r.WouldRefuse = append(r.WouldRefuse, adminapi.RefusedGroup{
-			ClientID: key.clientID, Reason: string(key.reason), Times: counted.times, First: *moment(counted.first), Last: *moment(counted.last),
+			ClientID: key.clientID, Reason: string(key.reason), Times: counted.times, First: *adminapi.Moment(counted.first), Last: *adminapi.Moment(counted.last),
 			Method: counted.example.method, Path: counted.example.path, ClientIP: counted.example.clientIP,
 		})
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/internal/adminendpoint"
 	"github.com/tokenidp/caddy-tokenidp/internal/route"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
 
 // accessCommand shows which Application can reach which route.
@@ -117,7 +117,7 @@ func accessConfigured(c *call) (*adminapi.Access, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	report, err := tokenidp.AccessOffline(config, c.String("client"))
+	report, err := adminendpoint.AccessOffline(config, c.String("client"))
 	return report, config, err
 }
 

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+	"github.com/tokenidp/caddy-tokenidp/internal/adminendpoint"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 )
 
@@ -133,7 +133,7 @@ func explainConfigured(c *call, token string) (*adminapi.Explanation, []byte, er
 	if err != nil {
 		return nil, nil, err
 	}
-	e, err := tokenidp.ExplainOffline(config, token)
+	e, err := adminendpoint.ExplainOffline(config, token)
 	return e, config, err
 }
 

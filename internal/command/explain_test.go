@@ -9,7 +9,7 @@ import (
 	"unicode"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+	"github.com/tokenidp/caddy-tokenidp/internal/statement"
 )
 
 func TestWithDistance(t *testing.T) {
@@ -31,7 +31,7 @@ func FuzzStatement(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, header, claims []byte) {
 		encode := base64.RawURLEncoding.EncodeToString
-		s := tokenidp.ReadStatement(encode(header) + "." + encode(claims) + ".signature-that-is-not-shown")
+		s := statement.Read(encode(header) + "." + encode(claims) + ".signature-that-is-not-shown")
 		var text strings.Builder
 		e := &adminapi.Explanation{Token: s, Verdict: adminapi.Verdict{Reason: string(header), Found: string(claims)}}
 		out := &printer{stdout: &text}

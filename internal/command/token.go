@@ -11,7 +11,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
-	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+	"github.com/tokenidp/caddy-tokenidp/internal/statement"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/client"
 )
 
@@ -126,7 +126,7 @@ func showToken(c *call, server client.Server, token *client.Token) error {
 	if token.SecretExpiresAt != "" {
 		c.out.warn(fmt.Sprintf("warning: the secret expires on %s; get another one", token.SecretExpiresAt))
 	}
-	statement := tokenidp.ReadStatement(token.AccessToken)
+	statement := statement.Read(token.AccessToken)
 	switch {
 	case c.Bool("raw"):
 		return c.out.line(token.AccessToken)

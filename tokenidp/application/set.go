@@ -141,6 +141,28 @@ func (s *Set) SecretsAfter(clientID, secretID string) iter.Seq[PlacedSecret] {
 
 func bySecretID(a, b *secret.Secret) int { return strings.Compare(a.ID, b.ID) }
 
+// CountActive returns how many Applications are active, and how many are not.
+func (s *Set) CountActive() (active, inactive int) {
+	for _, a := range s.byClientID {
+		if a.Active {
+			active++
+		}
+	}
+	return active, len(s.byClientID) - active
+}
+
+// CountSecrets counts the secrets of active Applications by validity. Every validity has
+// a count.
+func (s *Set) CountSecrets(now time.Time) map[secret.Validity]int {
+	count := map[secret.Validity]int{secret.Valid: 0, secret.Expiring: 0, secret.Expired: 0}
+	for one := range s.Secrets() {
+		if one.Application.Active {
+			count[one.ValidityAt(now)]++
+		}
+	}
+	return count
+}
+
 // Documents returns the Document of each file, in the order in which the files were read.
 func (s *Set) Documents() []*Document { return slices.Clone(s.documents) }
 

@@ -1,4 +1,4 @@
-package tokenidp
+package adminendpoint
 
 import "testing"
 

@@ -1,4 +1,4 @@
-package tokenidp
+package adminendpoint
 
 import (
 	"crypto/sha256"
@@ -11,6 +11,9 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
 )
 
 // An operation is what an operator does at the admin endpoint, for the log: the command
@@ -24,16 +27,14 @@ var (
 
 // An operator's request for an App. It returns the answer, and for the log what has
 // changed or was to change.
-type operatorHandler func(a *App, w http.ResponseWriter, r *http.Request) (answer any, details []zap.Field, err error)
+type operatorHandler func(app *tokenidp.App, w http.ResponseWriter, r *http.Request) (answer any, details []zap.Field, err error)
 
 // operate has the handler serve requests that change something. It writes one line about
 // each: who asked, and what has changed, or what was asked and why nothing has changed.
-func (a *adminAPI) operate(op operation, handler operatorHandler) caddy.AdminHandlerFunc {
+func (e *Endpoint) operate(op operation, handler operatorHandler) caddy.AdminHandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		app, logger := a.serving(), a.logger
-		if app != nil {
-			logger = app.auditLogger // of the configuration on which the operation is done
-		}
+		app := e.serving()
+		logger := e.logger(app)
 		var answer any
 		var details []zap.Field
 		err := check(r, http.MethodPost, app)
@@ -44,11 +45,11 @@ func (a *adminAPI) operate(op operation, handler operatorHandler) caddy.AdminHan
 		fields = append(fields, details...)
 		if err != nil {
 			level, status := failure(err)
-			logger.Log(level, op.failed, append(fields, zap.Int("status", status), zap.String("cause", loggable(err.Error())))...)
+			logger.Log(level, op.failed, append(fields, zap.Int("status", status), zap.String("cause", refusallog.Loggable(err.Error())))...)
 			return err
 		}
 		logger.Info(op.done, fields...)
-		return writeAdminJSON(w, answer)
+		return writeJSON(w, answer)
 	}
 }
 

@@ -1,4 +1,4 @@
-package tokenidp
+package adminendpoint
 
 import (
 	"cmp"
@@ -14,35 +14,37 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/policy"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
 )
 
 // serveAccess answers with ?client_id=<id> for that Application alone.
-func (a *App) serveAccess(w http.ResponseWriter, r *http.Request) error {
+func serveAccess(app *tokenidp.App, w http.ResponseWriter, r *http.Request) error {
 	page, err := adminapi.ReadPage(r.URL.Query(), 1)
 	q := accessQuery{Page: page, clientID: r.URL.Query().Get("client_id")}
-	if err == nil && q.clientID == "" && q.Limit == 0 && a.accesses() > mostAccesses {
+	if err == nil && q.clientID == "" && q.Limit == 0 && accesses(app) > mostAccesses {
 		err = fmt.Errorf("there are more than %d pairs of an Application and a route; ask for one Application, or by the page, with limit", mostAccesses)
 	}
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 	}
-	report, next, err := a.access(q, time.Now())
+	report, next, err := access(app, q, time.Now())
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err}
 	}
 	if next != "" {
 		q.Link(w, r, next)
 	}
-	return writeAdminJSON(w, report)
+	return writeJSON(w, report)
 }
 
 func newClientAccess(clientID string, a policy.Access) adminapi.ClientAccess {
 	return adminapi.ClientAccess{
 		ClientID: clientID, Allowed: a.Allowed, Scope: strings.Join(a.Scope, " "), Audience: a.Audience,
-		Conditions: a.Conditions, Reason: a.Reason, Cause: loggable(a.Cause),
+		Conditions: a.Conditions, Reason: a.Reason, Cause: refusallog.Loggable(a.Cause),
 	}
 }
 
@@ -59,40 +61,40 @@ type accessQuery struct {
 
 // access evaluates every Application at every route, or the one that is named. Where
 // there are more Applications than the limit, it returns the client_id of the last.
-func (a *App) access(q accessQuery, now time.Time) (report *adminapi.Access, next string, err error) {
+func access(app *tokenidp.App, q accessQuery, now time.Time) (report *adminapi.Access, next string, err error) {
 	clients := clientRange{only: q.clientID}
 	if q.clientID == "" {
-		clients, next = a.clientsOf(q.Page)
-	} else if !a.declares(q.clientID) {
-		return nil, "", a.unknownClient(q.clientID)
+		clients, next = clientsOf(app, q.Page)
+	} else if !declares(app, q.clientID) {
+		return nil, "", unknownClient(app, q.clientID)
 	}
 	report = &adminapi.Access{Routes: []adminapi.RouteAccess{}}
 	reaches := make(map[reaching]bool)
-	evaluated := make(map[*Verify][]adminapi.RouteAccess) // with tokens of each issuer
-	for _, r := range a.verifyRoutes() {
-		if evaluated[r.verify] == nil {
-			evaluated[r.verify] = r.verify.access(clients, now, reaches)
+	evaluated := make(map[*tokenidp.Verify][]adminapi.RouteAccess) // with tokens of each issuer
+	for _, r := range app.VerifyRoutes() {
+		if evaluated[r.Verify] == nil {
+			evaluated[r.Verify] = accessTo(app, r.Verify, clients, now, reaches)
 		}
-		for _, one := range evaluated[r.verify] {
+		for _, one := range evaluated[r.Verify] {
 			one.Route = r.ID
 			report.Routes = append(report.Routes, one)
 		}
 	}
 	slices.SortStableFunc(report.Routes, func(a, b adminapi.RouteAccess) int { return compareSources(a.Source, b.Source) })
 	if q.clientID == "" {
-		report.Nowhere = a.nowhere(reaches, clients)
+		report.Nowhere = nowhere(app, reaches, clients)
 	}
 	return report, next, nil
 }
 
-// access evaluates the Applications of each issuer at this verify, and adds those that
+// accessTo evaluates the Applications of each issuer at this verify, and adds those that
 // reach it to reaches.
-func (v *Verify) access(clients clientRange, now time.Time, reaches map[reaching]bool) (all []adminapi.RouteAccess) {
-	for _, iss := range v.acceptedIssuers(v.app) {
-		r := v.accessFrom(iss, clients, now)
+func accessTo(app *tokenidp.App, v *tokenidp.Verify, clients clientRange, now time.Time, reaches map[reaching]bool) (all []adminapi.RouteAccess) {
+	for _, issuer := range acceptedIssuers(app, v) {
+		r := accessFrom(app, v, issuer, clients, now)
 		for _, c := range r.Clients {
 			if c.Allowed || r.ReportOnly {
-				reaches[reaching{iss.id(), c.ClientID}] = true
+				reaches[reaching{issuer, c.ClientID}] = true
 			}
 		}
 		all = append(all, r)
@@ -100,16 +102,16 @@ func (v *Verify) access(clients clientRange, now time.Time, reaches map[reaching
 	return all
 }
 
-func (v *Verify) accessFrom(iss tokenIssuer, clients clientRange, now time.Time) adminapi.RouteAccess {
-	rule := v.rules[iss.id()]
+func accessFrom(app *tokenidp.App, v *tokenidp.Verify, issuer string, clients clientRange, now time.Time) adminapi.RouteAccess {
+	requirement := v.Requirement(issuer)
 	r := adminapi.RouteAccess{
-		Source: v.Source, Issuer: iss.id(), RequiredScopes: requiredScopes(rule.requires()),
-		ReportOnly: v.ReportOnly, Conditional: len(v.matchers) > 0 || v.AllowPreflight, Clients: []adminapi.ClientAccess{},
+		Source: v.Source, Issuer: issuer, RequiredScopes: requiredScopes(requirement),
+		ReportOnly: v.ReportOnly, Conditional: v.IsConditional(), Clients: []adminapi.ClientAccess{},
 	}
-	applications, who := applicationsOf(iss)
+	applications, who := applicationsOf(localIssuer(app, issuer))
 	r.Unknown = applications == nil
 	for _, one := range clients.of(applications) {
-		r.Clients = append(r.Clients, newClientAccess(one.ClientID, who.Access(one, rule.requires(), now)))
+		r.Clients = append(r.Clients, newClientAccess(one.ClientID, who.Access(one, requirement, now)))
 	}
 	if clients.only != "" && len(r.Clients) == 0 {
 		r.Clients = append(r.Clients, adminapi.ClientAccess{ClientID: clients.only, Reason: string(oauth.ReasonUnknownClient), Cause: "it is no Application of this issuer"})
@@ -150,16 +152,16 @@ func (c clientRange) of(all []*application.Application) []*application.Applicati
 
 // clientsOf returns the Applications of a page, and the last client_id if there are
 // more. A page has fewer Applications than its limit where there are many routes.
-func (a *App) clientsOf(page adminapi.Page) (clients clientRange, next string) {
+func clientsOf(app *tokenidp.App, page adminapi.Page) (clients clientRange, next string) {
 	if page.After != nil {
 		clients.after = page.After[0]
 	}
 	if page.Limit == 0 {
 		return clients, ""
 	}
-	limit := min(page.Limit, max(1, mostAccesses/max(1, len(a.verifyRoutes()))))
+	limit := min(page.Limit, max(1, mostAccesses/max(1, len(app.VerifyRoutes()))))
 	var ids []string
-	for _, iss := range a.Issuers {
+	for _, iss := range app.Issuers {
 		all, _ := applicationsOf(iss)
 		all = clients.of(all)
 		for _, one := range all[:min(len(all), limit+1)] {
@@ -176,10 +178,10 @@ func (a *App) clientsOf(page adminapi.Page) (clients clientRange, next string) {
 }
 
 // accesses returns how many pairs of an Application and a route there are.
-func (a *App) accesses() (pairs int) {
-	for _, r := range a.verifyRoutes() {
-		for _, iss := range r.verify.acceptedIssuers(a) {
-			all, _ := applicationsOf(iss)
+func accesses(app *tokenidp.App) (pairs int) {
+	for _, r := range app.VerifyRoutes() {
+		for _, issuer := range acceptedIssuers(app, r.Verify) {
+			all, _ := applicationsOf(localIssuer(app, issuer))
 			pairs += len(all)
 		}
 	}
@@ -189,10 +191,10 @@ func (a *App) accesses() (pairs int) {
 // reaching is an Application of an issuer.
 type reaching struct{ issuer, clientID string }
 
-// declares reports whether an issuer has an Application with this client_id.
-func (a *App) declares(clientID string) bool {
-	return slices.ContainsFunc(a.Issuers, func(iss *Issuer) bool {
-		set := iss.applications.Load()
+// declares reports whether an issuer of this server has an Application with this client_id.
+func declares(app *tokenidp.App, clientID string) bool {
+	return slices.ContainsFunc(app.Issuers, func(iss *tokenidp.Issuer) bool {
+		set := iss.ApplicationSet()
 		if set == nil {
 			return false
 		}
@@ -202,9 +204,9 @@ func (a *App) declares(clientID string) bool {
 }
 
 // clientIDs returns the client_ids of all Applications.
-func (a *App) clientIDs() iter.Seq[string] {
+func clientIDs(app *tokenidp.App) iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for _, iss := range a.Issuers {
+		for _, iss := range app.Issuers {
 			for id := range clientIDsOf(iss) {
 				if !yield(id) {
 					return
@@ -214,7 +216,7 @@ func (a *App) clientIDs() iter.Seq[string] {
 	}
 }
 
-func clientIDsOf(iss *Issuer) iter.Seq[string] {
+func clientIDsOf(iss *tokenidp.Issuer) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		all, _ := applicationsOf(iss)
 		for _, one := range all {
@@ -238,45 +240,51 @@ func compareSources(a, b string) int {
 }
 
 // unknownClient is the error of a client_id that no Application has.
-func (a *App) unknownClient(clientID string) error {
-	return fmt.Errorf("no Application has this client_id: %.255s%s", clientID, nearest.DidYouMean(clientID, a.clientIDs()))
+func unknownClient(app *tokenidp.App, clientID string) error {
+	return fmt.Errorf("no Application has this client_id: %.255s%s", clientID, nearest.DidYouMean(clientID, clientIDs(app)))
 }
 
-// acceptedIssuers are those whose tokens the route accepts, in the order in which they
-// are configured.
-func (v *Verify) acceptedIssuers(a *App) (accepted []tokenIssuer) {
-	for _, iss := range a.Issuers {
-		if v.rules[iss.id()] != nil {
-			accepted = append(accepted, iss)
-		}
+// acceptedIssuers returns the issuers whose tokens the route accepts, in the order in which
+// they are configured.
+func acceptedIssuers(app *tokenidp.App, v *tokenidp.Verify) (accepted []string) {
+	for _, iss := range app.Issuers {
+		accepted = append(accepted, iss.Issuer)
 	}
-	for _, t := range a.Trusted {
-		if v.rules[t.id()] != nil {
-			accepted = append(accepted, t)
-		}
+	for _, t := range app.Trusted {
+		accepted = append(accepted, t.Issuer)
 	}
-	return accepted
+	return slices.DeleteFunc(accepted, func(issuer string) bool { return v.Requirement(issuer) == nil })
 }
 
-// applicationsOf are those of the issuer, sorted, or nil where they are not known here.
-func applicationsOf(iss tokenIssuer) ([]*application.Application, policy.Issuer) {
-	local, ok := iss.(*Issuer)
-	if !ok {
+// localIssuer returns the issuer of this server that has the URL, or nil for a trusted one.
+func localIssuer(app *tokenidp.App, url string) *tokenidp.Issuer {
+	for _, iss := range app.Issuers {
+		if iss.Issuer == url {
+			return iss
+		}
+	}
+	return nil
+}
+
+// applicationsOf returns the Applications of an issuer, sorted, or nil if they are not known
+// here. The issuer is nil for a trusted one.
+func applicationsOf(iss *tokenidp.Issuer) ([]*application.Application, policy.Issuer) {
+	if iss == nil {
 		return nil, policy.Issuer{}
 	}
-	set := local.applications.Load()
+	set := iss.ApplicationSet()
 	if set == nil {
 		return nil, policy.Issuer{}
 	}
-	return set.Applications(), policy.Issuer{URL: local.Issuer, Applications: set, TokenLifetime: time.Duration(local.TokenLifetime)}
+	return set.Applications(), policy.Issuer{URL: iss.Issuer, Applications: set, TokenLifetime: time.Duration(iss.TokenLifetime)}
 }
 
 // nowhere returns the active Applications that reach no route.
-func (a *App) nowhere(reaches map[reaching]bool, clients clientRange) (found []string) {
-	for _, iss := range a.Issuers {
+func nowhere(app *tokenidp.App, reaches map[reaching]bool, clients clientRange) (found []string) {
+	for _, iss := range app.Issuers {
 		all, _ := applicationsOf(iss)
 		for _, one := range clients.of(all) {
-			if one.Active && !reaches[reaching{iss.id(), one.ClientID}] {
+			if one.Active && !reaches[reaching{iss.Issuer, one.ClientID}] {
 				found = append(found, one.ClientID)
 			}
 		}

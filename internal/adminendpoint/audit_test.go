@@ -1,4 +1,4 @@
-package tokenidp
+package adminendpoint
 
 import (
 	"crypto/tls"
@@ -13,6 +13,8 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
 
 // The line of an operation says who asked, as far as the admin endpoint knows.
@@ -37,8 +39,8 @@ func TestAnOperationIsLoggedWithItsOperator(t *testing.T) {
 		{"failed", "192.0.2.7:4711", nil, errors.New("outage"), zap.ErrorLevel, "failed", map[string]any{"status": int64(500), "cause": "outage"}},
 	} {
 		core, logs := observer.New(zap.DebugLevel)
-		a := &adminAPI{serving: func() *App { return &App{auditLogger: zap.New(core)} }}
-		handler := a.operate(operation{"tokenidp test", "done", "failed"}, func(*App, http.ResponseWriter, *http.Request) (any, []zap.Field, error) {
+		e := &Endpoint{serving: func() *tokenidp.App { return new(tokenidp.App) }, logger: func(*tokenidp.App) *zap.Logger { return zap.New(core) }}
+		handler := e.operate(operation{"tokenidp test", "done", "failed"}, func(*tokenidp.App, http.ResponseWriter, *http.Request) (any, []zap.Field, error) {
 			return "answer", []zap.Field{zap.String("changed", "this")}, row.err
 		})
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)

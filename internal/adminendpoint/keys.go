@@ -1,7 +1,6 @@
-package tokenidp
+package adminendpoint
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,36 +10,36 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
 )
 
-func (a *App) serveKeys(w http.ResponseWriter, r *http.Request) error {
+func serveKeys(app *tokenidp.App, w http.ResponseWriter, r *http.Request) error {
 	all := []adminapi.IssuerKeys{}
-	for _, iss := range a.Issuers {
+	for _, iss := range app.Issuers {
 		keys := adminapi.IssuerKeys{Issuer: iss.Issuer, Keys: []adminapi.Key{}}
-		for _, k := range iss.keys.States() {
+		for _, k := range iss.Keys().States() {
 			keys.Keys = append(keys.Keys, newKeyInfo(k))
 		}
 		all = append(all, keys)
 	}
-	return writeAdminJSON(w, all)
+	return writeJSON(w, all)
 }
 
-func (a *App) rotateKeys(_ http.ResponseWriter, r *http.Request) (any, []zap.Field, error) {
+func rotateKeys(app *tokenidp.App, _ http.ResponseWriter, r *http.Request) (any, []zap.Field, error) {
 	query := r.URL.Query()
 	now := query.Get("now") == "true"
-	asked := []zap.Field{zap.String("issuer", loggable(query.Get("issuer"))), zap.Bool("now", now)}
-	iss, err := a.issuer(query.Get("issuer"))
+	asked := []zap.Field{zap.String("issuer", refusallog.Loggable(query.Get("issuer"))), zap.Bool("now", now)}
+	iss, err := app.Issuer(query.Get("issuer"))
 	if err != nil {
 		return nil, asked, caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 	}
 	asked[0] = zap.String("issuer", iss.Issuer)
-	if !iss.issues {
+	if !iss.Issues() {
 		return nil, asked, caddy.APIError{HTTPStatus: http.StatusConflict, Err: fmt.Errorf("this server does not issue for %s; rotate on one that does", iss.Issuer)}
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), storageTimeout)
-	defer cancel()
-	plan, err := iss.keys.Rotate(ctx, now)
+	plan, err := iss.RotateKeys(r.Context(), now)
 	if errors.Is(err, signing.ErrOutside) {
 		return nil, asked, caddy.APIError{HTTPStatus: http.StatusConflict, Err: err}
 	}
@@ -67,6 +66,6 @@ func newKeyInfo(k signing.KeyState) adminapi.Key {
 	return adminapi.Key{
 		PrivateKey: private, KeyEncryptionKey: k.Encryption, SignsHere: k.SignsHere,
 		KeyID: k.ID, Algorithm: k.Algorithm, State: string(k.State), Missing: k.Missing, Entry: k.Entry, Cause: k.Cause,
-		CreatedAt: moment(k.CreatedAt), SignsFrom: moment(k.SignsFrom), RetiresAt: moment(k.RetiresAt), DeletesAt: moment(k.DeletesAt),
+		CreatedAt: adminapi.Moment(k.CreatedAt), SignsFrom: adminapi.Moment(k.SignsFrom), RetiresAt: adminapi.Moment(k.RetiresAt), DeletesAt: adminapi.Moment(k.DeletesAt),
 	}
 }

@@ -1,4 +1,4 @@
-package tokenidp
+package adminendpoint
 
 import (
 	"cmp"
@@ -9,15 +9,11 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
 
-func (a *App) serveReport(w http.ResponseWriter, r *http.Request) error {
-	all := []adminapi.RouteReport{}
-	for _, r := range a.verifyRoutes() {
-		if counter := a.counters[r.ID]; r.verify.ReportOnly && counter != nil {
-			all = append(all, counter.report(r.ID, r.verify.Source))
-		}
-	}
+func serveReport(app *tokenidp.App, w http.ResponseWriter, r *http.Request) error {
+	all := append([]adminapi.RouteReport{}, app.Reports()...)
 	page, err := adminapi.ReadPage(r.URL.Query(), 2)
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
@@ -27,7 +23,7 @@ func (a *App) serveReport(w http.ResponseWriter, r *http.Request) error {
 		last := all[len(all)-1]
 		page.Link(w, r, last.Source, last.Route)
 	}
-	return writeAdminJSON(w, all)
+	return writeJSON(w, all)
 }
 
 // reportPage returns the routes of a page, sorted, and whether there are more. Its

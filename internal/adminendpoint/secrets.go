@@ -1,4 +1,4 @@
-package tokenidp
+package adminendpoint
 
 import (
 	"fmt"
@@ -13,25 +13,26 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 // serveSecrets answers with ?client_id=<id> and ?secret_id=<id> for those alone.
-func (a *App) serveSecrets(w http.ResponseWriter, r *http.Request) error {
+func serveSecrets(app *tokenidp.App, w http.ResponseWriter, r *http.Request) error {
 	q, err := readSecretsQuery(r.URL.Query())
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 	}
-	if err := a.checkSecretNames(q); err != nil {
+	if err := checkSecretNames(app, q); err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err}
 	}
-	all, next := a.secrets(q, time.Now())
+	all, next := secrets(app, q, time.Now())
 	if next != nil {
 		q.Link(w, r, next...)
 	}
-	return writeAdminJSON(w, all)
+	return writeJSON(w, all)
 }
 
 const (
@@ -75,16 +76,16 @@ func (q secretsQuery) start(issuer string) (clientID, secretID string, begun boo
 
 // secrets lists the secrets of one page, sorted by their keys, and returns the key of
 // the last one if there are more.
-func (a *App) secrets(q secretsQuery, now time.Time) (all []adminapi.IssuerSecrets, next []string) {
+func secrets(app *tokenidp.App, q secretsQuery, now time.Time) (all []adminapi.IssuerSecrets, next []string) {
 	all = []adminapi.IssuerSecrets{}
 	count := 0
-	for _, iss := range a.issuing() {
+	for _, iss := range issuing(app) {
 		if q.After != nil && iss.Issuer < q.After[0] {
 			continue
 		}
 		clientID, secretID, begun := q.start(iss.Issuer)
-		report := adminapi.IssuerSecrets{Issuer: iss.Issuer, SyncedAt: moment(iss.lastUse.SyncedAt()), Secrets: []adminapi.Secret{}}
-		for s := range iss.secretsAfter(clientID, secretID) {
+		report := adminapi.IssuerSecrets{Issuer: iss.Issuer, SyncedAt: adminapi.Moment(iss.LastUse().SyncedAt()), Secrets: []adminapi.Secret{}}
+		for s := range secretsAfter(iss, clientID, secretID) {
 			switch {
 			case q.clientID != "" && s.Application.ClientID != q.clientID, q.secretID != "" && s.ID != q.secretID:
 				continue
@@ -94,7 +95,7 @@ func (a *App) secrets(q secretsQuery, now time.Time) (all []adminapi.IssuerSecre
 				}
 				return all, next
 			}
-			report.Secrets = append(report.Secrets, iss.reportSecret(s, q.unusedFor, now))
+			report.Secrets = append(report.Secrets, reportSecret(iss, s, q.unusedFor, now))
 			next = []string{iss.Issuer, s.Application.ClientID, s.ID}
 			count++
 		}
@@ -106,14 +107,14 @@ func (a *App) secrets(q secretsQuery, now time.Time) (all []adminapi.IssuerSecre
 }
 
 // issuing returns the issuers for which this server issues, sorted by URL.
-func (a *App) issuing() []*Issuer {
-	found := slices.DeleteFunc(slices.Clone(a.Issuers), func(iss *Issuer) bool { return !iss.issues })
-	slices.SortFunc(found, func(a, b *Issuer) int { return strings.Compare(a.Issuer, b.Issuer) })
+func issuing(app *tokenidp.App) []*tokenidp.Issuer {
+	found := slices.DeleteFunc(slices.Clone(app.Issuers), func(iss *tokenidp.Issuer) bool { return !iss.Issues() })
+	slices.SortFunc(found, func(a, b *tokenidp.Issuer) int { return strings.Compare(a.Issuer, b.Issuer) })
 	return found
 }
 
-func (iss *Issuer) secretsAfter(clientID, secretID string) iter.Seq[application.PlacedSecret] {
-	set := iss.applications.Load()
+func secretsAfter(iss *tokenidp.Issuer, clientID, secretID string) iter.Seq[application.PlacedSecret] {
+	set := iss.ApplicationSet()
 	if set == nil {
 		return func(func(application.PlacedSecret) bool) {}
 	}
@@ -121,16 +122,16 @@ func (iss *Issuer) secretsAfter(clientID, secretID string) iter.Seq[application.
 }
 
 // checkSecretNames refuses what no Application has.
-func (a *App) checkSecretNames(q secretsQuery) error {
-	if q.clientID != "" && !a.declares(q.clientID) {
-		return a.unknownClient(q.clientID)
+func checkSecretNames(app *tokenidp.App, q secretsQuery) error {
+	if q.clientID != "" && !declares(app, q.clientID) {
+		return unknownClient(app, q.clientID)
 	}
 	if q.secretID == "" {
 		return nil
 	}
 	var ids []string
-	for _, iss := range a.issuing() {
-		for s := range iss.secretsAfter(q.clientID, "") {
+	for _, iss := range issuing(app) {
+		for s := range secretsAfter(iss, q.clientID, "") {
 			if q.clientID == "" || s.Application.ClientID == q.clientID {
 				ids = append(ids, s.ID)
 			}
@@ -147,26 +148,26 @@ func (a *App) checkSecretNames(q secretsQuery) error {
 }
 
 // reportSecret counts a secret as unused if no node has seen it used for so long.
-func (iss *Issuer) reportSecret(s application.PlacedSecret, unusedFor time.Duration, now time.Time) adminapi.Secret {
+func reportSecret(iss *tokenidp.Issuer, s application.PlacedSecret, unusedFor time.Duration, now time.Time) adminapi.Secret {
 	a := s.Application
-	use := iss.lastUse.Use(lastuse.Secret{ClientID: a.ClientID, SecretID: s.ID})
-	needed := iss.needed(a, s.Secret, use, unusedFor, now)
+	use := iss.LastUse().Use(lastuse.Secret{ClientID: a.ClientID, SecretID: s.ID})
+	why := needed(iss, a, s.Secret, use, unusedFor, now)
 	return adminapi.Secret{
 		ClientID: a.ClientID, ClientName: a.ClientName, Active: a.Active, SecretID: s.ID, State: string(s.ValidityAt(now)),
-		ExpiresAt: moment(s.Expires), ObservedSince: moment(use.ObservedSince), LastUsed: moment(use.LastUsed),
-		Removable: needed == "", Needed: needed, File: s.File, Line: s.Line,
+		ExpiresAt: adminapi.Moment(s.Expires), ObservedSince: adminapi.Moment(use.ObservedSince), LastUsed: adminapi.Moment(use.LastUsed),
+		Removable: why == "", Needed: why, File: s.File, Line: s.Line,
 	}
 }
 
 // needed says why a secret must stay, or "". What is not known counts as a use.
-func (iss *Issuer) needed(a *application.Application, s *secret.Secret, use lastuse.Use, unusedFor time.Duration, now time.Time) string {
+func needed(iss *tokenidp.Issuer, a *application.Application, s *secret.Secret, use lastuse.Use, unusedFor time.Duration, now time.Time) string {
 	if !a.Active {
 		return "" // it authenticates nobody
 	}
 	if !hasAnother(a, s, now) {
 		return "it is the only valid secret of its Application"
 	}
-	synced := iss.lastUse.SyncedAt()
+	synced := iss.LastUse().SyncedAt()
 	switch {
 	case s.ValidityAt(now) == secret.Expired:
 		return ""

@@ -1,4 +1,4 @@
-package tokenidp
+package adminendpoint
 
 import (
 	"encoding/json"
@@ -15,31 +15,17 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/certmagic"
+	_ "github.com/caddyserver/caddy/v2/modules/filestorage"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
-	"github.com/tokenidp/caddy-tokenidp/internal/route"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
 
 // administered is an App that issues for the URLs, and a client of its admin endpoint.
-func administered(t *testing.T, applications map[string]string) (*App, *adminapi.Client) {
+func administered(t *testing.T, applications map[string]string, verifies ...string) (*tokenidp.App, *adminapi.Client) {
 	t.Helper()
-	app := new(App)
-	if err := app.setRoutes(t.Context(), new(route.Config), func() {}); err != nil {
-		t.Fatal(err)
-	}
-	for url, text := range applications {
-		iss := &Issuer{Issuer: url, issuerWorker: &issuerWorker{
-			issues: true, lastUse: lastuse.New(&certmagic.FileStorage{Path: t.TempDir()}, "last_use", lastuse.Options{}),
-		}}
-		loadInto(t, iss, text)
-		app.Issuers = append(app.Issuers, iss)
-	}
-	server := httptest.NewServer(adminHandler(&adminAPI{serving: func() *App { return app }}))
+	app := provision(t, applications, verifies)
+	server := httptest.NewServer(handlerFor(app))
 	t.Cleanup(server.Close)
 	client, err := adminapi.NewClient(server.Listener.Addr().String())
 	if err != nil {
@@ -48,23 +34,53 @@ func administered(t *testing.T, applications map[string]string) (*App, *adminapi
 	return app, client
 }
 
-func loadInto(t *testing.T, iss *Issuer, text string) {
+// provision provisions a configuration that never starts: the issuers with the texts of
+// their files, and a route for each verify.
+func provision(t *testing.T, applications map[string]string, verifies []string) *tokenidp.App {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "applications.yaml")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	var issuers, routes []string
+	for url, text := range applications {
+		path := filepath.Join(t.TempDir(), "applications.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		issuers = append(issuers, fmt.Sprintf(`{"issuer": %q, "applications": [%q], "signing_algorithm": "EdDSA"}`, url, path))
+		routes = append(routes, fmt.Sprintf(`{"match": [{"host": [%q]}], "handle": [{"handler": "tokenidp", "issuer": %q}]}`, strings.TrimPrefix(url, "https://"), url))
+	}
+	for i, verify := range verifies {
+		routes = append(routes, fmt.Sprintf(`{"match": [{"path": ["/%d"]}], "handle": [%s]}`, i, verify))
+	}
+	config := fmt.Sprintf(`{
+		"admin": {"disabled": true}, "storage": {"module": "file_system", "root": %q}, "logging": {"logs": {"default": {"writer": {"output": "discard"}}}},
+		"apps": {"tokenidp": {"issuers": [%s]}, "http": {"servers": {"s": {"listen": ["127.0.0.1:0"], "automatic_https": {"disable": true}, "routes": [%s]}}}}
+	}`, t.TempDir(), strings.Join(issuers, ","), strings.Join(routes, ","))
+	var cfg *caddy.Config
+	if err := json.Unmarshal([]byte(config), &cfg); err != nil {
 		t.Fatal(err)
 	}
-	set, err := live.NewLibrary([]string{path}, application.Options{}).Load()
+	ctx, err := caddy.ProvisionContext(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	iss.applications.Store(set)
+	ctx, end := caddy.NewContext(ctx)
+	t.Cleanup(end)
+	for _, name := range []string{"tokenidp", "http"} {
+		if _, err := ctx.App(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	app, err := ctx.App("tokenidp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return app.(*tokenidp.App)
 }
 
-// adminHandler answers with errors as Caddy's admin endpoint does.
-func adminHandler(a *adminAPI) http.Handler {
+// handlerFor answers with errors as Caddy's admin endpoint does.
+func handlerFor(app *tokenidp.App) http.Handler {
+	e := &Endpoint{serving: func() *tokenidp.App { return app }}
 	mux := http.NewServeMux()
-	for _, route := range a.Routes() {
+	for _, route := range e.Routes() {
 		mux.HandleFunc(route.Pattern, func(w http.ResponseWriter, r *http.Request) {
 			var refused caddy.APIError
 			if err := route.Handler.ServeHTTP(w, r); errors.As(err, &refused) {
@@ -124,36 +140,33 @@ func TestSecretsPagesWhileApplicationsChange(t *testing.T) {
 		return names
 	}
 	q := secretsQuery{Page: adminapi.Page{Limit: 3}, unusedFor: defaultUnusedFor}
-	all, next := app.secrets(q, time.Now())
+	all, next := secrets(app, q, time.Now())
 	if got := names(all); !slices.Equal(got, []string{"0a", "0b", "1a"}) || !slices.Equal(next, []string{"https://a.example", "client-000001", "a"}) {
 		t.Fatalf("%q, then %q", got, next)
 	}
-	loadInto(t, app.Issuers[0], strings.ReplaceAll(manyApplications(4, twoSecrets), "client-000001", "client-000001x"))
+	app, _ = administered(t, map[string]string{"https://a.example": strings.ReplaceAll(manyApplications(4, twoSecrets), "client-000001", "client-000001x")})
 	q.After = next
-	all, next = app.secrets(q, time.Now())
+	all, next = secrets(app, q, time.Now())
 	if got := names(all); !slices.Equal(got, []string{"xa", "xb", "2a"}) || next == nil {
 		t.Errorf("%q, then %q", got, next)
 	}
 	q.After = []string{"https://b.example", "", ""} // which is not configured any more
-	if all, next = app.secrets(q, time.Now()); len(all) != 0 || next != nil {
+	if all, next = secrets(app, q, time.Now()); len(all) != 0 || next != nil {
 		t.Errorf("%v, then %q", all, next)
 	}
 }
 
 // The pages of an answer about access are one whole: the one that is given offline.
 func TestAccessByThePage(t *testing.T) {
+	var verifies []string
+	for i := range 60 { // so that a page of 1000 Applications would be too long
+		verifies = append(verifies, fmt.Sprintf(`{"handler": "verify", "issuers": ["https://a.example", "https://b.example"], "scopes": ["read"], "source": "Caddyfile:%d"}`, i))
+	}
 	app, client := administered(t, map[string]string{
 		"https://a.example": manyApplications(1_000, `{id: a, hash: "$sha256$%064x"}`),
 		"https://b.example": strings.ReplaceAll(manyApplications(300, `{id: a, hash: "$sha256$%064x"}`), "scopes: [read]", "scopes: [other]"),
-	})
-	for i := range 60 { // so that a page of 1000 Applications would be too long
-		v := &Verify{Source: fmt.Sprintf("Caddyfile:%d", i), app: app, rules: make(map[string]rule)}
-		for _, iss := range app.Issuers {
-			v.rules[iss.id()] = trustedRule{requirement: &verifier.Requirement{Audiences: []string{"api"}, Scopes: []string{"read"}}}
-		}
-		app.routes = append(app.routes, v)
-	}
-	want, next, err := app.access(accessQuery{}, time.Now())
+	}, verifies...)
+	want, next, err := access(app, accessQuery{}, time.Now())
 	if err != nil || next != "" || len(want.Routes) != 120 || len(want.Nowhere) != 300 {
 		t.Fatalf("%v, %q", err, next)
 	}
@@ -192,17 +205,17 @@ func TestReportByThePage(t *testing.T) {
 	}
 }
 
-func get(t *testing.T, app *App, uri string) string {
+func get(t *testing.T, app *tokenidp.App, uri string) string {
 	t.Helper()
 	recorder := httptest.NewRecorder()
-	adminHandler(&adminAPI{serving: func() *App { return app }}).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, uri, nil))
+	handlerFor(app).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, uri, nil))
 	return recorder.Body.String()
 }
 
 // A cursor is one that the server gave, and a page has a bound.
 func TestPagesThatAreRefused(t *testing.T) {
 	for _, query := range []string{"limit=0", "limit=-1", "limit=x", "limit=1000000", "after=x", "after=WyJhIl0"} {
-		if text := get(t, new(App), "/tokenidp/secrets?"+query); !strings.Contains(text, `"error":"limit`) && !strings.Contains(text, `"error":"after`) {
+		if text := get(t, new(tokenidp.App), "/tokenidp/secrets?"+query); !strings.Contains(text, `"error":"limit`) && !strings.Contains(text, `"error":"after`) {
 			t.Errorf("%s: %s", query, text)
 		}
 	}

@@ -1,4 +1,4 @@
-package tokenidp
+package adminendpoint
 
 import (
 	"errors"
@@ -12,22 +12,24 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-func (a *App) serveRevocations(w http.ResponseWriter, r *http.Request) error {
-	h := a.state.Health()
-	return writeAdminJSON(w, adminapi.Revocations{
-		State: h.Kind, Revocations: h.Revocations, Bytes: h.Bytes, Synced: h.Synced, LastSync: moment(h.LastSync), Problem: h.Problem, Warnings: h.Warnings,
+func serveRevocations(app *tokenidp.App, w http.ResponseWriter, r *http.Request) error {
+	h := app.StateHealth()
+	return writeJSON(w, adminapi.Revocations{
+		State: h.Kind, Revocations: h.Revocations, Bytes: h.Bytes, Synced: h.Synced, LastSync: adminapi.Moment(h.LastSync), Problem: h.Problem, Warnings: h.Warnings,
 	})
 }
 
 // revokeTokens takes a token from the body alone: Caddy logs the URIs and headers
 // that its admin endpoint is asked with. No error repeats what was sent.
-func (a *App) revokeTokens(w http.ResponseWriter, r *http.Request) (any, []zap.Field, error) {
+func revokeTokens(app *tokenidp.App, w http.ResponseWriter, r *http.Request) (any, []zap.Field, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxExplained))
 	if err != nil {
 		return nil, nil, caddy.APIError{HTTPStatus: http.StatusRequestEntityTooLarge, Err: errors.New("the body cannot be read, or has more than 64 KiB")}
@@ -36,7 +38,7 @@ func (a *App) revokeTokens(w http.ResponseWriter, r *http.Request) (any, []zap.F
 	if err != nil {
 		return nil, nil, caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 	}
-	report, err := a.revoke(r, request, time.Now())
+	report, err := revoke(app, r, request, time.Now())
 	if report != nil {
 		request = &report.RevokeRequest
 	}
@@ -46,7 +48,7 @@ func (a *App) revokeTokens(w http.ResponseWriter, r *http.Request) (any, []zap.F
 // loggedRevocation is what is to be revoked, without the token.
 func loggedRevocation(request *adminapi.RevokeRequest) []zap.Field {
 	return []zap.Field{
-		zap.String("issuer", loggable(request.Issuer)), zap.String("jti", loggable(request.TokenID)), zap.String("client_id", loggable(request.ClientID)),
+		zap.String("issuer", refusallog.Loggable(request.Issuer)), zap.String("jti", refusallog.Loggable(request.TokenID)), zap.String("client_id", refusallog.Loggable(request.ClientID)),
 		zap.Bool("all", request.All), zap.Timep("before", request.Before), zap.Timep("until", request.Until),
 	}
 }
@@ -97,7 +99,7 @@ func setMember(o *adminapi.RevokeRequest, name string, value any) (ok bool) {
 	case times[name] != nil:
 		text, _ := value.(string)
 		t, err := time.Parse(time.RFC3339, text)
-		*times[name] = moment(t)
+		*times[name] = adminapi.Moment(t)
 		return err == nil
 	}
 	return false
@@ -108,9 +110,9 @@ func setMember(o *adminapi.RevokeRequest, name string, value any) (ok bool) {
 const foreignLifetime = 24 * time.Hour
 
 // revoke revokes tokens. Errors are for the operator.
-func (a *App) revoke(r *http.Request, request *adminapi.RevokeRequest, now time.Time) (*adminapi.RevokeResult, error) {
-	report := &adminapi.RevokeResult{RevokeRequest: *request, State: a.state.Health().Kind}
-	err := a.complete(r, report, now)
+func revoke(app *tokenidp.App, r *http.Request, request *adminapi.RevokeRequest, now time.Time) (*adminapi.RevokeResult, error) {
+	report := &adminapi.RevokeResult{RevokeRequest: *request, State: app.StateHealth().Kind}
+	err := complete(app, r, report, now)
 	if err != nil {
 		return nil, caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 	}
@@ -120,7 +122,7 @@ func (a *App) revoke(r *http.Request, request *adminapi.RevokeRequest, now time.
 	} else {
 		revocation.Before = *report.Before
 	}
-	err = revokeDurably(r.Context(), a.state, revocation)
+	err = app.Revoke(r.Context(), revocation)
 	if refusal, ok := errors.AsType[*oauth.Error](err); ok {
 		err = caddy.APIError{HTTPStatus: refusal.Status, Err: fmt.Errorf("it is not certain that this is revoked; try again: %w", refusal)}
 	}
@@ -128,35 +130,36 @@ func (a *App) revoke(r *http.Request, request *adminapi.RevokeRequest, now time.
 }
 
 // complete turns a request into what is revoked.
-func (a *App) complete(r *http.Request, report *adminapi.RevokeResult, now time.Time) error {
+func complete(app *tokenidp.App, r *http.Request, report *adminapi.RevokeResult, now time.Time) error {
 	if report.Token != "" {
-		return a.completeToken(r, report)
+		return completeToken(app, r, report)
 	}
-	issuer, err := a.tokenIssuer(report.Issuer)
-	if err != nil {
+	var err error
+	if report.Issuer, err = app.ResolveIssuer(report.Issuer); err != nil {
 		return err
 	}
-	report.Issuer = issuer.id()
+	issuer := localIssuer(app, report.Issuer)
+	trusted := issuer == nil
 	if report.TokenID == "" && report.Before == nil {
-		report.Before = moment(now)
+		report.Before = adminapi.Moment(now)
 	}
 	if report.Before != nil && report.Before.After(now) {
 		return errors.New("before is ahead: what is issued from now on would be revoked too")
 	}
-	lifetime := maxTokenLifetime
-	if isTrusted(issuer) {
+	lifetime := tokenidp.MaxTokenLifetime
+	if trusted {
 		lifetime = foreignLifetime
 	}
 	ends := now.Add(lifetime + verifier.MaxLeeway)
 	switch {
 	case report.Until == nil:
-		report.Until = moment(ends)
-	case !isTrusted(issuer):
-		return fmt.Errorf("until is for the tokens of a trusted issuer; those issued here live %s at most", maxTokenLifetime)
+		report.Until = adminapi.Moment(ends)
+	case !trusted:
+		return fmt.Errorf("until is for the tokens of a trusted issuer; those issued here live %s at most", tokenidp.MaxTokenLifetime)
 	case !report.Until.After(now):
 		return errors.New("until is in the past: when has the last of these tokens expired?")
 	}
-	if isTrusted(issuer) && !report.Until.After(ends) {
+	if trusted && !report.Until.After(ends) {
 		report.Warnings = append(report.Warnings, fmt.Sprintf("a token of this issuer that expires after %s works again then; name a later time with until", report.Until.Format(time.RFC3339)))
 	}
 	return checkRevoked(issuer, report)
@@ -164,26 +167,21 @@ func (a *App) complete(r *http.Request, report *adminapi.RevokeResult, now time.
 
 // checkRevoked refuses a client that no Application of the issuer has, which may be
 // misspelled, unless the request is about such a client.
-func checkRevoked(issuer tokenIssuer, result *adminapi.RevokeResult) error {
-	iss, ok := issuer.(*Issuer)
+func checkRevoked(issuer *tokenidp.Issuer, result *adminapi.RevokeResult) error {
 	switch {
-	case result.ClientID == "" || !ok || iss.declares(result.ClientID):
+	case result.ClientID == "" || issuer == nil || mayDeclare(issuer, result.ClientID):
 		return nil
 	case !result.UnknownClient:
 		return fmt.Errorf("no Application of this issuer has the client_id %.255s, so nothing is revoked%s; for one that was removed, add unknown_client (--unknown-client)",
-			result.ClientID, nearest.DidYouMean(result.ClientID, clientIDsOf(iss)))
+			result.ClientID, nearest.DidYouMean(result.ClientID, clientIDsOf(issuer)))
 	}
 	result.Warnings = append(result.Warnings, "no Application here has this client_id; look at its spelling")
 	return nil
 }
 
 // completeToken finds out which token it is, which must be one that can be used.
-func (a *App) completeToken(r *http.Request, report *adminapi.RevokeResult) error {
-	all, err := a.anyIssuer()
-	if err != nil {
-		return err
-	}
-	claims, err := all.Verify(r.Context(), report.Token)
+func completeToken(app *tokenidp.App, r *http.Request, report *adminapi.RevokeResult) error {
+	claims, err := app.VerifyToken(r.Context(), report.Token)
 	report.Token = ""
 	refusal, refused := errors.AsType[*verifier.Refusal](err)
 	switch {
@@ -200,13 +198,14 @@ func (a *App) completeToken(r *http.Request, report *adminapi.RevokeResult) erro
 	case claims.ID == "":
 		return errors.New("the token has no jti to revoke it by; revoke all tokens of its client")
 	}
-	report.Issuer, report.TokenID, report.ClientID, report.Until = claims.Issuer, claims.ID, claims.ClientID, moment(claims.ExpiresAt)
+	report.Issuer, report.TokenID, report.ClientID, report.Until = claims.Issuer, claims.ID, claims.ClientID, adminapi.Moment(claims.ExpiresAt)
 	return nil
 }
 
-// declares reports whether the issuer has the Application, as far as is known here.
-func (iss *Issuer) declares(clientID string) bool {
-	set := iss.applications.Load()
+// mayDeclare reports whether the issuer has the Application. If its Applications are not
+// known here, it may.
+func mayDeclare(iss *tokenidp.Issuer, clientID string) bool {
+	set := iss.ApplicationSet()
 	if set == nil {
 		return true
 	}
