@@ -17,7 +17,7 @@ import (
 // serve meanwhile. It reads no keys and makes none of the operator's, fetches nothing and
 // stores nothing. What only the server has, such as a secret, counts as present.
 type Sandbox struct {
-	observe    func(*http.Request, Observation)
+	observe    func(*http.Request, Observation) bool
 	absent     func(what string)
 	logger     *zap.Logger
 	keys       *sandboxKeys
@@ -37,10 +37,11 @@ type Observation struct {
 	Err error
 }
 
-// NewSandbox makes a sandbox. Observe gets what each verify decides on a request, and
-// absent what the configuration refers to and is not here. The logger gets the warnings
+// NewSandbox makes a sandbox. Observe gets what each verify decides on a request. If it
+// returns true, the request passes in any case. Absent gets what the configuration refers
+// to and is not here. The logger gets the warnings
 // of a load.
-func NewSandbox(observe func(*http.Request, Observation), absent func(what string), logger *zap.Logger) (*Sandbox, error) {
+func NewSandbox(observe func(*http.Request, Observation) bool, absent func(what string), logger *zap.Logger) (*Sandbox, error) {
 	keys, err := newSandboxKeys()
 	return &Sandbox{observe: observe, absent: absent, logger: logger, keys: keys, metrics: newMetrics(), carryovers: caddy.NewUsagePool()}, err
 }
@@ -140,4 +141,17 @@ func (s *AuthorizationServer) Serves(r *http.Request) bool {
 		return true
 	}
 	return false
+}
+
+type assumedKey struct{}
+
+// AssumeScopes returns the request with the answer of token_scope, if a verify of a
+// sandbox lets the request pass without a token.
+func AssumeScopes(r *http.Request, matches bool) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), assumedKey{}, matches))
+}
+
+func assumesScopes(r *http.Request) bool {
+	matches, _ := r.Context().Value(assumedKey{}).(bool)
+	return matches
 }

@@ -89,7 +89,7 @@ type Verify struct {
 	verifier *verifier.Verifier
 	rules    map[string]rule // by issuer URL
 	origins  []weburl.Origin
-	observe  func(*http.Request, Observation) // nil where requests are served
+	observe  func(*http.Request, Observation) bool // nil where requests are served
 	app      *App
 	routes   []*route.Route // by which requests come to it, see findVerifies
 	metrics  *metrics
@@ -237,8 +237,8 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		return next.ServeHTTP(w, r)
 	}
 	claims, headers, err := v.check(r, admitted)
-	if v.observe != nil {
-		v.observe(r, Observation{Verify: v, Claims: claims, Headers: headerOf(headers), Err: err})
+	if v.observe != nil && v.observe(r, Observation{Verify: v, Claims: claims, Headers: headerOf(headers), Err: err}) && err != nil {
+		return next.ServeHTTP(w, asReported(r))
 	}
 	switch {
 	case err != nil && v.ReportOnly:

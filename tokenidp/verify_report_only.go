@@ -46,7 +46,11 @@ func (v *Verify) letThrough(w http.ResponseWriter, r *http.Request, next caddyht
 	setRefused(r, refusal)
 	v.metrics.requestReported(refusal.Reason)
 	v.logRefusal("request would be refused", r, claims, refusal)
-	return next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), reportedKey{}, true)))
+	return next.ServeHTTP(w, asReported(r))
+}
+
+func asReported(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), reportedKey{}, true))
 }
 
 // counter returns that of the route by which a request has come to a verify that

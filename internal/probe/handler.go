@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/tokenidp/caddy-tokenidp/internal/route"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
 
@@ -24,7 +25,7 @@ var registerStandIn = sync.OnceFunc(func() { caddy.RegisterModule(StandIn{}) })
 // StandIn stands for a handler that serves, while `caddy tokenidp` answers what a
 // configuration does with requests. A configuration that serves cannot have it.
 type StandIn struct {
-	// What it does: ends, passes, proxies, runs or challenges.
+	// What it does: ends, passes, proxies, runs, challenges or ignores.
 	Does string `json:"does,omitempty"`
 
 	// What it stands for, in words.
@@ -74,13 +75,14 @@ func (s *StandIn) Provision(ctx caddy.Context) error {
 
 func (s *StandIn) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	switch s.Does {
+	case ignores:
+		return next.ServeHTTP(w, r)
 	case runs:
 		return s.run(w, r, next)
 	case challenges:
-		trailFrom(r).refuse(ReasonCredentials, s.Text)
-		return caddyhttp.Error(http.StatusUnauthorized, errors.New("not authenticated"))
+		return s.challenge(w, r, next)
 	}
-	trailFrom(r).reach(s.Text, r)
+	trailFrom(r).reach(s, r)
 	switch s.Does {
 	case passes:
 		return next.ServeHTTP(w, r)
@@ -91,13 +93,22 @@ func (s *StandIn) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	return nil
 }
 
+func (s *StandIn) challenge(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	t := trailFrom(r)
+	if t.visit(s, r) {
+		return next.ServeHTTP(w, r)
+	}
+	t.refuse(ReasonCredentials, s.Text)
+	return caddyhttp.Error(http.StatusUnauthorized, errors.New("not authenticated"))
+}
+
 // run runs the handler itself. Only what it does not pass on has reached it.
 func (s *StandIn) run(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if endpoints, ok := s.real.(*tokenidp.AuthorizationServer); ok {
 		if !endpoints.Serves(r) {
 			return next.ServeHTTP(w, r)
 		}
-		trailFrom(r).reach(s.Text, r)
+		trailFrom(r).reach(s, r)
 		w.WriteHeader(http.StatusOK)
 		return nil
 	}
@@ -107,7 +118,7 @@ func (s *StandIn) run(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 		return next.ServeHTTP(w, r)
 	}))
 	if !passed {
-		trailFrom(r).reach(s.Text, r)
+		trailFrom(r).reach(s, r)
 	}
 	return err
 }
@@ -137,6 +148,9 @@ func (s *StandIn) proxy(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 	return nil
 }
 
+// ResponseHandlers are the routes of responses.
+func (s *StandIn) ResponseHandlers() []caddyhttp.ResponseHandler { return s.HandleResponse }
+
 func replacerOf(r *http.Request) *caddy.Replacer {
 	return r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 }
@@ -145,4 +159,5 @@ func replacerOf(r *http.Request) *caddy.Replacer {
 var (
 	_ caddy.Provisioner           = (*StandIn)(nil)
 	_ caddyhttp.MiddlewareHandler = (*StandIn)(nil)
+	_ route.Responder             = (*StandIn)(nil)
 )

@@ -36,7 +36,8 @@ type Options struct {
 type Probe struct {
 	sandbox *tokenidp.Sandbox
 	servers []*server
-	places  map[*tokenidp.Verify][]*route.Route
+	routes  *route.Config
+	places  map[caddyhttp.MiddlewareHandler][]*route.Route
 	binding *binding
 	unknown []string
 	end     context.CancelFunc
@@ -57,7 +58,7 @@ func New(config []byte, o Options) (*Probe, error) {
 		o.Logger = zap.NewNop()
 	}
 	registerStandIn()
-	p := &Probe{places: make(map[*tokenidp.Verify][]*route.Route), end: func() {}}
+	p := &Probe{places: make(map[caddyhttp.MiddlewareHandler][]*route.Route), end: func() {}}
 	err := p.provision(whole.Apps["http"], whole.Apps["tokenidp"], o)
 	if err != nil {
 		p.Close()
@@ -71,7 +72,7 @@ func (p *Probe) Close() { p.end() }
 
 func (p *Probe) provision(http, app json.RawMessage, o Options) error {
 	p.unknown = absentPlaceholders(http, app)
-	http, sites, err := replaceHandlers(http)
+	replaced, sites, err := replaceHandlers(http)
 	if err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ func (p *Probe) provision(http, app json.RawMessage, o Options) error {
 	if p.sandbox, err = tokenidp.NewSandbox(observe, absent, o.Logger); err != nil {
 		return err
 	}
-	cfg := &caddy.Config{AppsRaw: caddy.ModuleMap{"http": slices.Clone(http), "tokenidp": app}}
+	cfg := &caddy.Config{AppsRaw: caddy.ModuleMap{"http": replaced, "tokenidp": app}}
 	ctx, end, err := newContext(p.sandbox.In(inProbe(context.Background())), cfg)
 	if err != nil {
 		return err
@@ -100,19 +101,19 @@ func (p *Probe) provision(http, app json.RawMessage, o Options) error {
 	return p.bind(http, module.(*caddyhttp.App), sites)
 }
 
-// bind finds the servers, and the routes to each verify.
+// bind finds the servers, and the routes to each handler.
 func (p *Probe) bind(raw json.RawMessage, app *caddyhttp.App, sites map[string]site) error {
 	for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
 		p.servers = append(p.servers, &server{Server: app.Servers[name], name: name, site: sites[name]})
 	}
-	routes, err := route.ReadApp(raw)
-	if err != nil {
+	var err error
+	if p.routes, err = route.ReadApp(raw); err != nil {
 		return err
 	}
-	routes.Bind(app)
-	for _, r := range routes.Verifies() {
-		if v, ok := r.Handler.Module().(*tokenidp.Verify); ok {
-			p.places[v] = append(p.places[v], r)
+	p.routes.Bind(app)
+	for _, r := range p.routes.Routes() {
+		if module := r.Handler.Module(); module != nil {
+			p.places[module] = append(p.places[module], r)
 		}
 	}
 	return nil

@@ -16,12 +16,13 @@ const (
 	proxies    = "proxies"    // it answers with 200, unless one of its response routes does
 	runs       = "runs"       // the handler itself, which needs nothing but the request
 	challenges = "challenges" // it asks for credentials that no token is
+	ignores    = "ignores"    // it neither answers nor decides
 )
 
 var (
 	// routing is what only decides where a request goes, or changes it: it runs as it is.
 	routing = []string{"verify", "subroute", "invoke", "rewrite", "vars", "map", "headers", "intercept"}
-	// silent is what neither answers nor decides.
+	// silent is what neither answers nor decides, and may need more than the request.
 	silent = []string{"encode", "templates", "tracing", "log_append", "push", "request_body", "copy_response_headers", "timeouts"}
 	// standIns are the other handlers that are known.
 	standIns = map[string]string{
@@ -101,21 +102,13 @@ func replaceInList(routes any) {
 
 func replaceInRoute(one any) {
 	r, _ := one.(map[string]any)
-	handlers, ok := r["handle"].([]any)
-	if !ok {
-		return
+	handlers, _ := r["handle"].([]any)
+	for i, h := range handlers {
+		handlers[i] = replaceHandler(h)
 	}
-	replaced := make([]any, 0, len(handlers))
-	for _, h := range handlers {
-		if h := replaceHandler(h); h != nil {
-			replaced = append(replaced, h)
-		}
-	}
-	r["handle"] = replaced
 }
 
-// replaceHandler returns nil for a handler that is left out. What is no handler is for
-// Caddy to refuse.
+// replaceHandler leaves what is no handler to Caddy, which refuses it.
 func replaceHandler(one any) any {
 	h, _ := one.(map[string]any)
 	name, _ := h["handler"].(string)
@@ -129,7 +122,7 @@ func replaceHandler(one any) any {
 		replaceInObject(h["errors"])
 		return one
 	case slices.Contains(silent, name):
-		return nil
+		return map[string]any{"handler": moduleName, "does": ignores}
 	}
 	standIn := map[string]any{"handler": moduleName, "does": doesOf(h, name), "text": textOf(h, name)}
 	switch standIn["does"] {

@@ -73,13 +73,22 @@ type trail struct {
 	verdict    Verdict
 	failed     string // why a stand-in has refused
 	failedText string
+	trace      *trace // nil: what is asked is the verdict
 }
 
 func trailFrom(r *http.Request) *trail { return r.Context().Value(trailKey{}).(*trail) }
 
-// observe notes what a verify has decided.
-func observe(r *http.Request, o tokenidp.Observation) {
+// observe notes what a verify has decided. It reports whether the request passes anyway.
+func observe(r *http.Request, o tokenidp.Observation) bool {
 	t := trailFrom(r)
+	if t.trace != nil {
+		return t.visit(o.Verify, r)
+	}
+	t.note(r, o)
+	return false
+}
+
+func (t *trail) note(r *http.Request, o tokenidp.Observation) {
 	source, reportOnly := o.Verify.Route()
 	s := Step{Verify: o.Verify, Source: source, Route: t.probe.placeOf(o.Verify, r)}
 	if o.Err == nil {
@@ -111,8 +120,9 @@ func causeOf(err error) string {
 }
 
 // reach notes a handler that answers.
-func (t *trail) reach(handler string, r *http.Request) {
-	t.verdict.Handler = handler
+func (t *trail) reach(s *StandIn, r *http.Request) {
+	t.visit(s, r)
+	t.verdict.Handler = s.Text
 	_, t.verdict.AfterError = r.Context().Value(caddyhttp.ErrorCtxKey).(error)
 }
 

@@ -80,7 +80,14 @@ func (h *Handler) bind(live caddyhttp.MiddlewareHandler) {
 		h.bindResponses(l.HandleResponse)
 	case *intercept.Intercept:
 		h.bindResponses(l.HandleResponse)
+	case Responder:
+		h.bindResponses(l.ResponseHandlers())
 	}
+}
+
+// Responder is a handler in the place of a reverse_proxy, with its response routes.
+type Responder interface {
+	ResponseHandlers() []caddyhttp.ResponseHandler
 }
 
 func (h *Handler) bindResponses(live []caddyhttp.ResponseHandler) {

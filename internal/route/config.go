@@ -61,6 +61,9 @@ func ReadApp(app []byte) (*Config, error) {
 	return c, err
 }
 
+// Routes returns the routes to every handler, in the order in which they are configured.
+func (c *Config) Routes() []*Route { return slices.Clone(c.routes) }
+
 // Verifies returns the routes to every verify, in the order in which they are
 // configured: a named route that is invoked at three places is three routes.
 func (c *Config) Verifies() []*Route { return c.To(verify) }

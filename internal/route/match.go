@@ -20,8 +20,9 @@ type matcher []*matcherSet
 // matcherSet has matchers that must all match.
 type matcherSet struct {
 	hosts, paths, methods []string
-	negated               matcher  // of which none may match
-	others                []string // readable, for people
+	negated               matcher                    // of which none may match
+	others                []string                   // readable, for people
+	raw                   map[string]json.RawMessage // the others, as they are
 }
 
 // UnmarshalJSON reads the set as Caddy has it: by the names of the matchers.
@@ -44,6 +45,10 @@ func (s *matcherSet) UnmarshalJSON(data []byte) error {
 			err = json.Unmarshal(raw, &s.negated)
 		default:
 			s.others = append(s.others, describe(name, raw))
+			if s.raw == nil {
+				s.raw = make(map[string]json.RawMessage)
+			}
+			s.raw[name] = raw
 		}
 		if err != nil {
 			return err

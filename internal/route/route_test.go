@@ -344,6 +344,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(`{"routes": [{"group": "g", "match": [{"host": ["a"], "path": ["/x*"], "not": [{"method": ["GET"]}]}], "handle": [{"handler": "verify"}], "terminal": true}]}`))
 	f.Add([]byte(`{"routes": [{"handle": [{"handler": "subroute", "routes": [{"handle": [{"handler": "invoke", "name": "a"}]}], "errors": {"routes": []}}]}], "named_routes": {"a": {"handle": [{"handler": "invoke", "name": "a"}, {"handler": "verify"}]}}}`))
 	f.Add([]byte(`{"listen": [":1-3", "unix//x"], "routes": [{"handle": [{"handler": "intercept", "handle_response": [{"routes": [{"handle": [{"handler": "reverse_proxy", "handle_response": [{"routes": []}]}]}]}]}, {"handler": "other", "x": {"y": [{"handle": [{"handler": "verify"}]}, {"handler": "file_server"}]}}]}], "errors": {"routes": [{"handle": [{"handler": "rewrite", "uri": "/x"}, {"handler": "verify", "match": [{"path": ["/%zz", "{x}"], "header": {"a": ["b"]}}]}]}]}}`))
+	f.Add([]byte(`{"routes": [{"match": [{"path": ["/a[^b]?\\\\c", "/%2f%*", "[", "*"], "path_regexp": {"pattern": "^/(a|b)[^a]{2,}.+$"}, "header_regexp": {"a": {"pattern": "["}}}, {"header": {"a": null, "b": []}, "query": {"a": []}, "protocol": "http", "remote_ip": {"ranges": ["::1/128", "x"]}}], "handle": [{"handler": "file_server"}]}]}`))
 	f.Fuzz(func(t *testing.T, server []byte) {
 		c, err := route.ReadApp(slices.Concat([]byte(`{"servers": {"s": `), server, []byte(`}}`)))
 		if err != nil {
@@ -355,6 +356,9 @@ func FuzzRead(f *testing.F) {
 				t.Errorf("%q selects %q, %v", r.ID, ids(found), err)
 			}
 			r.Takes(route.Request{Method: "GET", Host: "a:1", Path: "/x"})
+		}
+		for _, r := range c.Routes() {
+			r.Examples()
 		}
 	})
 }

@@ -15,6 +15,14 @@ import (
 // It returns the first route if none matches, as may be where a path was rewritten more
 // than once. Routes must not be empty.
 func Taken(routes []*Route, r *http.Request) *Route {
+	if taken := SurelyTaken(routes, r); taken != nil {
+		return taken
+	}
+	return routes[0]
+}
+
+// SurelyTaken is Taken, but returns nil if none matches.
+func SurelyTaken(routes []*Route, r *http.Request) *Route {
 	if len(routes) == 1 {
 		return routes[0]
 	}
@@ -23,7 +31,7 @@ func Taken(routes []*Route, r *http.Request) *Route {
 			return one
 		}
 	}
-	return routes[0]
+	return nil
 }
 
 func (r *Route) taken(request *http.Request) bool {

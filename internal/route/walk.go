@@ -21,10 +21,11 @@ const (
 // flow is what is known of the requests that come to a place in the configuration.
 type flow struct {
 	reached    bool
-	guard      Guard // the least that one of them has
-	most       Guard // the most that one has which an intercept sees
-	path       bool  // it may have been rewritten
-	method     bool  // it may have been rewritten
+	guard      Guard    // the least that one of them has
+	most       Guard    // the most that one has which an intercept sees
+	path       bool     // it may have been rewritten
+	method     bool     // it may have been rewritten
+	stripped   []string // what may have been taken off the path, as handle_path does
 	intercepts []*interception
 	answered   *Handler // if none comes there: what answers them all, if a handler does
 }
@@ -49,12 +50,39 @@ func (f flow) or(g flow) flow {
 	}
 	f.guard, f.most = min(f.guard, g.guard), max(f.most, g.most)
 	f.path, f.method = f.path || g.path, f.method || g.method
+	f.stripped = eachOnce(f.stripped, g.stripped...)
 	for _, i := range g.intercepts {
 		if !slices.Contains(f.intercepts, i) {
 			f.intercepts = append(slices.Clip(f.intercepts), i)
 		}
 	}
 	return f
+}
+
+// withoutPrefix is what has been taken off the path behind a handler that takes this off.
+func (f flow) withoutPrefix(prefix string) []string {
+	switch {
+	case prefix == "":
+		return f.stripped
+	case len(f.stripped) == 0:
+		return []string{prefix}
+	}
+	longer := slices.Clone(f.stripped)
+	for i := range longer {
+		longer[i] += prefix
+	}
+	return longer
+}
+
+// eachOnce appends those that the list does not have.
+func eachOnce(list []string, more ...string) []string {
+	list = slices.Clip(list)
+	for _, one := range more {
+		if !slices.Contains(list, one) {
+			list = append(list, one)
+		}
+	}
+	return list
 }
 
 // perhaps joins the requests that went by a way with those that may not have gone by it.
@@ -128,11 +156,12 @@ type level struct {
 	match        matcher
 	entry        *entry // that has it, or nil
 	path, method bool   // they may have been rewritten before it
+	stripped     []string
 }
 
 func (w way) through(m matcher, e *entry, f flow) way {
 	if len(m) > 0 {
-		w.levels = append(slices.Clip(w.levels), level{m, e, f.path, f.method})
+		w.levels = append(slices.Clip(w.levels), level{m, e, f.path, f.method, f.stripped})
 	}
 	return w
 }
@@ -226,6 +255,7 @@ func (w *walker) handler(h *Handler, in flow, by way) flow {
 		return w.intercept(h, in, by)
 	}
 	in.path, in.method = in.path || h.rewritesPath(), in.method || h.rewritesMethod()
+	in.stripped = in.withoutPrefix(h.settings.StripPathPrefix)
 	if h.ends() {
 		return in.ended(h)
 	}

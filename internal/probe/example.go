@@ -1,0 +1,179 @@
+package probe
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/route"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+)
+
+// Example is a route with requests that take it.
+type Example struct {
+	Route *route.Route
+	// Requests come to the handler by the route, if each verify on the way lets them
+	// through. The plainest is first. None: no such request was found, though there may be
+	// some.
+	Requests []Request
+}
+
+// mostRequests bounds how many requests are kept for one route.
+const mostRequests = 8
+
+// Examples are requests for the routes to each verify and to each handler that may answer,
+// in the order in which they are configured. Routes that no request can take, and those
+// to the endpoints of issuers, are left out. Caddy's own router has confirmed each.
+func (p *Probe) Examples() (all []Example) {
+	for _, r := range p.routes.Routes() {
+		if r.Reached && decidesOrAnswers(r.Handler.Name) {
+			all = append(all, Example{r, p.requestsFor(r)})
+		}
+	}
+	return all
+}
+
+func decidesOrAnswers(name string) bool {
+	return name == "verify" || !slices.Contains(routing, name) && !slices.Contains(silent, name) && name != "tokenidp" && name != "protected_resource"
+}
+
+func (p *Probe) requestsFor(r *route.Route) (found []Request) {
+	s := p.serverOf(r)
+	if s == nil || r.Handler.Module() == nil {
+		return nil
+	}
+	usual, others := r.Examples()
+	if found = p.taking(r, s, usual, mostRequests); len(found) == 0 {
+		found = p.taking(r, s, others, 1)
+	}
+	return found
+}
+
+// taking are those of the examples that take the route.
+func (p *Probe) taking(r *route.Route, s *server, examples []route.Example, most int) (found []Request) {
+	for _, e := range examples {
+		for _, request := range s.requests(e) {
+			if p.takes(request, r) {
+				found = append(found, request)
+			}
+			if len(found) == most {
+				return found
+			}
+		}
+	}
+	return found
+}
+
+func (p *Probe) serverOf(r *route.Route) *server {
+	for _, s := range p.servers {
+		if s.name == r.Server {
+			return s
+		}
+	}
+	return nil
+}
+
+// requests are those of an example to each port of the server.
+func (s *server) requests(e route.Example) (all []Request) {
+	for _, port := range s.ports() {
+		scheme := s.scheme(port)
+		if e.Scheme != "" && e.Scheme != scheme {
+			continue
+		}
+		r := Request{Method: e.Method, URL: scheme + "://" + s.authority(e.Host, scheme, port) + e.Target}
+		if len(e.Header) > 0 {
+			r.Header = e.Header
+		}
+		if e.From != "" {
+			r.From = net.JoinHostPort(e.From, "1")
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// ports are those on which the server listens, the first of each range.
+func (s *server) ports() (all []uint) {
+	for _, listen := range s.Listen {
+		a, err := caddy.ParseNetworkAddress(listen)
+		if err == nil && !a.IsUnixNetwork() && !a.IsFdNetwork() && a.StartPort != 0 && !slices.Contains(all, a.StartPort) {
+			all = append(all, a.StartPort)
+		}
+	}
+	return all
+}
+
+// authority is host and port, without the port if the scheme leads to it.
+func (s *server) authority(host, scheme string, port uint) string {
+	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
+		host = "[" + host + "]"
+	}
+	if s.portOf("", scheme) == port {
+		return host
+	}
+	return fmt.Sprintf("%s:%d", host, port)
+}
+
+// takes reports whether the request takes the route: if each verify lets it through, with
+// the scopes that token_scope asks for, or without; or if none does, after an error.
+func (p *Probe) takes(r Request, wanted *route.Route) bool {
+	modes := []trace{{passes: true, scopes: true}, {passes: true}, {}}
+	if wanted.After == route.AfterError {
+		slices.Reverse(modes)
+	}
+	for _, mode := range modes {
+		if taken, err := p.traceIn(r, mode); err == nil && slices.Contains(taken, wanted) {
+			return true
+		}
+	}
+	return false
+}
+
+// Trace returns the routes that the request takes, in their order, if each verify on the
+// way lets it through, and every token_scope matches.
+func (p *Probe) Trace(r Request) ([]*route.Route, error) {
+	return p.traceIn(r, trace{passes: true, scopes: true})
+}
+
+// trace is what is seen of a request that has no token.
+type trace struct {
+	passes bool // each verify lets it through
+	scopes bool // what token_scope answers then
+	taken  []*route.Route
+}
+
+func (p *Probe) traceIn(r Request, t trace) ([]*route.Route, error) {
+	parsed, scheme, err := r.parse()
+	if err != nil {
+		return nil, err
+	}
+	parsed = withContext(parsed, &trail{probe: p, trace: &t})
+	s, err := p.find(parsed, scheme)
+	if err != nil {
+		return nil, err
+	}
+	if scheme == "https" {
+		parsed.TLS = connection(parsed.Host, nil)
+	}
+	s.status(tokenidp.AssumeScopes(parsed, t.scopes))
+	return t.taken, nil
+}
+
+// visit notes the route by which the request has come to a handler. It reports whether
+// the request passes, whatever the handler decides.
+func (t *trail) visit(module caddyhttp.MiddlewareHandler, r *http.Request) bool {
+	if t.trace == nil {
+		return false
+	}
+	if routes := t.probe.places[module]; len(routes) > 0 {
+		if taken := route.SurelyTaken(routes, r); taken != nil {
+			t.trace.taken = append(t.trace.taken, taken)
+		}
+	}
+	return t.trace.passes
+}
