@@ -14,6 +14,7 @@ import (
 type Expression struct {
 	source  string
 	program cel.Program
+	reads   Reads
 	// AsksRequest is true if the expression reads the request, not only the token.
 	AsksRequest bool
 }
@@ -67,7 +68,7 @@ func NewExpression(source string) (*Expression, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compiling the expression %.200q: %w", source, err)
 	}
-	e := &Expression{source: source, program: program}
+	e := &Expression{source: source, program: program, reads: readsOf(checked)}
 	for _, reference := range checked.NativeRep().ReferenceMap() {
 		e.AsksRequest = e.AsksRequest || strings.HasPrefix(reference.Name, "request.")
 	}
