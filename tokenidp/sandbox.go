@@ -2,8 +2,11 @@ package tokenidp
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"os"
+	"slices"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -106,6 +109,25 @@ func (s *Sandbox) Issuers() map[string]*application.Set {
 	return all
 }
 
+// TokenIssuer is an issuer whose tokens routes may accept.
+type TokenIssuer struct {
+	URL string
+	// Applications are nil where they are not known here.
+	Applications *application.Set
+}
+
+// TokenIssuers are those of this server and the trusted ones, in the order of the
+// configuration.
+func (s *Sandbox) TokenIssuers() (all []TokenIssuer) {
+	for _, iss := range s.app.Issuers {
+		all = append(all, TokenIssuer{iss.Issuer, iss.applications.Load()})
+	}
+	for _, t := range s.app.Trusted {
+		all = append(all, TokenIssuer{URL: t.Issuer})
+	}
+	return all
+}
+
 // Audiences are those of which the routes accept tokens of the issuer.
 func (s *Sandbox) Audiences(issuer string) (all []string) {
 	for _, v := range s.app.routes {
@@ -118,6 +140,50 @@ func (s *Sandbox) Audiences(issuer string) (all []string) {
 
 // Route is where the verify is configured, as file:line, and whether it only reports.
 func (v *Verify) Route() (source string, reportOnly bool) { return v.Source, v.ReportOnly }
+
+// Requires returns what the route asks of tokens of the issuer, or nil if it accepts none.
+func (v *Verify) Requires(issuer string) *verifier.Requirement {
+	rule := v.rules[issuer]
+	if rule == nil {
+		return nil
+	}
+	return rule.requires()
+}
+
+// Assumption is what counts as true of a request that stands for others.
+type Assumption int
+
+// Nothing counts as true, or expressions that read the request, or all expressions.
+const (
+	AssumeNothing Assumption = iota
+	AssumeAboutRequest
+	AssumeExpressions
+)
+
+type assumptionKey struct{}
+
+// Assume returns a context for requests in a sandbox.
+func Assume(ctx context.Context, a Assumption) context.Context {
+	return context.WithValue(ctx, assumptionKey{}, a)
+}
+
+// assumes reports whether the refusal is for nothing but expressions that count as true.
+func (v *Verify) assumes(r *http.Request, claims *verifier.Claims, err error) bool {
+	if v.observe == nil {
+		return false
+	}
+	assumed, _ := r.Context().Value(assumptionKey{}).(Assumption)
+	refusal, ok := errors.AsType[*verifier.Refusal](err)
+	rule := v.rules[claims.Issuer]
+	if assumed == AssumeNothing || !ok || refusal.Reason != verifier.ExpressionRefused || rule == nil {
+		return false
+	}
+	certain := *rule.requires()
+	certain.Expressions = slices.DeleteFunc(slices.Clone(certain.Expressions), func(e *verifier.Expression) bool {
+		return assumed == AssumeExpressions || e.AsksRequest
+	})
+	return claims.Authorize(&certain, time.Now, r) == nil
+}
 
 // Required are the scopes that the route asks of tokens of the issuer. It reports whether
 // the route accepts such tokens.

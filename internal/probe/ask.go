@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -57,6 +58,9 @@ func (p *Probe) AskWith(r Request, t *Token) (*Verdict, error) {
 	}
 	trail := &trail{probe: p, verdict: Verdict{Token: t}}
 	parsed = withContext(parsed, trail)
+	if r.Assume != tokenidp.AssumeNothing {
+		parsed = parsed.WithContext(tokenidp.Assume(parsed.Context(), r.Assume))
+	}
 	s, err := p.find(parsed, scheme)
 	if err != nil {
 		return nil, err

@@ -40,6 +40,7 @@ type Probe struct {
 	places  map[caddyhttp.MiddlewareHandler][]*route.Route
 	binding *binding
 	unknown []string
+	decides func() string // see Mentions
 	end     context.CancelFunc
 }
 
@@ -76,6 +77,7 @@ func (p *Probe) provision(http, app json.RawMessage, o Options) error {
 	if err != nil {
 		return err
 	}
+	p.decides = withoutEffects(slices.Clone(http))
 	if p.binding, err = newBinding(); err != nil {
 		return err
 	}

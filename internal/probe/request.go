@@ -13,6 +13,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
 
 // Request is what is asked about.
@@ -25,6 +27,8 @@ type Request struct {
 	// From is the address of the client, with a port. Default: an address that nobody
 	// has, 192.0.2.1.
 	From string
+	// Assume is what counts as true of a request that stands for others. Default: nothing.
+	Assume tokenidp.Assumption
 }
 
 // anywhere is a client's address for documentation (RFC 5737).

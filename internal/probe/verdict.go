@@ -37,6 +37,9 @@ type Verdict struct {
 	// Reason is why it is not allowed: the code of verify or of the token endpoint, or
 	// one of the reasons above. Cause says it in words.
 	Reason, Cause string
+	// Asked are all verifies that have judged it, in their order: those that passed it, that
+	// refused it, and that would refuse it, also on the route of an error.
+	Asked []Step
 	// Refused is the verify that refused it, or nil.
 	Refused *Step
 	// Passed are the verifies that it passed with a token, in their order.
@@ -91,6 +94,7 @@ func observe(r *http.Request, o tokenidp.Observation) bool {
 func (t *trail) note(r *http.Request, o tokenidp.Observation) {
 	source, reportOnly := o.Verify.Route()
 	s := Step{Verify: o.Verify, Source: source, Route: t.probe.placeOf(o.Verify, r)}
+	defer func() { t.verdict.Asked = append(t.verdict.Asked, s) }()
 	if o.Err == nil {
 		t.verdict.Passed = append(t.verdict.Passed, s)
 		if len(o.Headers) > 0 {

@@ -1,0 +1,63 @@
+package probe
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"sync"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+)
+
+// Mentions reports whether anything that decides about requests has the text in its
+// configuration, in any case. What a verify sets and what only a response has does not
+// count.
+func (p *Probe) Mentions(text string) bool {
+	return strings.Contains(p.decides(), strings.ToLower(text))
+}
+
+// TokenIssuers are those whose tokens routes may accept, in the order of the configuration.
+func (p *Probe) TokenIssuers() []tokenidp.TokenIssuer { return p.sandbox.TokenIssuers() }
+
+// withoutEffects returns what of the http app decides about requests, in lower case.
+func withoutEffects(app json.RawMessage) func() string {
+	return sync.OnceValue(func() string {
+		decoder := json.NewDecoder(bytes.NewReader(app))
+		decoder.UseNumber()
+		var tree any
+		if err := decoder.Decode(&tree); err != nil {
+			return strings.ToLower(string(app))
+		}
+		removeEffects(tree)
+		var text bytes.Buffer
+		encoder := json.NewEncoder(&text)
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(tree); err != nil {
+			return strings.ToLower(string(app))
+		}
+		return strings.ToLower(text.String())
+	})
+}
+
+// effects are the settings of handlers that only set something for the upstream or for
+// the client.
+var effects = map[string][]string{
+	"verify": {"claim_headers"}, "headers": {"response"}, "static_response": {"body", "headers"}, moduleName: {"text"},
+}
+
+func removeEffects(tree any) {
+	switch v := tree.(type) {
+	case []any:
+		for _, one := range v {
+			removeEffects(one)
+		}
+	case map[string]any:
+		name, _ := v["handler"].(string)
+		for _, setting := range effects[name] {
+			delete(v, setting)
+		}
+		for _, one := range v {
+			removeEffects(one)
+		}
+	}
+}

@@ -1,0 +1,136 @@
+package reach
+
+import (
+	"cmp"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/probe"
+)
+
+// Class is those of one issuer to whom one answer applies.
+type Class struct {
+	Issuer string
+	// Holders: the clients of the issuer are not known here. It is whoever has a token of
+	// it with the Scope and what Conditions say.
+	Holders bool
+
+	// Allowed: they get through, with this least Scope, for this Audience. AnyScope: any
+	// one scope of that audience will do, and Scope is empty.
+	Allowed  bool
+	Scope    []string
+	AnyScope bool
+	Audience string
+	// Conditions are what else must hold, in words.
+	Conditions []string
+
+	// Reason is why they do not get through: a code of verify, of the token endpoint, or
+	// of the probe. Cause says it in words. Missing are the scopes that they lack, and
+	// By is the verify that decides, if one does.
+	Reason, Cause string
+	Missing       []string
+	By            *probe.Step
+
+	// Verdict is that of the request of one of them; nil if the answer needs none.
+	Verdict *probe.Verdict
+
+	issuer  *issuer
+	members []int32
+}
+
+// Len returns how many Applications the class has.
+func (c *Class) Len() int { return len(c.members) }
+
+// Clients returns the client_ids of the Applications, sorted.
+func (c *Class) Clients() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, i := range c.members {
+			if !yield(c.issuer.applications[i].ClientID) {
+				return
+			}
+		}
+	}
+}
+
+// Has reports whether the class has the Application.
+func (c *Class) Has(clientID string) bool {
+	if c.issuer == nil {
+		return false
+	}
+	i, found := c.issuer.index(clientID)
+	if found {
+		_, found = slices.BinarySearch(c.members, i)
+	}
+	return found
+}
+
+// ScopeOf returns the least scope for an Application of the class that gets through.
+func (c *Class) ScopeOf(clientID string) []string {
+	if !c.AnyScope || c.issuer == nil {
+		return c.Scope
+	}
+	i, found := c.issuer.index(clientID)
+	if !found {
+		return nil
+	}
+	return c.issuer.anyScope(i, c.Audience)
+}
+
+// merge adds a class, or its Applications to the one with the same answer.
+func (found *classes) merge(c *Class) {
+	key := c.answer()
+	if other := found.byAnswer[key]; other != nil {
+		other.members = append(other.members, c.members...)
+		return
+	}
+	found.byAnswer[key] = c
+	found.all = append(found.all, c)
+}
+
+// classes are those of one issuer.
+type classes struct {
+	all      []*Class
+	byAnswer map[string]*Class
+}
+
+func (found *classes) sorted() []*Class {
+	for _, c := range found.all {
+		slices.Sort(c.members)
+	}
+	slices.SortStableFunc(found.all, compareClasses)
+	return found.all
+}
+
+// answer is the same for classes that differ in nothing but who they are.
+func (c *Class) answer() string {
+	return fmt.Sprintf("%t %t %q %q %q %q %q %q %q %q", c.Allowed, c.AnyScope, c.Scope, c.Audience, c.Conditions, c.Reason, c.Cause,
+		c.Missing, placeOf(c.By), handlerOf(c.Verdict))
+}
+
+func placeOf(s *probe.Step) string {
+	switch {
+	case s == nil:
+		return ""
+	case s.Route == nil:
+		return s.Source
+	}
+	return s.Source + " " + s.Route.ID
+}
+
+func handlerOf(v *probe.Verdict) string {
+	if v == nil {
+		return ""
+	}
+	return v.Handler
+}
+
+func compareClasses(a, b *Class) int {
+	if a.Allowed != b.Allowed {
+		if a.Allowed {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Compare(a.members[0], b.members[0])
+}

@@ -1,0 +1,175 @@
+// Package reach finds out who gets through with a request: which Applications, with which
+// scope, and why the others do not. The answer is that of a [probe.Probe], so of Caddy's
+// own router and of the code of /token and verify.
+//
+// Many Applications differ in nothing that a request depends on. So Ask judges one
+// Application, notes what of it the answer has read (whether it has a scope, what a claim
+// is, how its tokens are bound), and gives the same answer to all others of which the same
+// is true. Only these classes are judged, whatever the number of Applications.
+//
+//	m := reach.New(p)
+//	answer, err := m.Ask(probe.Request{Method: "POST", URL: "https://api.example.com/orders"})
+//	answer.Open()                                 // nobody needs a token
+//	answer.Of("https://idp.example.com", "worker") // its class: Allowed, Scope, Reason, …
+//	for _, class := range answer.Classes { … }
+//
+// Applications are those of an issuer: one that two issuers have is in two classes. The
+// clients of a trusted issuer are not known here. All of them are one class: whoever has a
+// token with what the routes require.
+package reach
+
+import (
+	"sync/atomic"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/probe"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+// Map answers questions about one configuration. It is safe for concurrent use.
+type Map struct {
+	probe   *probe.Probe
+	issuers []*issuer
+	asked   atomic.Int64
+}
+
+// New returns the Map of a configuration. Its Applications are those of now.
+func New(p *probe.Probe) *Map {
+	m := &Map{probe: p}
+	for _, one := range p.TokenIssuers() {
+		m.issuers = append(m.issuers, newIssuer(one))
+	}
+	return m
+}
+
+// Asked returns how many verdicts the probe was asked for.
+func (m *Map) Asked() int { return int(m.asked.Load()) }
+
+// Answer is who gets through with a request.
+type Answer struct {
+	// Anonymous is what becomes of the request without a token.
+	Anonymous *probe.Verdict
+	// First is the verify that first looks at the token of the request; nil: none does.
+	// Without it there are no classes.
+	First *probe.Step
+	// Classes are those of each issuer, in the order of the configuration; in each, those
+	// that get through come first. There are none if nobody needs a token.
+	Classes []*Class
+}
+
+// Open reports whether the request gets through without a token. One that a verify
+// would refuse, but for report_only, does not count as open: Classes has whom it accepts.
+func (a *Answer) Open() bool { return a.Anonymous.Allowed && len(a.Anonymous.Reported) == 0 }
+
+// ReportOnly reports whether the request gets through without a token, because verifies
+// on its way only report.
+func (a *Answer) ReportOnly() bool { return a.Anonymous.Allowed && len(a.Anonymous.Reported) > 0 }
+
+// Of returns the class of the Application of the issuer, or nil if there is none.
+func (a *Answer) Of(issuer, clientID string) *Class {
+	for _, c := range a.Classes {
+		if c.Issuer == issuer && c.Has(clientID) {
+			return c
+		}
+	}
+	return nil
+}
+
+// Ask returns who gets through with the request. It is an error if no site has its host.
+// What the request assumes is in the Conditions of the classes.
+func (m *Map) Ask(r probe.Request) (*Answer, error) {
+	q := &question{m: m, request: r}
+	anonymous, err := q.ask(nil)
+	if err != nil {
+		return nil, err
+	}
+	a := &Answer{Anonymous: anonymous}
+	if a.Open() {
+		return a, nil
+	}
+	if a.First, err = q.findFirst(anonymous); err != nil || a.First == nil {
+		return a, err
+	}
+	q.first = a.First
+	for _, is := range m.issuers {
+		classes, err := q.classify(is)
+		if err != nil {
+			return nil, err
+		}
+		a.Classes = append(a.Classes, classes...)
+	}
+	return a, nil
+}
+
+// question is one request that is asked about.
+type question struct {
+	m       *Map
+	request probe.Request
+	first   *probe.Step
+}
+
+// ask asks the probe. Of report_only is taken no notice by it: see blocked.
+func (q *question) ask(t *probe.Token) (*probe.Verdict, error) {
+	q.m.asked.Add(1)
+	return q.m.probe.AskWith(q.request, t)
+}
+
+// garbled has the form of a token, and is none. A route may depend on whether the request
+// has a token at all.
+const garbled = "eyJhbGciOiJFUzI1NiJ9.e30.AAAA"
+
+func (q *question) findFirst(anonymous *probe.Verdict) (*probe.Step, error) {
+	v, err := q.ask(probe.Presented(garbled))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(v.Asked) > 0:
+		return &v.Asked[0], nil
+	case len(anonymous.Asked) > 0:
+		return &anonymous.Asked[0], nil
+	}
+	return nil, nil
+}
+
+// classify returns the classes of an issuer.
+func (q *question) classify(is *issuer) ([]*Class, error) {
+	if is.applications == nil {
+		c, err := q.judgeHolders(is)
+		return []*Class{c}, err
+	}
+	found := &classes{byAnswer: make(map[string]*Class)}
+	work := [][]int32{is.everybody()}
+	for len(work) > 0 {
+		group := work[len(work)-1]
+		work = work[:len(work)-1]
+		if len(group) == 0 {
+			continue
+		}
+		s := &subject{issuer: is, index: group[0], Application: is.applications[group[0]]}
+		c, err := q.judge(s)
+		if err != nil {
+			return nil, err
+		}
+		alike := is.split(group, s.reads)
+		c.Issuer, c.issuer, c.members = is.URL, is, alike[0]
+		found.merge(c)
+		work = append(work, alike[1:]...)
+	}
+	return found.sorted(), nil
+}
+
+// blocked returns the verify that refuses the request, or that would, and nil if none
+// does.
+func blocked(v *probe.Verdict) *probe.Step {
+	for i := range v.Asked {
+		if v.Asked[i].Reason != "" {
+			return &v.Asked[i]
+		}
+	}
+	return nil
+}
+
+// assumes reports whether the expression counts as true.
+func (q *question) assumes(e *verifier.Expression) bool {
+	return q.request.Assume == tokenidp.AssumeExpressions || q.request.Assume == tokenidp.AssumeAboutRequest && e.AsksRequest
+}
