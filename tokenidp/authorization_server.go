@@ -16,6 +16,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/metrics"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
@@ -42,7 +43,7 @@ type AuthorizationServer struct {
 	verifier  *verifier.Verifier // of this issuer's tokens alone
 	endpoints oauth.Endpoints
 	proofs    oauth.Proofs
-	metrics   *metrics
+	metrics   *metrics.Counters
 	refusals  *refusallog.Log
 	logger    *zap.Logger
 }

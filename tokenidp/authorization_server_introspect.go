@@ -108,7 +108,7 @@ func (s *AuthorizationServer) recordIntrospection(r *http.Request, asked *intros
 	if asked.reason != "" {
 		result = "inactive"
 	}
-	s.metrics.introspection(s.issuer.Issuer, result, asked.reason)
+	s.metrics.Introspection(s.issuer.Issuer, result, asked.reason)
 	c := s.logger.Check(zap.InfoLevel, "token introspected")
 	if c == nil {
 		return
@@ -130,7 +130,7 @@ func (s *AuthorizationServer) recordIntrospection(r *http.Request, asked *intros
 }
 
 func (s *AuthorizationServer) recordUnasked(r *http.Request, asked *introspection, refusal *oauth.Error) {
-	s.metrics.introspection(s.issuer.Issuer, "refused", string(refusal.Reason))
+	s.metrics.Introspection(s.issuer.Issuer, "refused", string(refusal.Reason))
 	var credentials *oauth.Credentials
 	if asked.request != nil {
 		credentials = &asked.request.Credentials

@@ -11,7 +11,7 @@ import (
 
 // recordToken counts and logs an issued token, without the token itself.
 func (s *AuthorizationServer) recordToken(r *http.Request, issued *issuance) {
-	s.metrics.tokenIssued(s.issuer.Issuer)
+	s.metrics.TokenIssued(s.issuer.Issuer)
 	if c := s.logger.Check(zap.InfoLevel, "token issued"); c != nil {
 		fields := []zap.Field{
 			zap.String("issuer", s.issuer.Issuer),
@@ -42,7 +42,7 @@ func (s *AuthorizationServer) recordToken(r *http.Request, issued *issuance) {
 
 // recordRefusal counts a refused request, and logs it with the true reason.
 func (s *AuthorizationServer) recordRefusal(r *http.Request, issued *issuance, refusal *oauth.Error) {
-	s.metrics.tokenRefused(s.issuer.Issuer, refusal.Reason)
+	s.metrics.TokenRefused(s.issuer.Issuer, refusal.Reason)
 	var credentials *oauth.Credentials
 	if issued.request != nil {
 		credentials = &issued.request.Credentials

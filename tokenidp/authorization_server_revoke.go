@@ -107,7 +107,7 @@ func (s *AuthorizationServer) recordRevoked(r *http.Request, revoked *revocation
 	if revoked.claims == nil {
 		message, result = "nothing to revoke", "nothing_to_revoke"
 	}
-	s.metrics.revocation(s.issuer.Issuer, result, "")
+	s.metrics.Revocation(s.issuer.Issuer, result, "")
 	c := s.logger.Check(zap.InfoLevel, message)
 	if c == nil {
 		return
@@ -127,7 +127,7 @@ func (s *AuthorizationServer) recordRevoked(r *http.Request, revoked *revocation
 }
 
 func (s *AuthorizationServer) recordUnrevoked(r *http.Request, revoked *revocation, refusal *oauth.Error) {
-	s.metrics.revocation(s.issuer.Issuer, "refused", refusal.Reason)
+	s.metrics.Revocation(s.issuer.Issuer, "refused", refusal.Reason)
 	var credentials *oauth.Credentials
 	if revoked.request != nil {
 		credentials = &revoked.request.Credentials

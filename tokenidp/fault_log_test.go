@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/metrics"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
@@ -41,7 +42,7 @@ func newObserved(t *testing.T) *observed {
 	}}
 	iss.keys = signing.NewRing(iss.bounded, testIssuer, "EdDSA", signing.Options{Logger: iss.logger})
 	iss.provisionLastUse()
-	registry.MustRegister(issuerMetrics{[]*Issuer{iss}})
+	registry.MustRegister(metrics.Gauges(func() *metrics.Snapshot { return &metrics.Snapshot{Issuers: []metrics.Issuer{iss.health()}} }))
 	return &observed{iss, t, logs, registry}
 }
 

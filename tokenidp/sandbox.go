@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/metrics"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -24,7 +25,7 @@ type Sandbox struct {
 	absent     func(what string)
 	logger     *zap.Logger
 	keys       *sandboxKeys
-	metrics    *metrics
+	metrics    *metrics.Counters
 	carryovers *caddy.UsagePool
 	app        *App // nil until it is provisioned
 }
@@ -46,7 +47,7 @@ type Observation struct {
 // of a load.
 func NewSandbox(observe func(*http.Request, Observation) bool, absent func(what string), logger *zap.Logger) (*Sandbox, error) {
 	keys, err := newSandboxKeys()
-	return &Sandbox{observe: observe, absent: absent, logger: logger, keys: keys, metrics: newMetrics(), carryovers: caddy.NewUsagePool()}, err
+	return &Sandbox{observe: observe, absent: absent, logger: logger, keys: keys, metrics: metrics.NewCounters(), carryovers: caddy.NewUsagePool()}, err
 }
 
 type sandboxKey struct{}
@@ -71,7 +72,7 @@ func loggerIn(ctx caddy.Context) *zap.Logger {
 }
 
 // metricsIn are those of the process, unless nothing is served.
-func metricsIn(ctx context.Context) *metrics {
+func metricsIn(ctx context.Context) *metrics.Counters {
 	if s := sandboxFrom(ctx); s != nil {
 		return s.metrics
 	}

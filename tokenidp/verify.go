@@ -13,6 +13,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/route"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimheader"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/metrics"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
@@ -92,7 +93,7 @@ type Verify struct {
 	observe  func(*http.Request, Observation) bool // nil where requests are served
 	app      *App
 	routes   []*route.Route // by which requests come to it, see findVerifies
-	metrics  *metrics
+	metrics  *metrics.Counters
 	logger   *zap.Logger
 }
 
@@ -248,7 +249,7 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	case v.ReportOnly:
 		v.counter(r).allowed()
 	}
-	v.metrics.requestAllowed()
+	v.metrics.RequestAllowed()
 	if c := v.logger.Check(zap.DebugLevel, "request verified"); c != nil {
 		c.Write(zap.String("client_id", claims.ClientID), zap.String("jti", claims.ID), zap.String("source", v.Source))
 	}

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimheader"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/metrics"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -19,7 +20,7 @@ import (
 func refuseAll(t *testing.T) *Verify {
 	t.Helper()
 	v := &Verify{ClaimHeaders: []ClaimHeader{{Header: "X-Client-Id", Claim: "client_id"}}, logger: zap.NewNop(), app: new(App)}
-	v.metrics = newMetrics()
+	v.metrics = metrics.NewCounters()
 	var err error
 	if v.verifier, err = verifier.New(time.Now); err != nil {
 		t.Fatal(err)

@@ -42,7 +42,7 @@ func (v *Verify) refuse(w http.ResponseWriter, r *http.Request, claims *verifier
 		delete(r.Header, dpop.Header)
 	}
 	setRefused(r, refusal)
-	v.metrics.requestRefused(refusal.Reason)
+	v.metrics.RequestRefused(refusal.Reason)
 	v.logRefusal("request refused", r, claims, refusal)
 	return caddyhttp.Error(refusal.Status, refusal)
 }

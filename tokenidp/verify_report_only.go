@@ -44,7 +44,7 @@ func (v *Verify) letThrough(w http.ResponseWriter, r *http.Request, next caddyht
 		method: refusallog.Loggable(r.Method), path: refusallog.Loggable(originalPath(r)), clientIP: clientIP(r).String(),
 	})
 	setRefused(r, refusal)
-	v.metrics.requestReported(refusal.Reason)
+	v.metrics.RequestReported(refusal.Reason)
 	v.logRefusal("request would be refused", r, claims, refusal)
 	return next.ServeHTTP(w, asReported(r))
 }

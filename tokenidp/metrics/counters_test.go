@@ -1,4 +1,4 @@
-package tokenidp
+package metrics
 
 import (
 	"fmt"
@@ -12,10 +12,10 @@ import (
 )
 
 // samples are the values of the metrics, by name and labels.
-func samples(t *testing.T, m *metrics) map[string]float64 {
+func samples(t *testing.T, m *Counters) map[string]float64 {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(m.collectors()...)
+	registry.MustRegister(m.Collectors()...)
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -32,36 +32,36 @@ func samples(t *testing.T, m *metrics) map[string]float64 {
 // Whatever is counted adds to a series that was there before, with 0.
 func TestEverySeriesIsThereBeforeItsFirstEvent(t *testing.T) {
 	t.Parallel()
-	m := newMetrics()
-	m.beginIssuer("https://a.example")
+	m := NewCounters()
+	m.BeginIssuer("https://a.example")
 	before := samples(t, m)
 	for series, value := range before {
 		if value != 0 {
 			t.Errorf("%s begins with %v", series, value)
 		}
 	}
-	m.tokenIssued("https://a.example")
-	m.revocation("https://a.example", "revoked", "")
-	m.revocation("https://a.example", "nothing_to_revoke", "")
-	m.introspection("https://a.example", "active", "")
-	m.introspection("https://a.example", "inactive", string(oauth.ReasonNotPermitted))
+	m.TokenIssued("https://a.example")
+	m.Revocation("https://a.example", "revoked", "")
+	m.Revocation("https://a.example", "nothing_to_revoke", "")
+	m.Introspection("https://a.example", "active", "")
+	m.Introspection("https://a.example", "inactive", string(oauth.ReasonNotPermitted))
 	for _, reason := range oauth.Reasons() {
-		m.tokenRefused("https://a.example", reason)
-		m.revocation("https://a.example", "refused", reason)
-		m.introspection("https://a.example", "refused", string(reason))
+		m.TokenRefused("https://a.example", reason)
+		m.Revocation("https://a.example", "refused", reason)
+		m.Introspection("https://a.example", "refused", string(reason))
 	}
-	m.requestAllowed()
+	m.RequestAllowed()
 	for _, reason := range verifier.Reasons() {
-		m.requestRefused(reason)
-		m.requestReported(reason)
-		m.introspection("https://a.example", "inactive", string(reason))
+		m.RequestRefused(reason)
+		m.RequestReported(reason)
+		m.Introspection("https://a.example", "inactive", string(reason))
 	}
 	for series, value := range samples(t, m) {
 		if _, found := before[series]; !found || value == 0 {
 			t.Errorf("%s: %v; it was there before: %t", series, value, found)
 		}
 	}
-	m.endIssuer("https://a.example")
+	m.EndIssuer("https://a.example")
 	for series := range samples(t, m) {
 		if strings.Contains(series, "https://a.example") {
 			t.Errorf("%s is left of an issuer that is gone", series)
