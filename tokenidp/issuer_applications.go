@@ -1,13 +1,19 @@
 package tokenidp
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
 // dependent is a part of the configuration that depends on the Applications. A change for
@@ -78,4 +84,59 @@ func (iss *Issuer) adopt(set *application.Set) {
 	}
 	iss.applications.Store(set)
 	iss.lastUse.Observe(declaredSecrets(set))
+}
+
+// federate lets Applications authenticate with tokens of the trusted issuers that they
+// name. Only the configuration says which issuers are trusted; an applications file can
+// only refer to them.
+func (iss *Issuer) federate(trusted []*TrustedIssuer) error {
+	if iss.assertions == nil {
+		return nil // without Applications
+	}
+	byIssuer := make(map[string]*TrustedIssuer)
+	iss.assertions.Trusted = make(map[string]oauth.TrustedIssuer)
+	for _, t := range trusted {
+		v, err := verifier.New(time.Now, t.verification)
+		if err != nil {
+			return err
+		}
+		byIssuer[t.Issuer] = t
+		iss.assertions.Trusted[t.Issuer] = oauth.TrustedIssuer{
+			Verifier: v, Claims: t.rules, EverybodysAudience: t.kind.EverybodysAudience,
+			NotRevoked: func(claims *verifier.Claims) error { return notRevoked(t.state, claims) },
+		}
+	}
+	return iss.depend(dependent{
+		check: func(set *application.Set) error { return iss.checkFederations(set, byIssuer) },
+		adopt: func(*application.Set) {},
+	})
+}
+
+// mostFederationErrors is how many errors are reported. They are all of one kind.
+const mostFederationErrors = 20
+
+func (iss *Issuer) checkFederations(set *application.Set, trusted map[string]*TrustedIssuer) error {
+	var errs []error
+	for _, a := range set.Applications() {
+		for _, f := range a.Federated {
+			if err := iss.checkFederation(set, f, trusted[f.Issuer]); a.Active && err != nil && len(errs) < mostFederationErrors {
+				errs = append(errs, placed(f.Source, fmt.Errorf("application %q: federated: %w", a.ClientID, err)))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (iss *Issuer) checkFederation(set *application.Set, f *application.Federation, t *TrustedIssuer) error {
+	if t == nil {
+		return fmt.Errorf("the issuer %s is not trusted by this server; if it is to be, write into the global option tokenidp of the Caddyfile: trust %[1]s", f.Issuer)
+	}
+	audience := cmp.Or(f.Audience, iss.Issuer)
+	// A token that is sent to an API must not be one by which the API, or whoever
+	// reads what it is sent, authenticates here.
+	isAudience := func(r *application.Resource) bool { return r.Audience() == audience }
+	if slices.Contains(t.Audience, audience) || slices.ContainsFunc(set.Resources(), isAudience) {
+		return fmt.Errorf("the audience %s is that of access tokens for an API, with which whoever receives one could authenticate here; leave audience out for %s, and have the workload ask for a token for that", audience, iss.Issuer)
+	}
+	return t.kind.CheckRequirement(&verifier.Requirement{Audiences: []string{audience}, Claims: slices.Concat(t.rules, f.Claims)})
 }
