@@ -1,0 +1,70 @@
+package statuspage
+
+import (
+	"net/url"
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+)
+
+// Facts are what a server knows about itself.
+type Facts struct {
+	Now     time.Time
+	Version string // of this module, or ""
+	Status  adminapi.Status
+	Keys    []adminapi.IssuerKeys
+	Secrets []adminapi.IssuerSecrets
+	// Applications are those of all issuers, sorted by client_id.
+	Applications []Application
+	// Routes are the routes to every verify, without Clients.
+	Routes []adminapi.RouteAccess
+	// Reaches returns the routes with one client on each.
+	Reaches func(clientID string) []adminapi.RouteAccess
+	// Callers returns the routes with this ID, with all their clients.
+	Callers func(route string) []adminapi.RouteAccess
+}
+
+// Application is an Application of an issuer.
+type Application struct {
+	Issuer, ClientID, ClientName string
+	Active                       bool
+}
+
+// Query is what a reader has chosen. The zero value is nothing.
+type Query struct {
+	ClientID string // ?client=<key>
+	Route    string // ?route=<key>
+	Search   string // ?q=<text>
+}
+
+// longestSearch bounds a text to search for, in bytes.
+const longestSearch = 255
+
+// ReadQuery reads the query of a URL. A client and a route are the keys of their names.
+func ReadQuery(values url.Values) Query {
+	q := Query{ClientID: key(values.Get("client")), Route: key(values.Get("route")), Search: printable(values.Get("q"))}
+	if len(q.Search) > longestSearch {
+		q.Search = printable(q.Search[:longestSearch])
+	}
+	if q.ClientID != "" {
+		q.Route = ""
+	}
+	return q
+}
+
+// resolve returns the query with the names of the client and the route that are there.
+func (f *Facts) resolve(q Query) Query {
+	for _, a := range f.Applications {
+		if q.ClientID != "" && key(a.ClientID) == q.ClientID {
+			q.ClientID = a.ClientID
+			break
+		}
+	}
+	for _, id := range f.routeIDs() {
+		if q.Route != "" && key(id) == q.Route {
+			q.Route = id
+			break
+		}
+	}
+	return q
+}

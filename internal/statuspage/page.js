@@ -1,0 +1,75 @@
+"use strict";
+(() => {
+	const every = 10000, longest = 300000;
+	let wait = every, tag = null, timer = 0;
+	const say = (text) => { const live = document.getElementById("live"); if (live.textContent !== text) live.textContent = text; };
+
+	// Buttons that copy the commands.
+	const decorate = (root) => {
+		if (!navigator.clipboard) return;
+		for (const code of root.querySelectorAll(".do code")) {
+			if (code.nextElementSibling?.tagName === "BUTTON") continue;
+			const button = document.createElement("button");
+			button.type = "button";
+			button.className = "copy";
+			button.textContent = "Copy";
+			button.setAttribute("aria-label", "Copy " + code.textContent);
+			button.onclick = () => navigator.clipboard.writeText(code.textContent).then(() => { button.textContent = "Copied"; }, () => {});
+			code.after(button);
+		}
+	};
+
+	// Parts that differ are replaced, unless the reader is in them.
+	const shown = new Map();
+	const remember = () => { for (const part of document.querySelectorAll("[data-part]")) shown.set(part.id, part.outerHTML); };
+	const busy = (part) => part.contains(document.activeElement) || (getSelection()?.type === "Range" && getSelection().containsNode(part, true));
+	const replace = (text) => {
+		const next = new DOMParser().parseFromString(text, "text/html");
+		document.title = next.title;
+		document.querySelector("link[rel=icon]").replaceWith(next.querySelector("link[rel=icon]"));
+		let all = true;
+		for (const part of document.querySelectorAll("[data-part]")) {
+			const other = next.getElementById(part.id);
+			const html = other ? other.outerHTML : "";
+			if (html === shown.get(part.id)) continue;
+			if (busy(part)) { all = false; continue; }
+			const open = [...part.querySelectorAll("details[open]")].map((d) => d.id);
+			shown.set(part.id, html);
+			if (!other) { part.replaceChildren(); continue; }
+			part.replaceWith(other);
+			for (const id of open) { const d = document.getElementById(id); if (d) d.open = true; }
+			decorate(other);
+		}
+		return all;
+	};
+
+	const refresh = async () => {
+		try {
+			const answer = await fetch(location.pathname + location.search, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store", redirect: "error" });
+			if (answer.status === 200) {
+				const text = await answer.text();
+				tag = replace(text) ? answer.headers.get("ETag") : null;
+			} else if (answer.status !== 304) {
+				throw new Error(answer.status);
+			}
+			const at = new Date(answer.headers.get("Date") || Date.now());
+			const asOf = document.getElementById("as-of");
+			asOf.dateTime = at.toISOString();
+			asOf.textContent = at.toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: "UTC" }).replace(",", "") + " UTC";
+			wait = every;
+			say("");
+		} catch (error) {
+			wait = Math.min(wait * 2, longest);
+			say("The server does not answer. This is what it said last.");
+		}
+		plan();
+	};
+	const plan = () => {
+		clearTimeout(timer);
+		if (!document.hidden) timer = setTimeout(refresh, wait);
+	};
+	document.addEventListener("visibilitychange", () => { if (document.hidden) clearTimeout(timer); else refresh(); });
+	remember();
+	decorate(document);
+	plan();
+})();

@@ -1,0 +1,196 @@
+package statuspage
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"golang.org/x/net/html/atom"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+)
+
+// TestLinesAreTheTruth compares the picture and its table with who gets in.
+func TestLinesAreTheTruth(t *testing.T) {
+	f := well(3)
+	var want []string
+	for _, r := range f.access(func(string) bool { return true }, "") {
+		for _, c := range r.Clients {
+			if c.Allowed {
+				want = append(want, c.ClientID+" > "+r.Route+" > "+c.Scope)
+			}
+		}
+	}
+	slices.Sort(want)
+	p := New(f, Query{})
+	var lines, table []string
+	for _, l := range p.Reach.Lines {
+		lines = append(lines, p.Reach.Left[l.Left].Name+" > "+p.Reach.Right[l.Right].Name)
+	}
+	root := parse(t, render(t, f, ""))
+	for _, tr := range find(find(root, atom.Details, "")[0], atom.Tr, "")[1:] {
+		cells := find(tr, atom.Td, "")
+		table = append(table, content(cells[0])+" > "+content(cells[1])+" > "+strings.Fields(content(cells[3]))[0])
+	}
+	slices.Sort(lines)
+	slices.Sort(table)
+	if !slices.Equal(table, want) {
+		t.Errorf("the table has %q, want %q", table, want)
+	}
+	for i, w := range want {
+		if len(lines) != len(want) || !strings.HasPrefix(w, lines[i]+" > ") {
+			t.Fatalf("the lines are %q, want %q", lines, want)
+		}
+	}
+	if n := strings.Count(render(t, f, ""), `d="M0 `); n != len(want) {
+		t.Errorf("%d lines are drawn, want %d", n, len(want))
+	}
+}
+
+// TestBounds holds the page to what a person can see, whatever the server has.
+func TestBounds(t *testing.T) {
+	queries := []string{
+		"", "q=worker", "q=" + strings.Repeat("x", 100_000), "client=" + clientID(1), "client=" + strings.Repeat("y", 100_000),
+		"route=" + url.QueryEscape(routes[0].id), "route=" + url.QueryEscape(routes[0].id) + "&q=0001",
+	}
+	for _, n := range []int{0, 3, 200, 10_000} {
+		for state, f := range map[string]Facts{"well": well(n), "wrong": wrong(n), "crowded": crowded(n)} {
+			for _, query := range queries {
+				root := parse(t, render(t, f, query))
+				for _, side := range []string{"left", "right"} {
+					for _, ol := range find(root, atom.Ol, side) {
+						if got := len(find(ol, atom.Li, "")); got > mostNodes {
+							t.Errorf("%s, %d, ?%.40s: %d nodes on the %s", state, n, query, got, side)
+						}
+					}
+				}
+				if got := len(find(root, atom.Tr, "")); got > mostPairs+mostHolders+2 {
+					t.Errorf("%s, %d, ?%.40s: %d rows", state, n, query, got)
+				}
+			}
+		}
+	}
+}
+
+// crowded is a server with hundreds of everything.
+func crowded(applications int) Facts {
+	f := wrong(applications)
+	for i := range 300 {
+		iss := f.Status.Issuers[0]
+		iss.Issuer = fmt.Sprintf("https://issuer-%d.example.com", i)
+		iss.Files = slices.Repeat(iss.Files, 50)
+		f.Status.Issuers = append(f.Status.Issuers, iss)
+		f.Status.Trusted = append(f.Status.Trusted, adminapi.TrustedIssuer{Issuer: fmt.Sprintf("https://trusted-%d.example.com", i), Stale: true})
+		f.Keys = append(f.Keys, adminapi.IssuerKeys{Issuer: iss.Issuer, Keys: []adminapi.Key{{KeyID: fmt.Sprint(i), State: "next", SignsFrom: in(day)}, {KeyID: fmt.Sprint(-i), State: "active"}}})
+		r := f.Routes[i%len(routes)]
+		r.Route = fmt.Sprintf("%d.%s", i, r.Route)
+		f.Routes = append(f.Routes, r)
+	}
+	reaches := f.Routes
+	f.Reaches = func(id string) []adminapi.RouteAccess {
+		all := slices.Clone(reaches)
+		for i := range all {
+			all[i].Clients = []adminapi.ClientAccess{{ClientID: id, Allowed: i%2 == 0, Reason: "scope_not_granted", Conditions: []string{strings.Repeat("a condition ", 10)}}}
+		}
+		return all
+	}
+	return f
+}
+
+// TestHostileNames has what callers and other servers sent as text, never as markup.
+func TestHostileNames(t *testing.T) {
+	for _, hostile := range []string{
+		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' onfocus='alert(1)`, `</style><style>*{display:none}</style>`,
+		`javascript:alert(1)`, "\u202eevil\u2066", "\x00\x1b[31m\r\n\u2028", "@as-of@", "{{.}}", "-->", strings.Repeat("w", 10_000), strings.Repeat("é\u200b", 5_000), "\xff\xfe",
+	} {
+		f := wrong(3)
+		f.Status.Issuers[0].Issuer, f.Status.Issuers[0].Files[0].Path, f.Status.Issuers[0].Files[0].Problem = hostile, hostile, hostile
+		f.Status.Trusted[0].Issuer, f.Status.Trusted[0].LastError, f.Status.Trusted[0].From = hostile, hostile, hostile
+		f.Status.State.Kind, f.Status.State.Problems = hostile, []string{hostile}
+		f.Keys = []adminapi.IssuerKeys{{Issuer: hostile, Keys: []adminapi.Key{{KeyID: hostile, State: "active", RetiresAt: in(day)}}}}
+		f.Version = hostile
+		f.Applications[0] = Application{ClientID: hostile, ClientName: hostile, Active: true, Issuer: hostile}
+		f.Secrets[0].Issuer, f.Secrets[0].Secrets[0].ClientID, f.Secrets[0].Secrets[0].SecretID = hostile, hostile, hostile
+		for i := range f.Routes {
+			f.Routes[i].Route, f.Routes[i].Source, f.Routes[i].Scopes = fmt.Sprint(hostile, i), hostile, []string{hostile}
+		}
+		slices.SortFunc(f.Applications, func(a, b Application) int { return strings.Compare(a.ClientID, b.ClientID) })
+		for _, query := range []string{"", "q=" + url.QueryEscape(hostile), "client=" + url.QueryEscape(hostile), "route=" + url.QueryEscape(hostile+"0")} {
+			text := render(t, f, query)
+			if i := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' && r != '\t' }); i >= 0 {
+				t.Errorf("%.40q: the page has %.20q in it", hostile, text[i:])
+			}
+			root := parse(t, text)
+			if n := len(find(root, atom.Script, "")) + len(find(root, atom.Style, "")) + len(find(root, atom.Img, "")); n != 2 {
+				t.Errorf("%.40q: the page has %d scripts, styles and images", hostile, n)
+			}
+			for n := range root.Descendants() {
+				for _, a := range n.Attr {
+					if strings.HasPrefix(a.Key, "on") || a.Key == "style" || strings.HasPrefix(a.Val, "javascript:") && a.Key != "value" {
+						t.Errorf("%.40q: <%s %s=%q>", hostile, n.Data, a.Key, a.Val)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestCommandsOfHostileNames has no name that a shell obeys.
+func TestCommandsOfHostileNames(t *testing.T) {
+	for id, want := range map[string]string{
+		"orders-worker":   "orders-worker",
+		"a;rm${IFS}-rf~":  `'a;rm${IFS}-rf~'`,
+		"it's":            `'it'\''s'`,
+		"--retire":        `'--retire'`,
+		"$(id)":           `'$(id)'`,
+		"a/b@c.example+d": "a/b@c.example+d",
+	} {
+		if got := word(id); got != want {
+			t.Errorf("%s is written %s, want %s", id, got, want)
+		}
+	}
+}
+
+// TestDocuments follows every link into the documentation.
+func TestDocuments(t *testing.T) {
+	links := regexp.MustCompile(regexp.QuoteMeta(documents) + `([a-z-]+\.md)(?:#([^"]*))?"`)
+	seen := make(map[string]bool)
+	for _, f := range []Facts{well(0), wrong(3), {Now: noon, Applications: well(1).Applications, Reaches: well(0).Reaches}} {
+		for _, query := range []string{"", "client=" + clientID(1)} {
+			for _, m := range links.FindAllStringSubmatch(render(t, f, query), -1) {
+				seen[m[1]+"#"+m[2]] = true
+			}
+		}
+	}
+	if len(seen) < 12 {
+		t.Errorf("there are links to %d paragraphs alone", len(seen))
+	}
+	for link := range seen {
+		file, anchor, _ := strings.Cut(link, "#")
+		text, err := os.ReadFile(filepath.Join("..", "..", "docs", file))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if anchor != "" && !slices.Contains(anchors(string(text)), anchor) {
+			t.Errorf("docs/%s has no paragraph %s", file, anchor)
+		}
+	}
+}
+
+// anchors are those that GitHub gives to headings.
+func anchors(text string) (all []string) {
+	drop := regexp.MustCompile(`[^a-z0-9 _-]`)
+	for _, line := range strings.Split(text, "\n") {
+		if title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && strings.HasPrefix(line, "#") {
+			all = append(all, strings.ReplaceAll(drop.ReplaceAllString(strings.ToLower(title), ""), " ", "-"))
+		}
+	}
+	return all
+}

@@ -1,0 +1,293 @@
+package statuspage
+
+import (
+	"cmp"
+	"html/template"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+)
+
+// Reach is the access map: Applications left, routes right, a line where a token gets in.
+type Reach struct {
+	Query
+	Left, Right         []Node
+	LeftMore, RightMore int // that are not shown
+	Lines               []Line
+	// Drawn reports whether there are lines for what is shown.
+	Drawn bool
+	// Pairs are what the lines say, for a chosen Application or route with those that do
+	// not get in.
+	Pairs     []Pair
+	PairsMore int
+	Unknown   bool // the chosen one is not there
+
+	Applications, Routes int // of all
+}
+
+// Node is an Application or a route.
+type Node struct {
+	Name, Link, Note string
+	Chosen           bool
+}
+
+// Line goes from a node on the left to one on the right.
+type Line struct {
+	Left, Right int
+	Path        template.HTMLAttr
+}
+
+// Pair is an Application and a route.
+type Pair struct {
+	ClientID, ClientLink string
+	Route, RouteLink     string
+	Source               string
+	adminapi.ClientAccess
+
+	ReportOnly bool
+	Document   Document // of the reason
+}
+
+const (
+	// mostNodes is how many names a person can see side by side.
+	mostNodes = 12
+	// mostPairs bounds the table.
+	mostPairs = 24
+	// mostConditions bounds those of one pair.
+	mostConditions = 3
+	// rowHeight is that of a node, in pixels. The style has it, too.
+	rowHeight = 44
+)
+
+func clientLink(id string) string { return "?" + url.Values{"client": {key(id)}}.Encode() + "#reach" }
+func routeLink(id string) string  { return "?" + url.Values{"route": {key(id)}}.Encode() + "#reach" }
+
+func (f *Facts) reach(q Query) Reach {
+	r := Reach{Query: q, Applications: len(f.Applications), Routes: len(f.routeIDs())}
+	switch {
+	case q.ClientID != "":
+		r.choose(f, f.Reaches(q.ClientID), func(a Application) bool { return a.ClientID == q.ClientID })
+		r.Unknown = len(r.Left) == 0
+	case q.Route != "":
+		r.choose(f, f.Callers(q.Route), func(a Application) bool { return a.matches(q.Search) })
+		r.Unknown = !slices.Contains(f.routeIDs(), q.Route)
+	default:
+		r.overview(f, q)
+	}
+	r.connect()
+	return r
+}
+
+// matches reports whether a text is in the name of an Application.
+func (a Application) matches(text string) bool {
+	return contains(a.ClientID, text) || contains(a.ClientName, text)
+}
+
+func contains(name, text string) bool {
+	return strings.Contains(strings.ToLower(name), strings.ToLower(text))
+}
+
+// choose shows the pairs of one Application, or of one route: first who gets in.
+func (r *Reach) choose(f *Facts, access []adminapi.RouteAccess, shown func(Application) bool) {
+	var ids []string
+	for _, a := range f.Applications {
+		if shown(a) {
+			ids = append(ids, a.ClientID)
+		}
+	}
+	r.Pairs = pairs(access, func(id string) bool { _, ok := slices.BinarySearch(ids, id); return ok })
+	slices.SortStableFunc(r.Pairs, func(a, b Pair) int { return cmp.Compare(refused(a), refused(b)) })
+	if r.ClientID != "" && len(ids) > 0 {
+		r.Left = []Node{f.client(r.ClientID, true)}
+	}
+	if r.Route != "" {
+		r.Right = []Node{f.route(r.Route, true)}
+	}
+	for _, p := range r.Pairs {
+		if p.Allowed || p.ReportOnly {
+			r.addNodes(f, p)
+		}
+	}
+	r.Drawn = true
+	r.Pairs, r.PairsMore = bounded(r.Pairs, mostPairs)
+}
+
+func refused(p Pair) int {
+	if p.Allowed {
+		return 0
+	}
+	return 1
+}
+
+func bounded[T any](all []T, most int) ([]T, int) {
+	n := min(len(all), most)
+	return all[:n], len(all) - n
+}
+
+// addNodes adds the Application and the route of a pair to the picture, once.
+func (r *Reach) addNodes(f *Facts, p Pair) {
+	if r.ClientID == "" && !hasNode(r.Left, p.ClientID) {
+		if len(r.Left) == mostNodes {
+			r.LeftMore++
+			return
+		}
+		r.Left = append(r.Left, f.client(p.ClientID, false))
+	}
+	if r.Route == "" && !hasNode(r.Right, p.Route) {
+		if len(r.Right) == mostNodes {
+			r.RightMore++
+			return
+		}
+		r.Right = append(r.Right, f.route(p.Route, false))
+	}
+}
+
+func hasNode(nodes []Node, name string) bool {
+	return slices.ContainsFunc(nodes, func(n Node) bool { return n.Name == name })
+}
+
+// overview shows all Applications and routes, or those that a search finds. It draws
+// lines only if a person can see them all.
+func (r *Reach) overview(f *Facts, q Query) {
+	var ids, routes []string
+	for _, a := range f.Applications {
+		if a.matches(q.Search) {
+			ids = append(ids, a.ClientID)
+		}
+	}
+	for _, id := range f.routeIDs() {
+		if contains(id, q.Search) {
+			routes = append(routes, id)
+		}
+	}
+	found := q.Search != "" && len(ids)+len(routes) > 0
+	r.Unknown = q.Search != "" && !found
+	if found && len(routes) == 0 && len(ids) <= mostNodes { // what these reach
+		r.Pairs = f.pairsOf(ids)
+		for _, p := range r.Pairs {
+			routes = append(routes, p.Route)
+		}
+		routes = slices.Compact(slices.Sorted(slices.Values(routes)))
+	}
+	r.Drawn = len(ids) <= mostNodes && len(routes) <= mostNodes
+	if r.Drawn && r.Pairs == nil {
+		r.Pairs = f.pairsOf(ids)
+	}
+	ids = f.urgentFirst(ids)
+	ids, r.LeftMore = bounded(ids, mostNodes)
+	routes, r.RightMore = bounded(routes, mostNodes)
+	for _, id := range ids {
+		r.Left = append(r.Left, f.client(id, false))
+	}
+	for _, id := range routes {
+		r.Right = append(r.Right, f.route(id, false))
+	}
+	r.Pairs = slices.DeleteFunc(r.Pairs, func(p Pair) bool { return !hasNode(r.Left, p.ClientID) || !hasNode(r.Right, p.Route) })
+	r.Pairs, r.PairsMore = bounded(r.Pairs, mostPairs)
+}
+
+// pairsOf are the pairs of a few Applications where a token gets in.
+func (f *Facts) pairsOf(ids []string) []Pair {
+	all := []Pair{}
+	for _, id := range ids {
+		all = append(all, pairs(f.Reaches(id), func(string) bool { return true })...)
+	}
+	return slices.DeleteFunc(all, func(p Pair) bool { return !p.Allowed })
+}
+
+// pairs are those of the answers that are about an Application of the issuer.
+func pairs(access []adminapi.RouteAccess, shown func(clientID string) bool) (all []Pair) {
+	for _, r := range access {
+		for _, c := range r.Clients {
+			if !shown(c.ClientID) || c.Reason == "unknown_client" {
+				continue
+			}
+			c.Conditions, _ = bounded(c.Conditions, mostConditions)
+			all = append(all, Pair{
+				ClientID: c.ClientID, ClientLink: clientLink(c.ClientID), Route: r.Route, RouteLink: routeLink(r.Route),
+				Source: r.Source, ClientAccess: c, ReportOnly: r.ReportOnly, Document: reasonDocument(c.Reason),
+			})
+		}
+	}
+	return all
+}
+
+func (f *Facts) client(id string, chosen bool) Node {
+	n := Node{Name: id, Link: clientLink(id), Chosen: chosen}
+	if i, ok := slices.BinarySearchFunc(f.Applications, id, func(a Application, id string) int { return strings.Compare(a.ClientID, id) }); ok {
+		n.Note = f.Applications[i].ClientName
+		if !f.Applications[i].Active {
+			n.Note = "not active"
+		}
+	}
+	return n
+}
+
+func (f *Facts) route(id string, chosen bool) Node {
+	n := Node{Name: id, Link: routeLink(id), Chosen: chosen}
+	for _, r := range f.Routes {
+		if r.Route == id {
+			n.Note = noteOf(r)
+			break
+		}
+	}
+	return n
+}
+
+func noteOf(r adminapi.RouteAccess) string {
+	switch {
+	case r.ReportOnly:
+		return "lets everybody through"
+	case r.Unknown:
+		return "clients of " + r.Issuer
+	case r.Conditional:
+		return r.String() + ", where it matches"
+	}
+	return r.String()
+}
+
+// routeIDs are the IDs of the routes, each once, in the order of the configuration.
+func (f *Facts) routeIDs() (ids []string) {
+	seen := make(map[string]bool)
+	for _, r := range f.Routes {
+		if !seen[r.Route] {
+			seen[r.Route] = true
+			ids = append(ids, r.Route)
+		}
+	}
+	return ids
+}
+
+// connect draws the lines of the pairs that get in.
+func (r *Reach) connect() {
+	if !r.Drawn {
+		return
+	}
+	for _, p := range r.Pairs {
+		left := slices.IndexFunc(r.Left, func(n Node) bool { return n.Name == p.ClientID })
+		right := slices.IndexFunc(r.Right, func(n Node) bool { return n.Name == p.Route })
+		if left < 0 || right < 0 || !p.Allowed {
+			continue
+		}
+		r.Lines = append(r.Lines, Line{left, right, curve(r.middle(left, len(r.Left)), r.middle(right, len(r.Right)))})
+	}
+}
+
+// RouteKey names the chosen route in a form.
+func (r Reach) RouteKey() string { return key(r.Route) }
+
+// Height is that of the picture, in pixels.
+func (r Reach) Height() int { return max(len(r.Left), len(r.Right)) * rowHeight }
+
+// middle is where the line of a node begins. The shorter side stands in the middle.
+func (r Reach) middle(i, of int) int {
+	return (r.Height()-of*rowHeight)/2 + i*rowHeight + rowHeight/2
+}
+
+func curve(from, to int) template.HTMLAttr {
+	a, b := strconv.Itoa(from), strconv.Itoa(to)
+	return template.HTMLAttr(`d="M0 ` + a + ` C50 ` + a + ` 50 ` + b + ` 100 ` + b + `"`) //nolint:gosec // two numbers
+}

@@ -1,0 +1,140 @@
+package statuspage
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	// longestText bounds a text that comes from elsewhere, in characters.
+	longestText = 160
+	// longestRead bounds how much of it is looked at.
+	longestRead = 64 << 10
+)
+
+// visible returns a text with the characters escaped that a reader does not see, or that
+// change the order of others, as in: \u202e. It cuts the middle out of a long text, and
+// says so.
+func visible(text string) string {
+	escaped := make([]rune, 0, len(text))
+	for _, r := range text[:min(len(text), longestRead)] {
+		if unicode.IsPrint(r) {
+			escaped = append(escaped, r)
+		} else {
+			escaped = append(escaped, []rune(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))...)
+		}
+	}
+	if len(escaped) <= longestText {
+		return string(escaped)
+	}
+	half := longestText / 2
+	return fmt.Sprintf("%s… (%s characters) …%s", string(escaped[:half]), number(utf8.RuneCountInString(text)), string(escaped[len(escaped)-half:]))
+}
+
+// printable returns a text without what a reader does not see.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return -1
+	}, text)
+}
+
+// longestKey bounds a name in a link, in bytes.
+const longestKey = 255
+
+// key returns what names a thing in a link: its name, or the hash of one that is too long
+// or has characters that nobody can type.
+func key(name string) string {
+	if len(name) <= longestKey && printable(name) == name {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return "sha256:" + hex.EncodeToString(sum[:16])
+}
+
+const (
+	// wholeName is the length up to which a name is never cut.
+	wholeName = 14
+	// nameEnd is how many characters stay at the end of one that is cut.
+	nameEnd = 8
+)
+
+// name returns the HTML of an identifier. Where there is no room, the style cuts its
+// middle. The whole of it is in the page, for a reader who selects it.
+func name(text string) template.HTML {
+	runes := []rune(visible(text))
+	if len(runes) <= wholeName {
+		return template.HTML("<bdi class=id>" + template.HTMLEscapeString(string(runes)) + "</bdi>") //nolint:gosec // escaped
+	}
+	start, end := string(runes[:len(runes)-nameEnd]), string(runes[len(runes)-nameEnd:])
+	return template.HTML("<bdi class=id><span>" + template.HTMLEscapeString(start) + "</span>" + template.HTMLEscapeString(end) + "</bdi>") //nolint:gosec // escaped
+}
+
+// number returns a number with commas.
+func number(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// count returns a number of things, such as 1 key or 1,204 keys.
+func count(n int, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return number(n) + " " + several
+}
+
+// Moment is a time, absolute and beside now.
+type Moment struct{ at, now time.Time }
+
+// newMoment returns nil for a time that is not known.
+func newMoment(at *time.Time, now time.Time) *Moment {
+	if at == nil {
+		return nil
+	}
+	return &Moment{at.UTC(), now.UTC()}
+}
+
+// Machine is for programs.
+func (m Moment) Machine() string { return m.at.Format(time.RFC3339) }
+
+// Absolute has the year only if that is another one.
+func (m Moment) Absolute() string {
+	if m.at.Year() != m.now.Year() {
+		return m.at.Format("2 Jan 2006 15:04 UTC")
+	}
+	return m.at.Format("2 Jan 15:04 UTC")
+}
+
+// Relative is as in: in 3 h.
+func (m Moment) Relative() string {
+	if m.at.After(m.now) {
+		return "in " + span(m.at.Sub(m.now))
+	}
+	return span(m.now.Sub(m.at)) + " ago"
+}
+
+// span rounds down to one unit.
+func span(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return "less than 1 min"
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d/time.Minute))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h", int(d/time.Hour))
+	}
+	return number(int(d/(24*time.Hour))) + " d"
+}
