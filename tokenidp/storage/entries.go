@@ -19,8 +19,9 @@ import (
 // ErrTooLarge means that an entry is larger than any that is written. It was not read.
 var ErrTooLarge = errors.New("is too large")
 
-// Entries is a folder of values that are written once and never change. Each name has the
-// process that wrote it and a number, so no name is used twice, and no lock is needed.
+// Entries is a folder of values, most of which are written once and never change. Each name
+// has the process that wrote it and a number, so no two processes write the same one, and
+// no lock is needed.
 type Entries struct {
 	storage  certmagic.Storage
 	folder   string
@@ -81,19 +82,33 @@ func (e *Entries) tooLarge() error {
 	return fmt.Errorf("%w: it has more than %d bytes", ErrTooLarge, e.mostSize)
 }
 
+// Name returns a name with the prefix and the suffix that was never used.
+func (e *Entries) Name(prefix, suffix string) string {
+	return fmt.Sprintf("%s%s-%d%s", prefix, e.process, e.written.Add(1), suffix)
+}
+
 // Store writes an entry, and returns its name, which has the prefix and the suffix. After
 // an error the entry may be stored nevertheless, also later. So its name is never used
 // again.
 func (e *Entries) Store(ctx context.Context, prefix, suffix string, data []byte) (name string, err error) {
-	name = fmt.Sprintf("%s%s-%d%s", prefix, e.process, e.written.Add(1), suffix)
+	name = e.Name(prefix, suffix)
+	if err := e.Overwrite(ctx, name, data); err != nil {
+		return "", err
+	}
+	return name, nil
+}
+
+// Overwrite writes the entry of that name. After an error it may be stored nevertheless,
+// also later.
+func (e *Entries) Overwrite(ctx context.Context, name string, data []byte) error {
 	store := e.storage.Store
 	if b, ok := e.storage.(*Bounded); ok {
 		store = b.storeOrLeave
 	}
 	if err := store(ctx, e.Key(name), data); err != nil {
-		return "", fmt.Errorf("writing %s: %w", e.Key(name), err)
+		return fmt.Errorf("writing %s: %w", e.Key(name), err)
 	}
-	return name, nil
+	return nil
 }
 
 // Remove deletes an entry. It is no error if there is none.

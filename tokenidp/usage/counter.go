@@ -1,0 +1,297 @@
+package usage
+
+import (
+	"iter"
+	"maps"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+)
+
+// Counter counts for one [Key] in this process. Its times are those of the clock that
+// cannot be set, so that they are right after the other one was corrected.
+type Counter struct {
+	count       atomic.Int64
+	first       atomic.Int64 // nanoseconds; 0: never
+	last        atomic.Int64
+	exampleAt   atomic.Int64
+	example     atomic.Pointer[Example]
+	declared    atomic.Int64 // the call of Observe that last had it
+	mu          sync.Mutex
+	hours, days Series
+}
+
+// counters are those of this process. A map that is never changed has most of them, so
+// that requests find theirs without a lock.
+type counters struct {
+	found atomic.Pointer[map[Key]*Counter]
+
+	mu     sync.Mutex
+	fresh  map[Key]*Counter // not in found yet
+	groups map[group]int    // how many of a group there are
+	called int64            // the calls of observe
+	issuer map[string]int64 // the last call for each issuer
+}
+
+// group are the keys that share a limit.
+type group struct {
+	kind         Kind
+	issuer, name string
+	client       string
+}
+
+func (c *counters) init() {
+	c.found.Store(new(map[Key]*Counter))
+	c.fresh, c.groups, c.issuer = make(map[Key]*Counter), make(map[group]int), make(map[string]int64)
+}
+
+// Count adds one. It does not allocate if the key was counted before.
+func (s *Store) Count(k Key) {
+	if s == nil {
+		return
+	}
+	s.counters.counter(k).mark(s.clock.elapsed())
+}
+
+// CountExample adds one, and takes over the request at most once a second.
+func (s *Store) CountExample(k Key, example func() Example) {
+	if s == nil {
+		return
+	}
+	now := s.clock.elapsed()
+	c := s.counters.counter(k)
+	if before := c.exampleAt.Load(); before == 0 || int64(now)-before >= int64(time.Second) {
+		c.exampleAt.Store(max(1, int64(now)))
+		c.example.Store(new(example().bounded()))
+	}
+	c.mark(now)
+}
+
+// CountIssued adds a token to the hour and the day.
+func (s *Store) CountIssued(k Key) {
+	if s == nil {
+		return
+	}
+	at := s.clock.moment()
+	c := s.counters.counter(k)
+	c.mu.Lock()
+	c.hours.count(at.seconds() / Hour)
+	c.days.count(at.seconds() / Day)
+	c.hours = c.hours.after(at.seconds()/Hour - mostHours)
+	c.mu.Unlock()
+	c.mark(at.elapsed)
+}
+
+// CountSecret adds a use of a secret from the address, which may be the zero one.
+func (s *Store) CountSecret(issuer, client, secret string, from netip.Addr) {
+	s.Count(Key{Kind: Secret, Issuer: issuer, Client: client, Name: secret})
+	if network := networkOf(from); network != "" {
+		s.Count(Key{Kind: Network, Issuer: issuer, Client: client, Name: secret, Detail: network})
+	}
+}
+
+// networkOf returns the /24 or /48 of an address, or "".
+func networkOf(from netip.Addr) string {
+	bits := 48
+	if from = from.Unmap(); from.Is4() {
+		bits = 24
+	}
+	network, err := from.WithZone("").Prefix(bits)
+	if err != nil || !from.IsValid() {
+		return ""
+	}
+	return network.String()
+}
+
+func (c *Counter) mark(now time.Duration) {
+	at := max(1, int64(now))
+	if c.first.Load() == 0 {
+		c.first.CompareAndSwap(0, at)
+	}
+	// Once a second is enough. Processors would contend for it.
+	for last := c.last.Load(); last == 0 || at-last >= int64(time.Second); last = c.last.Load() {
+		if c.last.CompareAndSwap(last, at) {
+			break
+		}
+	}
+	c.count.Add(1)
+}
+
+// counter returns the Counter of a key. If it is new and there are too many, it is one
+// that others share.
+func (c *counters) counter(k Key) *Counter {
+	if found := (*c.found.Load())[k]; found != nil {
+		return found
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.add(k)
+}
+
+// add returns the Counter of a key, which it adds if it is new. The caller holds c.mu.
+func (c *counters) add(k Key) *Counter {
+	if found := c.lookup(k); found != nil {
+		return found
+	}
+	if !c.fits(k) {
+		c.add(Key{Kind: Dropped, Name: k.Kind.String()}).count.Add(1)
+		k = k.shared()
+		if found := c.lookup(k); found != nil {
+			return found
+		}
+	}
+	found := new(Counter)
+	c.fresh[k] = found
+	c.groups[k.group()]++
+	if len(c.fresh) > 64+len(*c.found.Load())/4 {
+		c.merge()
+	}
+	return found
+}
+
+func (c *counters) lookup(k Key) *Counter {
+	if found := (*c.found.Load())[k]; found != nil {
+		return found
+	}
+	return c.fresh[k]
+}
+
+// merge makes the fresh counters ones that are found without a lock. The caller holds c.mu.
+func (c *counters) merge() {
+	if len(c.fresh) == 0 {
+		return
+	}
+	found := maps.Clone(*c.found.Load())
+	if found == nil {
+		found = make(map[Key]*Counter)
+	}
+	maps.Copy(found, c.fresh)
+	c.found.Store(&found)
+	clear(c.fresh)
+}
+
+// most is how many keys there may be in a group. Secrets and grants are those that the
+// operator declares.
+var most = map[Kind]int{
+	Network: 8, Issued: 25_000, Asked: 256, Denied: 64, Passed: 10_000, Refused: 1000, Reported: 1000, Read: 256, Dropped: int(lastKind),
+}
+
+// mostCounters bounds the memory of all others. longestName, in bytes, is more than a name
+// of an operator has.
+const (
+	mostCounters = 500_000
+	longestName  = 1024
+)
+
+func (k Key) group() group {
+	switch k.Kind {
+	case Passed, Refused, Reported:
+		return group{kind: k.Kind, name: k.Name}
+	case Network:
+		return group{k.Kind, k.Issuer, k.Name, k.Client}
+	case Asked, Denied, Read:
+		return group{kind: k.Kind, issuer: k.Issuer, client: k.Client}
+	case Secret, Issued, Granted, Dropped:
+	}
+	return group{kind: k.Kind, issuer: k.Issuer}
+}
+
+// fits reports whether a new key may be told apart. The caller holds c.mu.
+func (c *counters) fits(k Key) bool {
+	for _, name := range []string{k.Issuer, k.Client, k.Name, k.Detail} {
+		if len(name) > longestName || !utf8.ValidString(name) {
+			return false
+		}
+	}
+	if limit, limited := most[k.Kind]; limited {
+		return k.Issuer == Others || c.groups[k.group()] < limit && len(*c.found.Load())+len(c.fresh) < mostCounters
+	}
+	return true
+}
+
+// shared returns the key for what is not told apart.
+func (k Key) shared() Key {
+	k.Issuer, k.Client = Others, ""
+	switch k.Kind {
+	case Passed, Refused, Reported:
+		k.Name, k.Detail = bounded(k.Name), bounded(k.Detail)
+	case Secret, Network, Issued, Asked, Denied, Granted, Read, Dropped:
+		k.Name, k.Detail = "", ""
+	}
+	return k
+}
+
+func bounded(name string) string {
+	if len(name) > longestName || !utf8.ValidString(name) {
+		return ""
+	}
+	return name
+}
+
+const longestExample = 255 // of each text, in bytes
+
+func (e Example) bounded() Example {
+	for _, text := range []*string{&e.Method, &e.Path, &e.ClientIP} {
+		*text = (*text)[:min(len(*text), longestExample)]
+		for !utf8.ValidString(*text) {
+			*text = (*text)[:len(*text)-1]
+		}
+	}
+	return e
+}
+
+// value returns what this process counted.
+func (c *counters) value(k Key, at moment) Value {
+	if found := (*c.found.Load())[k]; found != nil {
+		return found.value(at)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if found := c.fresh[k]; found != nil {
+		return found.value(at)
+	}
+	return Value{}
+}
+
+func (c *counters) all() iter.Seq2[Key, *Counter] {
+	c.mu.Lock()
+	c.merge()
+	c.mu.Unlock()
+	return maps.All(*c.found.Load())
+}
+
+func (c *counters) values(at moment) map[Key]Value {
+	values := make(map[Key]Value)
+	for k, counter := range c.all() {
+		if v := counter.value(at); !v.isZero() {
+			values[k] = v
+		}
+	}
+	return values
+}
+
+func (c *counters) total() (total int64) {
+	for _, counter := range c.all() {
+		total += counter.count.Load()
+	}
+	return total
+}
+
+func (c *Counter) value(at moment) Value {
+	v := Value{Count: max(0, c.count.Load()), First: at.secondsOf(c.first.Load()), Last: at.secondsOf(c.last.Load()), Example: c.example.Load()}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v.Hours, v.Days = c.hours.clone(), c.days.clone()
+	return v
+}
+
+// String returns the name of the kind in the key of what was dropped.
+func (k Kind) String() string {
+	names := [...]string{"", "secret", "network", "issued", "asked", "denied", "granted", "passed", "refused", "reported", "read", "dropped"}
+	if k < 0 || int(k) >= len(names) {
+		return ""
+	}
+	return names[k]
+}

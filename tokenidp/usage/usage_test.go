@@ -1,0 +1,255 @@
+package usage
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestNodesAddUp(t *testing.T) {
+	s, c := newStorage(t), newTestClock()
+	a, b := node(s, c), node(s.sharing(), c)
+	countTo(a, passed, 3)
+	a.CountIssued(issued)
+	countTo(b, passed, 4)
+	b.CountExample(refused, func() Example { return Example{"GET", "/orders", "192.0.2.7"} })
+	want(t, a, passed, 3)
+	mustSync(t, a, b, a)
+	for _, n := range []*Store{a, b, reader(t, s, c)} {
+		want(t, n, passed, 7)
+		want(t, n, issued, 1)
+		if v := n.Value(refused); v.Count != 1 || *v.Example != (Example{"GET", "/orders", "192.0.2.7"}) {
+			t.Errorf("refused: %+v", v)
+		}
+		if v := n.Value(issued); v.Hours.Sum(0) != 1 || v.Days.Sum(testTime.Unix()/Day) != 1 || !v.LastTime().Equal(testTime) {
+			t.Errorf("issued: %+v", v)
+		}
+		if len(n.All()) != 3 {
+			t.Errorf("%v", n.All())
+		}
+	}
+	if w := a.Window(); w.Nodes != 2 || !w.Since.Equal(testTime) || !w.SyncedAt.Equal(testTime) || w.Unwritten != 0 {
+		t.Errorf("%+v", w)
+	}
+}
+
+// TestCountNeitherAllocatesNorWaits while the storage hangs.
+func TestCountNeitherAllocatesNorWaits(t *testing.T) {
+	s := newStorage(t)
+	n := New(s, folder, Options{})
+	n.Count(passed)
+	hangs, over := make(chan struct{}), make(chan struct{})
+	s.before = func(string, string) error {
+		select {
+		case hangs <- struct{}{}:
+		default:
+		}
+		<-over
+		return errFault
+	}
+	var syncing sync.WaitGroup
+	syncing.Go(func() { _ = n.Sync(t.Context()) })
+	<-hangs
+	if allocated := testing.AllocsPerRun(100, func() { n.Count(passed) }); allocated != 0 {
+		t.Errorf("%v allocations", allocated)
+	}
+	n.Count(refused)
+	n.CountIssued(issued)
+	n.CountSecret(idp, "orders-worker", "2026-11", netip.MustParseAddr("192.0.2.7"))
+	n.Observe(idp, slices.Values([]Key{old, fresh}))
+	want(t, n, old, 1)
+	n.All()
+	n.Window()
+	close(over)
+	syncing.Wait()
+}
+
+func TestConcurrentCounts(t *testing.T) {
+	s := newStorage(t)
+	n, other := New(s, folder, Options{}), New(s.sharing(), folder, Options{})
+	const goroutines, each = 8, 500
+	var counting, syncing sync.WaitGroup
+	stop := make(chan struct{})
+	syncing.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = n.Sync(t.Context())
+				n.All()
+			}
+		}
+	})
+	for g := range goroutines {
+		counting.Go(func() {
+			for i := range each {
+				n.Count(passed)
+				n.CountIssued(Key{Kind: Issued, Issuer: idp, Client: fmt.Sprint(g, i%50)})
+			}
+		})
+	}
+	counting.Wait()
+	close(stop)
+	syncing.Wait()
+	mustSync(t, n, other)
+	want(t, other, passed, goroutines*each)
+	want(t, other, Key{Kind: Issued, Issuer: idp, Client: "3 7"}, each/50)
+}
+
+// TestKeysAreBounded whatever comes in, and secrets are never dropped.
+func TestKeysAreBounded(t *testing.T) {
+	s, c := newStorage(t), newTestClock()
+	n := node(s, c)
+	for i := range 3 * most[Refused] {
+		k := refused
+		k.Issuer, k.Client = idp, fmt.Sprint(i)
+		n.Count(k)
+	}
+	want(t, n, Key{Kind: Refused, Issuer: Others, Name: refused.Name, Detail: refused.Detail}, int64(2*most[Refused]))
+	want(t, n, Key{Kind: Dropped, Name: "refused"}, int64(2*most[Refused]))
+	for i := range 100 {
+		n.CountSecret(idp, "orders-worker", "2026-11", netip.AddrFrom4([4]byte{10, byte(i), 1, 1}))
+		n.CountSecret(idp, "orders-worker", "2026-11", netip.AddrFrom4([4]byte{10, byte(i), 1, 2}))
+	}
+	want(t, n, old, 200)
+	want(t, n, Key{Kind: Network, Issuer: idp, Client: "orders-worker", Name: "2026-11", Detail: "10.7.1.0/24"}, 2)
+	networks := 0
+	for k := range n.All() {
+		if k.Kind == Network && k.Issuer == idp {
+			networks++
+		}
+	}
+	if networks != most[Network] {
+		t.Errorf("%d networks", networks)
+	}
+	for _, odd := range []string{strings.Repeat("x", longestName+1), "\xff"} {
+		k := passed
+		k.Client = odd
+		n.Count(k)
+		k.Name = odd
+		n.Count(k)
+		n.CountExample(Key{Kind: Reported, Name: "r", Detail: "x"}, func() Example { return Example{odd, odd, odd} })
+	}
+	mustSync(t, n)
+	want(t, reader(t, s, c), old, 200)
+	want(t, reader(t, s, c), Key{Kind: Dropped, Name: "passed"}, 4)
+}
+
+func TestNetworkOf(t *testing.T) {
+	for address, want := range map[string]string{
+		"192.0.2.7": "192.0.2.0/24", "::ffff:192.0.2.7": "192.0.2.0/24", "2001:db8:1:2::3": "2001:db8:1::/48", "fe80::1%eth0": "fe80::/48",
+	} {
+		if got := networkOf(netip.MustParseAddr(address)); got != want {
+			t.Errorf("%s: %q, want %q", address, got, want)
+		}
+	}
+	if got := networkOf(netip.Addr{}); got != "" {
+		t.Errorf("no address: %q", got)
+	}
+}
+
+func TestHoursAndDaysAreForgotten(t *testing.T) {
+	s, c := newStorage(t), newTestClock()
+	n := node(s, c)
+	for range 100 * 24 {
+		n.CountIssued(issued)
+		c.pass(time.Hour)
+		if c.elapsed()%(6*time.Hour) == 0 {
+			mustSync(t, n)
+		}
+	}
+	mustSync(t, n)
+	v := reader(t, s, c).Value(issued)
+	if len(v.Hours) != mostHours || len(v.Days) > mostDays+1 || len(v.Days) < mostDays || v.Count != 100*24 {
+		t.Errorf("%d hours, %d days, %d in all", len(v.Hours), len(v.Days), v.Count)
+	}
+	if got := v.Days.Sum(c.now().Unix()/Day - 30); got < 30*24 || got > 31*24 {
+		t.Errorf("%d in the last 30 days", got)
+	}
+}
+
+// TestWritingFollowsTheCounts: at most one in two hundred is unwritten for more than a
+// second.
+func TestWritingFollowsTheCounts(t *testing.T) {
+	s, c := newStorage(t), newTestClock()
+	n := node(s, c)
+	second := func() int {
+		t.Helper()
+		c.pass(time.Second)
+		s.count()
+		n.work(t.Context())
+		return s.count("Store")
+	}
+	if second() != 1 || second() != 0 {
+		t.Error("not written at first, or without news")
+	}
+	n.Count(passed)
+	if second() != 1 {
+		t.Error("the first count is not written at once")
+	}
+	countTo(n, passed, 999)
+	second()
+	countTo(n, passed, 5)
+	if second() != 0 || n.Window().Unwritten != 5 {
+		t.Error("written with one in two hundred unwritten")
+	}
+	n.Count(passed)
+	if second() != 1 || n.Window().Unwritten != 0 {
+		t.Error("not written with more")
+	}
+	n.Count(passed)
+	writes := 0
+	for range 60 {
+		writes += second()
+	}
+	if writes != 1 {
+		t.Errorf("%d writes in a minute", writes)
+	}
+	for range 10 * 60 {
+		writes += second()
+	}
+	if writes != 2 {
+		t.Errorf("%d writes in eleven minutes without news", writes-1)
+	}
+}
+
+func TestObserve(t *testing.T) {
+	s, c := newStorage(t), newTestClock()
+	n := node(s, c, old, granted)
+	mustSync(t, n)
+	c.pass(time.Hour)
+	n.Observe(idp, slices.Values([]Key{old, fresh, granted}))
+	mustSync(t, n)
+	for _, n := range []*Store{n, reader(t, s, c)} {
+		for k, since := range map[Key]time.Time{old: testTime, granted: testTime, fresh: testTime.Add(time.Hour), passed: {}} {
+			if v := n.Value(k); !n.Since(v).Equal(since) || v.Count != 0 || v.Last != 0 {
+				t.Errorf("%v: since %v, want %v", k, n.Since(v), since)
+			}
+		}
+	}
+	// A later process says nothing that is stored already.
+	later := node(s.sharing(), c, old, fresh, granted)
+	if mustSync(t, later); len(later.own.versions[0].values) != 0 {
+		t.Errorf("%v", later.own.versions[0].values)
+	}
+	c.pass(time.Minute)
+	later.Count(old)
+	mustSync(t, later, n)
+	if v := n.Value(old); !v.LastTime().Equal(testTime.Add(time.Hour+time.Minute)) || !n.Since(v).Equal(testTime) {
+		t.Errorf("%+v", v)
+	}
+}
+
+func TestNilStoreCountsNothing(t *testing.T) {
+	var n *Store
+	n.Count(passed)
+	n.CountIssued(issued)
+	n.CountSecret(idp, "a", "b", netip.Addr{})
+	n.CountExample(refused, nil)
+	n.Observe(idp, nil)
+}
