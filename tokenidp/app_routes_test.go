@@ -17,7 +17,8 @@ func TestFindVerifies(t *testing.T) {
 		{"match": [{"path": ["/c"]}], "handle": [{"handler": "invoke", "name": "n"}]},
 		{"match": [{"path": ["/d"]}], "handle": [{"handler": "other", "verify": {"handler": "verify", "source": "Caddyfile:9"}}]}],
 		"named_routes": {"n": {"handle": [{"handler": "verify", "source": "Caddyfile:5"}]}, "unused": {"handle": [{"handler": "verify", "source": "Caddyfile:7"}]}}}}}`
-	first, named, unused, other := &Verify{Source: "Caddyfile:2"}, &Verify{Source: "Caddyfile:5"}, &Verify{Source: "Caddyfile:7"}, &Verify{Source: "Caddyfile:9"}
+	at := func(source string) *Verify { return &Verify{Source: source, verifyWorker: new(verifyWorker)} }
+	first, named, unused, other := at("Caddyfile:2"), at("Caddyfile:5"), at("Caddyfile:7"), at("Caddyfile:9")
 	known, err := route.ReadApp([]byte(config))
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +57,7 @@ func TestCountersBySource(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, source := range []string{"Caddyfile:2", "Caddyfile:5", "Caddyfile:5"} {
-		v := &Verify{Source: source, ReportOnly: true, app: a}
+		v := &Verify{Source: source, ReportOnly: true, verifyWorker: &verifyWorker{app: a}}
 		a.routes = append(a.routes, v)
 		if err := a.carryCounter(t.Context(), source); err != nil {
 			t.Fatal(err)

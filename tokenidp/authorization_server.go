@@ -39,6 +39,11 @@ type AuthorizationServer struct {
 	// Where this handler is configured, as file:line. Errors begin with it.
 	Source string `json:"source,omitempty"`
 
+	*authorizationWorker // set by Provision
+}
+
+// authorizationWorker is what an AuthorizationServer answers requests with.
+type authorizationWorker struct {
 	issuer    *Issuer
 	verifier  *verifier.Verifier // of this issuer's tokens alone
 	endpoints oauth.Endpoints
@@ -72,7 +77,7 @@ func (s *AuthorizationServer) Provision(ctx caddy.Context) error {
 	if err := iss.issue(ctx); err != nil {
 		return placed(s.Source, err)
 	}
-	s.issuer, s.metrics, s.refusals, s.logger = iss, metricsIn(ctx), a.refusals, ctx.Logger()
+	s.authorizationWorker = &authorizationWorker{issuer: iss, metrics: metricsIn(ctx), refusals: a.refusals, logger: ctx.Logger()}
 	s.endpoints = oauth.NewEndpoints(iss.url)
 	if s.proofs, err = oauth.NewProofs(iss.url, a.state.Once); err != nil {
 		return placed(s.Source, err)

@@ -85,6 +85,11 @@ type Verify struct {
 	// Where this handler is configured, as file:line. Errors begin with it.
 	Source string `json:"source,omitempty"`
 
+	*verifyWorker // set by provision
+}
+
+// verifyWorker is what a Verify checks requests with.
+type verifyWorker struct {
 	matchers caddyhttp.MatcherSets
 	headers  claimheader.Headers
 	verifier *verifier.Verifier
@@ -111,7 +116,6 @@ func (v *Verify) Provision(ctx caddy.Context) error {
 }
 
 func (v *Verify) provision(ctx caddy.Context) error {
-	v.logger = loggerIn(ctx)
 	if err := expandPlaceholders(v); err != nil {
 		return err
 	}
@@ -119,7 +123,7 @@ func (v *Verify) provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	v.app, v.metrics = a, metricsIn(ctx)
+	v.verifyWorker = &verifyWorker{app: a, metrics: metricsIn(ctx), logger: loggerIn(ctx)}
 	if s := sandboxFrom(ctx); s != nil {
 		v.observe = s.observe
 	}

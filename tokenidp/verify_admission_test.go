@@ -19,7 +19,7 @@ import (
 // refuseAll is a verify that accepts no token, with a claim header.
 func refuseAll(t *testing.T) *Verify {
 	t.Helper()
-	v := &Verify{ClaimHeaders: []ClaimHeader{{Header: "X-Client-Id", Claim: "client_id"}}, logger: zap.NewNop(), app: new(App)}
+	v := &Verify{ClaimHeaders: []ClaimHeader{{Header: "X-Client-Id", Claim: "client_id"}}, verifyWorker: &verifyWorker{logger: zap.NewNop(), app: new(App)}}
 	v.metrics = metrics.NewCounters()
 	var err error
 	if v.verifier, err = verifier.New(time.Now); err != nil {
@@ -98,7 +98,7 @@ func TestPlaceholdersOfAVerifiedRequest(t *testing.T) {
 	repl.Set("http.auth.user.iss", "of another handler")
 	repl.Set("http.auth.user.claims.tenant", "of another handler")
 	repl.Set("http.auth.user.name", "of another handler")
-	new(Verify).admit(r, &verifier.Claims{ClientID: "orders-worker", Issuer: "https://idp.example.com"}, nil, nil)
+	(&Verify{verifyWorker: new(verifyWorker)}).admit(r, &verifier.Claims{ClientID: "orders-worker", Issuer: "https://idp.example.com"}, nil, nil)
 	for key, want := range map[string]string{
 		"http.auth.user.id": "orders-worker", "http.auth.user.iss": "https://idp.example.com", "http.auth.user.scope": "",
 		"http.auth.user.claims.tenant": "", "http.vars." + admissionVar: "",
