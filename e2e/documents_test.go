@@ -27,14 +27,17 @@ import (
 //   - a `yaml` block is a whole applications.yaml, and must be valid
 //   - a `console` block is typed in: after `$ ` a command, then what it prints,
 //     "…" standing for anything
+//   - a block with a file name after its kind, as "python orders.py", is written to that
+//     file
 //
-// Blocks of other kinds are for reading.
+// Blocks of other kinds are for reading. The pages in docs/clients need programs of other
+// languages: TestPeerPages runs them.
 func TestDocuments(t *testing.T) {
 	t.Parallel()
 	for _, path := range documents(t) {
 		t.Run(strings.TrimPrefix(path, "../"), func(t *testing.T) {
 			t.Parallel()
-			runDocument(t, read(t, path))
+			runDocument(t, read(t, path), nil)
 		})
 	}
 }
@@ -50,6 +53,29 @@ func documents(t *testing.T) []string {
 		paths = append(paths, found...)
 	}
 	return paths
+}
+
+// pages returns the documents in a folder of docs.
+func pages(t *testing.T, folder string) []string {
+	t.Helper()
+	paths, err := filepath.Glob("../docs/" + folder + "/*.md")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%d pages in docs/%s, %v", len(paths), folder, err)
+	}
+	return paths
+}
+
+// A folder of docs has an index, which links all its pages.
+func TestIndexesListEveryPage(t *testing.T) {
+	t.Parallel()
+	for _, folder := range []string{"clients"} {
+		index := read(t, "../docs/"+folder+".md")
+		for _, path := range pages(t, folder) {
+			if link := "](" + strings.TrimPrefix(path, "../docs/") + ")"; !strings.Contains(index, link) {
+				t.Errorf("docs/%s.md has no link %s", folder, link)
+			}
+		}
+	}
 }
 
 // Every example has a document, which is run.
@@ -89,6 +115,12 @@ type block struct {
 	line       int
 }
 
+// file returns the name of the file that the block is, or "".
+func (b block) file() string {
+	_, name, _ := strings.Cut(b.kind, " ")
+	return name
+}
+
 func blocks(document string) []block {
 	var found []block
 	var open *block
@@ -109,9 +141,15 @@ func blocks(document string) []block {
 	return found
 }
 
-func runDocument(t *testing.T, document string) {
+// runDocument runs a document in a copy of the repository, into which prepare may put
+// more. It returns variables for the commands.
+func runDocument(t *testing.T, document string, prepare func(root string) []string) {
 	p := newPorts(t)
 	root := repository(t, p)
+	var env []string
+	if prepare != nil {
+		env = prepare(root)
+	}
 	home := t.TempDir()
 	var running []interface{ stop() }
 	stopAll := func() {
@@ -131,6 +169,10 @@ func runDocument(t *testing.T, document string) {
 	runs := 0
 	heading := ""
 	for _, b := range blocks(document) {
+		if name := b.file(); name != "" {
+			write(t, filepath.Join(root, name), p.replace(b.text))
+			continue
+		}
 		if b.heading != heading && b.kind != "console" {
 			restart()
 		}
@@ -153,7 +195,7 @@ func runDocument(t *testing.T, document string) {
 			checkApplications(t, b)
 		case "console":
 			runs++
-			runConsole(t, root, home, p, b, len(running) > 0)
+			runConsole(t, root, home, p, b, len(running) > 0, env)
 		}
 	}
 	stopAll()
@@ -232,7 +274,7 @@ func checkApplications(t *testing.T, b block) {
 
 // runConsole types the commands of a block into one shell and compares what
 // they print. Without a server, only commands of Caddy's own can be typed.
-func runConsole(t *testing.T, root, home string, p *ports, b block, serving bool) {
+func runConsole(t *testing.T, root, home string, p *ports, b block, serving bool, env []string) {
 	t.Helper()
 	steps := parseConsole(b.text)
 	if len(steps) == 0 {
@@ -252,6 +294,7 @@ func runConsole(t *testing.T, root, home string, p *ports, b block, serving bool
 	shell.Dir = root
 	shell.Env = append(environment(home, "localhost:"+p.free["2019"]), "BASH_ENV="+shellState(home))
 	shell.Env[1] = "PATH=" + filepath.Dir(binary) + ":" + os.Getenv("PATH")
+	shell.Env = append(shell.Env, env...)
 	shell.Stdin = strings.NewReader(script.String())
 	var output bytes.Buffer
 	shell.Stdout, shell.Stderr = &output, &output
@@ -348,7 +391,7 @@ func TestEveryReasonIsExplained(t *testing.T) {
 // Links within the repository lead to a file, and to a heading of it.
 func TestLinksOfDocuments(t *testing.T) {
 	t.Parallel()
-	others := []string{"../xcaddy.md", "../CHANGELOG.md", "../SECURITY.md", "../CONTRIBUTING.md", "../ARCHITECTURE.md"}
+	others := append(pages(t, "clients"), "../xcaddy.md", "../CHANGELOG.md", "../SECURITY.md", "../CONTRIBUTING.md", "../ARCHITECTURE.md")
 	for _, path := range append(documents(t), others...) {
 		for _, match := range regexp.MustCompile(`\]\(([^)#]*)(?:#([^)]*))?\)`).FindAllStringSubmatch(read(t, path), -1) {
 			if strings.Contains(match[1], "://") {
