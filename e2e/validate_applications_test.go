@@ -64,7 +64,7 @@ var applicationMistakes = []mistake{
 
 	inApplications("a claim that is the server's", orderScopes+"applications:\n"+worker+"    claims: {sub: admin} # here\n", `application "worker": claims must not have "sub", which this server sets`, "choose another name"),
 	inApplications("a claim that is the server's, of other case", orderScopes+"applications:\n"+worker+"    claims:\n      team: shop\n      Scope: orders.write # here\n", `claims must not have "Scope"`),
-	inApplications("a claim of null", orderScopes+"applications:\n"+worker+"    claims: {team: } # here\n", `claims: "team" is null; give it a value or leave it out`),
+	inApplications("a claim of null", orderScopes+"applications:\n"+worker+"    claims: {team: } # here\n", `claims "team" is null; give it a value or leave it out`),
 
 	inSecret("a secret as client_secret", "client_secret: correct-horse", "correct-horse", `field "client_secret" is not accepted, since only hashes are stored`, "`caddy tokenidp secret`", "`caddy tokenidp secret --hash`"),
 	inSecret("a secret as secret", "secret: correct-horse", "correct-horse", "only hashes are stored"),

@@ -170,9 +170,9 @@ func TestCertificateFieldErrors(t *testing.T) {
 		{"a DN without types", "    tls_client_auth_subject_dn: orders",
 			"a.yaml:5: application \"x\": tls_client_auth_subject_dn is not a distinguished name such as CN=orders,OU=batch,O=Example (RFC 4514): \"orders\" is not <type>=<value>; write a comma within a value as \\,"},
 		{"self-signed, and no key", "    token_endpoint_auth_method: self_signed_tls_client_auth",
-			x + "self_signed_tls_client_auth needs one of jwks, jwks_file, jwks_uri; it could never authenticate: add one, or write `active: false`"},
+			x + "self_signed_tls_client_auth needs one of jwks, jwks_file; it could never authenticate: add one, or write `active: false`"},
 		{"self-signed, and keys elsewhere", "    token_endpoint_auth_method: self_signed_tls_client_auth\n    jwks_uri: https://orders.example.com/jwks",
-			x + "jwks_uri is for private_key_jwt; with self_signed_tls_client_auth, write the keys themselves into jwks or jwks_file"},
+			"a.yaml:5: " + inX + "token_endpoint_auth_method is self_signed_tls_client_auth, but jwks_uri in line 6 is for private_key_jwt; remove one of them"},
 		{"both bindings", "    tls_client_auth_san_dns: a.example\n    dpop_bound_access_tokens: true\n    tls_client_certificate_bound_access_tokens: true",
 			x + "its tokens cannot be bound to a certificate and to a key of DPoP at once; keep one"},
 	} {

@@ -174,12 +174,25 @@ const emptyFile = "is empty; if there is to be no application, write `applicatio
 // mapping is a mapping of the file, with the readers of its fields.
 type mapping struct{ *strictyaml.Mapping }
 
-// mapping returns n as a mapping, or nil if it is none.
-func (l *loader) mapping(n *strictyaml.Node, what string, knownFields ...string) *mapping {
-	if m := l.Mapping(n, what, knownFields...); m != nil {
-		return &mapping{m}
-	}
-	return nil
+// fileObject declares an applications file.
+var fileObject = &strictyaml.Object{
+	Title:       "Applications of TokenIDP for Caddy",
+	Description: "APIs with their scopes, and the Applications that get access tokens for them.",
+	Fields: []strictyaml.Field{
+		{
+			Name: "resources", Type: strictyaml.List{Of: resourceObject},
+			Description: "The APIs that accept access tokens.",
+		},
+		{
+			Name: "applications", Type: strictyaml.List{Of: applicationObject},
+			Description: "The clients that get access tokens.",
+		},
+		{
+			Name: "tests", Type: strictyaml.List{Of: testObject},
+			Description: "Tests of who gets through, for caddy tokenidp test.",
+		},
+	},
+	Conditions: []strictyaml.Schema{{"minProperties": 1}},
 }
 
 func (l *loader) document(root *strictyaml.Node) {
@@ -189,20 +202,20 @@ func (l *loader) document(root *strictyaml.Node) {
 		return
 	}
 	tested := l.tests(root)
-	top := l.mapping(root, "", "resources", "applications")
+	top := l.Mapping(root, "", fileObject)
 	if top == nil {
 		l.incomplete = true
 		return
 	}
 	if !top.Has("resources") && !top.Has("applications") && !tested && !l.Errors.Any() {
-		top.Fail(root, "%s", emptyFile)
+		top.Refuse(root, "%s", emptyFile)
 	}
-	for i, n := range top.List("resources") {
-		l.resource(n, i)
+	for m := range top.Objects("resources") {
+		l.resource(&mapping{m})
 	}
 	l.incomplete = l.Errors.Any()
-	for i, n := range top.List("applications") {
-		l.application(n, i)
+	for m := range top.Objects("applications") {
+		l.application(&mapping{m})
 	}
 }
 

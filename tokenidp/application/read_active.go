@@ -8,20 +8,6 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
 
-// active reads the field. A value that is not a boolean is an error; until it is
-// corrected, the Application is not active: see deactivated.
-func (m *mapping) active() bool {
-	n := m.Field("active")
-	if n == nil {
-		return true
-	}
-	active, ok := strictyaml.Boolean(n)
-	if !ok {
-		m.FailField(n, "active", "must be true or false, without quotes; until it is true, the application is inactive")
-	}
-	return active || !ok
-}
-
 // deactivated returns the Applications that must not be active, even if the file has other
 // mistakes. So a deactivation does not depend on the other lines of the file, nor on the
 // spelling of false. Everything that is not literally true deactivates, also in a field
@@ -64,7 +50,7 @@ var switches = map[string]bool{
 // switchOf returns the value that activates, for a name that is one of the switches,
 // perhaps with a typing error.
 func switchOf(name string) (letsIn, known bool) {
-	if !slices.Contains(applicationFields, name) {
+	if applicationObject.Field(name) == nil {
 		name = strictyaml.Nearest(strings.ToLower(name), slices.Sorted(maps.Keys(switches)))
 	}
 	letsIn, known = switches[name]

@@ -1,6 +1,7 @@
 package application
 
 import (
+	"errors"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -11,56 +12,71 @@ import (
 
 const longestCertificateName = 1024
 
-// certificateName reads the one name by which the client's certificate is known:
-//
-//	tls_client_auth_subject_dn: CN=orders,OU=batch,O=Example     # RFC 4514
-//	tls_client_auth_san_dns: orders.example.com
-//	tls_client_auth_san_uri: spiffe://example.com/orders
-//	tls_client_auth_san_ip: 192.0.2.7
-//	tls_client_auth_san_email: orders@example.com
+// certificateName reads the one name by which the client's certificate is known.
 func (l *loader) certificateName(m *mapping, a *Application) {
 	for _, field := range certificateFields {
-		if value, at := m.Spelling(field); at != nil {
-			a.Certificate = m.checkedName(&CertificateName{Field: field, Value: value}, at)
-			return
+		value, at := m.Text(field)
+		if at == nil {
+			continue
 		}
+		a.Certificate = &CertificateName{Field: field, Value: value}
+		switch field {
+		case fieldSubjectDN:
+			a.Certificate.subject, _ = parseDistinguishedName(value)
+		case fieldSANIP:
+			a.Certificate.ip = netip.MustParseAddr(value).Unmap()
+		}
+		return
 	}
 }
 
-func (m *mapping) checkedName(n *CertificateName, at *strictyaml.Node) *CertificateName {
-	fail := func(problem string) *CertificateName {
-		m.FailField(at, n.Field, "%s", problem)
+var subjectDNFormat = &strictyaml.Format{
+	Check: func(s string) error {
+		_, err := parseDistinguishedName(s)
+		if err != nil {
+			return errors.New("is not a distinguished name such as CN=orders,OU=batch,O=Example (RFC 4514): " + err.Error())
+		}
 		return nil
+	},
+	Pattern: "=",
+	Says:    "must be a distinguished name such as CN=orders,OU=batch,O=Example",
+	Loose:   "what is no distinguished name",
+}
+
+var (
+	sanDNSFormat = alternativeNameFormat("must be one DNS name, such as orders.example.com, without a wildcard",
+		`^[!-)+-.0-9;-?A-~]+$`, "", func(s string) bool { return !strings.ContainsAny(s, "*/:@") })
+
+	sanURIFormat = alternativeNameFormat("must be an absolute URI, such as spiffe://example.com/orders",
+		`^[A-Za-z][A-Za-z0-9+.-]*:[!-~]*$`, "what is no URI", func(s string) bool {
+			u, err := url.Parse(s)
+			return err == nil && u.IsAbs()
+		})
+
+	sanIPFormat = alternativeNameFormat("must be one IP address, such as 192.0.2.7",
+		`^[0-9A-Fa-f.:]*[.:][0-9A-Fa-f.:]*$`, "what is no IP address", func(s string) bool {
+			ip, err := netip.ParseAddr(s)
+			return err == nil && ip.Zone() == ""
+		})
+
+	sanEmailFormat = alternativeNameFormat("must be an email address, such as orders@example.com",
+		`^[!-?A-~]+@[!-~]+$`, "", func(s string) bool {
+			local, domain, ok := strings.Cut(s, "@")
+			return ok && local != "" && domain != ""
+		})
+)
+
+func alternativeNameFormat(says, pattern, loose string, is func(string) bool) *strictyaml.Format {
+	return &strictyaml.Format{
+		Check: func(s string) error {
+			switch {
+			case len(s) > longestCertificateName || !ascii.Visible(s) || s == "":
+				return errors.New("must be visible ASCII characters without spaces, as it stands in the certificate")
+			case !is(s):
+				return errors.New(says)
+			}
+			return nil
+		},
+		Pattern: pattern, Longest: longestCertificateName, Says: says, Loose: loose,
 	}
-	if n.Field == fieldSubjectDN {
-		var err error
-		if n.subject, err = parseDistinguishedName(n.Value); err != nil {
-			return fail("is not a distinguished name such as CN=orders,OU=batch,O=Example (RFC 4514): " + err.Error())
-		}
-		return n
-	}
-	if len(n.Value) > longestCertificateName || !ascii.Visible(n.Value) || n.Value == "" {
-		return fail("must be visible ASCII characters without spaces, as it stands in the certificate")
-	}
-	switch n.Field {
-	case fieldSANDNS:
-		if strings.ContainsAny(n.Value, "*/:@") {
-			return fail("must be one DNS name, such as orders.example.com, without a wildcard")
-		}
-	case fieldSANURI:
-		if u, err := url.Parse(n.Value); err != nil || !u.IsAbs() {
-			return fail("must be an absolute URI, such as spiffe://example.com/orders")
-		}
-	case fieldSANIP:
-		ip, err := netip.ParseAddr(n.Value)
-		if err != nil || ip.Zone() != "" {
-			return fail("must be one IP address, such as 192.0.2.7")
-		}
-		n.ip = ip.Unmap()
-	case fieldSANEmail:
-		if local, domain, ok := strings.Cut(n.Value, "@"); !ok || local == "" || domain == "" {
-			return fail("must be an email address, such as orders@example.com")
-		}
-	}
-	return n
 }

@@ -3,6 +3,7 @@ package application
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -21,23 +22,43 @@ var reservedClaims = []string{
 	"nonce", "at_hash", "c_hash", "s_hash", "events", "token_introspection", "authorization_details",
 }
 
-// claims reads
-//
-//	claims: {<name>: <whatever JSON can say>}
+var claimNameFormat = &strictyaml.Format{
+	Check: func(name string) error {
+		reserved := slices.ContainsFunc(reservedClaims, func(claim string) bool { return strings.EqualFold(claim, name) })
+		switch {
+		case !strictyaml.IsLabel(name, longestName):
+			return fmt.Errorf("must have names of 1 to %d printable characters", longestName)
+		case reserved:
+			return fmt.Errorf("must not have %s, which this server sets, or which means something else in a token; choose another name", strictyaml.Quote(name))
+		}
+		return nil
+	},
+	Pattern: "^" + strictyaml.NoControl + "+$",
+	Not:     anyCase(reservedClaims),
+	Longest: longestName,
+	Says:    "must be a name that has no meaning of its own in a token",
+	Loose:   "a character that Unicode does not count as printable, or as another case of a letter",
+}
+
+// anyCase returns a pattern for the names in upper and lower case.
+func anyCase(names []string) string {
+	var b strings.Builder
+	for _, c := range strings.Join(names, "|") {
+		if c >= 'a' && c <= 'z' {
+			fmt.Fprintf(&b, "[%c%c]", c-'a'+'A', c)
+		} else {
+			b.WriteRune(c)
+		}
+	}
+	return "^(" + b.String() + ")$"
+}
+
 func (m *mapping) claims(a *Application) {
 	object := make(map[string]any)
 	for _, e := range m.Entries("claims") {
-		reserved := slices.ContainsFunc(reservedClaims, func(name string) bool { return strings.EqualFold(name, e.Name) })
-		switch {
-		case !strictyaml.IsLabel(e.Name, longestName):
-			m.Fail(e.Key, "claims must have names of 1 to %d printable characters", longestName)
-		case reserved:
-			m.Fail(e.Key, "claims must not have %s, which this server sets, or which means something else in a token; choose another name", strictyaml.Quote(e.Name))
-		default:
-			if value, ok := m.Value(e.Value, "claims: "+strictyaml.Quote(e.Name)); ok {
-				object[e.Name] = value
-				a.ClaimNames = append(a.ClaimNames, e.Name)
-			}
+		if value, ok := m.Value(e.Value, "claims "+strictyaml.Quote(e.Name)); ok {
+			object[e.Name] = value
+			a.ClaimNames = append(a.ClaimNames, e.Name)
 		}
 	}
 	if len(object) == 0 {

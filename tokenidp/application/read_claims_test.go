@@ -21,17 +21,17 @@ func TestClaims(t *testing.T) {
 func TestClaimErrors(t *testing.T) {
 	for _, row := range []struct{ name, claims, want string }{
 		{"no mapping", "[a]", "claims must be a mapping"},
-		{"null", "{team: ~}", `claims: "team" is null; give it a value or leave it out`},
-		{"null in a list", "{team: [a, ~]}", `claims: "team" is null; give it a value or leave it out`},
-		{"alias", "{team: &a b}", `claims: "team" has an anchor (&), which is not accepted; write the value out where it is needed`},
+		{"null", "{team: ~}", `claims "team" is null; give it a value or leave it out`},
+		{"null in a list", "{team: [a, ~]}", `claims "team" is null; give it a value or leave it out`},
+		{"alias", "{team: &a b}", `claims "team" has an anchor (&), which is not accepted; write the value out where it is needed`},
 		{"twice", "{team: a, team: b}", `field "team" is repeated; it was in line 6 already`},
 		{"twice, deeper", "{team: {a: 1, a: 2}}", `field "a" is repeated; it was in line 6 already`},
-		{"a day", "{since: 2026-11-23}", `claims: "since" must be text, a number as JSON has it, true, false, a list or a mapping; quote text that YAML takes for something else`},
-		{"an old boolean", "{on: yes}", `claims: "on" must be text, a number as JSON has it, true, false, a list or a mapping; quote text that YAML takes for something else`},
-		{"infinity", "{n: .inf}", `claims: "n" must be text, a number as JSON has it, true, false, a list or a mapping; quote text that YAML takes for something else`},
-		{"a number that is rounded", "{n: 9007199254740993}", `claims: "n" is a number that not every reader of JSON keeps exactly; quote it`},
+		{"a day", "{since: 2026-11-23}", `claims "since" must be text, a number as JSON has it, true, false, a list or a mapping; quote text that YAML takes for something else`},
+		{"an old boolean", "{on: yes}", `claims "on" must be text, a number as JSON has it, true, false, a list or a mapping; quote text that YAML takes for something else`},
+		{"infinity", "{n: .inf}", `claims "n" must be text, a number as JSON has it, true, false, a list or a mapping; quote text that YAML takes for something else`},
+		{"a number that is rounded", "{n: 9007199254740993}", `claims "n" is a number that not every reader of JSON keeps exactly; quote it`},
 		{"empty name", `{"": a}`, "claims must have names of 1 to 255 printable characters"},
-		{"too deep", "{a: " + strings.Repeat("[", 9) + strings.Repeat("]", 9) + "}", `claims: "a" nests deeper than 8 lists and mappings`},
+		{"too deep", "{a: " + strings.Repeat("[", 9) + strings.Repeat("]", 9) + "}", `claims "a" nests deeper than 8 lists and mappings`},
 		{"too large", "{a: " + strings.Repeat("b", mostClaims) + "}", "claims have 4105 bytes as JSON; at most 4096 are accepted, since a token goes with every request"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

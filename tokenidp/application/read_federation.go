@@ -1,6 +1,7 @@
 package application
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,142 +16,149 @@ const (
 	longestClaim   = 1024
 )
 
-// federated reads
-//
-//	federated:
-//	  - issuer: <the iss of its tokens>
-//	    audience: <text>                       # default: the issuer of this server
-//	    subject: <text>                        # or subject_pattern
-//	    subject_pattern: <pattern>
-//	    claims: {<name or JSON Pointer>: <text> | [<text>, …]}
-//	    claims_pattern: {<name or JSON Pointer>: <pattern>}
-func (l *loader) federated(m *mapping, a *Application) {
-	nodes := m.List("federated")
-	switch {
-	case len(nodes) == 0 && a.Active && strictyaml.IsEmptyList(m.Field("federated")):
-		m.Fail(m.Field("federated"), "federated is empty; it could never authenticate: add an issuer, or write `active: false`")
-	case len(nodes) > mostFederated:
-		m.Fail(m.Field("federated"), "federated has %d entries; at most %d are accepted", len(nodes), mostFederated)
-		return
-	}
-	for i, n := range nodes {
-		fields := l.mapping(n, m.What+": "+l.NameOf("federated", n, "issuer", i), "issuer", "audience", "subject", "subject_pattern", "claims", "claims_pattern")
-		if fields != nil {
-			a.Federated = append(a.Federated, fields.federation())
+var federationObject = &strictyaml.Object{
+	Title:       "Workload",
+	Description: "A workload that authenticates with a token of an issuer elsewhere.",
+	Kind:        "federated", By: "issuer",
+	Fields: []strictyaml.Field{
+		{
+			Name: "issuer", Required: true,
+			Type: strictyaml.Text{Format: claimValueFormat("must be the iss of its tokens, such as https://token.actions.githubusercontent.com", "")},
+
+			Description: "The iss of its tokens, byte for byte.", Examples: []any{"https://token.actions.githubusercontent.com"},
+		},
+		{
+			Name: "audience", Type: strictyaml.Text{Format: claimValueFormat(anyClaimValue, "")},
+			Description: "The only audience of its tokens; the default is the URL of this issuer.",
+		},
+		{
+			Name: "subject", Type: strictyaml.Text{Format: claimValueFormat(anyClaimValue, "write it as subject_pattern")},
+			Description: "The exact sub of its tokens.", Examples: []any{"system:serviceaccount:shop:orders-worker"},
+		},
+		{
+			Name: "subject_pattern", Type: strictyaml.Spelling{Format: patternFormat},
+			Description: "A pattern for the sub of its tokens.", Examples: []any{"repo:shop@11/orders@74:*"},
+		},
+		{
+			Name: "claims", Type: strictyaml.Map{Names: claimPathFormat, Values: claimValues, NotEmpty: true},
+			Description: "The exact values of other claims, by name or JSON Pointer.",
+			Examples:    []any{map[string]string{"repository_id": "74"}},
+		},
+		{
+			Name: "claims_pattern", Type: strictyaml.Map{Names: claimPathFormat, Values: strictyaml.Spelling{Format: patternFormat}},
+			Description: "Patterns for other claims, by name or JSON Pointer.",
+			Examples:    []any{map[string]string{"ref": "refs/heads/*"}},
+		},
+	},
+	Choices: []strictyaml.Choice{
+		{Of: []string{"subject", "subject_pattern"}, Several: "keep one"},
+		{
+			Of:   []string{"subject", "subject_pattern", "claims"},
+			None: "says of nobody in particular that he may authenticate: everybody with a token of this issuer could; add subject, subject_pattern or claims",
+		},
+	},
+}
+
+// claimValueFormat accepts the value of a claim. insteadOfPattern says what to write for
+// one with an asterisk; "" accepts it.
+func claimValueFormat(says, insteadOfPattern string) *strictyaml.Format {
+	f := strictyaml.Label(longestClaim, "")
+	f.Says = says
+	f.Check = func(s string) error {
+		switch {
+		case !isClaimValue(s):
+			return errors.New(says)
+		case insteadOfPattern != "" && strings.Contains(s, "*"):
+			return errors.New("has a *, which would stand for itself; " + insteadOfPattern)
 		}
+		return nil
+	}
+	if insteadOfPattern != "" {
+		f.Not = `\*`
+	}
+	return f
+}
+
+var (
+	anyClaimValue = fmt.Sprintf("must be 1 to %d printable characters", longestClaim)
+
+	claimValues = strictyaml.OneOrMore{Of: strictyaml.Text{Format: claimValueFormat(anyClaimValue, "write it in claims_pattern")}}
+
+	patternFormat = &strictyaml.Format{
+		Check: func(s string) error {
+			if !isClaimValue(s) {
+				return errors.New(anyClaimValue)
+			}
+			_, err := claimrule.ParsePattern(s)
+			return err
+		},
+		Pattern: claimrule.PatternSyntax,
+		Longest: longestClaim,
+		Says:    "must have a * behind a colon or a slash, as in repo:my-org@11/my-repo@74:*",
+		Loose:   "a character that Unicode does not count as printable",
+	}
+
+	claimPathFormat = &strictyaml.Format{
+		Check: func(name string) error {
+			path, err := claimrule.ParsePath(name)
+			if err == nil && slices.Contains(everybodysClaims, path[0]) {
+				err = fmt.Errorf("%s says of nobody in particular that he may authenticate: every token of the issuer has it, whose ever it is; name a claim that tells whose a token is", strictyaml.Quote(name))
+			}
+			return err
+		},
+		Pattern: claimrule.PathSyntax,
+		Not:     "^/?(" + strings.Join(everybodysClaims, "|") + ")$|^/(" + strings.Join(everybodysClaims, "|") + ")/",
+		Says:    "must be the name of a claim that identifies a workload, or a JSON Pointer to one",
+	}
+)
+
+func (l *loader) federated(m *mapping, a *Application) {
+	for fields := range m.Objects("federated") {
+		a.Federated = append(a.Federated, federation(fields))
 	}
 }
 
-func (m *mapping) federation() *Federation {
+func federation(m *strictyaml.Mapping) *Federation {
 	f := &Federation{Source: m.At(m.Node).String()}
-	var at *strictyaml.Node
-	if f.Issuer, at = m.Required("issuer"); at != nil && !isClaimValue(f.Issuer) {
-		m.FailField(at, "issuer", "must be the iss of its tokens, such as https://token.actions.githubusercontent.com")
+	f.Issuer, _ = m.Text("issuer")
+	f.Audience, _ = m.Text("audience")
+	subject := claimrule.Path{"sub"}
+	if value, at := m.Text("subject"); at != nil {
+		f.Claims = append(f.Claims, claimrule.Rule{Path: subject, Values: []string{value}})
 	}
-	if f.Audience, at = m.Text("audience"); at != nil && !isClaimValue(f.Audience) {
-		m.FailField(at, "audience", "must be 1 to %d printable characters", longestClaim)
+	if n := m.Field("subject_pattern"); n != nil {
+		f.Claims = append(f.Claims, patternRule(subject, n))
 	}
-	f.Claims = append(m.subjectRule(), m.claimRules()...)
-	f.Claims = append(f.Claims, m.patternRules()...)
-	switch {
-	case m.Has("subject") && m.Has("subject_pattern"):
-		m.Fail(m.Node, "has both subject and subject_pattern; keep one")
-	case !m.Has("subject") && !m.Has("subject_pattern") && !m.Has("claims"):
-		m.Fail(m.Node, "says of nobody in particular that he may authenticate: everybody with a token of this issuer could; add subject, subject_pattern or claims")
-	case len(f.Claims) > mostClaimRules:
+	for _, e := range m.Entries("claims") {
+		rule := claimrule.Rule{Path: pathOf(e)}
+		for _, n := range strictyaml.Elements(e.Value) {
+			rule.Values = append(rule.Values, n.Value)
+		}
+		f.Claims = append(f.Claims, rule)
+	}
+	for _, e := range m.Entries("claims_pattern") {
+		f.Claims = append(f.Claims, patternRule(pathOf(e), e.Value))
+	}
+	if len(f.Claims) > mostClaimRules {
 		m.Fail(m.Node, "has %d claims; at most %d are accepted", len(f.Claims), mostClaimRules)
 	}
 	return f
 }
 
-// subjectRule reads the rule for sub.
-func (m *mapping) subjectRule() (rules []claimrule.Rule) {
-	subject := claimrule.Path{"sub"}
-	if value, at := m.Text("subject"); at != nil {
-		if !isClaimValue(value) {
-			m.FailField(at, "subject", "must be 1 to %d printable characters", longestClaim)
-		}
-		if strings.Contains(value, "*") {
-			m.FailField(at, "subject", "has a *, which would stand for itself; write it as subject_pattern")
-		}
-		rules = append(rules, claimrule.Rule{Path: subject, Values: []string{value}})
-	}
-	if pattern := m.pattern(m.Field("subject_pattern"), "subject_pattern"); pattern != nil {
-		rules = append(rules, claimrule.Rule{Path: subject, Patterns: []*claimrule.Pattern{pattern}})
-	}
-	return rules
-}
-
-func (m *mapping) claimRules() (rules []claimrule.Rule) {
-	entries := m.Entries("claims")
-	if n := m.Field("claims"); strictyaml.IsEmptyMapping(n) {
-		m.FailField(n, "claims", "is empty")
-	}
-	for _, e := range entries {
-		path := m.path(e, "claims")
-		nodes := []*strictyaml.Node{e.Value}
-		if strictyaml.IsList(e.Value) && m.IsPlain(e.Value, "claims") {
-			nodes = e.Value.Content
-		}
-		var values []string
-		for _, n := range nodes {
-			switch {
-			case !m.IsPlain(n, "claims") || !m.IsText(n, "claims"):
-			case !isClaimValue(n.Value):
-				m.FailField(n, "claims", "%s must be 1 to %d printable characters", strictyaml.Quote(e.Name), longestClaim)
-			case strings.Contains(n.Value, "*"):
-				m.FailField(n, "claims", "%s has a *, which would stand for itself; write it in claims_pattern", strictyaml.Quote(e.Name))
-			default:
-				values = append(values, n.Value)
-			}
-		}
-		if len(nodes) == 0 {
-			m.FailField(e.Value, "claims", "%s has no value that is accepted", strictyaml.Quote(e.Name))
-		}
-		rules = append(rules, claimrule.Rule{Path: path, Values: values})
-	}
-	return rules
-}
-
-func (m *mapping) patternRules() (rules []claimrule.Rule) {
-	for _, e := range m.Entries("claims_pattern") {
-		path := m.path(e, "claims_pattern")
-		if pattern := m.pattern(e.Value, "claims_pattern"); pattern != nil {
-			rules = append(rules, claimrule.Rule{Path: path, Patterns: []*claimrule.Pattern{pattern}})
-		}
-	}
-	return rules
-}
-
-func (m *mapping) path(e strictyaml.Entry, field string) claimrule.Path {
-	path, err := claimrule.ParsePath(e.Name)
-	switch {
-	case err != nil:
-		m.FailField(e.Key, field, "%v", err)
-	case slices.Contains(everybodysClaims, path[0]):
-		m.FailField(e.Key, field, "%s says of nobody in particular that he may authenticate: every token of the issuer has it, whose ever it is; name a claim that tells whose a token is", strictyaml.Quote(e.Name))
-	}
+// pathOf returns the path of a claim. Its format has been checked, as that of patterns.
+func pathOf(e strictyaml.Entry) claimrule.Path {
+	path, _ := claimrule.ParsePath(e.Name)
 	return path
+}
+
+func patternRule(path claimrule.Path, n *strictyaml.Node) claimrule.Rule {
+	pattern, _ := claimrule.ParsePattern(n.Value)
+	return claimrule.Rule{Path: path, Patterns: []*claimrule.Pattern{pattern}}
 }
 
 // everybodysClaims are the claims of RFC 7519 section 4.1 that do not identify a workload.
 // iss and aud have their own fields.
 var everybodysClaims = []string{"iss", "aud", "exp", "nbf", "iat", "jti"}
-
-func (m *mapping) pattern(n *strictyaml.Node, field string) *claimrule.Pattern {
-	if n == nil || !m.IsPlain(n, field) || !m.IsSpelled(n, field) {
-		return nil
-	}
-	if !isClaimValue(n.Value) {
-		m.FailField(n, field, "must be 1 to %d printable characters", longestClaim)
-		return nil
-	}
-	pattern, err := claimrule.ParsePattern(n.Value)
-	if err != nil {
-		m.FailField(n, field, "%v", err)
-	}
-	return pattern
-}
 
 func isClaimValue(s string) bool { return strictyaml.IsLabel(s, longestClaim) }
 

@@ -38,7 +38,7 @@ func TestFederationErrors(t *testing.T) {
 	const entry = inX + `federated "https://k.example.com": `
 	const nobody = entry + "says of nobody in particular that he may authenticate: everybody with a token of this issuer could; add subject, subject_pattern or claims"
 	for _, row := range []struct{ name, field, want string }{
-		{"none", "[]", "a.yaml:5: " + inX + "federated is empty; it could never authenticate: add an issuer, or write `active: false`"},
+		{"none", "[]", "a.yaml:5: " + inX + "federated is empty; it could never authenticate: add one, or write `active: false`"},
 		{"null", "", "a.yaml:5: " + inX + "federated is null; give it a value or leave it out"},
 		{"no list", "{issuer: a}", "a.yaml:5: " + inX + "federated must be a list"},
 		{"no issuer", "[{subject: a}]", "a.yaml:5: " + inX + "federated 1: issuer is missing"},
@@ -49,12 +49,12 @@ func TestFederationErrors(t *testing.T) {
 		{"empty subject", "[{issuer: 'https://k.example.com', subject: ''}]", "a.yaml:5: " + entry + "subject must be 1 to 1024 printable characters"},
 		{"subject that is a pattern", "[{issuer: 'https://k.example.com', subject: 'repo:*'}]", "a.yaml:5: " + entry + "subject has a *, which would stand for itself; write it as subject_pattern"},
 		{"claim that is a pattern", "[{issuer: 'https://k.example.com', claims: {ref: 'refs/*'}}]", "a.yaml:5: " + entry + `claims "ref" has a *, which would stand for itself; write it in claims_pattern`},
-		{"subject and pattern", "[{issuer: 'https://k.example.com', subject: a, subject_pattern: 'a:*'}]", "a.yaml:5: " + entry + "has both subject and subject_pattern; keep one"},
+		{"subject and pattern", "[{issuer: 'https://k.example.com', subject: a, subject_pattern: 'a:*'}]", "a.yaml:5: " + entry + "has both subject in line 5 and subject_pattern in line 5; keep one"},
 		{"everybody", "[{issuer: 'https://k.example.com', subject_pattern: '*'}]", "a.yaml:5: " + entry + "subject_pattern begins with *, which fits everybody's; begin with what is fixed, as in repo:my-org@11/my-repo@74:*"},
 		{"half a segment", "[{issuer: 'https://k.example.com', subject_pattern: 'repo:shop*'}]", "a.yaml:5: " + entry + "subject_pattern has a * that is not at the beginning of a segment, so that my-org* would fit my-org-of-somebody-else; put it behind a colon or a slash"},
 		{"pattern without asterisk", "[{issuer: 'https://k.example.com', subject_pattern: a}]", "a.yaml:5: " + entry + "subject_pattern has no *; write the value without a pattern"},
-		{"number", "[{issuer: 'https://k.example.com', claims: {project_id: 12}}]", "a.yaml:5: " + entry + `claims must be a string; quote it: "12"`},
-		{"value that is null", "[{issuer: 'https://k.example.com', claims: {project_id: ~}}]", "a.yaml:5: " + entry + "claims is null; give it a value or leave it out"},
+		{"number", "[{issuer: 'https://k.example.com', claims: {project_id: 12}}]", "a.yaml:5: " + entry + `claims "project_id" must be a string; quote it: "12"`},
+		{"value that is null", "[{issuer: 'https://k.example.com', claims: {project_id: ~}}]", "a.yaml:5: " + entry + `claims "project_id" is null; give it a value or leave it out`},
 		{"no value", "[{issuer: 'https://k.example.com', claims: {project_id: []}}]", "a.yaml:5: " + entry + `claims "project_id" has no value that is accepted`},
 		{"claim twice", "[{issuer: 'https://k.example.com', claims: {a: b, a: c}}]", "a.yaml:5: " + entry + `field "a" is repeated; it was in line 5 already`},
 		{"pointer to nowhere", "[{issuer: 'https://k.example.com', claims: {/a//b: c}}]", "a.yaml:5: " + entry + `claims the claim "/a//b" has an empty step; write it as /realm_access/roles`},

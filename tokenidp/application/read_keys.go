@@ -36,65 +36,74 @@ type PublishedKeys struct {
 	Algorithm string
 }
 
-// keys reads the public keys of a client (RFC 7591 section 2), or their URL.
-func (l *loader) keys(m *mapping, a *Application) {
-	algorithms := m.signingAlgorithms()
-	switch {
-	case m.Has("jwks"):
-		a.Keys = l.inlineKeys(m, algorithms)
-	case m.Has("jwks_file"):
-		a.Keys = l.keysFile(m, a, algorithms)
-	case m.Has("jwks_uri") && a.TokenEndpointAuthMethod == AuthMethodSelfSignedTLS:
-		m.Fail(m.Node, "jwks_uri is for %s; with %s, write the keys themselves into jwks or jwks_file", AuthMethodPrivateKeyJWT, AuthMethodSelfSignedTLS)
-	case m.Has("jwks_uri"):
-		a.PublishedKeys.URL = m.keysURL()
-		if len(algorithms) == 1 {
-			a.PublishedKeys.Algorithm = algorithms[0]
+var jwksObject = &strictyaml.Object{
+	Title: "JWK Set",
+	Fields: []strictyaml.Field{{
+		Name: "keys", Type: strictyaml.List{Of: strictyaml.JSON{Object: "the members of a public JWK", Never: jws.PrivateMembers}, NotEmpty: true},
+		Required: true, Hint: "it could never authenticate: add a public key, or write `active: false`",
+		Description: "The public keys, as JWKs (RFC 7517).",
+		Examples: []any{[]any{map[string]string{
+			"kty": "EC", "crv": "P-256", "kid": "2026-11",
+			"x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+		}}},
+	}},
+}
+
+var keysFileFormat = &strictyaml.Format{
+	Check: func(path string) error {
+		if path == "" || isContent(path) {
+			return errors.New("must be the path of a file with a JWK Set, or with public keys as PEM, not what is in it")
 		}
+		return nil
+	},
+	Pattern: `^[^{\r\n][^\r\n]*$`,
+	Says:    "must be the path of a file with a JWK Set, or with public keys as PEM, not what is in it",
+	Loose:   "PEM in one line",
+}
+
+// keys reads the public keys of a client (RFC 7591 section 2).
+func (l *loader) keys(m *mapping, a *Application) {
+	if m.Has("jwks") {
+		a.Keys = l.inlineKeys(m, m.signingAlgorithms())
+	} else {
+		a.Keys = l.keysFile(m, a, m.signingAlgorithms())
 	}
 	if len(a.Keys) > mostKeys {
 		m.Fail(m.Node, "it has %d keys; at most %d are accepted", len(a.Keys), mostKeys)
 	}
 }
 
+// publishedKeys reads the URL of the public keys of a client.
+func (l *loader) publishedKeys(m *mapping, a *Application) {
+	a.PublishedKeys.URL, _ = m.Text("jwks_uri")
+	if algorithms := m.signingAlgorithms(); len(algorithms) == 1 {
+		a.PublishedKeys.Algorithm = algorithms[0]
+	}
+}
+
 // signingAlgorithms returns the accepted algorithms. A key without one gets the first that
 // fits.
 func (m *mapping) signingAlgorithms() []string {
-	value, at := m.Spelling("token_endpoint_auth_signing_alg")
-	switch {
-	case at == nil:
-		return jws.Algorithms
-	case !jws.Supported(jws.Canonical(value)):
-		m.FailField(at, "token_endpoint_auth_signing_alg", "is the unknown %s; %s", strictyaml.Quote(value), strictyaml.KnownField(value, jws.Algorithms))
-		return jws.Algorithms
+	if value, at := m.Text("token_endpoint_auth_signing_alg"); at != nil {
+		return []string{jws.Canonical(value)}
 	}
-	return []string{jws.Canonical(value)}
+	return jws.Algorithms
 }
 
-// inlineKeys reads
-//
-//	jwks:
-//	  keys:
-//	    - {kty: EC, crv: P-256, x: …, y: …, kid: …}
 func (l *loader) inlineKeys(m *mapping, algorithms []string) (keys []*jws.Key) {
-	n := m.Field("jwks")
-	if n == nil {
-		return nil
-	}
-	set := l.mapping(n, m.What+": jwks", "keys")
+	set := m.Object("jwks")
 	if set == nil {
 		return nil
 	}
 	nodes := set.List("keys")
-	if len(nodes) == 0 && (set.Field("keys") != nil || !set.Has("keys")) {
-		set.Fail(n, "keys is missing or empty; it could never authenticate: add a public key, or write `active: false`")
-	}
 	unsupported := make(map[*strictyaml.Node]error)
 	for i, n := range nodes {
 		key, err := l.inlineKey(set, n, i, algorithms)
 		switch {
 		case jws.IsUnsupported(err):
 			unsupported[n] = err
+		case jws.IsPrivate(err):
+			set.RefuseField(n, l.NameOf("key", n, "kid", i), "is not usable: %v", err)
 		case err != nil:
 			set.FailField(n, l.NameOf("key", n, "kid", i), "is not usable: %v", err)
 		case key == nil, slices.ContainsFunc(keys, key.Equal):
@@ -118,7 +127,7 @@ func (l *loader) inlineKeys(m *mapping, algorithms []string) (keys []*jws.Key) {
 
 // inlineKey returns a key, or an error. It returns neither after it has reported a mistake
 // itself.
-func (l *loader) inlineKey(set *mapping, n *strictyaml.Node, index int, algorithms []string) (*jws.Key, error) {
+func (l *loader) inlineKey(set *strictyaml.Mapping, n *strictyaml.Node, index int, algorithms []string) (*jws.Key, error) {
 	value, ok := set.Value(n, l.NameOf("key", n, "kid", index))
 	if !ok {
 		return nil, nil
@@ -138,10 +147,6 @@ func (l *loader) inlineKey(set *mapping, n *strictyaml.Node, index int, algorith
 func (l *loader) keysFile(m *mapping, a *Application, algorithms []string) []*jws.Key {
 	path, at := m.Text("jwks_file")
 	if at == nil {
-		return nil
-	}
-	if path == "" || isContent(path) {
-		m.FailField(at, "jwks_file", "must be the path of a file with a JWK Set, or with public keys as PEM, not what is in it")
 		return nil
 	}
 	if !filepath.IsAbs(path) {
@@ -263,23 +268,23 @@ func algorithmFor(public crypto.PublicKey, algorithms []string) (string, error) 
 	return algorithm, err
 }
 
-// keysURL reads the URL. This server fetches it, so its form is checked here, and its
-// address when the server connects.
-func (m *mapping) keysURL() string {
-	value, at := m.Spelling("jwks_uri")
-	if at == nil {
-		return ""
-	}
-	u, err := weburl.ParseEndpoint(value)
-	switch {
-	case errors.Is(err, weburl.ErrUserOrFragment):
-		m.FailField(at, "jwks_uri", "%v", err)
-	case err != nil || !ascii.Visible(value) || len(value) > weburl.MaxLength:
-		m.FailField(at, "jwks_uri", "must be the URL of a JWK Set, such as https://worker.example.com/jwks.json")
-	case u.Scheme != "https":
-		m.FailField(at, "jwks_uri", "must be https: whoever is on the way could put keys of his own there")
-	default:
-		return value
-	}
-	return ""
+// keysURLFormat: this server fetches the URL, so its form is checked here, and its address
+// when the server connects.
+var keysURLFormat = &strictyaml.Format{
+	Check: func(value string) error {
+		u, err := weburl.ParseEndpoint(value)
+		switch {
+		case errors.Is(err, weburl.ErrUserOrFragment):
+			return err
+		case err != nil || !ascii.Visible(value) || len(value) > weburl.MaxLength:
+			return errors.New("must be the URL of a JWK Set, such as https://worker.example.com/jwks.json")
+		case u.Scheme != "https":
+			return errors.New("must be https: whoever is on the way could put keys of his own there")
+		}
+		return nil
+	},
+	Pattern: `^[Hh][Tt][Tt][Pp][Ss]://[!"$-~]+$`,
+	Longest: weburl.MaxLength,
+	Says:    "must be the https URL of a JWK Set, such as https://worker.example.com/jwks.json",
+	Loose:   "what is no URL, or has a user",
 }

@@ -78,18 +78,18 @@ func TestKeysOfAClient(t *testing.T) {
 func TestKeyErrors(t *testing.T) {
 	const notUsable = `jwks: key "1" is not usable: key 0 (kid "1"): unusable key: `
 	const onlyPublic = "; only public keys that verify signatures belong here"
-	const noSecretGiven = "secrets is missing or empty; it could never authenticate: add one, or write `active: false`"
+	const noSecretGiven = "secrets is missing; it could never authenticate: add one, or write `active: false`"
 	const notContent = "jwks_file must be the path of a file with a JWK Set, or with public keys as PEM, not what is in it"
 	for _, row := range []struct{ name, fields, want string }{
 		{"secret and keys", "    secrets: [{id: a, hash: " + validHash + "}]\n    jwks: {keys: [" + ecJWK + "]}", `a.yaml:6: ` + inX + `has both secrets in line 5 and jwks in line 6; it authenticates in one way, so keep one of them`},
-		{"keys and secret", "    jwks_uri: https://x.example.com\n    secrets: []", `a.yaml:3: ` + inX + noSecretGiven + "\na.yaml:5: " + inX + `has both secrets in line 6 and jwks_uri in line 5; it authenticates in one way, so keep one of them`},
+		{"keys and secret", "    jwks_uri: https://x.example.com\n    secrets: []", `a.yaml:5: ` + inX + `has both secrets in line 6 and jwks_uri in line 5; it authenticates in one way, so keep one of them` + "\na.yaml:6: " + inX + "secrets is empty; it could never authenticate: add one, or write `active: false`"},
 		{"keys here and there", "    jwks_uri: https://x.example.com\n    jwks: {keys: [" + ecJWK + "]}", `a.yaml:5: ` + inX + `has both jwks in line 6 and jwks_uri in line 5; it authenticates in one way, so keep one of them`},
 		{"method of secrets", "    token_endpoint_auth_method: client_secret_post\n    jwks: {keys: [" + ecJWK + "]}", `a.yaml:5: ` + inX + `token_endpoint_auth_method is client_secret_post, but jwks in line 6 is for private_key_jwt or self_signed_tls_client_auth; remove one of them`},
 		{"method of keys", "    token_endpoint_auth_method: private_key_jwt\n    secrets: [{id: a, hash: " + validHash + "}]", `a.yaml:5: ` + inX + `token_endpoint_auth_method is private_key_jwt, but secrets in line 6 is for client_secret_basic or client_secret_post; remove one of them`},
 		{"method without keys", "    token_endpoint_auth_method: private_key_jwt", `a.yaml:3: ` + inX + "private_key_jwt needs one of jwks, jwks_file, jwks_uri, federated; it could never authenticate: add one, or write `active: false`"},
 		{"nothing", "", `a.yaml:3: ` + inX + noSecretGiven},
 		{"algorithm of secrets", "    token_endpoint_auth_signing_alg: ES256\n    secrets: [{id: a, hash: " + validHash + "}]", `a.yaml:5: ` + inX + `token_endpoint_auth_signing_alg has no effect beside secrets, which is no key of the client; remove it`},
-		{"symmetric algorithm", "    token_endpoint_auth_signing_alg: HS256\n    jwks: {keys: [" + ecJWK + "]}", `a.yaml:5: ` + inX + `token_endpoint_auth_signing_alg is the unknown "HS256"; did you mean "RS256"? known: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA`},
+		{"symmetric algorithm", "    token_endpoint_auth_signing_alg: HS256\n    jwks: {keys: [" + ecJWK + "]}", `a.yaml:5: ` + inX + `token_endpoint_auth_signing_alg has the unknown "HS256"; did you mean "RS256"? known: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519`},
 		{"algorithm of another family", "    token_endpoint_auth_signing_alg: RS256\n    jwks: {keys: [" + ecJWK + "]}", `a.yaml:6: ` + inX + notUsable + "alg is missing, and the key fits none of RS256" + onlyPublic},
 
 		{"private key", "    jwks: {keys: [" + strings.Replace(ecJWK, "{", "{d: "+ecPrivate+", ", 1) + "]}", `a.yaml:5: ` + inX + notUsable + `private member "d" is present` + onlyPublic},
@@ -97,8 +97,8 @@ func TestKeyErrors(t *testing.T) {
 		{"key for encryption", "    jwks: {keys: [" + strings.Replace(ecJWK, "use: sig", "use: enc", 1) + "]}", `a.yaml:5: ` + inX + notUsable + `use is not "sig"` + onlyPublic},
 		{"not on the curve", "    jwks: {keys: [" + strings.Replace(ecJWK, "x: MKB", "x: MKC", 1) + "]}", ""},
 		{"a curve without signatures", `    jwks: {keys: [{kty: OKP, crv: X25519, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwaaPJHURpo, kid: "1"}]}`, `a.yaml:5: ` + inX + notUsable + "crv is not Ed25519" + onlyPublic},
-		{"no keys", "    jwks: {keys: []}", `a.yaml:5: ` + inX + "jwks: keys is missing or empty; it could never authenticate: add a public key, or write `active: false`"},
-		{"no set", "    jwks: {}", `a.yaml:5: ` + inX + "jwks: keys is missing or empty; it could never authenticate: add a public key, or write `active: false`"},
+		{"no keys", "    jwks: {keys: []}", `a.yaml:5: ` + inX + "jwks: keys is empty; it could never authenticate: add a public key, or write `active: false`"},
+		{"no set", "    jwks: {}", `a.yaml:5: ` + inX + "jwks: keys is missing; it could never authenticate: add a public key, or write `active: false`"},
 		{"a list for a set", "    jwks: [" + ecJWK + "]", `a.yaml:5: ` + inX + `jwks: must be a mapping with the fields keys`},
 		{"a set as text", `    jwks: '{"keys":[]}'`, `a.yaml:5: ` + inX + `jwks: must be a mapping with the fields keys`},
 		{"null", "    jwks:", `a.yaml:5: ` + inX + `jwks is null; give it a value or leave it out`},
@@ -106,7 +106,7 @@ func TestKeyErrors(t *testing.T) {
 		{"a kid twice", "    jwks:\n      keys:\n        - " + edJWK + "\n        - " + otherEdJWK, `a.yaml:8: ` + inX + `jwks: kid "2" is that of another key of EdDSA already; each needs a kid of its own`},
 		{"a member twice", "    jwks: {keys: [" + strings.Replace(ecJWK, "{", "{kid: b, ", 1) + "]}", `a.yaml:5: ` + inX + `jwks: field "kid" is repeated; it was in line 5 already`},
 		{"a member that is null", "    jwks: {keys: [" + strings.Replace(ecJWK, "{", "{alg: ~, ", 1) + "]}", `a.yaml:5: ` + inX + `jwks: key "1" is null; give it a value or leave it out`},
-		{"an alias", "    jwks: {keys: [&a " + ecJWK + "]}", `a.yaml:5: ` + inX + `jwks: key "1" has an anchor (&), which is not accepted; write the value out where it is needed`},
+		{"an alias", "    jwks: {keys: [&a " + ecJWK + "]}", `a.yaml:5: ` + inX + `jwks: keys has an anchor (&), which is not accepted; write the value out where it is needed`},
 		{"a number that YAML knows alone", "    jwks: {keys: [" + strings.Replace(ecJWK, "{", "{n: 0x1F, ", 1) + "]}", `a.yaml:5: ` + inX + `jwks: key "1" must be text, a number as JSON has it, true, false, a list or a mapping; quote text that YAML takes for something else`},
 
 		{"plain HTTP", "    jwks_uri: http://x.example.com", `a.yaml:5: ` + inX + `jwks_uri must be https: whoever is on the way could put keys of his own there`},

@@ -2,46 +2,37 @@ package application
 
 import (
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
 
 const (
 	mostQuotaTokens = 1_000_000
 	leastQuotaTime  = time.Second
 	mostQuotaTime   = 30 * 24 * time.Hour
+
+	quotaHint = "write `quota: {tokens: 600, per: 1h}`"
 )
 
-// quota reads
-//
-//	tokens: 600
-//	per: 1h
-func (l *loader) quota(m *mapping) Quota {
-	n := m.Field("quota")
-	if n == nil {
-		return Quota{}
-	}
-	fields := l.mapping(n, m.What+": quota", "tokens", "per")
-	if fields == nil {
-		return Quota{}
-	}
-	for _, field := range []string{"tokens", "per"} {
-		if !fields.Has(field) {
-			fields.Fail(n, "%s is missing; write `quota: {tokens: 600, per: 1h}`", field)
-		}
-	}
-	return Quota{Tokens: fields.Count("tokens", mostQuotaTokens), Per: fields.quotaTime()}
+var quotaObject = &strictyaml.Object{
+	Fields: []strictyaml.Field{
+		{
+			Name: "tokens", Type: strictyaml.Count{Most: mostQuotaTokens}, Required: true, Hint: quotaHint,
+			Description: "The number of tokens that the Application gets in the period.",
+		},
+		{
+			Name: "per", Type: strictyaml.Spelling{Format: durationFormat(leastQuotaTime, mostQuotaTime, "1s to 30d")}, Required: true, Hint: quotaHint,
+			Description: "The period, in whole seconds, 1s to 30d.", Examples: []any{"1h"},
+		},
+	},
 }
 
-func (m *mapping) quotaTime() time.Duration {
-	value, n := m.Spelling("per")
-	if n == nil {
-		return 0
+func (m *mapping) quota() Quota {
+	quota := m.Object("quota")
+	if quota == nil {
+		return Quota{}
 	}
-	d, ok := parseDuration(value)
-	switch {
-	case !ok:
-		m.FailField(n, "per", "%s", noDuration(value))
-	case d < leastQuotaTime || d > mostQuotaTime || d%time.Second != 0:
-		m.FailField(n, "per", "must be whole seconds, 1s to 30d")
-	}
-	return d
+	per, _ := quota.Text("per")
+	d, _ := parseDuration(per)
+	return Quota{Tokens: quota.Count("tokens"), Per: d}
 }

@@ -1,6 +1,9 @@
 package application
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
@@ -10,36 +13,82 @@ const (
 	longestDescription = 1024
 )
 
-// resource reads
-//
-//	name: <scope-token characters>
-//	resource: <absolute URI>        # optional
-//	scopes:
-//	  - name: <scope-token>
-//	    description: <text>         # optional
-//	introspection: [<client_id>, …] # optional
-func (l *loader) resource(n *strictyaml.Node, index int) {
-	m := l.mapping(n, l.NameOf("resource", n, "name", index), "name", "resource", "scopes", "introspection")
-	if m == nil {
-		return
+var resourceObject = &strictyaml.Object{
+	Title:       "Resource",
+	Description: "An API that accepts access tokens, with its scopes.",
+	Kind:        "resource", By: "name",
+	Fields: []strictyaml.Field{
+		{
+			Name: "name", Type: strictyaml.Text{Format: scopeTokenFormat("")}, Required: true,
+			Description: "The name of the API, which is the audience of its tokens unless resource is given.", Examples: []any{"orders-api"},
+		},
+		{
+			Name: "resource", Type: strictyaml.Spelling{Format: indicatorFormat},
+			Description: "The URI of the API (RFC 8707), which is then the audience of its tokens.", Examples: []any{"https://api.example.com/orders"},
+		},
+		{
+			Name: "scopes", Type: strictyaml.List{Of: scopeObject, NotEmpty: true}, Required: true, Hint: "a resource needs at least one scope",
+			Description: "The scopes of the API.",
+		},
+		{
+			Name: "introspection", Type: strictyaml.List{Of: strictyaml.Text{}, Unique: true},
+			Description: "The client_ids of the Applications that may introspect tokens for this API.", Examples: []any{[]string{"orders-api"}},
+		},
+	},
+}
+
+var scopeObject = &strictyaml.Object{
+	Title:       "Scope",
+	Description: "A permission at the API.",
+	Short:       "name",
+	Fields: []strictyaml.Field{
+		{
+			Name: "name", Type: strictyaml.Text{Format: scopeTokenFormat(" (RFC 6749 section 3.3)")}, Required: true,
+			Description: "The name of the scope, which no other API has.", Examples: []any{"orders.read"},
+		},
+		{
+			Name: "description", Type: strictyaml.Text{Format: strictyaml.Label(longestDescription, " in one line")},
+			Description: "What the scope allows.", Examples: []any{"Read orders"},
+		},
+	},
+}
+
+// scopeTokenFormat has the characters of a scope-token. The explanation ends its error.
+func scopeTokenFormat(explanation string) *strictyaml.Format {
+	says := fmt.Sprintf(`must be 1 to %d visible ASCII characters without " and \%s`, longestName, explanation)
+	return &strictyaml.Format{
+		Check: func(s string) error {
+			if !isScopeToken(s) || len(s) > longestName {
+				return errors.New(says)
+			}
+			return nil
+		},
+		Pattern: `^[!#-\x5b\x5d-~]{1,255}$`,
+		Says:    says,
 	}
-	r := &Resource{Source: m.At(n).String()}
+}
+
+var indicatorFormat = &strictyaml.Format{
+	Check: func(s string) error {
+		if len(s) > longestName {
+			return fmt.Errorf("must be at most %d bytes long", longestName)
+		}
+		return weburl.CheckIndicator(s)
+	},
+	Pattern: `^[A-Za-z][A-Za-z0-9+.-]*:[!"$-~]*$`,
+	Longest: longestName,
+	Says:    "must be an absolute URI without a fragment, such as https://api.example.com/orders",
+	Loose:   "what is no URI",
+}
+
+func (l *loader) resource(m *mapping) {
+	r := &Resource{Source: m.At(m.Node).String()}
 	var at *strictyaml.Node
-	if r.Name, at = m.Required("name"); at != nil {
-		if !isScopeToken(r.Name) || len(r.Name) > longestName {
-			m.FailField(at, "name", `must be 1 to %d visible ASCII characters without " and \`, longestName)
-		} else {
-			l.own(m.At(at), m.What, "resource", r.Name)
-		}
+	if r.Name, at = m.Text("name"); at != nil {
+		l.own(m.At(at), m.What, "resource", r.Name)
 	}
-	if r.Identifier, at = m.Spelling("resource"); at != nil {
-		if len(r.Identifier) > longestName {
-			m.FailField(at, "resource", "must be at most %d bytes long", longestName)
-		} else if err := weburl.CheckIndicator(r.Identifier); err != nil {
-			m.FailField(at, "resource", "%v", err)
-		} else if weburl.WithPath(r.Identifier) != weburl.WithPath(r.Name) {
-			l.own(m.At(at), m.What, "resource", r.Identifier)
-		}
+	if r.Identifier, at = m.Text("resource"); at != nil && weburl.WithPath(r.Identifier) != weburl.WithPath(r.Name) {
+		l.own(m.At(at), m.What, "resource", r.Identifier)
 	}
 	l.scopes(m, r)
 	l.introspectorsOf(m, r)
@@ -56,26 +105,10 @@ func (l *loader) own(at strictyaml.Position, what, kind, name string) bool {
 }
 
 func (l *loader) scopes(m *mapping, r *Resource) {
-	nodes := m.List("scopes")
-	if len(nodes) == 0 && (m.Field("scopes") != nil || !m.Has("scopes")) {
-		m.Fail(m.Node, "scopes is missing or empty; a resource needs at least one scope")
-	}
-	for _, n := range nodes {
-		if strictyaml.IsScalar(n) {
-			m.Fail(n, "scopes must be a list of mappings; write `- name: %s`", strictyaml.Quote(n.Value))
-			continue
-		}
-		fields := l.mapping(n, m.What+": scopes", "name", "description")
-		if fields == nil {
-			continue
-		}
-		name, at := fields.Required("name")
-		description := fields.Label("description", longestDescription)
-		switch {
-		case at == nil:
-		case !isScopeToken(name) || len(name) > longestName:
-			fields.FailField(at, "name", `must be 1 to %d visible ASCII characters without " and \ (RFC 6749 section 3.3)`, longestName)
-		case l.own(fields.At(at), m.What, "scope", name):
+	for fields := range m.Objects("scopes") {
+		name, at := fields.Text("name")
+		description, _ := fields.Text("description")
+		if at != nil && l.own(fields.At(at), m.What, "scope", name) {
 			r.Scopes = append(r.Scopes, Scope{name, description})
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -20,31 +19,102 @@ const (
 	mostSecretFile  = 4096
 )
 
+var secretObject = &strictyaml.Object{
+	Title:       "Secret",
+	Description: "A secret of the client, of which only a hash is stored, or a file that has it.",
+	Kind:        "secret", By: "id",
+	Fields: []strictyaml.Field{
+		{
+			Name: "id", Type: strictyaml.Text{Format: secretIDFormat}, Required: true,
+			Description: "The name of the secret, which logs and lists show.", Examples: []any{"2026-11"},
+		},
+		{
+			Name: "hash", Type: strictyaml.Spelling{Format: hashFormat},
+			Description: "The hash of the secret, or a placeholder for it such as {env.ORDERS_HASH}.",
+			Examples:    []any{"$sha256$636222aa3dcfeec0e6cfe08ce9445ec2dcd02e0c3384ec6962f622377e07e995"},
+		},
+		{
+			Name: "file", Type: strictyaml.Text{Format: secretFileFormat},
+			Description: "The path of a file with the secret itself, from the folder of this file.", Examples: []any{"/run/secrets/orders-worker"},
+		},
+		{
+			Name: "expires", Type: strictyaml.Spelling{Format: expiryFormat},
+			Description: "The last day of the secret, in UTC, or the instant when it expires (RFC 3339).", Examples: []any{"2027-06-30", "2027-06-30T12:00:00Z"},
+		},
+	},
+	Choices: []strictyaml.Choice{{
+		Of:      []string{"hash", "file"},
+		None:    fmt.Sprintf("has neither hash nor file; `%s` makes a secret with its hash", secret.GenerateCommand),
+		Several: "keep one",
+	}},
+}
+
+var (
+	secretIDFormat = &strictyaml.Format{
+		Check:   CheckSecretID,
+		Pattern: "^" + strictyaml.NoControl + "+$",
+		Longest: longestSecretID,
+		Says:    fmt.Sprintf("must be 1 to %d printable characters", longestSecretID),
+		Loose:   "a secret, or a character that Unicode does not count as printable",
+	}
+
+	// hashFormat leaves a placeholder to loader.hash, which expands it.
+	hashFormat = &strictyaml.Format{
+		Check: func(encoded string) error {
+			if strings.Contains(encoded, "{") {
+				return nil
+			}
+			if err := new(secret.Secret).SetHash(encoded); err != nil {
+				return fmt.Errorf("is not usable: %w", err)
+			}
+			return nil
+		},
+		Pattern: secret.HashSyntax + `|\{`,
+		Says:    fmt.Sprintf("must be a hash; make one with %s", secret.HashCommand),
+		Loose:   "parameters beyond the limits, and salts and hashes of another length",
+	}
+
+	secretFileFormat = &strictyaml.Format{
+		Check: func(path string) error {
+			if path == "" || isContent(path) || secret.Classify(path) == secret.Generated {
+				return errors.New("must be the path of a file with the secret, not the secret")
+			}
+			return nil
+		},
+		Pattern: keysFileFormat.Pattern,
+		Says:    "must be the path of a file with the secret, not the secret",
+		Loose:   "a secret, or PEM in one line",
+	}
+
+	expiryFormat = &strictyaml.Format{
+		Check: func(s string) error {
+			if parseExpiry(s).IsZero() {
+				return errors.New("must be a day such as 2027-06-30, at the end of which (UTC) the secret expires, or an instant such as 2027-06-30T12:00:00Z")
+			}
+			return nil
+		},
+		Pattern: `^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])(T([01][0-9]|2[0-3])(:[0-5][0-9]){2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2}))?$`,
+		Says:    "must be a day such as 2027-06-30, or an instant such as 2027-06-30T12:00:00Z",
+		Loose:   "a day that the month does not have, or that is before the year 2000",
+	}
+)
+
 func (l *loader) secrets(m *mapping, a *Application) {
 	ids := make(map[string]int)
 	expired := 0
-	nodes := m.List("secrets")
-	for i, n := range nodes {
-		fields := l.mapping(n, m.What+": "+l.NameOf("secret", n, "id", i), "id", "hash", "file", "expires")
-		if fields == nil {
-			continue
-		}
-		s := l.secret(fields, a)
+	for fields := range m.Objects("secrets") {
+		s := l.secret(&mapping{fields}, a)
 		if line, repeated := ids[s.ID]; repeated && s.ID != "" {
-			fields.Fail(n, "id is already that of the secret in line %d", line)
+			fields.Fail(fields.Node, "id is already that of the secret in line %d", line)
 		}
-		ids[s.ID] = n.Line
+		ids[s.ID] = s.Line
 		if s.ExpiredAt(l.now) {
 			expired++
-			fields.Warn(n, "it expired on %s; remove it", s.Expires.Add(-time.Nanosecond).UTC().Format(time.DateOnly))
+			fields.Warn(fields.Node, "it expired on %s; remove it", s.Expires.Add(-time.Nanosecond).UTC().Format(time.DateOnly))
 		}
 		a.Secrets = append(a.Secrets, s)
 	}
-	switch {
-	case !a.Active:
-	case len(nodes) == 0 && m.Field("secrets") != nil:
-		m.Fail(m.Node, noSecret)
-	case expired == len(nodes) && expired > 0:
+	if a.Active && expired > 0 && expired == len(m.List("secrets")) {
 		m.Warn(m.Node, "all its secrets have expired; it cannot authenticate")
 	}
 	switch floor := 2 * a.Secrets.HashingTime(); {
@@ -55,30 +125,15 @@ func (l *loader) secrets(m *mapping, a *Application) {
 	}
 }
 
-// secret reads
-//
-//	id: <text for logs>
-//	hash: <see parseHash>      # or: file: <path, from the folder of this file>
-//	expires: 2027-06-30        # optional: the end of that day in UTC, or an instant of RFC 3339
 func (l *loader) secret(m *mapping, a *Application) *secret.Secret {
 	s := &secret.Secret{Line: m.Node.Line}
-	var at *strictyaml.Node
-	if s.ID, at = m.Required("id"); at != nil {
-		if err := CheckSecretID(s.ID); err != nil {
-			m.FailField(at, "id", "%v", err)
-		}
-	}
-	s.Expires = m.expiry()
-
-	switch {
-	case m.Has("hash") && m.Has("file"):
-		m.Fail(m.Node, "has both hash and file; keep one")
-	case m.Has("hash"):
+	s.ID, _ = m.Text("id")
+	expires, _ := m.Text("expires")
+	s.Expires = parseExpiry(expires)
+	if m.Has("hash") {
 		l.hash(m, s)
-	case m.Has("file"):
+	} else {
 		l.mountedSecret(m, a, s)
-	case !slices.ContainsFunc(storedAsHash, m.Has): // reported with the field
-		m.Fail(m.Node, "has neither hash nor file; `%s` makes a secret with its hash", secret.GenerateCommand)
 	}
 	return s
 }
@@ -96,7 +151,7 @@ func CheckSecretID(id string) error {
 }
 
 func (l *loader) hash(m *mapping, s *secret.Secret) {
-	encoded, at := m.Spelling("hash")
+	encoded, at := m.Text("hash")
 	if at == nil {
 		return
 	}
@@ -121,10 +176,6 @@ func (l *loader) hash(m *mapping, s *secret.Secret) {
 func (l *loader) mountedSecret(m *mapping, a *Application, s *secret.Secret) {
 	path, at := m.Text("file")
 	if at == nil {
-		return
-	}
-	if path == "" || isContent(path) || secret.Classify(path) == secret.Generated {
-		m.FailField(at, "file", "must be the path of a file with the secret, not the secret")
 		return
 	}
 	if !filepath.IsAbs(path) {
@@ -159,22 +210,16 @@ func withoutNewline(s string) string {
 	return s
 }
 
-// expiry reads the first moment at which the secret is no longer valid.
-func (m *mapping) expiry() (t time.Time) {
-	n := m.Field("expires")
-	if n == nil {
-		return t
+// parseExpiry returns the first moment at which the secret is no longer valid, or the zero
+// time for a text that is not one.
+func parseExpiry(s string) (t time.Time) {
+	if day, err := time.Parse(time.DateOnly, s); err == nil {
+		t = day.AddDate(0, 0, 1)
+	} else if instant, ok := parseInstant(s); ok {
+		t = instant
 	}
-	if strictyaml.IsScalar(n) {
-		if day, err := time.Parse(time.DateOnly, n.Value); err == nil {
-			t = day.AddDate(0, 0, 1)
-		} else if instant, ok := parseInstant(n.Value); ok {
-			t = instant
-		}
-	}
-	// The zero time would be read as "never".
 	if t.Year() < 2000 {
-		m.FailField(n, "expires", "must be a day such as 2027-06-30, at the end of which (UTC) the secret expires, or an instant such as 2027-06-30T12:00:00Z")
+		return time.Time{}
 	}
 	return t
 }

@@ -1,8 +1,6 @@
 package application
 
 import (
-	"slices"
-
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
 
@@ -51,6 +49,7 @@ func (l *loader) tests(root *strictyaml.Node) (found bool) {
 	t := testReader{newReader(l.file), l.Document}
 	t.list(taken)
 	l.testErrors = t.Errors
+	l.Misshapen = l.Misshapen || t.Misshapen
 	l.Warnings.Merge(t.Errors)
 	return true
 }
@@ -61,52 +60,62 @@ type testReader struct {
 	document *Document
 }
 
-var testFields = []string{"client_id", "token", "anonymous", "allow", "deny"}
+var testObject = &strictyaml.Object{
+	Title:       "Test",
+	Description: "What becomes of requests of one caller, for caddy tokenidp test.",
+	Kind:        "test of", By: "client_id",
+	Fields: []strictyaml.Field{
+		{
+			Name: "client_id", Type: strictyaml.Text{},
+			Description: "An Application calls.", Examples: []any{"orders-worker"},
+		},
+		{
+			Name: "token", Type: strictyaml.JSON{Object: "claims, as in: {iss: https://login.example.com, scope: orders.read}"},
+			Description: "Somebody calls with a token that has these claims.",
+			Examples:    []any{map[string]string{"iss": "https://login.example.com", "scope": "orders.read"}},
+		},
+		{
+			Name: "anonymous", Type: strictyaml.Bool{True: "to test an application, write its client_id instead"},
+			Description: "Somebody calls without a token.",
+		},
+		{
+			Name: "allow", Type: strictyaml.List{Of: strictyaml.Text{}, NotEmpty: true, Unique: true},
+			Description: "The requests that get through, each a method and a URL.", Examples: []any{[]string{"GET https://api.example.com/orders"}},
+		},
+		{
+			Name: "deny", Type: strictyaml.List{Of: strictyaml.Text{}, NotEmpty: true, Unique: true},
+			Description: "The requests that do not get through, each a method or *, and a URL.", Examples: []any{[]string{"* https://api.example.com/orders"}},
+		},
+	},
+	Choices: []strictyaml.Choice{
+		{
+			Of:      []string{"client_id", "token", "anonymous"},
+			None:    "must have one of client_id, token and anonymous, which says who calls",
+			Several: "must have one of them, which says who calls",
+		},
+		{Of: []string{"allow", "deny"}, None: "has neither allow nor deny; write: deny: [GET https://api.example.com/orders]"},
+	},
+}
 
 func (t testReader) list(n *strictyaml.Node) {
-	all := t.Mapping(n, "", "tests")
+	all := t.Mapping(n, "", fileObject)
 	if all == nil {
 		return
 	}
-	for i, one := range all.List("tests") {
-		if m := t.Mapping(one, t.NameOf("test of", one, "client_id", i), testFields...); m != nil {
-			t.test(m)
-		}
+	for m := range all.Objects("tests") {
+		t.test(m)
 	}
 }
 
-// test reads
-//
-//	client_id: <an Application>      # or token, or anonymous
-//	token: {iss: <issuer>, <claim>: <value>}
-//	anonymous: true
-//	allow: [<method> <URL>, …]
-//	deny: [<method> <URL>, …]
 func (t testReader) test(m *strictyaml.Mapping) {
-	one := &Test{Source: m.At(m.Node).String()}
+	one := &Test{Source: m.At(m.Node).String(), Anonymous: m.Has("anonymous")}
 	one.ClientID, _ = m.Text("client_id")
-	one.Anonymous = m.Boolean("anonymous", false)
 	if n := m.Field("token"); n != nil {
-		value, read := m.Value(n, "token")
-		claims, isMapping := value.(map[string]any)
-		if one.Token = claims; read && !isMapping {
-			m.FailField(n, "token", "must be a mapping of claims, as in: {iss: https://login.example.com, scope: orders.read}")
-		}
-	}
-	callers := slices.DeleteFunc([]string{"client_id", "token", "anonymous"}, func(name string) bool { return !m.Has(name) })
-	switch {
-	case len(callers) != 1:
-		m.Fail(m.Node, "must have one of client_id, token and anonymous, which says who calls")
-	case m.Has("anonymous") && !one.Anonymous:
-		m.Fail(m.Node, "anonymous must be true; to test an application, write its client_id instead")
-	case !m.Has("allow") && !m.Has("deny"):
-		m.Fail(m.Node, "has neither allow nor deny; write: deny: [GET https://api.example.com/orders]")
+		value, _ := m.Value(n, "token")
+		one.Token, _ = value.(map[string]any)
 	}
 	for _, field := range []string{"allow", "deny"} {
 		texts, nodes := m.Texts(field)
-		if n := m.Field(field); strictyaml.IsEmptyList(n) {
-			m.FailField(n, field, "is empty")
-		}
 		for i, text := range texts {
 			one.Requests = append(one.Requests, TestedRequest{Text: text, Allow: field == "allow", Source: m.At(nodes[i]).String()})
 		}

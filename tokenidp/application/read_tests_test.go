@@ -59,7 +59,7 @@ tests:
 	for tests, want := range map[string]string{
 		"  - {client_id: a, allow: [x], dany: [y]}":       `a.yaml:5: test of "a": unknown field "dany"; did you mean "deny"?`,
 		"  - {allow: [x]}":                                "a.yaml:5: test of 1: must have one of client_id, token and anonymous",
-		"  - {client_id: a, anonymous: true, allow: [x]}": "must have one of client_id, token and anonymous",
+		"  - {client_id: a, anonymous: true, allow: [x]}": "has both client_id in line 5 and anonymous in line 5; must have one of them",
 		"  - {anonymous: false, allow: [x]}":              "anonymous must be true",
 		"  - {anonymous: yes, allow: [x]}":                "must be true or false",
 		"  - {client_id: a}":                              "has neither allow nor deny",

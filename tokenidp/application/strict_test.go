@@ -118,12 +118,12 @@ const (
 	secret11 = orders + `secret "2026-11": `
 )
 
-var applicationOf = strings.Join(applicationFields, ", ")
+var applicationOf = strings.Join(applicationObject.Names(), ", ")
 
 func TestFieldErrors(t *testing.T) {
 	for _, row := range []struct{ name, old, new, want string }{
 		// Fields.
-		{"unknown at the top", "applications:\n", "clients: []\napplications:\n", `11: unknown field "clients"; known: resources, applications`},
+		{"unknown at the top", "applications:\n", "clients: []\napplications:\n", `11: unknown field "clients"; known: resources, applications, tests`},
 		{"unknown, near a known one", "token_lifetime:", "token_lifetimes:", `23: ` + orders + `unknown field "token_lifetimes"; did you mean "token_lifetime"? known: ` + applicationOf},
 		{"unknown in a resource", "    resource: https", "    audience: https", `8: resource "billing-api": unknown field "audience"; known: name, resource, scopes, introspection`},
 		{"unknown in a scope", "description:", "descripton:", `5: resource "orders-api": scopes: unknown field "descripton"; did you mean "description"? known: name, description`},
@@ -157,7 +157,7 @@ func TestFieldErrors(t *testing.T) {
 		{"an unquoted placeholder", validHash, "{env.HASH}", `19: ` + secret11 + `hash must be a string; a value that begins with { has to be quoted`},
 		{"a number for a hash", validHash, "20261120", `19: ` + secret11 + `hash is not usable: it has none of the accepted forms ($sha256$, $argon2id$, bcrypt $2a$ $2b$ $2y$ of cost 10 to 14, $pbkdf2-sha256$, $pbkdf2-sha512$); make one with ` + "`caddy tokenidp secret --hash`"},
 		{"a string for a list", "[orders.read, orders.write]", "orders.read orders.write", `21: ` + orders + `scopes must be a list`},
-		{"a string for a mapping", "      - name: orders.write\n", "      - orders.write\n", "6: resource \"orders-api\": scopes must be a list of mappings; write `- name: \"orders.write\"`"},
+		{"a string for a mapping", "      - name: orders.write\n", "      - orders.write\n", "6: resource \"orders-api\": scopes: must be a mapping; write `- name: \"orders.write\"`"},
 		{"a string for a secret", "      - id: \"2026-11\"\n", "      - hunter2\n      - id: \"2026-11\"\n", `18: ` + orders + `secret 1: must be a mapping with the fields id, hash, file, expires`},
 		{"a mapping for a list of applications", "  - client_id", "    client_id", `12: applications must be a list`},
 		{"a quoted boolean", "active: true", `active: "true"`, `14: ` + orders + `active must be true or false, without quotes; until it is true, the application is inactive`},
@@ -184,8 +184,8 @@ func TestFieldErrors(t *testing.T) {
 		{"no name", "  - name: orders-api\n    scopes:", "  - scopes:", `2: resource 1: name is missing`},
 		{"a name twice", "name: billing-api", "name: orders-api", `7: resource "orders-api": resource "orders-api" is already defined at a.yaml:2`},
 		{"an identifier that is another's name", "name: orders-api", "name: https://api.example.com/billing", `8: resource "billing-api": resource "https://api.example.com/billing" is already defined at a.yaml:2`},
-		{"no scopes", "    scopes:\n      - name: billing.read\n", "", `7: resource "billing-api": scopes is missing or empty; a resource needs at least one scope`},
-		{"empty scopes", "    scopes:\n      - name: billing.read\n", "    scopes: []\n", `7: resource "billing-api": scopes is missing or empty; a resource needs at least one scope`},
+		{"no scopes", "    scopes:\n      - name: billing.read\n", "", `7: resource "billing-api": scopes is missing; a resource needs at least one scope`},
+		{"empty scopes", "    scopes:\n      - name: billing.read\n", "    scopes: []\n", `9: resource "billing-api": scopes is empty; a resource needs at least one scope`},
 		{"a scope twice", "name: billing.read", "name: orders.read", `10: resource "billing-api": scope "orders.read" is already defined at a.yaml:4`},
 		{"a scope with a space", "name: billing.read", "name: billing read", `10: resource "billing-api": scopes: name must be 1 to 255 visible ASCII characters without " and \ (RFC 6749 section 3.3)`},
 		{"a scope that is not ASCII", "name: billing.read", "name: bílling", `10: resource "billing-api": scopes: name must be 1 to 255 visible ASCII characters without " and \ (RFC 6749 section 3.3)`},
@@ -208,7 +208,7 @@ func TestFieldErrors(t *testing.T) {
 		{"no grant types", "[client_credentials]", "[]", "15: " + orders + "grant_types is empty; leave it out for [client_credentials], or write `active: false`"},
 		{"an unknown grant type", "[client_credentials]", "[client_credential]", `15: ` + orders + `grant_types has the unknown "client_credential"; did you mean "client_credentials"? known: client_credentials`},
 		{"a known grant type and another", "[client_credentials]", "[client_credentials, password]", `15: ` + orders + `grant_types has the unknown "password"; known: client_credentials`},
-		{"an unknown method", ": client_secret_basic", ": client_secret_jwt", `16: ` + orders + `token_endpoint_auth_method is the unknown "client_secret_jwt"; known: client_secret_basic, client_secret_post, private_key_jwt, self_signed_tls_client_auth, tls_client_auth`},
+		{"an unknown method", ": client_secret_basic", ": client_secret_jwt", `16: ` + orders + `token_endpoint_auth_method has the unknown "client_secret_jwt"; known: client_secret_basic, client_secret_post, private_key_jwt, self_signed_tls_client_auth, tls_client_auth`},
 		{"a scope twice in an application", "[orders.read, orders.write]", "[orders.read, orders.read]", `21: ` + orders + `scopes has "orders.read" twice`},
 		{"a scope that nobody owns", "[orders.read, orders.write]", "[orders.read, orders.wrote]", `21: ` + orders + `scope "orders.wrote" is owned by no resource; did you mean "orders.write"? known: orders.read, orders.write, billing.read`},
 		{"empty scopes of an application", "[orders.read, orders.write]", "[]", `21: ` + orders + `scopes is empty` + "\n" + `a.yaml:22: ` + orders + `default_scopes has "orders.read", which is not in scopes`},
@@ -250,7 +250,7 @@ func TestFieldErrors(t *testing.T) {
 		{"an id that is a secret", `"2026-11"`, generated, `18: ` + orders + `secret 1: id is a secret; an id appears in logs`},
 		{"an id twice", "      - id", "      - id: \"2026-11\"\n        hash: " + validHash + "\n      - id", `20: ` + secret11 + `id is already that of the secret in line 18`},
 		{"neither hash nor file", "        hash: " + validHash + "\n", "", "18: " + secret11 + "has neither hash nor file; `caddy tokenidp secret` makes a secret with its hash"},
-		{"both hash and file", "        expires: 2027-06-30", "        file: secret", `18: ` + secret11 + `has both hash and file; keep one`},
+		{"both hash and file", "        expires: 2027-06-30", "        file: secret", `20: ` + secret11 + `has both hash in line 19 and file in line 20; keep one`},
 		{"a secret in the place of its path", "hash: " + validHash, "file: " + generated, `19: ` + secret11 + `file must be the path of a file with the secret, not the secret`},
 		{"a secret in the place of its hash", validHash, generated, "19: " + secret11 + "hash is not usable: it is a generated secret itself, not the hash of one; make another with `caddy tokenidp secret`, and write the hash that it prints"},
 		{"a hash out of bounds", validHash, "$argon2id$v=19$m=1024,t=1,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc", `19: ` + secret11 + `hash is not usable: argon2id: parameter m is 1024; it must be 7168 to 262144`},
@@ -259,8 +259,8 @@ func TestFieldErrors(t *testing.T) {
 		{"an instant with a comma", "2027-06-30", `"2027-06-30T12:00:00,5Z"`, `20: ` + secret11 + `expires must be a day such as 2027-06-30, at the end of which (UTC) the secret expires, or an instant such as 2027-06-30T12:00:00Z`},
 		{"the zero time, which would be never", "2027-06-30", `0001-01-01T00:00:00Z`, `20: ` + secret11 + `expires must be a day such as 2027-06-30, at the end of which (UTC) the secret expires, or an instant such as 2027-06-30T12:00:00Z`},
 		{"never", "2027-06-30", `never`, `20: ` + secret11 + `expires must be a day such as 2027-06-30, at the end of which (UTC) the secret expires, or an instant such as 2027-06-30T12:00:00Z`},
-		{"an active application without secrets", valid[strings.Index(valid, "    secrets:"):strings.Index(valid, "    scopes: [")], "", "12: " + orders + "secrets is missing or empty; it could never authenticate: add one, or write `active: false`"},
-		{"an active application with no secret", valid[strings.Index(valid, "    secrets:"):strings.Index(valid, "    scopes: [")], "    secrets: []\n", "12: " + orders + "secrets is missing or empty; it could never authenticate: add one, or write `active: false`"},
+		{"an active application without secrets", valid[strings.Index(valid, "    secrets:"):strings.Index(valid, "    scopes: [")], "", "12: " + orders + "secrets is missing; it could never authenticate: add one, or write `active: false`"},
+		{"an active application with no secret", valid[strings.Index(valid, "    secrets:"):strings.Index(valid, "    scopes: [")], "    secrets: []\n", "17: " + orders + "secrets is empty; it could never authenticate: add one, or write `active: false`"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if !strings.Contains(valid, row.old) {
@@ -289,8 +289,8 @@ func TestDocumentErrors(t *testing.T) {
 		{"a document start", "---\n", empty},
 		{"null", "null\n", empty},
 		{"an empty mapping", "{}\n", empty},
-		{"a list", "- a\n", "a.yaml:1: must be a mapping with the fields resources, applications"},
-		{"a string", "hunter2\n", "a.yaml:1: must be a mapping with the fields resources, applications"},
+		{"a list", "- a\n", "a.yaml:1: must be a mapping with the fields resources, applications, tests"},
+		{"a string", "hunter2\n", "a.yaml:1: must be a mapping with the fields resources, applications, tests"},
 		{"null applications", "applications:\n", "a.yaml:1: applications is null; give it a value or leave it out"},
 		{"a second document", "applications: []\n---\napplications: []\n", "a.yaml:2: has a second document; put it into a file of its own"},
 		{"an empty second document", "applications: []\n---\n", "a.yaml:2: has a second document; put it into a file of its own"},

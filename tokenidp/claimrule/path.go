@@ -33,6 +33,9 @@ func (p Path) In(object map[string]any) (value any, found, sound bool) {
 	return nil, false, true
 }
 
+// PathSyntax is a regular expression for what ParsePath accepts.
+const PathSyntax = `^([^/][\s\S]*|(/([^/~]|~[01])+)+)$`
+
 // ParsePath parses the name of a claim, or a JSON Pointer (RFC 6901 section 3), which
 // begins with a slash. Errors name the claim.
 func ParsePath(name string) (Path, error) {

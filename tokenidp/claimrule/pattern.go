@@ -15,6 +15,10 @@ type Pattern struct {
 	regexp *regexp.Regexp
 }
 
+// PatternSyntax is a regular expression for what ParsePattern accepts, among texts without
+// control characters.
+const PatternSyntax = `^[^*\x00-\x1f\x7f-\x9f]*[:/]\*([^*\x00-\x1f\x7f-\x9f]+\*)*[^*\x00-\x1f\x7f-\x9f]*$`
+
 // ParsePattern parses a pattern. A pattern must begin with at least one whole segment,
 // which ends with a colon or a slash. Otherwise it could match more than intended. The
 // error continues a sentence that names the pattern.

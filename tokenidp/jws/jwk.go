@@ -89,10 +89,14 @@ func IsUnsupported(skipped error) bool {
 	return ok
 }
 
+// PrivateMembers are the members of a JWK that only private and symmetric keys have (RFC
+// 7518 section 6, RFC 8037 section 2).
+var PrivateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"}
+
 // checkPurpose refuses private and symmetric keys, and keys that are not for verifying
 // signatures (RFC 7517 sections 4.2 and 4.3).
 func checkPurpose(jwk map[string]any) error {
-	for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"} {
+	for _, private := range PrivateMembers {
 		if _, found := jwk[private]; found {
 			return fmt.Errorf("%w %q is present", errPrivate, private)
 		}

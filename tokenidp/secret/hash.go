@@ -40,6 +40,13 @@ var errUnknownHash = errors.New("it has none of the accepted forms" +
 
 var errNoHash = errors.New("it is a generated secret itself, not the hash of one; make another with `" + GenerateCommand + "`, and write the hash that it prints")
 
+// HashSyntax is a regular expression that the accepted hashes match. It says nothing of the
+// limits of parameters.
+const HashSyntax = `^(\$sha256\$[0-9a-f]{64}` +
+	`|\$argon2id\$v=19\$m=[0-9]+,t=[0-9]+,p=[0-9]+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+` +
+	`|\$2[aby]\$1[0-4]\$[./A-Za-z0-9]{53}` +
+	`|\$pbkdf2-sha(256|512)\$(i=[0-9]+,l=[0-9]+|[0-9]+)\$[A-Za-z0-9+/.]+\$[A-Za-z0-9+/.]+)$`
+
 // parseHash reads one of
 //
 //	$sha256$<64 lower-case hexadecimal digits>                 of a generated secret

@@ -5,6 +5,7 @@ package strictyaml
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,58 +37,84 @@ type Reader struct {
 	// IsSecret reports whether a text is a secret, by which nothing can be called; nil:
 	// none is.
 	IsSecret func(string) bool
+
+	// Misshapen reports whether one of the errors is about what a JSON Schema of the
+	// Objects refuses too. Other errors are about the meaning of values and the spelling
+	// of YAML.
+	Misshapen bool
 }
 
-// Mapping is a YAML mapping whose keys have been checked.
+// Mapping is a YAML mapping that has been checked against its declaration.
 type Mapping struct {
 	// Node is its node in the file.
 	Node *Node
 	// What is how errors call it, as in `application "orders-worker"`, or "".
 	What string
 
-	reader *Reader
-	fields map[string]*Node
-	keys   map[string]*Node // where the names of the fields stand
+	reader  *Reader
+	object  *Object
+	entries []entry
 }
 
-// Mapping reads n, which is to have no other fields than the known ones, each once. It
-// returns nil if n is no mapping.
-func (r *Reader) Mapping(n *Node, what string, knownFields ...string) *Mapping {
-	m := &Mapping{n, what, r, make(map[string]*Node), make(map[string]*Node)}
-	if !m.IsPlain(n, "") {
+// entry is a field that was given. value is nil if it was refused.
+type entry struct {
+	name       string
+	key, value *Node
+}
+
+// Mapping reads n, which must be what the Object declares: known fields, each once, with
+// values of their types. Nested mappings are checked when they are read. It returns nil if
+// n is not a mapping.
+func (r *Reader) Mapping(n *Node, what string, o *Object) *Mapping {
+	m := &Mapping{Node: n, What: what, reader: r, object: o}
+	if !m.isPlain(n, "") {
 		return nil
 	}
-	if n.Kind != yaml.MappingNode {
-		m.Fail(n, "must be a mapping with the fields %s", strings.Join(knownFields, ", "))
+	switch {
+	case o.Short != "" && n.Kind == yaml.ScalarNode:
+		m.Refuse(n, "must be a mapping; write `- %s: %s`", o.Short, Quote(n.Value))
+		return nil
+	case n.Kind != yaml.MappingNode:
+		m.Refuse(n, "must be a mapping with the fields %s", o.names())
 		return nil
 	}
-	places := make(map[string]int)
+	m.entries = make([]entry, 0, min(len(n.Content)/2, len(o.Fields)))
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		name, ok := m.name(key)
-		if !ok {
-			continue
+		if name, ok := m.name(n.Content[i]); ok {
+			m.add(name, n.Content[i], n.Content[i+1])
 		}
-		first, repeated := places[name]
-		refused, isRefused := r.Refused[name]
-		switch {
-		case repeated:
-			m.Fail(key, "field %s is repeated; it was in line %d already", Quote(name), first)
-		case slices.Contains(knownFields, name):
-			if m.IsPlain(value, name) {
-				m.fields[name] = value
-			} else {
-				m.fields[name] = nil
-			}
-		case isRefused:
-			m.fields[name] = nil
-			m.Fail(key, "field %q %s", name, refused)
-		default:
-			m.Fail(key, "unknown field %s; %s", Quote(name), KnownField(name, knownFields))
-		}
-		places[name], m.keys[name] = key.Line, key
 	}
+	m.checkFields()
 	return m
+}
+
+// add checks a field, and adds it if it is known or refused by name.
+func (m *Mapping) add(name string, key, value *Node) {
+	field := m.object.Field(name)
+	refused, isRefused := m.reader.Refused[name]
+	switch first := m.entry(name); {
+	case first != nil:
+		m.Fail(key, "field %s is repeated; it was in line %d already", Quote(name), first.key.Line)
+	case field != nil:
+		if !m.isPlain(value, name) || !field.Type.check(m, value, name) {
+			value = nil
+		}
+		m.entries = append(m.entries, entry{name, key, value})
+	case isRefused:
+		m.entries = append(m.entries, entry{name, key, nil})
+		m.Refuse(key, "field %q %s", name, refused)
+	default:
+		m.Refuse(key, "unknown field %s; %s", Quote(name), KnownField(name, m.object.Names()))
+	}
+}
+
+func (m *Mapping) entry(name string) *entry {
+	for i := range m.entries {
+		if m.entries[i].name == name {
+			return &m.entries[i]
+		}
+	}
+	return nil
 }
 
 // NameOf returns how errors call the mapping n: by the value of one of its fields, which
@@ -114,15 +141,17 @@ func (m *Mapping) name(n *Node) (string, bool) {
 	return "", false
 }
 
-// IsPlain reports whether n is what it looks like. Aliases make a small file large,
+// isPlain reports whether n is what it looks like. Aliases make a small file large,
 // tags change what a value means, and null is most often a value that somebody forgot.
-func (m *Mapping) IsPlain(n *Node, field string) bool {
-	if problem := notPlain(n); problem != "" {
-		m.FailField(n, field, "%s", problem)
-		return false
+func (m *Mapping) isPlain(n *Node, field string) bool {
+	problem := notPlain(n)
+	if problem != "" {
+		m.refuseIf(problem == isNull, n, field, "%s", problem)
 	}
-	return true
+	return problem == ""
 }
+
+const isNull = "is null; give it a value or leave it out"
 
 func notPlain(n *Node) string {
 	switch {
@@ -133,7 +162,7 @@ func notPlain(n *Node) string {
 	case n.Style&yaml.TaggedStyle != 0 && !isStandardTag(n):
 		return "has a tag (!), which is not accepted; leave it out"
 	case n.ShortTag() == "!!null":
-		return "is null; give it a value or leave it out"
+		return isNull
 	}
 	return ""
 }
@@ -150,105 +179,134 @@ func isStandardTag(n *Node) bool {
 }
 
 // Has reports whether the field was given, rightly or wrongly.
-func (m *Mapping) Has(field string) bool {
-	_, ok := m.fields[field]
-	return ok
-}
+func (m *Mapping) Has(field string) bool { return m.entry(field) != nil }
 
 // Field returns the value of the field, or nil if it is absent or was refused.
-func (m *Mapping) Field(field string) *Node { return m.fields[field] }
+func (m *Mapping) Field(field string) *Node {
+	if e := m.entry(field); e != nil {
+		return e.value
+	}
+	return nil
+}
 
 // Key returns where the name of a field stands, or nil if it is absent.
-func (m *Mapping) Key(field string) *Node { return m.keys[field] }
+func (m *Mapping) Key(field string) *Node {
+	if e := m.entry(field); e != nil {
+		return e.key
+	}
+	return nil
+}
 
-// List returns the elements of a list, or none if it is absent or wrong.
+// List returns the elements of a list, or none if it is absent or was refused.
 func (m *Mapping) List(field string) []*Node {
-	n := m.fields[field]
-	switch {
-	case n == nil:
-		return nil
-	case n.Kind != yaml.SequenceNode:
-		m.FailField(n, field, "must be a list")
-		return nil
+	if n := m.Field(field); n != nil {
+		return n.Content
 	}
-	return n.Content
+	return nil
 }
 
-// Text returns a string and where it stands, or nil if it is absent or wrong.
+// Text returns a scalar as it is spelled, and where it stands, or nil if it is absent or
+// was refused.
 func (m *Mapping) Text(field string) (string, *Node) {
-	if n := m.fields[field]; n != nil && m.IsText(n, field) {
+	if n := m.Field(field); n != nil {
 		return n.Value, n
 	}
 	return "", nil
 }
 
-// Spelling returns a scalar as it is spelled, whatever YAML takes it for, and where it
-// stands. It is for a field of one form, such as a duration: whoever checks the form says
-// what to write, and 3600 is no duration in quotes either.
-func (m *Mapping) Spelling(field string) (string, *Node) {
-	if n := m.fields[field]; n != nil && m.IsSpelled(n, field) {
-		return n.Value, n
-	}
-	return "", nil
-}
-
-// Required is Text that must be there.
-func (m *Mapping) Required(field string) (string, *Node) {
-	if !m.Has(field) {
-		m.Fail(m.Node, "%s is missing", field)
-	}
-	return m.Text(field)
-}
-
-// Texts returns a list of different strings, and where each stands.
+// Texts returns the scalars of a list, and where each stands.
 func (m *Mapping) Texts(field string) (values []string, nodes []*Node) {
-	return m.different(field, m.IsText)
-}
-
-// Spellings returns a list of different scalars as they are spelled, and where each
-// stands.
-func (m *Mapping) Spellings(field string) (values []string, nodes []*Node) {
-	return m.different(field, m.IsSpelled)
-}
-
-func (m *Mapping) different(field string, accepted func(*Node, string) bool) (values []string, nodes []*Node) {
-	seen := make(map[string]bool)
-	for _, n := range m.List(field) {
-		switch {
-		case !m.IsPlain(n, field) || !accepted(n, field):
-		case seen[n.Value]:
-			m.FailField(n, field, "has %s twice", Quote(n.Value))
-		default:
-			seen[n.Value] = true
-			values, nodes = append(values, n.Value), append(nodes, n)
-		}
+	nodes = m.List(field)
+	for _, n := range nodes {
+		values = append(values, n.Value)
 	}
 	return values, nodes
 }
 
-// IsText reports whether n is a string. It refuses what YAML, in this version or the
+// Boolean returns the field, or otherwise if it is absent or was refused.
+func (m *Mapping) Boolean(field string, otherwise bool) bool {
+	if n := m.Field(field); n != nil {
+		return n.Value == "true"
+	}
+	return otherwise
+}
+
+// Count returns the number, or 0 if it is absent or was refused.
+func (m *Mapping) Count(field string) int {
+	text, _ := m.Text(field)
+	count, _ := strconv.Atoi(text)
+	return count
+}
+
+// Object returns the mapping in a field, or nil if it is absent or was refused.
+func (m *Mapping) Object(field string) *Mapping {
+	n := m.Field(field)
+	if n == nil {
+		return nil
+	}
+	o, _ := m.object.Field(field).Type.(*Object)
+	return m.reader.Mapping(n, m.inside(field), o)
+}
+
+// Objects returns the mappings in a list, and checks each when it returns it. It leaves
+// out what is not a mapping.
+func (m *Mapping) Objects(field string) iter.Seq[*Mapping] {
+	return func(yield func(*Mapping) bool) {
+		nodes := m.List(field)
+		if len(nodes) == 0 {
+			return
+		}
+		list, _ := m.object.Field(field).Type.(List)
+		o, _ := list.Of.(*Object)
+		for i, n := range nodes {
+			if one := m.reader.Mapping(n, m.inside(m.reader.nameOf(o, field, n, i)), o); one != nil && !yield(one) {
+				return
+			}
+		}
+	}
+}
+
+func (m *Mapping) inside(what string) string {
+	if m.What == "" {
+		return what
+	}
+	return m.What + ": " + what
+}
+
+func (r *Reader) nameOf(o *Object, field string, n *Node, index int) string {
+	if o.Kind == "" {
+		return field
+	}
+	return r.NameOf(o.Kind, n, o.By, index)
+}
+
+// isText reports whether n is a string. It refuses what YAML, in this version or the
 // last, takes for something else.
-func (m *Mapping) IsText(n *Node, field string) bool {
+func (m *Mapping) isText(n *Node, field string) bool {
+	if !m.isSpelled(n, field) {
+		return false
+	}
+	// A schema takes a date and an old boolean for a string.
+	misshapen := !slices.Contains([]string{"!!str", "!!timestamp"}, n.ShortTag())
 	switch {
-	case !m.IsSpelled(n, field):
 	case isString(n):
 		return true
 	case len(n.Value) > longestQuote, slices.Contains(m.reader.Hidden, field):
-		m.FailField(n, field, "must be a string; quote it")
+		m.refuseIf(misshapen, n, field, "must be a string; quote it")
 	default:
-		m.FailField(n, field, "must be a string; quote it: %s", Quote(n.Value))
+		m.refuseIf(misshapen, n, field, "must be a string; quote it: %s", Quote(n.Value))
 	}
 	return false
 }
 
-// IsSpelled reports whether n is a scalar, of whatever type. It refuses a list and a
+// isSpelled reports whether n is a scalar, of whatever type. It refuses a list and a
 // mapping.
-func (m *Mapping) IsSpelled(n *Node, field string) bool {
+func (m *Mapping) isSpelled(n *Node, field string) bool {
 	switch {
 	case n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle != 0:
-		m.FailField(n, field, "must be a string; a value that begins with { has to be quoted")
+		m.RefuseField(n, field, "must be a string; a value that begins with { has to be quoted")
 	case n.Kind != yaml.ScalarNode:
-		m.FailField(n, field, "must be a string")
+		m.RefuseField(n, field, "must be a string")
 	}
 	return n.Kind == yaml.ScalarNode
 }
@@ -262,51 +320,13 @@ func isOldBoolean(n *Node) bool {
 	return n.Style == 0 && slices.Contains([]string{"y", "yes", "n", "no", "on", "off"}, strings.ToLower(n.Value))
 }
 
-// Label returns a text that people read: 1 to the given number of printable
-// characters. It is "" if the field is absent.
-func (m *Mapping) Label(field string, most int) string {
-	value, n := m.Text(field)
-	if n != nil && !IsLabel(value, most) {
-		m.FailField(n, field, "must be 1 to %d printable characters in one line", most)
-	}
-	return value
-}
-
 // IsLabel reports whether a text has 1 to the given number of printable characters.
 func IsLabel(s string, most int) bool {
 	return s != "" && utf8.RuneCountInString(s) <= most && !strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) })
 }
 
-// Boolean returns the field, or otherwise if it is absent or wrong.
-func (m *Mapping) Boolean(field string, otherwise bool) bool {
-	n := m.fields[field]
-	if n == nil {
-		return otherwise
-	}
-	if !isBoolean(n) {
-		m.FailField(n, field, "must be true or false, without quotes")
-		return otherwise
-	}
-	return n.Value == "true"
-}
-
 func isBoolean(n *Node) bool {
 	return n.Kind == yaml.ScalarNode && n.ShortTag() == "!!bool" && (n.Value == "true" || n.Value == "false")
-}
-
-// Count returns a whole number from 1 to most in its plain spelling, or 0 if it is
-// absent or wrong.
-func (m *Mapping) Count(field string, most int) int {
-	n := m.fields[field]
-	if n == nil {
-		return 0
-	}
-	count, err := strconv.Atoi(n.Value)
-	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || err != nil || strconv.Itoa(count) != n.Value || count < 1 || count > most {
-		m.FailField(n, field, "must be a whole number, 1 to %d, without quotes", most)
-		return 0
-	}
-	return count
 }
 
 // At returns the place of n.
@@ -324,6 +344,22 @@ func (m *Mapping) FailField(n *Node, field, format string, args ...any) {
 		text = field + " " + text
 	}
 	m.Fail(n, "%s", text)
+}
+
+// Refuse is Fail for what a JSON Schema of the Object refuses too.
+func (m *Mapping) Refuse(n *Node, format string, args ...any) {
+	m.reader.Misshapen = true
+	m.Fail(n, format, args...)
+}
+
+// RefuseField is FailField for what a JSON Schema of the Object refuses too.
+func (m *Mapping) RefuseField(n *Node, field, format string, args ...any) {
+	m.refuseIf(true, n, field, format, args...)
+}
+
+func (m *Mapping) refuseIf(misshapen bool, n *Node, field, format string, args ...any) {
+	m.reader.Misshapen = m.reader.Misshapen || misshapen
+	m.FailField(n, field, format, args...)
 }
 
 // Warn adds a warning at n, which begins with What.

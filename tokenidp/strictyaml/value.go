@@ -32,7 +32,7 @@ func (m *Mapping) Value(n *Node, field string) (any, bool) {
 
 func (m *Mapping) valueAt(n *Node, field string, depth int) (any, bool) {
 	switch {
-	case !m.IsPlain(n, field):
+	case !m.isPlain(n, field):
 		return nil, false
 	case depth > mostDepth:
 		m.FailField(n, field, "nests deeper than %d lists and mappings", mostDepth)
@@ -91,15 +91,10 @@ type Entry struct {
 
 // Entries returns those of a field that is a mapping, each name once, in their order.
 func (m *Mapping) Entries(field string) []Entry {
-	n := m.fields[field]
-	switch {
-	case n == nil:
-		return nil
-	case n.Kind != yaml.MappingNode:
-		m.FailField(n, field, "must be a mapping")
-		return nil
+	if n := m.Field(field); n != nil {
+		return m.entriesOf(n)
 	}
-	return m.entriesOf(n)
+	return nil
 }
 
 func (m *Mapping) entriesOf(n *Node) (entries []Entry) {
@@ -163,6 +158,14 @@ func Values(n *Node, field string) (values []*Node) {
 		}
 	}
 	return values
+}
+
+// Elements returns those of a list, or else n itself.
+func Elements(n *Node) []*Node {
+	if IsList(n) {
+		return n.Content
+	}
+	return []*Node{n}
 }
 
 // Target returns the node that an alias refers to, and any other node itself.

@@ -23,7 +23,7 @@ func TestF08HarmfulFileIsRejected(t *testing.T) {
 		{"a tab", good + "\t- client_id: b\n", "8: not YAML: a tab where the indentation should be; indent with spaces, not tabs"},
 		{"a tab before a value", "resources:\n\t- name: a\n", "2: not YAML: a tab where the indentation should be; indent with spaces, not tabs"},
 		{"an unknown field", good + "    admin: true\n", `8: application "a": unknown field "admin"; known: ` + applicationOf},
-		{"an unknown field at the top", good + "admins: []\n", `8: unknown field "admins"; known: resources, applications`},
+		{"an unknown field at the top", good + "admins: []\n", `8: unknown field "admins"; known: resources, applications, tests`},
 		{"an anchor and its alias", "resources: &r []\napplications: *r\n", "1: resources has an anchor (&), which is not accepted; write the value out where it is needed\na.yaml:2: applications is an alias (*), which is not accepted; write the value out"},
 		{"an alias of itself", "resources: &r [*r]\n", "1: resources has an anchor (&), which is not accepted; write the value out where it is needed"},
 		{"a merge key", good + "    <<: {active: true}\n", `8: application "a": merge keys (<<) are not accepted; write the fields out`},

@@ -152,7 +152,7 @@ func TestF07LastGoodSetStaysWhenAFileBreaks(t *testing.T) {
 		want   string
 	}{
 		{"syntax", func(f *folder) { f.save("a.yaml", "applications: [\n\n") }, "a.yaml:3: not YAML: did not find expected node content"},
-		{"an unknown field", func(f *folder) { f.save("a.yaml", good+"clients: []\n") }, `a.yaml:4: unknown field "clients"; known: resources, applications`},
+		{"an unknown field", func(f *folder) { f.save("a.yaml", good+"clients: []\n") }, `a.yaml:4: unknown field "clients"; known: resources, applications, tests`},
 		{"half-written", func(f *folder) { f.save("a.yaml", halfWritten) }, "a.yaml:2: not YAML: found unexpected end of stream"},
 		{"empty", func(f *folder) { f.save("a.yaml", "") }, "a.yaml:1: " + emptyFile},
 		{"defined twice within", func(f *folder) {
@@ -692,7 +692,7 @@ func TestStatus(t *testing.T) {
 	got.Problem = strings.ReplaceAll(got.Problem, f.dir+string(filepath.Separator), "")
 	want := FileStatus{
 		Path: f.path("a.yaml"), LoadedAt: noon, ChangedAt: got.ChangedAt, Applications: 1,
-		Problem: `a.yaml:8: unknown field "nonsense"; known: resources, applications`, Since: f.now,
+		Problem: `a.yaml:8: unknown field "nonsense"; known: resources, applications, tests`, Since: f.now,
 	}
 	if got != want || !got.ChangedAt.Equal(noon.Add(-24*time.Hour+time.Duration(saved+1)*time.Second)) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
