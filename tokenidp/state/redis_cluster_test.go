@@ -61,6 +61,10 @@ func TestDangersOfEveryMasterOfACluster(t *testing.T) {
 			t.Errorf("%d: %q", i, warnings)
 		}
 		endangered.Do("CONFIG", "SET", "appendonly", "yes")
+		eventually(t, "Redis to have written its file", func() bool { // else its child outlives the test
+			info := fmt.Sprint(endangered.Do("INFO", "persistence"))
+			return strings.Contains(info, "aof_rewrite_in_progress:0") && strings.Contains(info, "aof_rewrite_scheduled:0")
+		})
 	}
 }
 
