@@ -16,7 +16,7 @@ import (
 func ParseResource(identifier string) (*url.URL, error) {
 	u, err := url.Parse(identifier)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && u.Scheme != "http":
+	case err != nil || !isWeb(u) || u.User != nil:
 		return nil, fmt.Errorf("resource %q must be an https URL, such as https://api.example.com", identifier)
 	case !IsProtected(u):
 		return nil, fmt.Errorf("resource %q must be https", identifier)
