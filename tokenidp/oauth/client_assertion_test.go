@@ -220,7 +220,7 @@ func TestPrivateKeyJWT(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			e := assertingEndpoint(t)
-			assertion := assert(t, row.key, row.alg, row.header, assertionClaims(row.client, e.clock.time()).with(row.claims))
+			assertion := assert(t, row.key, row.alg, row.header, assertionClaims(row.client, e.clock.Now()).with(row.claims))
 			if w := e.answer(asserting(assertion, "")); w.Code != http.StatusOK {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}
@@ -235,7 +235,7 @@ func TestPrivateKeyJWT(t *testing.T) {
 func TestTheKeyOfAnAssertionIsTold(t *testing.T) {
 	e := assertingEndpoint(t)
 	for client, want := range map[string]string{"ec": "ec", "file": must(jws.NewKey("", "ES256", ecKey().Public())).Thumbprint()} {
-		c := Credentials{Method: PrivateKeyJWT, ClientID: client, Assertion: ParseAssertion(assert(t, ecKey(), "ES256", nil, assertionClaims(client, e.clock.time())))}
+		c := Credentials{Method: PrivateKeyJWT, ClientID: client, Assertion: ParseAssertion(assert(t, ecKey(), "ES256", nil, assertionClaims(client, e.clock.Now())))}
 		got, err := e.auth.Authenticate(t.Context(), e.set, c, here)
 		if err != nil || got.KeyID != want || got.Method != PrivateKeyJWT || got.Secret != nil || got.Application.ClientID != client {
 			t.Errorf("%s: %+v, %v", client, got, err)
@@ -248,7 +248,7 @@ func TestClientAssertionParameters(t *testing.T) {
 	const grant = "grant_type=client_credentials&scope=orders.read"
 	e := assertingEndpoint(t)
 	fresh := func() string {
-		return assert(t, ecKey(), "ES256", nil, assertionClaims("ec", e.clock.time()))
+		return assert(t, ecKey(), "ES256", nil, assertionClaims("ec", e.clock.Now()))
 	}
 	kind := "&client_assertion_type=" + url.QueryEscape(JWTBearer)
 	for _, row := range []struct {
@@ -276,7 +276,7 @@ func TestClientAssertionParameters(t *testing.T) {
 			r.URL.RawQuery = "client_assertion=" + fresh()
 			return r
 		}(), 400, ReasonParameterInURL},
-		{"no client_id, and a subject that is not the issuer", post(formType, grant+kind+"&client_assertion="+assert(t, ecKey(), "ES256", nil, assertionClaims("ec", e.clock.time()).with(members{"iss": "x"}))), 401, ReasonMissingClientID},
+		{"no client_id, and a subject that is not the issuer", post(formType, grant+kind+"&client_assertion="+assert(t, ecKey(), "ES256", nil, assertionClaims("ec", e.clock.Now()).with(members{"iss": "x"}))), 401, ReasonMissingClientID},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, _, err := e.issue(httptest.NewRecorder(), row.r)
@@ -396,7 +396,7 @@ func badAssertions(t testing.TB, now time.Time) map[string]struct {
 // after one time; the true reason only for the operator.
 func TestBadAssertionsAreIndistinguishable(t *testing.T) {
 	const body = `{"error":"invalid_client","error_description":"client authentication failed"}`
-	for name, row := range badAssertions(t, assertingEndpoint(t).clock.time()) {
+	for name, row := range badAssertions(t, assertingEndpoint(t).clock.Now()) {
 		t.Run(name, func(t *testing.T) {
 			e := assertingEndpoint(t)
 			used := new(replayed)
@@ -451,8 +451,8 @@ func TestAssertionsOfOthers(t *testing.T) {
 		{"jwks_uri that is gone", "nowhere", "", ReasonAssertionKeysUnavailable},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			e.clock.advance(time.Minute) // no limit is reached
-			assertion := assert(t, ecKey(), "ES256", nil, assertionClaims(row.client, e.clock.time()))
+			e.clock.Advance(time.Minute) // no limit is reached
+			assertion := assert(t, ecKey(), "ES256", nil, assertionClaims(row.client, e.clock.Now()))
 			if got := e.refuse(t, asserting(assertion, row.more)); got.Status != http.StatusUnauthorized || got.Reason != row.want {
 				t.Errorf("%d %s (%v), want %s", got.Status, got.Reason, got.Cause, row.want)
 			}
@@ -466,7 +466,7 @@ func TestKeysOutOfReachCountAsNoFailure(t *testing.T) {
 	for _, client := range []string{"down", "nowhere"} {
 		e := assertingEndpoint(t)
 		for i := range 2 * failuresPerSource {
-			assertion := assert(t, ecKey(), "ES256", nil, assertionClaims(client, e.clock.time()))
+			assertion := assert(t, ecKey(), "ES256", nil, assertionClaims(client, e.clock.Now()))
 			if got := e.refuse(t, asserting(assertion, "")); got.Status != http.StatusUnauthorized || got.Reason != ReasonAssertionKeysUnavailable {
 				t.Fatalf("%s, attempt %d: %d %s", client, i+1, got.Status, got.Reason)
 			}
@@ -474,7 +474,7 @@ func TestKeysOutOfReachCountAsNoFailure(t *testing.T) {
 		if got := len(e.clock.slept); got != 2*failuresPerSource {
 			t.Errorf("%s: %d answers were held to the floor", client, got)
 		}
-		if w := e.answer(asserting(assert(t, ecKey(), "ES256", nil, assertionClaims("ec", e.clock.time())), "")); w.Code != http.StatusOK {
+		if w := e.answer(asserting(assert(t, ecKey(), "ES256", nil, assertionClaims("ec", e.clock.Now())), "")); w.Code != http.StatusOK {
 			t.Errorf("a neighbour: %d %s", w.Code, w.Body)
 		}
 	}
@@ -499,9 +499,9 @@ func TestClockSkewOfAssertions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := assertingEndpoint(t)
-			claims := assertionClaims("ec", e.clock.time())
+			claims := assertionClaims("ec", e.clock.Now())
 			for name, seconds := range ahead {
-				claims[name] = e.clock.time().Unix() + int64(seconds.(int))
+				claims[name] = e.clock.Now().Unix() + int64(seconds.(int))
 			}
 			if w := e.answer(asserting(assert(t, ecKey(), "ES256", nil, claims), "")); w.Code != http.StatusOK {
 				t.Errorf("%d %s", w.Code, w.Body)
@@ -513,21 +513,21 @@ func TestClockSkewOfAssertions(t *testing.T) {
 // RFC 7523 section 3 point 7 (CVE-2020-15222, CVE-2020-5300): once, and no more.
 func TestAnAssertionIsUsedOnce(t *testing.T) {
 	e := assertingEndpoint(t)
-	claims := assertionClaims("ec", e.clock.time())
+	claims := assertionClaims("ec", e.clock.Now())
 	assertion := assert(t, ecKey(), "ES256", nil, claims)
 	if w := e.answer(asserting(assertion, "")); w.Code != http.StatusOK {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
 	again := map[string]string{
 		"the same":                        assertion,
-		"signed anew, with a longer life": assert(t, ecKey(), "ES256", nil, claims.with(members{"exp": e.clock.time().Add(4 * time.Minute).Unix()})),
+		"signed anew, with a longer life": assert(t, ecKey(), "ES256", nil, claims.with(members{"exp": e.clock.Now().Add(4 * time.Minute).Unix()})),
 	}
 	for name, assertion := range again {
 		if got := e.refuse(t, asserting(assertion, "")); got.Reason != ReasonAssertionReplayed || got.Status != http.StatusUnauthorized {
 			t.Errorf("%s: %d %s", name, got.Status, got.Reason)
 		}
 	}
-	other := assertionClaims("file", e.clock.time()).with(members{"jti": claims["jti"]})
+	other := assertionClaims("file", e.clock.Now()).with(members{"jti": claims["jti"]})
 	if w := e.answer(asserting(assert(t, ecKey(), "ES256", nil, other), "")); w.Code != http.StatusOK {
 		t.Errorf("another client's jti counts: %d %s", w.Code, w.Body)
 	}
@@ -541,7 +541,7 @@ func TestAnAssertionIsUsedOnce(t *testing.T) {
 // Of many at once, one is the first.
 func TestAnAssertionIsUsedOnceAtOnce(t *testing.T) {
 	e := assertingEndpoint(t)
-	c := Credentials{Method: PrivateKeyJWT, ClientID: "ec", Assertion: ParseAssertion(assert(t, ecKey(), "ES256", nil, assertionClaims("ec", e.clock.time())))}
+	c := Credentials{Method: PrivateKeyJWT, ClientID: "ec", Assertion: ParseAssertion(assert(t, ecKey(), "ES256", nil, assertionClaims("ec", e.clock.Now())))}
 	var group sync.WaitGroup
 	accepted := make(chan bool, failuresPerClient)
 	for range failuresPerClient {
@@ -567,7 +567,7 @@ func TestAnAssertionIsUsedOnceAtOnce(t *testing.T) {
 func TestReplayMemoryOutOfReach(t *testing.T) {
 	e := assertingEndpoint(t)
 	e.auth.assertions.Replay = &replayed{err: state.ErrUnavailable}
-	got := e.refuse(t, asserting(assert(t, ecKey(), "ES256", nil, assertionClaims("ec", e.clock.time())), ""))
+	got := e.refuse(t, asserting(assert(t, ecKey(), "ES256", nil, assertionClaims("ec", e.clock.Now())), ""))
 	if got.Status != http.StatusServiceUnavailable || got.Code != CodeTemporarilyUnavailable || got.Reason != ReasonStateUnavailable || got.RetryAfter == 0 {
 		t.Errorf("%+v", got)
 	}
@@ -577,13 +577,13 @@ func TestReplayMemoryOutOfReach(t *testing.T) {
 // protect, and who sends bad ones locks out nobody.
 func TestAssertionsAreNotLimited(t *testing.T) {
 	e := assertingEndpoint(t)
-	bad := assert(t, otherECKey(), "ES256", nil, assertionClaims("ec", e.clock.time()))
+	bad := assert(t, otherECKey(), "ES256", nil, assertionClaims("ec", e.clock.Now()))
 	for range 2 * failuresPerSource {
 		if got := e.refuse(t, asserting(bad, "")); got.Status != http.StatusUnauthorized {
 			t.Fatalf("%d %s", got.Status, got.Reason)
 		}
 	}
-	if w := e.answer(asserting(assert(t, ecKey(), "ES256", nil, assertionClaims("ec", e.clock.time())), "")); w.Code != http.StatusOK {
+	if w := e.answer(asserting(assert(t, ecKey(), "ES256", nil, assertionClaims("ec", e.clock.Now())), "")); w.Code != http.StatusOK {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
@@ -608,7 +608,7 @@ func TestInsecureAssertionAudience(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e := assertingEndpoint(t)
 			e.auth.assertions.InsecureAudiences = []string{idp + "/token"}
-			_, _, err := e.issue(httptest.NewRecorder(), asserting(assert(t, ecKey(), "ES256", nil, assertionClaims("ec", e.clock.time()).with(members{"aud": row.aud})), ""))
+			_, _, err := e.issue(httptest.NewRecorder(), asserting(assert(t, ecKey(), "ES256", nil, assertionClaims("ec", e.clock.Now()).with(members{"aud": row.aud})), ""))
 			wantRefused(t, err, http.StatusUnauthorized, row.want)
 		})
 	}
@@ -617,18 +617,18 @@ func TestInsecureAssertionAudience(t *testing.T) {
 // assertionRefusals has one refused request for every reason that assertions have.
 func assertionRefusals(t *testing.T) map[Reason]*Error {
 	all := make(map[Reason]*Error)
-	for _, row := range badAssertions(t, assertingEndpoint(t).clock.time()) {
+	for _, row := range badAssertions(t, assertingEndpoint(t).clock.Now()) {
 		all[row.want] = assertingEndpoint(t).refuse(t, asserting(row.assertion, "&client_id=ec"))
 	}
 	e := assertingEndpoint(t)
 	good := func(client string) string {
-		return assert(t, ecKey(), "ES256", nil, assertionClaims(client, e.clock.time()))
+		return assert(t, ecKey(), "ES256", nil, assertionClaims(client, e.clock.Now()))
 	}
 	all[ReasonIncompleteAssertion] = e.refuse(t, post(formType, "grant_type=a&client_assertion=a"))
 	all[ReasonUnknownMethod] = e.refuse(t, post(formType, "grant_type=a&client_assertion_type=a&client_assertion=a"))
 	all[ReasonAssertionKeysUnavailable] = e.refuse(t, asserting(good("down"), ""))
 	f := federatedEndpoint(t)
-	other := assert(t, ecKey(), "ES256", members{"kid": "k"}, podToken(f.clock.time()).with(members{"sub": "other"}))
+	other := assert(t, ecKey(), "ES256", members{"kid": "k"}, podToken(f.clock.Now()).with(members{"sub": "other"}))
 	all[ReasonAssertionWrongSubject] = f.refuse(t, asserting(other, "&client_id=worker"))
 	all[ReasonAssertionRevoked] = revoking(t, verifier.Refuse(verifier.Revoked, nil))
 	e.auth.assertions.Replay = new(replayed)
@@ -641,12 +641,12 @@ func assertionRefusals(t *testing.T) map[Reason]*Error {
 // Whatever comes, it is refused, or was signed by the client for this issuer.
 func FuzzClientAssertion(f *testing.F) {
 	e := assertingEndpoint(f)
-	for _, row := range badAssertions(f, e.clock.time()) {
+	for _, row := range badAssertions(f, e.clock.Now()) {
 		if len(row.assertion) < 4096 {
 			f.Add(row.assertion)
 		}
 	}
-	signed := assert(f, ecKey(), "ES256", nil, assertionClaims("ec", e.clock.time()))
+	signed := assert(f, ecKey(), "ES256", nil, assertionClaims("ec", e.clock.Now()))
 	f.Add(signed)
 	app, _ := e.set.Application("ec")
 	f.Fuzz(func(t *testing.T, text string) {

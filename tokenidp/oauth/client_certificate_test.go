@@ -47,7 +47,7 @@ func TestClientCertificate(t *testing.T) {
 	unverified, early := over(right), over(right)
 	unverified.VerifiedChains, early.HandshakeComplete = nil, false
 	outlived := *right // by a connection that was made in its time
-	outlived.NotAfter = e.clock.time().Add(-time.Second)
+	outlived.NotAfter = e.clock.Now().Add(-time.Second)
 	for name, row := range map[string]struct {
 		request    *http.Request
 		connection *tls.ConnectionState
@@ -142,7 +142,7 @@ func TestCertificateBoundToken(t *testing.T) {
 // RFC 8705 section 2.2: a certificate of a registered key, whoever signed it.
 func TestSelfSignedClientCertificate(t *testing.T) {
 	e := newEndpoint(t)
-	now := e.clock.time()
+	now := e.clock.Now()
 	other := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	unverified := func(c *x509.Certificate) *tls.ConnectionState {
 		state := over(c)

@@ -71,7 +71,7 @@ func TestDPoPBoundToken(t *testing.T) {
 		"by a certificate": {certified, `"token_type":"DPoP"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			row.request.Header.Set("DPoP", proof(tokenURL, e.clock.time(), name))
+			row.request.Header.Set("DPoP", proof(tokenURL, e.clock.Now(), name))
 			_, token, err := e.issue(httptest.NewRecorder(), row.request)
 			if err != nil {
 				t.Fatal(err)
@@ -87,7 +87,7 @@ func TestDPoPBoundToken(t *testing.T) {
 	}
 	both := form("bound", generated, "&scope=orders.read")
 	both.TLS = over(certificate(t))
-	both.Header.Set("DPoP", proof(tokenURL, e.clock.time(), "both"))
+	both.Header.Set("DPoP", proof(tokenURL, e.clock.Now(), "both"))
 	_, token, err := e.issue(httptest.NewRecorder(), both)
 	if err != nil || token.Confirmation.Key != thumbprint() || token.Confirmation.Certificate == "" {
 		t.Errorf("bound to both: %+v, %v", token, err)
@@ -103,11 +103,11 @@ func TestDPoPBoundToken(t *testing.T) {
 func TestProofsThatDoNotDo(t *testing.T) {
 	e := newEndpoint(t)
 	first := form("worker", generated, "&scope=orders.read")
-	first.Header.Set("DPoP", proof(tokenURL, e.clock.time(), "replayed"))
+	first.Header.Set("DPoP", proof(tokenURL, e.clock.Now(), "replayed"))
 	if _, _, err := e.issue(httptest.NewRecorder(), first); err != nil {
 		t.Fatal(err)
 	}
-	for reason, r := range provenRefusals(e.clock.time()) {
+	for reason, r := range provenRefusals(e.clock.Now()) {
 		got := e.refuse(t, r)
 		if got.Status != http.StatusBadRequest || got.Code != "invalid_dpop_proof" || got.Reason != reason {
 			t.Errorf("%s: %d %s %s", reason, got.Status, got.Code, got.Reason)
@@ -117,7 +117,7 @@ func TestProofsThatDoNotDo(t *testing.T) {
 	forged := form("worker", generated, "&scope=orders.read")
 	forged.Host = "attacker.example"
 	forged.Header.Set("X-Forwarded-Host", "attacker.example")
-	forged.Header.Set("DPoP", proof("https://attacker.example/token", e.clock.time(), "forged"))
+	forged.Header.Set("DPoP", proof("https://attacker.example/token", e.clock.Now(), "forged"))
 	wantRefused(t, e.refuse(t, forged), http.StatusBadRequest, ReasonProofOfAnotherRequest)
 }
 
@@ -126,7 +126,7 @@ func TestProofsAreUsedOnce(t *testing.T) {
 	e := newEndpoint(t)
 	with := func(id, scope string) *http.Request {
 		r := form(id, generated, "&scope="+scope)
-		r.Header.Set("DPoP", proof(tokenURL, e.clock.time(), "once"))
+		r.Header.Set("DPoP", proof(tokenURL, e.clock.Now(), "once"))
 		return r
 	}
 	e.refuse(t, with("worker", "orders.admin"))

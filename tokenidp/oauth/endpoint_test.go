@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tokenidp/caddy-tokenidp/internal/testclock"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
@@ -90,41 +91,26 @@ applications:
 // clock is the time of an Authenticator. It stands still between the calls of a
 // test, whatever the Authenticator sleeps.
 type clock struct {
+	*testclock.Clock
+	tick time.Duration // by which each reading moves it
+
 	mu    sync.Mutex
-	now   time.Time
-	tick  time.Duration // by which each look at the clock moves it
 	slept []time.Duration
 	ends  []time.Time // of each sleep
 }
 
-func (c *clock) time() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) set(now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = now
-}
-
-func (c *clock) advance(d time.Duration) { c.set(c.time().Add(d)) }
-
 func newTestAuthenticator() (*Authenticator, *clock) {
-	c := &clock{now: time.Date(2026, 3, 16, 12, 0, 0, 0, time.UTC)}
+	c := &clock{Clock: testclock.New(time.Date(2026, 3, 16, 12, 0, 0, 0, time.UTC))}
 	a := NewAuthenticator()
 	a.now = func() time.Time {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.now = c.now.Add(c.tick)
-		return c.now
+		c.Advance(c.tick)
+		return c.Now()
 	}
 	a.sleep = func(_ context.Context, d time.Duration) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.slept = append(c.slept, d)
-		c.ends = append(c.ends, c.now.Add(d))
+		c.ends = append(c.ends, c.Now().Add(d))
 	}
 	return a, c
 }
@@ -167,14 +153,14 @@ func (e *endpoint) issue(w http.ResponseWriter, r *http.Request) (*TokenRequest,
 		return nil, nil, err
 	}
 	proofs := Proofs{URL: "https://idp.example.com/token", Once: e.once}
-	confirmation, err := proofs.Confirm(client, request, e.clock.time())
+	confirmation, err := proofs.Confirm(client, request, e.clock.Now())
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := proofs.Use(r.Context(), client, confirmation); err != nil {
 		return nil, nil, err
 	}
-	token := NewAccessToken("https://idp.example.com", client, grant, e.clock.time())
+	token := NewAccessToken("https://idp.example.com", client, grant, e.clock.Now())
 	token.Confirmation = confirmation
 	return request, token, nil
 }

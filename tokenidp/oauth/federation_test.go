@@ -97,7 +97,7 @@ func TestFederatedClients(t *testing.T) {
 		{"job of another branch", "deployer", jobToken, members{"sub": "repo:shop@11/orders@74:environment:prod", "ref": "refs/heads/fix"}, "repo:shop@11/orders@74:environment:prod"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			token := assert(t, ecKey(), "ES256", members{"kid": "k"}, row.token(e.clock.time()).with(row.changes))
+			token := assert(t, ecKey(), "ES256", members{"kid": "k"}, row.token(e.clock.Now()).with(row.changes))
 			for range 3 {
 				if w := e.answer(asserting(token, "&client_id="+row.client)); w.Code != http.StatusOK {
 					t.Errorf("%d %s", w.Code, w.Body)
@@ -114,7 +114,7 @@ func TestFederatedClients(t *testing.T) {
 
 // RFC 7523 section 3, RFC 8725 sections 3.8 to 3.12: one answer to all of these.
 func TestFederatedRefusals(t *testing.T) {
-	now := federatedEndpoint(t).clock.time()
+	now := federatedEndpoint(t).clock.Now()
 	key, header := any(ecKey()), members{"kid": "k"}
 	for _, row := range []struct {
 		name, client string
@@ -178,14 +178,14 @@ func TestFederatedRefusals(t *testing.T) {
 // the request has to name one.
 func TestFederatedClientsNameThemselves(t *testing.T) {
 	e := federatedEndpoint(t)
-	_, _, err := e.issue(httptest.NewRecorder(), asserting(assert(t, ecKey(), "ES256", members{"kid": "k"}, podToken(e.clock.time())), ""))
+	_, _, err := e.issue(httptest.NewRecorder(), asserting(assert(t, ecKey(), "ES256", members{"kid": "k"}, podToken(e.clock.Now())), ""))
 	wantRefused(t, err, http.StatusUnauthorized, ReasonMissingClientID)
 }
 
 // A token that is bound to a key or certificate is no bearer's.
 func TestBoundTokensDoNotVouch(t *testing.T) {
 	e := federatedEndpoint(t)
-	token := assert(t, ecKey(), "ES256", members{"kid": "k"}, podToken(e.clock.time()).with(members{"cnf": members{"jkt": "x"}}))
+	token := assert(t, ecKey(), "ES256", members{"kid": "k"}, podToken(e.clock.Now()).with(members{"cnf": members{"jkt": "x"}}))
 	got := e.refuse(t, asserting(token, "&client_id=worker"))
 	if !slices.Contains([]Reason{ReasonAssertionWrongType, ReasonAssertionMalformed}, got.Reason) || got.Status != http.StatusUnauthorized {
 		t.Errorf("%d %s", got.Status, got.Reason)
@@ -196,10 +196,10 @@ func TestBoundTokensDoNotVouch(t *testing.T) {
 func FuzzFederatedAssertion(f *testing.F) {
 	e := federatedEndpoint(f)
 	app, _ := e.set.Application("worker")
-	signed := assert(f, ecKey(), "ES256", members{"kid": "k"}, podToken(e.clock.time()))
+	signed := assert(f, ecKey(), "ES256", members{"kid": "k"}, podToken(e.clock.Now()))
 	f.Add(signed)
-	f.Add(assert(f, otherECKey(), "ES256", members{"kid": "k"}, podToken(e.clock.time())))
-	f.Add(assertBytes(f, ecKey(), "ES256", members{"kid": "k"}, must(json.Marshal(jobToken(e.clock.time())))))
+	f.Add(assert(f, otherECKey(), "ES256", members{"kid": "k"}, podToken(e.clock.Now())))
+	f.Add(assertBytes(f, ecKey(), "ES256", members{"kid": "k"}, must(json.Marshal(jobToken(e.clock.Now())))))
 	f.Fuzz(func(t *testing.T, text string) {
 		if _, refusal := e.auth.byAssertion(t.Context(), time.Second, app, "", ParseAssertion(text)); refusal == nil && len(text) != len(signed) {
 			t.Errorf("accepted %q", text)
@@ -214,7 +214,7 @@ func revoking(t *testing.T, verdict error) *Error {
 	trusted := e.auth.assertions.Trusted[cluster]
 	trusted.NotRevoked = func(*verifier.Claims) error { return verdict }
 	e.auth.assertions.Trusted[cluster] = trusted
-	return e.refuse(t, asserting(assert(t, ecKey(), "ES256", members{"kid": "k"}, podToken(e.clock.time())), "&client_id=worker"))
+	return e.refuse(t, asserting(assert(t, ecKey(), "ES256", members{"kid": "k"}, podToken(e.clock.Now())), "&client_id=worker"))
 }
 
 // A token that was taken back opens this endpoint no more than an API; where nobody

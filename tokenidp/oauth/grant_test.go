@@ -124,7 +124,7 @@ func (e *endpoint) client(t *testing.T, id string) *Client {
 // RFC 9068 section 2.2: these claims, and nothing that the request says.
 func TestNothingOfTheRequestBecomesAClaim(t *testing.T) {
 	e := newEndpoint(t)
-	e.clock.set(time.Date(2026, 3, 16, 12, 0, 0, 999_999_999, time.UTC))
+	e.clock.Set(time.Date(2026, 3, 16, 12, 0, 0, 999_999_999, time.UTC))
 	names := []string{"sub", "iss", "exp", "iat", "nbf", "aud", "audience", "jti", "client_name", "roles", "groups", "claims", "alg", "kid", "cnf", "act",
 		"username", "user_id", "expires_in", "lifetime", "token_lifetime", "azp", "tenant", "nonce", "authorization_details"}
 	formBody, jsonBody := "", ""
@@ -158,7 +158,7 @@ func TestNothingOfTheRequestBecomesAClaim(t *testing.T) {
 			if id, ok := got["jti"].(string); !ok || len(id) != 22 {
 				t.Errorf("jti %v", got["jti"])
 			}
-			iat := float64(e.clock.time().Unix())
+			iat := float64(e.clock.Now().Unix())
 			want := map[string]any{
 				"iss": "https://idp.example.com", "sub": row.id, "client_id": row.id, "aud": "orders-api", "scope": "orders.read",
 				"iat": iat, "exp": iat + row.lifetime, "jti": got["jti"],
@@ -183,7 +183,7 @@ func TestTokenIDsAreUnique(t *testing.T) {
 	client := e.client(t, "worker")
 	seen := make(map[string]bool)
 	for range 10_000 {
-		id := NewAccessToken("https://idp.example.com", client, &application.Grant{}, e.clock.time()).ID
+		id := NewAccessToken("https://idp.example.com", client, &application.Grant{}, e.clock.Now()).ID
 		if seen[id] || len(id) != 22 { // 128 bits in base64url
 			t.Fatalf("jti %q", id)
 		}

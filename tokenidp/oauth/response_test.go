@@ -105,11 +105,11 @@ func refusals(t *testing.T) map[Reason]*Error {
 		ReasonWrongResource:         form("worker", generated, "&scope=orders.read&resource=billing-api"),
 	}
 	requests[ReasonExpiredCertificate] = identified("self-signed")
-	requests[ReasonExpiredCertificate].TLS = over(signedBy(t, proofKey(), e.clock.time().Add(-time.Hour)))
+	requests[ReasonExpiredCertificate].TLS = over(signedBy(t, proofKey(), e.clock.Now().Add(-time.Hour)))
 	requests[ReasonWrongCertificate].TLS, requests[ReasonUnverifiedCertificate].TLS = over(certificate(t)), over(certificate(t))
 	requests[ReasonUnverifiedCertificate].TLS.VerifiedChains = nil
-	maps.Copy(requests, provenRefusals(e.clock.time()))
-	e.answer(provenRefusals(e.clock.time())[ReasonReplayedProof])
+	maps.Copy(requests, provenRefusals(e.clock.Now()))
+	e.answer(provenRefusals(e.clock.Now())[ReasonReplayedProof])
 	requests[ReasonParameterInURL].Header.Set("Content-Type", formType)
 	for _, row := range failures {
 		method := row.only
@@ -133,7 +133,7 @@ func refusals(t *testing.T) map[Reason]*Error {
 
 	full := newEndpoint(t)
 	full.used = nil
-	all[ReasonStateUnavailable] = full.refuse(t, provenRefusals(full.clock.time())[ReasonReplayedProof])
+	all[ReasonStateUnavailable] = full.refuse(t, provenRefusals(full.clock.Now())[ReasonReplayedProof])
 	fill(full.auth)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()

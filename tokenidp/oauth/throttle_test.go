@@ -61,7 +61,7 @@ func TestTheClientLimit(t *testing.T) {
 			if len(e.clock.slept) < failuresPerClient {
 				t.Errorf("%d answers were held, want %d", len(e.clock.slept), failuresPerClient)
 			}
-			e.clock.advance(failureWindow / failuresPerClient)
+			e.clock.Advance(failureWindow / failuresPerClient)
 			if got := e.try(t, row.id, row.secret, here); got == ReasonTooManyFailures {
 				t.Error("still limited after the time in which one is forgotten")
 			}
@@ -155,7 +155,7 @@ func TestTheSourceLimit(t *testing.T) {
 			}
 		})
 	}
-	e.clock.advance(failureWindow)
+	e.clock.Advance(failureWindow)
 	if got := e.try(t, "slow", chosen, here); got != "" {
 		t.Errorf("after the window: %q", got)
 	}
@@ -223,7 +223,7 @@ func TestRetryAfter(t *testing.T) {
 		random := rand.New(rand.NewPCG(1, 2))
 		e := newEndpoint(t)
 		for range 2000 {
-			e.clock.advance(time.Duration(random.Int64N(int64(3 * time.Second))))
+			e.clock.Advance(time.Duration(random.Int64N(int64(3 * time.Second))))
 			_, err := e.auth.Authenticate(t.Context(), e.set, Credentials{Method: ClientSecretPost, ClientID: numbered(random.IntN(4)), Secret: "wrong"}, here)
 			e.try(t, numbered(random.IntN(1000)), "wrong", here)
 			limit := refusal(t, err)
@@ -595,7 +595,7 @@ func TestTheThrottleKeepsNoBodies(t *testing.T) {
 			t.Fatal(err)
 		}
 		from := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
-		e.auth.throttle.attempt(request.Credentials.ClientID, from).fails(e.clock.time())
+		e.auth.throttle.attempt(request.Credentials.ClientID, from).fails(e.clock.Now())
 	}
 	if grown := heap() - before; grown > many*maxBody/10 {
 		t.Errorf("%d kB are kept for %d clients", grown>>10, many)

@@ -2,74 +2,46 @@ package state
 
 import (
 	"math"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/testclock"
 )
 
-// clocks are those of a process under test. Time passes on both, and the wall clock
-// can be set.
-type clocks struct {
-	mu      sync.Mutex
-	wall    time.Time
-	elapsed time.Duration
+// newClocks returns the clocks of a process under test.
+func newClocks() *testclock.Clock {
+	return testclock.New(time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC))
 }
 
-func newClocks() *clocks {
-	return &clocks{wall: time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)}
-}
+// setBy sets the wall clock ahead, or back.
+func setBy(c *testclock.Clock, d time.Duration) { c.Set(c.Now().Add(d)) }
 
-func (c *clocks) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.wall
-}
-
-func (c *clocks) monotonic() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.elapsed
-}
-
-func (c *clocks) pass(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.wall, c.elapsed = c.wall.Add(d), c.elapsed+d
-}
-
-// step sets the wall clock.
-func (c *clocks) step(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.wall = c.wall.Add(d)
-}
-
-func (c *clocks) options() Options { return Options{Now: c.now, Elapsed: c.monotonic} }
+func optionsWith(c *testclock.Clock) Options { return Options{Now: c.Now, Elapsed: c.Elapsed} }
 
 func TestTermIsOverByBothClocks(t *testing.T) {
 	const life = time.Hour
 	for _, row := range []struct {
 		name string
-		do   func(c *clocks)
+		do   func(c *testclock.Clock)
 		over bool
 	}{
-		{"at once", func(*clocks) {}, false},
-		{"when it has expired", func(c *clocks) { c.pass(life) }, false}, // another clock may be behind
-		{"a minute later", func(c *clocks) { c.pass(life + leeway + time.Second) }, true},
-		{"the clock is set ahead", func(c *clocks) { c.step(10 * 365 * 24 * time.Hour) }, false},
-		{"the clock is set ahead and back", func(c *clocks) {
-			c.step(2 * life)
-			c.pass(life / 2)
-			c.step(-2 * life)
-			c.pass(life/2 + leeway - time.Second)
+		{"at once", func(*testclock.Clock) {}, false},
+		{"when it has expired", func(c *testclock.Clock) { c.Advance(life) }, false}, // another clock may be behind
+		{"a minute later", func(c *testclock.Clock) { c.Advance(life + leeway + time.Second) }, true},
+		{"the clock is set ahead", func(c *testclock.Clock) { setBy(c, 10*365*24*time.Hour) }, false},
+		{"the clock is set ahead and back", func(c *testclock.Clock) {
+			setBy(c, 2*life)
+			c.Advance(life / 2)
+			setBy(c, -2*life)
+			c.Advance(life/2 + leeway - time.Second)
 		}, false},
-		{"the clock is set back", func(c *clocks) { c.step(-life); c.pass(life + leeway + time.Second) }, false},
-		{"the clock is set back, and catches up", func(c *clocks) { c.step(-life); c.pass(2*life + leeway + time.Second) }, true},
+		{"the clock is set back", func(c *testclock.Clock) { setBy(c, -life); c.Advance(life + leeway + time.Second) }, false},
+		{"the clock is set back, and catches up", func(c *testclock.Clock) { setBy(c, -life); c.Advance(2*life + leeway + time.Second) }, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			c := newClocks()
-			read := newClock(c.options())
-			term := read.moment().term(seconds(c.now().Add(life)), 0)
+			read := newClock(optionsWith(c))
+			term := read.moment().term(seconds(c.Now().Add(life)), 0)
 			row.do(c)
 			if over := term.over(read.moment()); over != row.over {
 				t.Errorf("over: %t", over)
@@ -82,16 +54,16 @@ func TestTermIsOverByBothClocks(t *testing.T) {
 // set right.
 func TestF13ClockThatIsWrongAtTheStart(t *testing.T) {
 	c := newClocks()
-	until := c.now().Add(30 * time.Minute)
-	c.step(10 * 365 * 24 * time.Hour)
-	read := newClock(c.options())
+	until := c.Now().Add(30 * time.Minute)
+	setBy(c, 10*365*24*time.Hour)
+	read := newClock(optionsWith(c))
 	term := read.moment().term(seconds(until), leastRemembered)
-	c.pass(time.Hour - time.Second)
+	c.Advance(time.Hour - time.Second)
 	if term.over(read.moment()) {
 		t.Error("forgotten under a clock that is wrong")
 	}
-	c.step(-10 * 365 * 24 * time.Hour)
-	c.pass(time.Hour)
+	setBy(c, -10*365*24*time.Hour)
+	c.Advance(time.Hour)
 	if !term.over(read.moment()) {
 		t.Error("never forgotten")
 	}

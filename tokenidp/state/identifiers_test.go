@@ -11,9 +11,9 @@ import (
 
 func TestOnce(t *testing.T) {
 	c := newClocks()
-	m := NewMemory(NewNode(c.options()))
+	m := NewMemory(NewNode(optionsWith(c)))
 	use := func(id string, life time.Duration) bool {
-		first, err := m.Once(t.Context(), "worker", id, c.now().Add(life))
+		first, err := m.Once(t.Context(), "worker", id, c.Now().Add(life))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -22,11 +22,11 @@ func TestOnce(t *testing.T) {
 	if !use("a", time.Minute) || !use("b", time.Hour) || use("a", time.Minute) {
 		t.Error("not once each")
 	}
-	c.pass(time.Minute + leeway)
+	c.Advance(time.Minute + leeway)
 	if use("a", time.Minute) {
 		t.Error("forgotten while another clock may be behind")
 	}
-	c.pass(3 * time.Minute)
+	c.Advance(3 * time.Minute)
 	if !use("a", time.Minute) || use("b", time.Hour) {
 		t.Error("not forgotten in time")
 	}
@@ -61,25 +61,25 @@ func TestOnceAmongMany(t *testing.T) {
 // one again.
 func TestF24IdentifiersAreNeverForgottenToMakeRoom(t *testing.T) {
 	c := newClocks()
-	o := c.options()
+	o := optionsWith(c)
 	o.mostIdentifiers = 100
 	m := NewMemory(NewNode(o))
 	for n := range 100 {
-		if first, err := m.Once(t.Context(), fmt.Sprint("client ", n), fmt.Sprint(n), c.now().Add(time.Minute)); !first || err != nil {
+		if first, err := m.Once(t.Context(), fmt.Sprint("client ", n), fmt.Sprint(n), c.Now().Add(time.Minute)); !first || err != nil {
 			t.Fatal(first, err)
 		}
 	}
-	c.pass(time.Second)
+	c.Advance(time.Second)
 	for n := range 110 {
-		if first, err := m.Once(t.Context(), fmt.Sprint("client ", n), fmt.Sprint(n), c.now().Add(time.Minute)); first || !errors.Is(err, ErrFull) {
+		if first, err := m.Once(t.Context(), fmt.Sprint("client ", n), fmt.Sprint(n), c.Now().Add(time.Minute)); first || !errors.Is(err, ErrFull) {
 			t.Fatalf("%d: %t, %v", n, first, err)
 		}
 	}
 	if h := m.Health(); h.Unavailable != 110 {
 		t.Errorf("%+v", h)
 	}
-	c.pass(3 * time.Minute)
-	if first, err := m.Once(t.Context(), "worker", "101", c.now().Add(time.Minute)); !first || err != nil {
+	c.Advance(3 * time.Minute)
+	if first, err := m.Once(t.Context(), "worker", "101", c.Now().Add(time.Minute)); !first || err != nil {
 		t.Errorf("after all have expired: %t, %v", first, err)
 	}
 }
@@ -88,11 +88,11 @@ func TestF24IdentifiersAreNeverForgottenToMakeRoom(t *testing.T) {
 // else.
 func TestF24AFloodTakesOnlyItsShare(t *testing.T) {
 	c := newClocks()
-	o := c.options()
+	o := optionsWith(c)
 	o.mostIdentifiers = 1600
 	m := NewMemory(NewNode(o))
 	use := func(owner string, n int) error {
-		first, err := m.Once(t.Context(), owner, fmt.Sprint(owner, n), c.now().Add(time.Minute))
+		first, err := m.Once(t.Context(), owner, fmt.Sprint(owner, n), c.Now().Add(time.Minute))
 		if err == nil && !first {
 			t.Errorf("%s %d was used before", owner, n)
 		}
@@ -113,7 +113,7 @@ func TestF24AFloodTakesOnlyItsShare(t *testing.T) {
 	if err := use("worker", 100); !errors.Is(err, ErrFull) {
 		t.Errorf("more than its share: %v", err)
 	}
-	c.pass(3 * time.Minute)
+	c.Advance(3 * time.Minute)
 	for n := range 800 {
 		if err := use("worker", 1000+n); err != nil {
 			t.Fatalf("after all have expired, %d: %v", n, err)

@@ -37,9 +37,9 @@ func TestRunIsHandedOver(t *testing.T) {
 
 func TestMemoryIsAlwaysReady(t *testing.T) {
 	c := newClocks()
-	m := NewMemory(NewNode(c.options()))
+	m := NewMemory(NewNode(optionsWith(c)))
 	h := m.Health()
-	if m.Ready() != nil || m.Load(t.Context()) != nil || !h.Synced || !h.LastSync.Equal(c.now()) || h.Kind != "memory" {
+	if m.Ready() != nil || m.Load(t.Context()) != nil || !h.Synced || !h.LastSync.Equal(c.Now()) || h.Kind != "memory" {
 		t.Errorf("%+v", h)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/testclock"
 )
 
 // A million revocations are no million entries: what is small is merged, whoever
@@ -42,7 +44,7 @@ func TestManyRevocationsAreFewEntries(t *testing.T) {
 	for n := range count / each {
 		many := make([]Revocation, each)
 		for i := range many {
-			many[i] = Revocation{Issuer: issuer, TokenID: fmt.Sprint(n, i), Until: c.now().Add(time.Duration(i+1) * time.Minute)}
+			many[i] = Revocation{Issuer: issuer, TokenID: fmt.Sprint(n, i), Until: c.Now().Add(time.Duration(i+1) * time.Minute)}
 		}
 		if err := a.Revoke(t.Context(), many...); err != nil {
 			t.Fatal(err)
@@ -64,7 +66,7 @@ func TestMoreThanOneSegmentAtOnce(t *testing.T) {
 	f, c := newFaulty(t), newClocks()
 	many := make([]Revocation, 101)
 	for i := range many {
-		many[i] = Revocation{Issuer: issuer, TokenID: fmt.Sprint(i), Until: c.now().Add(time.Hour)}
+		many[i] = Revocation{Issuer: issuer, TokenID: fmt.Sprint(i), Until: c.Now().Add(time.Hour)}
 	}
 	a := process(f, c)
 	a.splitAt = 100
@@ -86,7 +88,7 @@ func TestExpiredSegmentsAreDeleted(t *testing.T) {
 		pass    time.Duration
 		entries int
 	}{{0, 2}, {time.Hour, 2}, {2 * leeway, 0}} {
-		c.pass(step.pass)
+		c.Advance(step.pass)
 		s.keepCurrent(t.Context())
 		if n := len(f.entries(t)); n != step.entries {
 			t.Errorf("%d entries after %s", n, step.pass)
@@ -102,11 +104,11 @@ func TestExpiredSegmentsAreDeleted(t *testing.T) {
 func TestF13WrongClockDeletesNothing(t *testing.T) {
 	f, c, wrong := newFaulty(t), newClocks(), newClocks()
 	revoke(t, process(f, c), c, "t1")
-	wrong.step(10 * 365 * 24 * time.Hour)
+	setBy(wrong, 10*365*24*time.Hour)
 	s := issuing(f.again(), wrong)
 	for range 5 {
 		s.keepCurrent(t.Context())
-		wrong.pass(11 * time.Minute)
+		wrong.Advance(11 * time.Minute)
 	}
 	s.sweep()
 	if !knows(s, "t1") || len(f.entries(t)) != 1 {
@@ -120,13 +122,13 @@ func TestF13ClockStepDuringAMerge(t *testing.T) {
 	f, c := newFaulty(t), newClocks()
 	s := issuing(f, c)
 	load(t, s)
-	c.pass(90 * time.Minute)
+	c.Advance(90 * time.Minute)
 	for n := range 3 * leastMerged {
 		revoke(t, s, c, fmt.Sprint("t", n))
 	}
-	c.step(36 * time.Hour)
+	setBy(c, 36*time.Hour)
 	s.keepCurrent(t.Context())
-	c.step(-36 * time.Hour)
+	setBy(c, -36*time.Hour)
 	s.keepCurrent(t.Context())
 	later := process(f.again(), c)
 	load(t, later)
@@ -139,7 +141,7 @@ func TestF13ClockStepDuringAMerge(t *testing.T) {
 
 // manySegments is a process that has written enough to merge, of which no segment will
 // hold more than ten.
-func manySegments(t *testing.T) (*faulty, *clocks, *Storage) {
+func manySegments(t *testing.T) (*faulty, *testclock.Clock, *Storage) {
 	t.Helper()
 	f, c := newFaulty(t), newClocks()
 	s := issuing(f, c)
@@ -291,14 +293,14 @@ func TestF12KilledAtAnyMoment(t *testing.T) {
 
 // liveUntil revokes and merges until the given operation, which is the last one of
 // the process: nothing after it reaches the storage.
-func liveUntil(t *testing.T, f *faulty, c *clocks, last int, after bool) (acknowledged []string, killed bool) {
+func liveUntil(t *testing.T, f *faulty, c *testclock.Clock, last int, after bool) (acknowledged []string, killed bool) {
 	count := 0
 	dying := &killable{faulty: f, allowed: func() bool { count++; killed = killed || count > last; return !killed }, after: after}
 	s := process(dying, c)
 	s.mergesAt = leastMerged
 	for n := range leastMerged + 2 {
 		id := fmt.Sprint(n)
-		if s.Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: id, Until: c.now().Add(time.Hour)}) == nil {
+		if s.Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: id, Until: c.Now().Add(time.Hour)}) == nil {
 			acknowledged = append(acknowledged, id)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 
 func TestTake(t *testing.T) {
 	c := newClocks()
-	m := NewMemory(NewNode(c.options()))
+	m := NewMemory(NewNode(optionsWith(c)))
 	take := func(name string) time.Duration { return m.Take(t.Context(), name, 3, time.Minute) }
 	for range 3 {
 		if wait := take("a"); wait != 0 {
@@ -20,16 +20,16 @@ func TestTake(t *testing.T) {
 	if wait := take("b"); wait != 0 {
 		t.Errorf("another's: wait %s", wait)
 	}
-	c.step(-time.Hour) // nobody waits for an hour because a clock was set
-	c.pass(19 * time.Second)
+	setBy(c, -time.Hour) // nobody waits for an hour because a clock was set
+	c.Advance(19 * time.Second)
 	if wait := take("a"); wait != time.Second {
 		t.Errorf("wait %s", wait)
 	}
-	c.pass(time.Second)
+	c.Advance(time.Second)
 	if take("a") != 0 || take("a") == 0 {
 		t.Error("not one each twenty seconds")
 	}
-	c.pass(time.Hour)
+	c.Advance(time.Hour)
 	for n := range 4 {
 		if wait := take("a"); (wait == 0) != (n < 3) {
 			t.Errorf("%d after a long time: wait %s", n, wait)

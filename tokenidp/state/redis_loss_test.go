@@ -167,15 +167,15 @@ func TestSomethingNewerHidesNoLoss(t *testing.T) {
 // Entries that were trimmed before they expired, as by hand, are there again.
 func TestWhatWasTrimmedTooEarlyIsAddedAgain(t *testing.T) {
 	s, c := startRedis(t), newClocks()
-	c.wall = time.Now()
+	c.Set(time.Now())
 	a := s.memberBy(c)
 	for n := range 100 {
-		at := c.now().Add(time.Duration(n-100) * time.Hour / 4)
-		s.Do("XADD", a.streamKey(0), fmt.Sprintf("%d-0", at.UnixMilli()), entryField, entryOf(fmt.Sprint(n), c.now().Add(time.Hour)))
+		at := c.Now().Add(time.Duration(n-100) * time.Hour / 4)
+		s.Do("XADD", a.streamKey(0), fmt.Sprintf("%d-0", at.UnixMilli()), entryField, entryOf(fmt.Sprint(n), c.Now().Add(time.Hour)))
 	}
 	load(t, a)
 	s.Do("XTRIM", a.streamKey(0), "MAXLEN", "=", 40)
-	c.pass(inspectInterval + time.Second)
+	c.Advance(inspectInterval + time.Second)
 	load(t, a) // which notices
 	load(t, a)
 	if n := s.stored(); n != 100 {
@@ -187,7 +187,7 @@ func TestWhatWasTrimmedTooEarlyIsAddedAgain(t *testing.T) {
 // tries to add what it refused at longer and longer intervals, and reads nothing again.
 func TestF23RedisRefuses(t *testing.T) {
 	s, c := startRedis(t), newClocks()
-	c.wall = time.Now()
+	c.Set(time.Now())
 	a, b := s.memberBy(c), s.member()
 	revokeIn(t, b, "t0")
 	load(t, a)
@@ -199,14 +199,14 @@ func TestF23RedisRefuses(t *testing.T) {
 	whole := a.store.Load()
 	for _, wait := range []time.Duration{refusedFor, 2 * refusedFor, 4 * refusedFor} {
 		for _, last := range []bool{false, true} {
-			c.pass(map[bool]time.Duration{false: wait - time.Millisecond, true: time.Millisecond}[last])
+			c.Advance(map[bool]time.Duration{false: wait - time.Millisecond, true: time.Millisecond}[last])
 			tried := s.calls("evalsha")
 			load(t, a)
 			if again := s.calls("evalsha") != tried; again != last {
 				t.Errorf("%s after it was refused: tried again: %t", wait, again)
 			}
-			if h := a.Health(); !strings.Contains(h.Problem, "are not in Redis yet") || !h.LastSync.Equal(c.now()) {
-				t.Errorf("%q, current %s ago", h.Problem, c.now().Sub(h.LastSync))
+			if h := a.Health(); !strings.Contains(h.Problem, "are not in Redis yet") || !h.LastSync.Equal(c.Now()) {
+				t.Errorf("%q, current %s ago", h.Problem, c.Now().Sub(h.LastSync))
 			}
 		}
 	}
@@ -214,7 +214,7 @@ func TestF23RedisRefuses(t *testing.T) {
 		t.Error("all was read again")
 	}
 	s.Do("CONFIG", "SET", "maxmemory", "0")
-	c.pass(mostRefusedFor)
+	c.Advance(mostRefusedFor)
 	load(t, a)
 	if h := a.Health(); h.Problem != "" || s.stored() != 2 {
 		t.Errorf("%q, %d are stored", h.Problem, s.stored())

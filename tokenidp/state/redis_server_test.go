@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/redistest"
+	"github.com/tokenidp/caddy-tokenidp/internal/testclock"
 )
 
 // patience bounds every wait for another process. A test that needs so long has
@@ -64,9 +65,9 @@ func member(t *testing.T, o RedisOptions) *Redis {
 func (s *server) member() *Redis { return member(s.t, RedisOptions{URLs: []string{s.URL()}}) }
 
 // memberBy is one by these clocks.
-func (s *server) memberBy(c *clocks) *Redis {
+func (s *server) memberBy(c *testclock.Clock) *Redis {
 	s.t.Helper()
-	r, err := NewRedis(NewNode(c.options()), RedisOptions{URLs: []string{s.URL()}})
+	r, err := NewRedis(NewNode(optionsWith(c)), RedisOptions{URLs: []string{s.URL()}})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -31,7 +31,7 @@ func TestForeignEntriesInRedis(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s.Do("FLUSHALL")
 			c := newClocks()
-			c.wall = time.Now()
+			c.Set(time.Now())
 			r := s.memberBy(c)
 			id := s.Do(append([]any{"XADD", r.streamKey(0), "*"}, row.entry...)...)
 			revokeIn(t, s.member(), "later")
@@ -48,7 +48,7 @@ func TestForeignEntriesInRedis(t *testing.T) {
 				t.Errorf("%q", warnings)
 			}
 			s.Do("XDEL", r.streamKey(0), id)
-			c.pass(inspectInterval + time.Second)
+			c.Advance(inspectInterval + time.Second)
 			load(t, r)
 			if warnings := r.Health().Warnings; len(warnings) != 0 {
 				t.Errorf("it is gone, and yet %q", warnings)
@@ -61,7 +61,7 @@ func TestForeignEntriesInRedis(t *testing.T) {
 // as long as one of them is there.
 func TestManyForeignEntriesInRedis(t *testing.T) {
 	s, c := startRedis(t), newClocks()
-	c.wall = time.Now()
+	c.Set(time.Now())
 	r := s.memberBy(c)
 	const count = 3 * mostStrange
 	var ids []any
@@ -77,7 +77,7 @@ func TestManyForeignEntriesInRedis(t *testing.T) {
 		s.Do(append([]any{"XDEL", r.streamKey(2)}, ids[:last-left]...)...)
 		ids, last = ids[last-left:], left
 		for range 2 { // the first notices
-			c.pass(inspectInterval + time.Second)
+			c.Advance(inspectInterval + time.Second)
 			load(t, r)
 		}
 		warnings := r.Health().Warnings

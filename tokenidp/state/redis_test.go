@@ -138,14 +138,14 @@ func TestRedisForgetsExpiredRevocationsAlone(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s, c := startRedis(t), newClocks()
-			c.wall = time.Now()
+			c.Set(time.Now())
 			a := s.memberBy(c)
 			for n := range 300 { // whole nodes of the stream are trimmed, of a hundred entries each
-				at := c.now().Add(time.Duration(n)*row.step - row.first)
-				s.Do("XADD", a.streamKey(0), fmt.Sprintf("%d-1", at.UnixMilli()), entryField, entryOf(fmt.Sprint(n), c.now().Add(row.life)))
+				at := c.Now().Add(time.Duration(n)*row.step - row.first)
+				s.Do("XADD", a.streamKey(0), fmt.Sprintf("%d-1", at.UnixMilli()), entryField, entryOf(fmt.Sprint(n), c.Now().Add(row.life)))
 			}
 			load(t, a)
-			c.pass(row.passes)
+			c.Advance(row.passes)
 			revokeIn(t, a, "more")
 			if n := s.Do("XLEN", a.streamKey(0)).(int64); row.stayed != (n == 301) || !row.stayed && n > 101 {
 				t.Errorf("%d entries are left", n)

@@ -40,7 +40,7 @@ func TestRevoked(t *testing.T) {
 		{"nothing but an issuer", Revocation{Issuer: issuer, ClientID: "orders", Before: noon, Until: until}, Token{Issuer: issuer, IssuedAt: noon}, false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			m := NewMemory(NewNode(newClocks().options()))
+			m := NewMemory(NewNode(optionsWith(newClocks())))
 			if m.Revoked(row.token) {
 				t.Error("revoked before anything is")
 			}
@@ -58,16 +58,16 @@ func TestRevoked(t *testing.T) {
 func TestRevocationsAreJoined(t *testing.T) {
 	for _, first := range []int{0, 1} {
 		c := newClocks()
-		m := NewMemory(NewNode(c.options()))
+		m := NewMemory(NewNode(optionsWith(c)))
 		two := []Revocation{
-			{Issuer: issuer, ClientID: "orders", Before: c.now(), Until: c.now().Add(4 * time.Hour)},
-			{Issuer: issuer, ClientID: "orders", Before: c.now().Add(time.Minute), Until: c.now().Add(2 * time.Hour)},
+			{Issuer: issuer, ClientID: "orders", Before: c.Now(), Until: c.Now().Add(4 * time.Hour)},
+			{Issuer: issuer, ClientID: "orders", Before: c.Now().Add(time.Minute), Until: c.Now().Add(2 * time.Hour)},
 		}
-		token := Token{Issuer: issuer, ClientID: "orders", IssuedAt: c.now().Add(time.Minute)}
+		token := Token{Issuer: issuer, ClientID: "orders", IssuedAt: c.Now().Add(time.Minute)}
 		if err := m.Revoke(t.Context(), two[first], two[1-first]); err != nil {
 			t.Fatal(err)
 		}
-		c.pass(3 * time.Hour)
+		c.Advance(3 * time.Hour)
 		m.sweep()
 		if !m.Revoked(token) || m.Health().Revocations != 1 {
 			t.Errorf("%d first: %+v", first, m.Health())
@@ -102,11 +102,11 @@ func TestRevocationMustSayWhat(t *testing.T) {
 func TestF24RevocationsAreNeverForgottenToMakeRoom(t *testing.T) {
 	const most = 1000
 	c := newClocks()
-	o := c.options()
+	o := optionsWith(c)
 	o.mostRevocations = most
 	m := NewMemory(NewNode(o))
 	revoke := func(n int) error {
-		return m.Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: fmt.Sprint(n), Until: c.now().Add(2 * time.Hour)})
+		return m.Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: fmt.Sprint(n), Until: c.Now().Add(2 * time.Hour)})
 	}
 	for n := range most {
 		if err := revoke(n); err != nil {
@@ -114,7 +114,7 @@ func TestF24RevocationsAreNeverForgottenToMakeRoom(t *testing.T) {
 		}
 	}
 	for range 10 {
-		c.pass(time.Minute)
+		c.Advance(time.Minute)
 		if err := revoke(most); !errors.Is(err, ErrFull) || !errors.Is(err, ErrUnavailable) {
 			t.Fatalf("one too many: %v", err)
 		}
@@ -124,7 +124,7 @@ func TestF24RevocationsAreNeverForgottenToMakeRoom(t *testing.T) {
 			t.Fatalf("%d is no longer revoked", n)
 		}
 	}
-	c.pass(2*time.Hour + leeway)
+	c.Advance(2*time.Hour + leeway)
 	if err := revoke(most); err != nil || m.Health().Revocations != 1 {
 		t.Errorf("after all have expired: %v, %+v", err, m.Health())
 	}
@@ -133,12 +133,12 @@ func TestF24RevocationsAreNeverForgottenToMakeRoom(t *testing.T) {
 // A full list takes what it has already, and what operators revoke.
 func TestFullListTakesWhatOperatorsRevoke(t *testing.T) {
 	c := newClocks()
-	o := c.options()
+	o := optionsWith(c)
 	o.mostRevocations = 2
 	m := NewMemory(NewNode(o))
 	revoke(t, m, c, "a", "b", "a")
-	until := c.now().Add(time.Hour)
-	for _, r := range []Revocation{{Issuer: issuer, ClientID: "worker", Before: c.now(), Until: until}, {Issuer: issuer, Before: c.now(), Until: until}} {
+	until := c.Now().Add(time.Hour)
+	for _, r := range []Revocation{{Issuer: issuer, ClientID: "worker", Before: c.Now(), Until: until}, {Issuer: issuer, Before: c.Now(), Until: until}} {
 		if err := m.Revoke(t.Context(), r); err != nil {
 			t.Errorf("%+v: %v", r, err)
 		}
@@ -151,20 +151,20 @@ func TestFullListTakesWhatOperatorsRevoke(t *testing.T) {
 // TestF13ClockStepsForgetNoRevocation, ahead and back.
 func TestF13ClockStepsForgetNoRevocation(t *testing.T) {
 	c := newClocks()
-	m := NewMemory(NewNode(c.options()))
+	m := NewMemory(NewNode(optionsWith(c)))
 	token := Token{Issuer: issuer, ID: "t1"}
-	if err := m.Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: "t1", Until: c.now().Add(24 * time.Hour)}); err != nil {
+	if err := m.Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: "t1", Until: c.Now().Add(24 * time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
 	for _, step := range []time.Duration{48 * time.Hour, -72 * time.Hour, 10 * 365 * 24 * time.Hour, -10 * 365 * 24 * time.Hour, 24 * time.Hour} {
-		c.step(step)
-		c.pass(2 * time.Hour)
+		setBy(c, step)
+		c.Advance(2 * time.Hour)
 		m.sweep()
 		if !m.Revoked(token) {
 			t.Fatalf("forgotten after a step of %s", step)
 		}
 	}
-	c.pass(24 * time.Hour)
+	c.Advance(24 * time.Hour)
 	m.sweep()
 	if m.Revoked(token) {
 		t.Error("never forgotten")

@@ -15,6 +15,7 @@ import (
 
 	"github.com/caddyserver/certmagic"
 
+	"github.com/tokenidp/caddy-tokenidp/internal/testclock"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
 
@@ -112,21 +113,21 @@ func always(ops string) func(op, key string) error {
 }
 
 // process is a new process on the storage, which has read nothing.
-func process(f certmagic.Storage, c *clocks) *Storage {
-	return NewStorage(NewNode(c.options()), storage.NewBounded(f), folder, DefaultPoll, nil)
+func process(f certmagic.Storage, c *testclock.Clock) *Storage {
+	return NewStorage(NewNode(optionsWith(c)), storage.NewBounded(f), folder, DefaultPoll, nil)
 }
 
 // issuing is one that also keeps the storage in order.
-func issuing(f certmagic.Storage, c *clocks) *Storage {
+func issuing(f certmagic.Storage, c *testclock.Clock) *Storage {
 	s := process(f, c)
 	s.writes = true
 	return s
 }
 
-func revoke(t *testing.T, s State, c *clocks, ids ...string) {
+func revoke(t *testing.T, s State, c *testclock.Clock, ids ...string) {
 	t.Helper()
 	for _, id := range ids {
-		if err := s.Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: id, Until: c.now().Add(time.Hour)}); err != nil {
+		if err := s.Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: id, Until: c.Now().Add(time.Hour)}); err != nil {
 			t.Fatalf("revoking %s: %v", id, err)
 		}
 	}
@@ -168,7 +169,7 @@ func TestRevocationsOutliveTheProcess(t *testing.T) {
 		t.Errorf("before it is read: %v", err)
 	}
 	load(t, s)
-	if h := s.Health(); s.Ready() != nil || !h.Synced || !h.LastSync.Equal(c.now()) || h.Revocations != 2 || h.Problem != "" || len(h.Warnings) > 0 || h.Kind != "storage" {
+	if h := s.Health(); s.Ready() != nil || !h.Synced || !h.LastSync.Equal(c.Now()) || h.Revocations != 2 || h.Problem != "" || len(h.Warnings) > 0 || h.Kind != "storage" {
 		t.Errorf("%v, %+v", s.Ready(), h)
 	}
 	if !knows(s, "t1") || !knows(s, "t2") {
@@ -201,7 +202,7 @@ func TestRevocationsAreWrittenTogether(t *testing.T) {
 	var revoking sync.WaitGroup
 	one := func(n int) {
 		revoking.Go(func() {
-			if err := s.Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: fmt.Sprint(n), Until: c.now().Add(time.Hour)}); err != nil {
+			if err := s.Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: fmt.Sprint(n), Until: c.Now().Add(time.Hour)}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -233,7 +234,7 @@ func TestF04StorageThatFails(t *testing.T) {
 	a, b := process(f, c), process(f.again(), c)
 	revoke(t, a, c, "before")
 	f.fail(always("Store"))
-	err := a.Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: "t1", Until: c.now().Add(time.Hour)})
+	err := a.Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: "t1", Until: c.Now().Add(time.Hour)})
 	if !errors.Is(err, ErrUnavailable) || !errors.Is(err, errOut) {
 		t.Errorf("told to be durable: %v", err)
 	}
@@ -279,8 +280,8 @@ func TestF04StorageThatCannotBeRead(t *testing.T) {
 		revoke(t, other, c, "t1")
 		s := process(f, c)
 		load(t, s)
-		read := c.now()
-		c.pass(time.Minute)
+		read := c.Now()
+		c.Advance(time.Minute)
 		revoke(t, other, c, "t2")
 		f.fail(always(ops))
 		s.keepCurrent(t.Context())
@@ -293,7 +294,7 @@ func TestF04StorageThatCannotBeRead(t *testing.T) {
 		}
 		f.fail(nil)
 		s.keepCurrent(t.Context())
-		if h := s.Health(); !knows(s, "t2") || !h.LastSync.Equal(c.now()) || h.Problem != "" {
+		if h := s.Health(); !knows(s, "t2") || !h.LastSync.Equal(c.Now()) || h.Problem != "" {
 			t.Errorf("after %s failed: %+v", ops, h)
 		}
 	}
@@ -358,9 +359,9 @@ func TestF28ReadOnlyStorage(t *testing.T) {
 	if err := os.Remove(f.entries(t)[0]); err != nil { // lost
 		t.Fatal(err)
 	}
-	c.pass(30 * time.Minute)
+	c.Advance(30 * time.Minute)
 	s.keepCurrent(t.Context())
-	c.pass(30 * time.Hour) // all has expired
+	c.Advance(30 * time.Hour) // all has expired
 	s.keepCurrent(t.Context())
 	if h := s.Health(); f.writes != 0 || h.Problem != "" || s.Ready() != nil || h.Revocations != 5*leastMerged {
 		t.Errorf("%d writes, %+v", f.writes, h)
@@ -371,7 +372,7 @@ func TestF28ReadOnlyStorage(t *testing.T) {
 func TestRevokingOnReadOnlyStorage(t *testing.T) {
 	f, c := newFaulty(t), newClocks()
 	f.fail(always("Store"))
-	err := process(f, c).Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: "a", Until: c.now()})
+	err := process(f, c).Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: "a", Until: c.Now()})
 	if !errors.Is(err, ErrUnavailable) {
 		t.Error(err)
 	}
@@ -406,7 +407,7 @@ func TestDamagedEntriesAreLeftAlone(t *testing.T) {
 			s := issuing(f, c)
 			for range 3 {
 				s.keepCurrent(t.Context())
-				c.pass(2 * againAfter)
+				c.Advance(2 * againAfter)
 			}
 			h := s.Health()
 			if s.Ready() != nil || !knows(s, "0") || !knows(s, fmt.Sprint(3*leastMerged-1)) || h.Problem != "" {
@@ -506,7 +507,7 @@ func TestLossThatIsSeenByAReadingThatFails(t *testing.T) {
 // What a state that has ended learned at last gets into the one that came after it.
 func TestRevocationsOfAStateThatEnds(t *testing.T) {
 	f, c := newFaulty(t), newClocks()
-	node := NewNode(c.options())
+	node := NewNode(optionsWith(c))
 	before, after := NewMemory(node), NewStorage(node, storage.NewBounded(f), folder, DefaultPoll, nil)
 	after.writes = true
 	after.keepCurrent(t.Context())
@@ -534,7 +535,7 @@ func TestRevokingAgainWritesNothing(t *testing.T) {
 	if got := len(f.entries(t)); got != 1 {
 		t.Errorf("after another process revoked it too, %d entries", got)
 	}
-	if err := s.Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: "t1", Until: c.now().Add(2 * time.Hour)}); err != nil || len(f.entries(t)) != 2 {
+	if err := s.Revoke(t.Context(), Revocation{Issuer: issuer, TokenID: "t1", Until: c.Now().Add(2 * time.Hour)}); err != nil || len(f.entries(t)) != 2 {
 		t.Errorf("for longer: %v, %d entries", err, len(f.entries(t)))
 	}
 }
@@ -574,7 +575,7 @@ func TestForeignFilesAreNotRead(t *testing.T) {
 // What this node knew under the state before is in force, and gets into the storage.
 func TestRevocationsMoveToAnotherState(t *testing.T) {
 	f, c := newFaulty(t), newClocks()
-	node := NewNode(c.options())
+	node := NewNode(optionsWith(c))
 	revoke(t, NewMemory(node), c, "t1")
 	s := NewStorage(node, storage.NewBounded(f), folder, DefaultPoll, nil)
 	s.writes = true
