@@ -75,7 +75,7 @@ var refusesNothing = regexp.MustCompile(`^(` + strings.Join([]string{
 func load(t *testing.T, c configured) error {
 	t.Helper()
 	dir := t.TempDir()
-	files := map[string]string{"applications.yaml": c.yaml, "Caddyfile": strings.NewReplacer("STORAGE", filepath.Join(dir, "storage"), "/run/secrets", dir).Replace(c.caddyfile)}
+	files := map[string]string{"applications.yaml": c.yaml, "Caddyfile": strings.NewReplacer("STORAGE", filepath.Join(dir, "storage"), "/run/secrets", dir, "/var/log/caddy", dir).Replace(c.caddyfile)}
 	for name, content := range besides(t) {
 		files[name] = content
 	}

@@ -35,6 +35,9 @@ import (
 //	        ...
 //	    }
 //	    dpop_origin <origin>...
+//	    audit {
+//	        ...
+//	    }
 //	}
 //
 // Relative paths start at the folder of the Caddyfile. `issuer`, `trust` and `policy`
@@ -84,8 +87,16 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			if app.DPoPOrigins, err = parseOrigins(d); err != nil {
 				return nil, err
 			}
+		case "audit":
+			if app.Audit != nil {
+				return nil, d.Err("audit is given twice")
+			}
+			var err error
+			if app.Audit, err = parseAudit(d); err != nil {
+				return nil, err
+			}
 		default:
-			return nil, unknown(d, "tokenidp", "issuer, trust, policy, state, dpop_origin")
+			return nil, unknown(d, "tokenidp", "issuer, trust, policy, state, dpop_origin, audit")
 		}
 	}
 	return httpcaddyfile.App{Name: "tokenidp", Value: caddyconfig.JSON(app, nil)}, nil

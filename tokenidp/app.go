@@ -51,9 +51,14 @@ type App struct {
 	// and quotas. Default: `storage`.
 	StateRaw json.RawMessage `json:"state,omitempty" caddy:"namespace=tokenidp.state inline_key=module"`
 
-	logger   *zap.Logger
-	loggerOf func(caddy.Module) *zap.Logger
-	refusals *refusallog.Log
+	// A log of every decision. Default: none.
+	Audit *Audit `json:"audit,omitempty"`
+
+	audit     *auditor // nil if there is none
+	decisions *decisions
+	logger    *zap.Logger
+	loggerOf  func(caddy.Module) *zap.Logger
+	refusals  *refusallog.Log
 
 	state       *sharedState
 	stateModule stateModule
@@ -119,12 +124,18 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.provisionPolicies(); err != nil {
 		return err
 	}
+	if err := a.provisionAudit(ctx); err != nil {
+		return err
+	}
+	if err := a.provisionDecisions(ctx); err != nil {
+		return err
+	}
 	bounded := storage.NewBounded(ctx.Storage())
 	if err := a.provisionState(ctx, bounded); err != nil {
 		return err
 	}
 	for _, iss := range a.Issuers {
-		if err := iss.provision(ctx, bounded, a.state, a.logger); err != nil {
+		if err := iss.provision(ctx, a, bounded); err != nil {
 			return placed(iss.Source, err)
 		}
 	}
@@ -192,6 +203,9 @@ func (a *App) Start() error {
 		iss.announce()
 		a.leave = append(a.leave, iss.serve()...)
 		a.running.Go(func() { iss.run(a.ctx) })
+		if iss.issues {
+			a.running.Go(func() { a.decisions.watch(a.ctx, iss) })
+		}
 	}
 	for _, v := range a.routes {
 		if v.ReportOnly {
@@ -204,6 +218,7 @@ func (a *App) Start() error {
 		a.running.Go(func() { t.keys.Run(a.ctx) })
 	}
 	a.beginSeries()
+	a.decisions.started(a)
 	a.since, a.retire = time.Now(), serving.enter(a)
 	return nil
 }

@@ -50,6 +50,7 @@ type authorizationWorker struct {
 	proofs    oauth.Proofs
 	metrics   *metrics.Counters
 	refusals  *refusallog.Log
+	audit     *auditor
 	logger    *zap.Logger
 }
 
@@ -77,7 +78,7 @@ func (s *AuthorizationServer) Provision(ctx caddy.Context) error {
 	if err := iss.issue(ctx); err != nil {
 		return placed(s.Source, err)
 	}
-	s.authorizationWorker = &authorizationWorker{issuer: iss, metrics: metricsIn(ctx), refusals: a.refusals, logger: ctx.Logger()}
+	s.authorizationWorker = &authorizationWorker{issuer: iss, metrics: metricsIn(ctx), refusals: a.refusals, audit: a.audit, logger: ctx.Logger()}
 	s.endpoints = oauth.NewEndpoints(iss.url)
 	if s.proofs, err = oauth.NewProofs(iss.url, a.state.Once); err != nil {
 		return placed(s.Source, err)

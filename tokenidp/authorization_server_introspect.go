@@ -136,4 +136,5 @@ func (s *AuthorizationServer) recordUnasked(r *http.Request, asked *introspectio
 		credentials = &asked.request.Credentials
 	}
 	s.logRefusal("introspection refused", r, credentials, refusal)
+	s.auditRefused("introspect", r, credentials, refusal)
 }

@@ -5,6 +5,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/audit"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
 )
@@ -12,6 +13,7 @@ import (
 // recordToken counts and logs an issued token, without the token itself.
 func (s *AuthorizationServer) recordToken(r *http.Request, issued *issuance) {
 	s.metrics.TokenIssued(s.issuer.Issuer)
+	s.auditIssued(r, issued)
 	if c := s.logger.Check(zap.InfoLevel, "token issued"); c != nil {
 		fields := []zap.Field{
 			zap.String("issuer", s.issuer.Issuer),
@@ -48,6 +50,7 @@ func (s *AuthorizationServer) recordRefusal(r *http.Request, issued *issuance, r
 		credentials = &issued.request.Credentials
 	}
 	s.logRefusal("token refused", r, credentials, refusal)
+	s.auditRefused("token", r, credentials, refusal)
 }
 
 // logRefusal logs a refused request of a client. The credentials are nil if they were not
@@ -82,6 +85,28 @@ func (s *AuthorizationServer) logRefusal(message string, r *http.Request, creden
 		fields = append(fields, zap.String("cause", refusallog.Loggable(refusal.Cause.Error())))
 	}
 	c.Write(fields...)
+}
+
+func (s *AuthorizationServer) auditIssued(r *http.Request, issued *issuance) {
+	e := audit.Event{
+		Kind: audit.Issued, At: "token", Issuer: s.issuer.Issuer, ClientID: issued.token.ClientID, AuthMethod: string(issued.client.Method),
+		TokenID: issued.token.ID, KeyID: issued.keyID, Audience: issued.token.Audience, Scope: issued.token.Scope, Expires: issued.token.ExpiresAt,
+	}
+	if issued.client.Secret != nil {
+		e.SecretID = issued.client.Secret.ID
+	}
+	s.audit.writeRequest(r, &e)
+}
+
+func (s *AuthorizationServer) auditRefused(at string, r *http.Request, credentials *oauth.Credentials, refusal *oauth.Error) {
+	e := audit.Event{Kind: audit.Refused, At: at, Issuer: s.issuer.Issuer, Status: refusal.Status, Reason: string(refusal.Reason)}
+	if credentials != nil {
+		e.ClientID = s.claimedClientID(*credentials)
+	}
+	if refusal.Cause != nil {
+		e.Cause = refusallog.Loggable(refusal.Cause.Error())
+	}
+	s.audit.writeRequest(r, &e)
 }
 
 // claimedClientID returns the client id that the caller claims, for the log. If the secret

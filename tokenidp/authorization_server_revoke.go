@@ -9,6 +9,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/audit"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
@@ -108,6 +109,12 @@ func (s *AuthorizationServer) recordRevoked(r *http.Request, revoked *revocation
 		message, result = "nothing to revoke", "nothing_to_revoke"
 	}
 	s.metrics.Revocation(s.issuer.Issuer, result, "")
+	if revoked.claims != nil {
+		s.audit.writeRequest(r, &audit.Event{
+			Kind: audit.Revoked, At: "revoke", Issuer: s.issuer.Issuer, ClientID: revoked.client.Application.ClientID, AuthMethod: string(revoked.client.Method),
+			TokenID: revoked.claims.ID, KeyID: revoked.claims.KeyID, Scope: revoked.claims.Scope, Expires: revoked.claims.ExpiresAt,
+		})
+	}
 	c := s.logger.Check(zap.InfoLevel, message)
 	if c == nil {
 		return
@@ -133,4 +140,5 @@ func (s *AuthorizationServer) recordUnrevoked(r *http.Request, revoked *revocati
 		credentials = &revoked.request.Credentials
 	}
 	s.logRefusal("revocation refused", r, credentials, refusal)
+	s.auditRefused("revoke", r, credentials, refusal)
 }

@@ -37,7 +37,7 @@ func newObserved(t *testing.T) *observed {
 	core, logs := observer.New(zap.DebugLevel)
 	registry := prometheus.NewRegistry()
 	iss := &Issuer{Issuer: testIssuer, issuerWorker: &issuerWorker{
-		logger: zap.New(core), carried: new(issuerCarryover),
+		logger: zap.New(core), carried: new(issuerCarryover), decisions: new(decisions),
 		bounded: storage.NewBounded(&certmagic.FileStorage{Path: t.TempDir()}),
 	}}
 	iss.keys = signing.NewRing(iss.bounded, testIssuer, "EdDSA", signing.Options{Logger: iss.logger})

@@ -42,6 +42,7 @@ func (iss *Issuer) loadApplications(ctx context.Context) error {
 		iss.library.Reuse(before.library.Versions())
 	}
 	iss.library.Accept, iss.library.Adopt, iss.library.Logger = iss.acceptable, iss.adopt, iss.logger
+	iss.library.Changed = func(changes []string) { iss.decisions.changed(iss.Issuer, changes) }
 	set, err := iss.library.Load()
 	if err != nil {
 		return fmt.Errorf("loading applications: %w", err)
@@ -78,12 +79,14 @@ func (iss *Issuer) acceptable(set *application.Set) error {
 
 // adopt puts the Applications in force.
 func (iss *Issuer) adopt(set *application.Set) {
+	before := iss.applications.Load()
 	iss.clientKeys.Follow(set)
 	for _, d := range iss.dependents {
 		d.adopt(set)
 	}
 	iss.applications.Store(set)
 	iss.lastUse.Observe(declaredSecrets(set))
+	iss.decisions.deactivated(iss.Issuer, before, set)
 }
 
 // federate lets Applications authenticate with tokens of the trusted issuers that they

@@ -135,7 +135,9 @@ func (iss *Issuer) warnOfOpenKeyFile() {
 func (iss *Issuer) RotateKeys(ctx context.Context, now bool) (signing.Plan, error) {
 	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
-	return iss.keys.Rotate(ctx, now)
+	plan, err := iss.keys.Rotate(ctx, now)
+	iss.decisions.check(iss, time.Now())
+	return plan, err
 }
 
 // signingAlgorithms returns the algorithms of the published keys, for the metadata.

@@ -38,6 +38,7 @@ type issuerWorker struct {
 	lastUseSyncer  *lastuse.Syncer
 	lastUseStorage *storage.Bounded // in which lastUse is stored; of this configuration or an earlier one
 	state          state.State
+	decisions      *decisions
 
 	// Without Applications, the following are nil.
 
@@ -73,8 +74,8 @@ func (iss *Issuer) LastUse() *lastuse.Record { return iss.lastUse }
 // LastUseProblem says why LastUse does not know what other nodes saw, or "".
 func (iss *Issuer) LastUseProblem() string { return iss.lastUseSyncer.Health().Problem }
 
-func (iss *Issuer) provision(ctx caddy.Context, bounded *storage.Bounded, shared state.State, logger *zap.Logger) error {
-	iss.issuerWorker = &issuerWorker{logger: logger.With(zap.String("issuer", iss.Issuer)), bounded: bounded, state: shared}
+func (iss *Issuer) provision(ctx caddy.Context, a *App, bounded *storage.Bounded) error {
+	iss.issuerWorker = &issuerWorker{logger: a.logger.With(zap.String("issuer", iss.Issuer)), bounded: bounded, state: a.state, decisions: a.decisions}
 	if err := iss.check(); err != nil {
 		return err
 	}
@@ -190,6 +191,10 @@ func (w *issuerWorker) run(ctx context.Context) {
 type issuerCarryover struct {
 	authenticator *oauth.Authenticator
 	serving       succession[Issuer]
+	signedWith    atomic.Pointer[string] // the kid, when it was last checked
+
+	mu       sync.Mutex
+	expiring map[string]bool // see newlyExpiring
 }
 
 // carryOver gets what the issuer keeps over a configuration reload.

@@ -254,6 +254,7 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		v.counter(r).allowed()
 	}
 	v.metrics.RequestAllowed()
+	v.auditAllowed(r, claims)
 	if c := v.logger.Check(zap.DebugLevel, "request verified"); c != nil {
 		c.Write(zap.String("client_id", claims.ClientID), zap.String("jti", claims.ID), zap.String("source", v.Source))
 	}

@@ -44,6 +44,7 @@ func (v *Verify) refuse(w http.ResponseWriter, r *http.Request, claims *verifier
 	setRefused(r, refusal)
 	v.metrics.RequestRefused(refusal.Reason)
 	v.logRefusal("request refused", r, claims, refusal)
+	v.auditRefused(r, claims, refusal)
 	return caddyhttp.Error(refusal.Status, refusal)
 }
 

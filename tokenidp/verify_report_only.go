@@ -46,6 +46,7 @@ func (v *Verify) letThrough(w http.ResponseWriter, r *http.Request, next caddyht
 	setRefused(r, refusal)
 	v.metrics.RequestReported(refusal.Reason)
 	v.logRefusal("request would be refused", r, claims, refusal)
+	v.auditRefused(r, claims, refusal)
 	return next.ServeHTTP(w, asReported(r))
 }
 

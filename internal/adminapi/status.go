@@ -2,6 +2,7 @@ package adminapi
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -19,6 +20,14 @@ type Status struct {
 	Issuers []IssuerStatus  `json:"issuers"`
 	Trusted []TrustedIssuer `json:"trusted"`
 	State   StateStatus     `json:"state"`
+	// Audit is how the audit log is, if there is one.
+	Audit *AuditStatus `json:"audit,omitempty"`
+}
+
+// AuditStatus is how the audit log is.
+type AuditStatus struct {
+	Lost    int    `json:"lost"`              // lines that could not be written
+	Problem string `json:"problem,omitempty"` // why, the last time
 }
 
 // Problems are all that is not in order, in words, each with whose it is.
@@ -32,6 +41,9 @@ func (s Status) Problems() (problems []string) {
 		if t.Expired || t.Keys == 0 {
 			problems = append(problems, t.Issuer+": "+t.Described())
 		}
+	}
+	if s.Audit != nil && s.Audit.Problem != "" {
+		problems = append(problems, fmt.Sprintf("the audit log cannot be written (%d lines are lost): %s", s.Audit.Lost, s.Audit.Problem))
 	}
 	return append(problems, s.State.Problems...)
 }

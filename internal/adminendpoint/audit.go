@@ -1,6 +1,7 @@
 package adminendpoint
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -43,6 +44,7 @@ func (e *Endpoint) operate(op operation, handler operatorHandler) caddy.AdminHan
 		}
 		fields := append([]zap.Field{zap.String("command", op.command)}, operator(r)...)
 		fields = append(fields, details...)
+		record(app, r, op, details, err)
 		if err != nil {
 			level, status := failure(err)
 			logger.Log(level, op.failed, append(fields, zap.Int("status", status), zap.String("cause", refusallog.Loggable(err.Error())))...)
@@ -51,6 +53,42 @@ func (e *Endpoint) operate(op operation, handler operatorHandler) caddy.AdminHan
 		logger.Info(op.done, fields...)
 		return writeJSON(w, answer)
 	}
+}
+
+// record writes the operation to the audit log.
+func record(app *tokenidp.App, r *http.Request, op operation, details []zap.Field, err error) {
+	if app == nil {
+		return
+	}
+	fields := zapcore.NewMapObjectEncoder()
+	for _, f := range details {
+		f.AddTo(fields)
+	}
+	text := func(name string) string {
+		s, _ := fields.Fields[name].(string)
+		return s
+	}
+	o := tokenidp.Operation{
+		Who: who(r), Revokes: op == revokeOperation, Issuer: text("issuer"), ClientID: text("client_id"), TokenID: text("jti"), KeyID: text("kid"), Detail: op.command,
+	}
+	for _, option := range []string{"all", "now"} {
+		if set, _ := fields.Fields[option].(bool); set {
+			o.Detail += " --" + option
+		}
+	}
+	if err != nil {
+		_, o.Status = failure(err)
+		o.Cause = refusallog.Loggable(err.Error())
+	}
+	app.RecordOperation(o)
+}
+
+// who returns the name in the certificate of an operator, or else the address.
+func who(r *http.Request) string {
+	if certificate := verifiedCertificate(r); certificate != nil {
+		return certificate.Subject.String()
+	}
+	return "admin endpoint, from " + cmp.Or(r.RemoteAddr, "a Unix socket")
 }
 
 // failure returns the status of an error, and its level: a mistake of the operator is a

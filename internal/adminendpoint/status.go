@@ -23,6 +23,9 @@ func status(app *tokenidp.App, now time.Time) adminapi.Status {
 	s := adminapi.Status{
 		Ready: app.Ready(), Since: adminapi.Moment(app.Since()), Issuers: []adminapi.IssuerStatus{}, Trusted: trusted(app), State: newStateStatus(app.StateHealth()),
 	}
+	if h, on := app.AuditHealth(); on {
+		s.Audit = &adminapi.AuditStatus{Lost: h.Lost, Problem: h.Problem}
+	}
 	for _, iss := range app.Issuers {
 		s.Issuers = append(s.Issuers, issuerStatus(iss, now))
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"strings"
@@ -122,6 +123,16 @@ func TestSchemaHasEveryMember(t *testing.T) {
 	for name := range known {
 		if line[name] == nil {
 			t.Errorf("no line has %s", name)
+		}
+	}
+	document, err := os.ReadFile("../../docs/audit.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, member := range known {
+		row := fmt.Sprintf("\n| `%s` | %s |\n", name, member.(map[string]any)["description"])
+		if !strings.Contains(string(document), row) {
+			t.Errorf("docs/audit.md does not have%s", row)
 		}
 	}
 	for _, kind := range append(Kinds, Lost) {

@@ -29,6 +29,8 @@ type Library struct {
 	Accept func(*application.Set) error
 	// Adopt is called with the Set of an accepted change. Default: none.
 	Adopt func(*application.Set)
+	// Changed is called after Adopt, with the Changes of the [Result]. Default: none.
+	Changed func(changes []string)
 	// Logger default: none.
 	Logger *zap.Logger
 

@@ -63,6 +63,9 @@ func (l *Library) update() {
 	if result.Applied {
 		l.Adopt(result.Set)
 		l.Logger.Info("applications changed", zap.Strings("changes", result.Changes))
+		if l.Changed != nil {
+			l.Changed(result.Changes)
+		}
 		l.Warn(result.Set)
 	}
 }

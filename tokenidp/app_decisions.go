@@ -1,0 +1,177 @@
+package tokenidp
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/audit"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/background"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
+)
+
+// decisions are those that no request asks for. They are written to the audit log, and
+// Caddy's events app learns of them. It may run a program for each, so it is told in a
+// goroutine of its own.
+type decisions struct {
+	audit  *auditor
+	events *caddyevents.App // nil in a sandbox
+	ctx    caddy.Context
+}
+
+// The names of the events.
+const (
+	eventSecretExpiring = "secret_expiring"
+	eventKeyRotated     = "key_rotated"
+	eventDeactivated    = "application_deactivated"
+)
+
+func (a *App) provisionDecisions(ctx caddy.Context) error {
+	a.decisions = &decisions{audit: a.audit, ctx: ctx}
+	if sandboxFrom(ctx) != nil || offlineFrom(ctx) != nil {
+		return nil
+	}
+	app, err := ctx.App("events")
+	if err != nil {
+		return fmt.Errorf("loading the events app: %w", err)
+	}
+	a.decisions.events = app.(*caddyevents.App)
+	return nil
+}
+
+// emit tells the subscribers of the event, one after the other.
+func (d *decisions) emit(name string, all ...map[string]any) {
+	if d.events == nil || len(all) == 0 || !d.events.ShouldEmit(name) {
+		return
+	}
+	go func() {
+		for _, data := range all {
+			d.events.Emit(d.ctx, name, data)
+		}
+	}()
+}
+
+// started records that a configuration serves.
+func (d *decisions) started(a *App) {
+	applications := 0
+	for _, iss := range a.Issuers {
+		if set := iss.applications.Load(); set != nil {
+			active, inactive := set.CountActive()
+			applications += active + inactive
+		}
+	}
+	d.audit.write(&audit.Event{
+		Kind: audit.Changed, At: "configuration",
+		Detail: fmt.Sprintf("a configuration serves; issuers: %d, Applications: %d, trusted issuers: %d, verify handlers: %d", len(a.Issuers), applications, len(a.Trusted), len(a.routes)),
+	})
+}
+
+// changed records that other Applications are in force.
+func (d *decisions) changed(issuer string, changes []string) {
+	const most = 50
+	if len(changes) > most {
+		changes = append(changes[:most:most], fmt.Sprintf("… and %d more", len(changes)-most))
+	}
+	d.audit.write(&audit.Event{Kind: audit.Changed, At: "applications", Issuer: issuer, Detail: strings.Join(changes, "; ")})
+}
+
+// deactivated records the Applications that were active before and are not now.
+func (d *decisions) deactivated(issuer string, before, now *application.Set) {
+	if before == nil {
+		return
+	}
+	var all []map[string]any
+	for _, a := range before.Applications() {
+		after, there := now.Application(a.ClientID)
+		if !a.Active || there && after.Active {
+			continue
+		}
+		detail := "it is removed"
+		if there {
+			detail = "it is not active"
+		}
+		d.audit.write(&audit.Event{Kind: audit.Deactivated, At: "applications", Issuer: issuer, ClientID: a.ClientID, Source: a.Source, Detail: detail})
+		all = append(all, map[string]any{"issuer": issuer, "client_id": a.ClientID, "detail": detail})
+	}
+	d.emit(eventDeactivated, all...)
+}
+
+// watchInterval is how often watch checks an issuer.
+const watchInterval = time.Minute
+
+// watch records that another key signs, and that a secret expires soon, until ctx ends.
+func (d *decisions) watch(ctx context.Context, iss *Issuer) {
+	d.check(iss, time.Now())
+	background.Every(ctx, watchInterval, func() { d.check(iss, time.Now()) })
+}
+
+func (d *decisions) check(iss *Issuer, now time.Time) {
+	if key := iss.keys.Active(); key != nil {
+		if before := iss.carried.signedWith.Swap(&key.ID); before != nil && *before != key.ID {
+			d.audit.write(&audit.Event{Kind: audit.Rotated, At: "keys", Issuer: iss.Issuer, KeyID: key.ID, Detail: "before: " + *before})
+			d.emit(eventKeyRotated, map[string]any{"issuer": iss.Issuer, "kid": key.ID, "kid_before": *before})
+		}
+	}
+	d.emit(eventSecretExpiring, iss.carried.newlyExpiring(iss, now)...)
+}
+
+// newlyExpiring returns the secrets that have begun to expire soon since the last call, in
+// this process.
+func (c *issuerCarryover) newlyExpiring(iss *Issuer, now time.Time) (all []map[string]any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	expiring := make(map[string]bool) // by client, secret and time
+	for s := range iss.applications.Load().Secrets() {
+		if !s.Application.Active || s.ValidityAt(now) != secret.Expiring {
+			continue
+		}
+		expires := s.Expires.UTC().Format(time.RFC3339)
+		name := s.Application.ClientID + " " + s.ID + " " + expires
+		if expiring[name] = true; !c.expiring[name] {
+			all = append(all, map[string]any{"issuer": iss.Issuer, "client_id": s.Application.ClientID, "secret_id": s.ID, "expires": expires})
+		}
+	}
+	c.expiring = expiring
+	return all
+}
+
+// Operation is what somebody has done at the admin endpoint, or has tried to do.
+type Operation struct {
+	// Who it is: the name in the certificate, or the address.
+	Who string
+	// Revokes is true if it has revoked tokens.
+	Revokes bool
+	// What it is about.
+	Issuer, ClientID, TokenID, KeyID string
+	// Detail is the command with its options, without a token.
+	Detail string
+	// Status and Cause are those of a failure.
+	Status int
+	Cause  string
+}
+
+// RecordOperation writes an operation to the audit log.
+func (a *App) RecordOperation(o Operation) {
+	kind := audit.Operated
+	if o.Revokes && o.Status == 0 {
+		kind = audit.Revoked
+	}
+	a.audit.write(&audit.Event{
+		Kind: kind, At: "admin", Who: o.Who, Issuer: o.Issuer, ClientID: o.ClientID, TokenID: o.TokenID, KeyID: o.KeyID,
+		Detail: o.Detail, Status: o.Status, Cause: o.Cause,
+	})
+}
+
+// AuditHealth returns how many audit lines are lost, and why. on is false if there is no
+// audit log.
+func (a *App) AuditHealth() (h audit.Health, on bool) {
+	if a.audit == nil {
+		return audit.Health{}, false
+	}
+	return a.audit.log.Health(), true
+}

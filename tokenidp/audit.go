@@ -1,0 +1,141 @@
+package tokenidp
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/logging"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/audit"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
+)
+
+// Audit writes one line of JSON for each decision: who called what, with which token,
+// when. No line has a secret or a token in it. The logger of the lines is tokenidp.audit.
+type Audit struct {
+	// Where the lines go: an output of Caddy's logs. No other log may write to the same
+	// file. Default: stderr.
+	WriterRaw json.RawMessage `json:"writer,omitempty" caddy:"namespace=caddy.logging.writers inline_key=output"`
+
+	// The decisions that get no line: issued, refused, allowed, revoked, rotated,
+	// deactivated, changed or operated. Default: none.
+	Omit []string `json:"omit,omitempty"`
+}
+
+// auditor writes the audit lines of one configuration. A nil auditor writes none.
+type auditor struct {
+	log  *audit.Log
+	omit map[audit.Kind]bool
+}
+
+// provisionAudit opens the output. Configurations with the same output share it, so that
+// lines keep their order over a reload.
+func (a *App) provisionAudit(ctx caddy.Context) error {
+	if a.Audit == nil {
+		return nil
+	}
+	w := &auditor{omit: make(map[audit.Kind]bool)}
+	for _, name := range a.Audit.Omit {
+		kind := audit.Kind(name)
+		if !slices.Contains(audit.Kinds, kind) {
+			return fmt.Errorf("audit: no decision is called %q%s; those that can be omitted are %s", name, nearest.DidYouMean(name, kindNames()), strings.Join(slices.Collect(kindNames()), ", "))
+		}
+		w.omit[kind] = true
+	}
+	var output caddy.WriterOpener = caddy.StderrWriter{}
+	if a.Audit.WriterRaw != nil {
+		module, err := ctx.LoadModule(a.Audit, "WriterRaw")
+		if err != nil {
+			return fmt.Errorf("audit: loading the output: %w", err)
+		}
+		output = module.(caddy.WriterOpener)
+	}
+	if sandboxFrom(ctx) != nil {
+		return nil
+	}
+	log, release, err := carry(ctx, "audit "+output.WriterKey(), func() (*audit.Log, error) { return openAudit(output) })
+	if err != nil {
+		return fmt.Errorf("audit: opening %s: %w", output, err)
+	}
+	a.release = append(a.release, release)
+	w.log = log
+	a.audit = w
+	return nil
+}
+
+func kindNames() func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for _, kind := range audit.Kinds {
+			if !yield(string(kind)) {
+				return
+			}
+		}
+	}
+}
+
+func openAudit(output caddy.WriterOpener) (*audit.Log, error) {
+	writer, err := output.OpenWriter()
+	if err != nil {
+		return nil, err
+	}
+	_, network := output.(*logging.NetWriter)
+	return audit.Open(writer, audit.Options{Separate: network}), nil
+}
+
+// writes reports whether decisions of the kind get a line.
+func (w *auditor) writes(kind audit.Kind) bool { return w != nil && !w.omit[kind] }
+
+// write writes a line, unless the decision is omitted.
+func (w *auditor) write(e *audit.Event) {
+	if w.writes(e.Kind) {
+		w.log.Write(e)
+	}
+}
+
+// writeRequest writes a line about a request. It has the sender, what the client asked for
+// as it was sent, and the ids of the request.
+func (w *auditor) writeRequest(r *http.Request, e *audit.Event) {
+	if !w.writes(e.Kind) {
+		return
+	}
+	e.RequestID, e.TraceID = requestID(r, e.Kind != audit.Allowed), traceID(r)
+	e.ClientIP = clientIP(r)
+	e.Method, e.Host, e.Path = refusallog.Loggable(originalMethod(r)), refusallog.Loggable(r.Host), refusallog.Loggable(originalPath(r))
+	w.log.Write(e)
+}
+
+// requestID returns the placeholder {http.request.uuid}. Caddy makes one when it is first
+// asked for, and then shows it in its access log. That costs more than an audit line, so
+// that the lines of allowed requests have it only if the configuration uses it before.
+func requestID(r *http.Request, orMake bool) string {
+	if id, ok := caddyhttp.GetVar(r.Context(), "uuid").(fmt.Stringer); ok {
+		return id.String()
+	}
+	if !orMake {
+		return ""
+	}
+	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return ""
+	}
+	id, _ := repl.GetString("http.request.uuid")
+	return id
+}
+
+// traceID returns the id of the trace, where Caddy's tracing is on.
+func traceID(r *http.Request) string {
+	if span := trace.SpanContextFromContext(r.Context()); span.HasTraceID() {
+		return span.TraceID().String()
+	}
+	return ""
+}
+
+var _ io.Closer = (*audit.Log)(nil) // for carry
