@@ -60,7 +60,7 @@ func TestBounds(t *testing.T) {
 		"route=" + url.QueryEscape(routes[0].id), "route=" + url.QueryEscape(routes[0].id) + "&q=0001",
 	}
 	for _, n := range []int{0, 3, 200, 10_000} {
-		for state, f := range map[string]Facts{"well": well(n), "wrong": wrong(n), "crowded": crowded(n)} {
+		for state, f := range map[string]Facts{"well": well(n), "crowded": crowded(n)} {
 			for _, query := range queries {
 				root := parse(t, render(t, f, query))
 				for _, side := range []string{"left", "right"} {
