@@ -22,6 +22,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 )
 
 func init() {
@@ -207,13 +208,9 @@ func (a *App) Start() error {
 			a.running.Go(func() { a.decisions.watch(a.ctx, iss) })
 		}
 	}
-	for _, v := range a.routes {
-		if v.ReportOnly {
-			a.logger.Warn("report_only: this route lets every request through; take it away to enforce, once `caddy tokenidp report` says whom that hits", zap.String("source", v.Source))
-		}
-	}
+	a.warnOfReportOnly()
 	for _, t := range a.Trusted {
-		t.announce()
+		t.warn()
 		a.leave = append(a.leave, t.serve())
 		a.running.Go(func() { t.keys.Run(a.ctx) })
 	}
@@ -221,6 +218,15 @@ func (a *App) Start() error {
 	a.decisions.started(a)
 	a.since, a.retire = time.Now(), serving.enter(a)
 	return nil
+}
+
+// warnOfReportOnly warns of routes that enforce nothing.
+func (a *App) warnOfReportOnly() {
+	for _, v := range a.routes {
+		if v.ReportOnly {
+			a.logger.Warn("report_only: this route lets every request through; take it away to enforce, once `caddy tokenidp report` says whom that hits", warning.ReportOnly.Log(), zap.String("source", v.Source))
+		}
+	}
 }
 
 // Stop ends the background work, and waits for it.

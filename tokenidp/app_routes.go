@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/route"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 )
 
 // VerifyRoute is a route to a verify: three imports of a snippet are three routes, and
@@ -25,7 +26,7 @@ type VerifyRoute struct {
 func (a *App) readRoutes(ctx caddy.Context) error {
 	config, err := route.Loading(ctx)
 	if err != nil {
-		a.logger.Warn("the routes of this configuration are not understood, so that access, explain and report know them by their source alone", zap.Error(err))
+		a.logger.Warn("the routes of this configuration are not understood, so that access, explain and report know them by their source alone", warning.RoutesNotUnderstood.Log(), zap.Error(err))
 		config = new(route.Config)
 	}
 	return a.setRoutes(ctx, config, func() {
@@ -53,7 +54,9 @@ func (a *App) setRoutes(ctx context.Context, config *route.Config, bind func()) 
 			}
 		}
 	}
-	a.warnOfRoutes()
+	if sandboxFrom(ctx) == nil { // else see Sandbox.Warn
+		a.warnOfRoutes(config)
+	}
 	return nil
 }
 
@@ -70,23 +73,23 @@ func unreached(r *route.Route) error {
 }
 
 // warnOfRoutes warns of what may be meant, and may leave something open.
-func (a *App) warnOfRoutes() {
-	warn := func(message string, r *route.Route) {
-		a.logger.Warn(message, zap.String("route", r.ID), zap.String("handler", r.Handler.String()), zap.String("source", r.Handler.Source))
+func (a *App) warnOfRoutes(config *route.Config) {
+	warn := func(id warning.ID, message string, r *route.Route) {
+		a.logger.Warn(message, id.Log(), zap.String("route", r.ID), zap.String("handler", r.Handler.String()), zap.String("source", r.Handler.Source))
 	}
-	for _, r := range a.config.Verifies() {
+	for _, r := range config.Verifies() {
 		if r.MatchesRewrittenPath() {
-			warn("this verify matches on a path that a rewrite before it may have changed, so requests may pass unverified; "+
+			warn(warning.RewrittenPath, "this verify matches on a path that a rewrite before it may have changed, so requests may pass unverified; "+
 				"put `handle <path> { verify … }` around the route instead", r)
 		}
 	}
-	for _, r := range a.config.Unverified() {
+	for _, r := range config.Unverified() {
 		switch {
-		case a.config.ServesWhatWasRefused(r):
-			warn("this handle_errors serves requests that a verify has refused, without a token; "+
+		case config.ServesWhatWasRefused(r):
+			warn(warning.RefusedServed, "this handle_errors serves requests that a verify has refused, without a token; "+
 				"rewrite to an error page first, or write respond, or write handle_errors with other statuses than 401 and 403", r)
 		case r.ServesWithoutToken():
-			warn("this handle_response also serves requests that no verify has seen, without a token; "+
+			warn(warning.ResponseUnverified, "this handle_response also serves requests that no verify has seen, without a token; "+
 				"write verify in the handle_response, too", r)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/route"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 )
 
 // handlerNames are the handlers of this package.
@@ -37,16 +38,16 @@ func (a *App) warnOfUnused() {
 		accepted := slices.ContainsFunc(a.routes, func(v *Verify) bool { return v.rules[iss.id()] != nil })
 		switch {
 		case len(iss.Applications) > 0 && !iss.issues && !accepted:
-			a.logger.Warn("nothing uses this issuer: no site has `tokenidp` for it, and no verify accepts its tokens, so its Applications get none; write `tokenidp` into the site of its URL",
+			a.logger.Warn("nothing uses this issuer: no site has `tokenidp` for it, and no verify accepts its tokens, so its Applications get none; write `tokenidp` into the site of its URL", warning.UnusedIssuer.Log(),
 				zap.String("issuer", iss.Issuer), zap.String("source", iss.Source))
 		case iss.issues && !iss.InsecureHTTP && !a.serves(iss):
-			a.logger.Warn("no site with `tokenidp` serves the URL of this issuer, as far as hosts and paths say; write `tokenidp` into the site of that URL, or have a proxy before this server pass its requests on",
+			a.logger.Warn("no site with `tokenidp` serves the URL of this issuer, as far as hosts and paths say; write `tokenidp` into the site of that URL, or have a proxy before this server pass its requests on", warning.IssuerNotServed.Log(),
 				zap.String("issuer", iss.Issuer), zap.String("source", iss.Source))
 		}
 	}
 	for _, identifier := range slices.Sorted(maps.Keys(a.resources)) {
 		if len(a.askedFor(a.resources[identifier]).Issuers) == 0 {
-			a.logger.Warn("no verify accepts tokens for this protected_resource; write a verify with a scope of it, or with `audience` and its identifier",
+			a.logger.Warn("no verify accepts tokens for this protected_resource; write a verify with a scope of it, or with `audience` and its identifier", warning.UnusedProtectedResource.Log(),
 				zap.String("resource", identifier))
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.uber.org/zap"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 )
 
 // environFlag is the flag of `caddy run` that prints all environment variables at the
@@ -27,7 +29,7 @@ func warnOfPrintedSecrets(logger *zap.Logger, option string, placeholders ...str
 	}
 	for _, p := range placeholders {
 		if strings.HasPrefix(p, "{env.") {
-			logger.Warn("caddy run --environ prints this secret into the system's log; take it from a file instead, as in: "+option+" {file./run/secrets/"+option+"}",
+			logger.Warn("caddy run --environ prints this secret into the system's log; take it from a file instead, as in: "+option+" {file./run/secrets/"+option+"}", warning.SecretInEnvironment.Log(),
 				zap.String("option", option), zap.String("placeholder", p))
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
@@ -127,7 +128,7 @@ func (iss *Issuer) policy() oauth.Policy {
 	}
 }
 
-// announce logs what was loaded, and warns of insecure options.
+// announce logs what was loaded.
 func (iss *Issuer) announce() {
 	fields := []zap.Field{}
 	if set := iss.applications.Load(); set != nil {
@@ -141,19 +142,24 @@ func (iss *Issuer) announce() {
 		fields = append(fields, zap.String("kid", k.ID), zap.String("algorithm", k.Algorithm))
 	}
 	iss.logger.Info("issuer ready", fields...)
+	iss.warn()
+}
+
+// warn warns of insecure options.
+func (iss *Issuer) warn() {
 	iss.warnOfOpenKeyFile()
 	warnOfPrintedSecrets(iss.logger, "key_encryption_key", iss.KeyEncryptionKeys...)
 	warnOfPrintedSecrets(iss.logger, "signing_key", iss.SigningKey)
 	if iss.InsecureHTTP {
-		iss.logger.Warn("insecure_http: secrets are accepted over plain HTTP; only a proxy that terminates TLS may reach this server")
+		iss.logger.Warn("insecure_http: secrets are accepted over plain HTTP; only a proxy that terminates TLS may reach this server", warning.InsecureHTTP.Log())
 	}
 	if iss.InsecurePrivateJWKSURI {
-		iss.logger.Warn("insecure_private_jwks_uri: whoever may edit a file of Applications can have this server ask any address in its networks")
+		iss.logger.Warn("insecure_private_jwks_uri: whoever may edit a file of Applications can have this server ask any address in its networks", warning.InsecurePrivateJWKSURI.Log())
 	}
 	if iss.InsecureAssertionAudience {
-		iss.logger.Warn("insecure_assertion_audience: an assertion that a client was led to make for another server may be accepted")
+		iss.logger.Warn("insecure_assertion_audience: an assertion that a client was led to make for another server may be accepted", warning.InsecureAssertionAudience.Log())
 	}
 	if len(iss.InsecureBrowserOrigins) > 0 {
-		iss.logger.Warn("insecure_browser_origins: web pages may request tokens; a secret in a web page is no secret", zap.Strings("origins", iss.InsecureBrowserOrigins))
+		iss.logger.Warn("insecure_browser_origins: web pages may request tokens; a secret in a web page is no secret", warning.InsecureBrowserOrigins.Log(), zap.Strings("origins", iss.InsecureBrowserOrigins))
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 )
 
 // checkKeys checks the configuration of the signing keys.
@@ -126,7 +127,7 @@ func readSmallFile(path string) ([]byte, error) {
 func (iss *Issuer) warnOfOpenKeyFile() {
 	info, err := os.Stat(iss.SigningKeyFile)
 	if err == nil && info.Mode().Perm()&0o077 != 0 && runtime.GOOS != "windows" {
-		iss.logger.Warn("the file of the signing key is open to others than its owner; chmod 600 it", zap.String("file", iss.SigningKeyFile), zap.Stringer("mode", info.Mode()))
+		iss.logger.Warn("the file of the signing key is open to others than its owner; chmod 600 it", warning.KeyFileOpen.Log(), zap.String("file", iss.SigningKeyFile), zap.Stringer("mode", info.Mode()))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/tokenidp/caddy-tokenidp/internal/route"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/metrics"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
@@ -90,6 +91,23 @@ func (s *Sandbox) lookFor(source string, files ...string) {
 		} else {
 			_ = f.Close() // nothing was read
 		}
+	}
+}
+
+// Warn logs what a configuration that serves warns of at its start. routes are those of
+// the whole configuration: in a sandbox, other handlers may stand for those that serve.
+func (s *Sandbox) Warn(routes *route.Config) {
+	a := s.app
+	a.warnOfRoutes(routes)
+	a.warnOfReportOnly()
+	for _, iss := range a.Issuers {
+		iss.warn()
+	}
+	for _, t := range a.Trusted {
+		t.warn()
+	}
+	if module := a.configuredState(); module != nil {
+		module.announce(a.logger)
 	}
 }
 

@@ -2,6 +2,7 @@ package tokenidp
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -105,6 +106,27 @@ func (a *App) loadState(ctx caddy.Context) (stateModule, error) {
 		return nil, fmt.Errorf("loading the state: %w", err)
 	}
 	return loaded.(stateModule), nil
+}
+
+// configuredState returns the state that is configured, without what it needs to run. It
+// returns nil for a module that is not of this package.
+func (a *App) configuredState() stateModule {
+	var named struct {
+		Module string `json:"module"`
+	}
+	if json.Unmarshal(a.StateRaw, &named) != nil { //nolint:forbidigo // the operator's own configuration
+		return nil
+	}
+	switch named.Module {
+	case "memory":
+		return new(StateMemory)
+	case "redis":
+		redis := new(StateRedis)
+		if json.Unmarshal(a.StateRaw, redis) == nil { //nolint:forbidigo // the operator's own configuration
+			return redis
+		}
+	}
+	return nil
 }
 
 // keepState keeps the state current while this configuration is in force.

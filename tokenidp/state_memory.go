@@ -7,6 +7,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 )
 
 func init() {
@@ -46,7 +47,7 @@ func (*StateMemory) open(node *state.Node, _ *storage.Bounded, _ *zap.Logger) (s
 func (*StateMemory) reads() bool { return true }
 
 func (*StateMemory) announce(logger *zap.Logger) {
-	logger.Warn("state memory: revocations and used identifiers are known to this process alone, and a restart forgets them")
+	logger.Warn("state memory: revocations and used identifiers are known to this process alone, and a restart forgets them", warning.StateInMemory.Log())
 }
 
 // Interface guards

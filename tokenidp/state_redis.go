@@ -20,6 +20,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
@@ -249,7 +250,7 @@ func (*StateRedis) reads() bool { return false }
 
 func (s *StateRedis) announce(logger *zap.Logger) {
 	if s.InsecurePlaintext {
-		logger.Warn("insecure_plaintext: Redis is reached without TLS; nobody may be on the way to it")
+		logger.Warn("insecure_plaintext: Redis is reached without TLS; nobody may be on the way to it", warning.InsecureRedis.Log())
 	}
 	warnOfPrintedSecrets(logger, "password", s.Password)
 	warnOfPrintedSecrets(logger, "sentinel_password", s.SentinelPassword)

@@ -18,6 +18,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
@@ -227,16 +228,16 @@ func (t *TrustedIssuer) layout() (verifier.Layout, error) {
 	return layout, err
 }
 
-// announce warns of insecure options.
-func (t *TrustedIssuer) announce() {
+// warn warns of insecure options.
+func (t *TrustedIssuer) warn() {
 	if t.InsecureHTTP {
-		t.logger.Warn("insecure_http: the keys of this issuer may be fetched over plain HTTP, and whoever is on the way can make tokens")
+		t.logger.Warn("insecure_http: the keys of this issuer may be fetched over plain HTTP, and whoever is on the way can make tokens", warning.InsecureTrustedHTTP.Log())
 	}
 	if len(t.InsecureIDTokenMarks) > 0 {
-		t.logger.Warn("insecure_id_token_marks: tokens of this issuer that look like ID tokens are accepted, ID tokens for an accepted audience among them",
+		t.logger.Warn("insecure_id_token_marks: tokens of this issuer that look like ID tokens are accepted, ID tokens for an accepted audience among them", warning.InsecureIDTokens.Log(),
 			zap.Strings("marks", t.InsecureIDTokenMarks), zap.String("preset", t.Preset))
 	}
 	if t.InsecureNonce {
-		t.logger.Warn("insecure_nonce: tokens of this issuer with a nonce are accepted, ID tokens for an accepted audience among them")
+		t.logger.Warn("insecure_nonce: tokens of this issuer with a nonce are accepted, ID tokens for an accepted audience among them", warning.InsecureIDTokens.Log())
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/metrics"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
@@ -190,7 +191,7 @@ func (v *Verify) warnOfUnknownClaims(issuers []tokenIssuer) {
 	for _, h := range v.ClaimHeaders {
 		path, err := claimrule.ParsePath(h.Claim)
 		if h.Claim != claimheader.All && err == nil && !slices.Contains(known, path[0]) {
-			v.logger.Warn("no token issued here has the claim of this claim_header, so it will never be set",
+			v.logger.Warn("no token issued here has the claim of this claim_header, so it will never be set", warning.UnknownClaimHeader.Log(),
 				zap.String("header", h.Header), zap.String("claim", h.Claim), zap.Strings("claims", known), zap.String("source", v.Source))
 		}
 	}

@@ -73,6 +73,10 @@ func (p *Probe) Close() { p.end() }
 
 func (p *Probe) provision(http, app json.RawMessage, o Options) error {
 	p.unknown = absentPlaceholders(http, app)
+	var err error
+	if p.routes, err = route.ReadApp(http); err != nil {
+		return err
+	}
 	replaced, sites, err := replaceHandlers(http)
 	if err != nil {
 		return err
@@ -98,19 +102,17 @@ func (p *Probe) provision(http, app json.RawMessage, o Options) error {
 	if _, err = ctx.App("tokenidp"); err != nil {
 		return err
 	}
+	p.sandbox.Warn(p.routes)
 	slices.Sort(p.unknown)
 	p.unknown = slices.Compact(p.unknown)
-	return p.bind(http, module.(*caddyhttp.App), sites)
+	p.bind(module.(*caddyhttp.App), sites)
+	return nil
 }
 
 // bind finds the servers, and the routes to each handler.
-func (p *Probe) bind(raw json.RawMessage, app *caddyhttp.App, sites map[string]site) error {
+func (p *Probe) bind(app *caddyhttp.App, sites map[string]site) {
 	for _, name := range slices.Sorted(maps.Keys(app.Servers)) {
 		p.servers = append(p.servers, &server{Server: app.Servers[name], name: name, site: sites[name]})
-	}
-	var err error
-	if p.routes, err = route.ReadApp(raw); err != nil {
-		return err
 	}
 	p.routes.Bind(app)
 	for _, r := range p.routes.Routes() {
@@ -118,7 +120,6 @@ func (p *Probe) bind(raw json.RawMessage, app *caddyhttp.App, sites map[string]s
 			p.places[module] = append(p.places[module], r)
 		}
 	}
-	return nil
 }
 
 // Unknown are what the configuration refers to and is not here, such as secrets, keys and

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
@@ -173,6 +174,24 @@ const emptyFile = "is empty; if there is to be no application, write `applicatio
 
 // mapping is a mapping of the file, with the readers of its fields.
 type mapping struct{ *strictyaml.Mapping }
+
+// Warn adds a warning at n, which begins with What.
+func (m *mapping) Warn(id warning.ID, n *strictyaml.Node, format string, args ...any) {
+	m.Mapping.Warn(string(id), n, format, args...)
+}
+
+// failIfActive returns Fail, or for an inactive Application a Warn.
+func (m *mapping) failIfActive(a *Application) func(*strictyaml.Node, string, ...any) {
+	if a.Active {
+		return m.Fail
+	}
+	return m.warner(warning.InactiveUnreadable)
+}
+
+// warner returns Warn with the ID.
+func (m *mapping) warner(id warning.ID) func(*strictyaml.Node, string, ...any) {
+	return func(n *strictyaml.Node, format string, args ...any) { m.Warn(id, n, format, args...) }
+}
 
 // fileObject declares an applications file.
 var fileObject = &strictyaml.Object{

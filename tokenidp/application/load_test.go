@@ -66,9 +66,8 @@ func loadFrom(dir string, paths ...string) (set *Set, warnings []string, failure
 	if err != nil {
 		return set, nil, strings.ReplaceAll(err.Error(), dir+string(filepath.Separator), "")
 	}
-	warnings = set.Warnings()
-	for i := range warnings {
-		warnings[i] = strings.ReplaceAll(warnings[i], dir+string(filepath.Separator), "")
+	for _, w := range set.Warnings() {
+		warnings = append(warnings, strings.ReplaceAll(w.String(), dir+string(filepath.Separator), ""))
 	}
 	return set, warnings, ""
 }

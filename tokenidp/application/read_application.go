@@ -8,6 +8,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 )
 
 const (
@@ -152,7 +153,7 @@ func (l *loader) application(m *mapping) {
 	m.claims(a)
 	l.authentication(m, a)
 	if n := m.Field("client_id"); a.at.Line > 0 && a.Accepts(AuthMethodBasic) && strings.ContainsAny(a.ClientID, "+%") {
-		m.Warn(n, "client_id has a + or a %%, which a client must write as %%2B or %%25 in Basic authentication (RFC 6749 section 2.3.1); curl -u does not, and fails")
+		m.Warn(warning.ClientIDEscaped, n, "client_id has a + or a %%, which a client must write as %%2B or %%25 in Basic authentication (RFC 6749 section 2.3.1); curl -u does not, and fails")
 	}
 	if a.Active && !m.Has("scopes") && !a.Introspection {
 		l.scopeless = append(l.scopeless, a)
@@ -219,7 +220,7 @@ func (m *mapping) tokenLifetime() time.Duration {
 	value, n := m.Text("token_lifetime")
 	d, _ := parseDuration(value)
 	if d > longTokenLifetime {
-		m.Warn(n, "token_lifetime is longer than 1h: for so long, a stolen token works and a withdrawn scope is still granted")
+		m.Warn(warning.LongTokenLifetime, n, "token_lifetime is longer than 1h: for so long, a stolen token works and a withdrawn scope is still granted")
 	}
 	return d
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
@@ -113,9 +114,9 @@ func (l *loader) inlineKeys(m *mapping, algorithms []string) (keys []*jws.Key) {
 			keys = append(keys, key)
 		}
 	}
-	say := set.Warn // RFC 7517 section 5: other keys are not affected
-	if len(keys) == 0 {
-		say = set.Fail
+	say := set.Fail
+	if len(keys) > 0 { // RFC 7517 section 5: they are not affected
+		say = (&mapping{set}).warner(warning.KeySkipped)
 	}
 	for i, n := range nodes {
 		if err := unsupported[n]; err != nil {
@@ -152,10 +153,7 @@ func (l *loader) keysFile(m *mapping, a *Application, algorithms []string) []*jw
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(l.file), path)
 	}
-	fail := m.Fail
-	if !a.Active {
-		fail = m.Warn // to shut it out, its keys may be taken away first
-	}
+	fail := m.failIfActive(a) // to shut it out, its keys may be taken away first
 	data, _, err := l.options.ReadFile(path, mostKeysFile)
 	switch {
 	case err != nil && l.absent(m.At(at), "the keys in "+path, err):
@@ -169,7 +167,7 @@ func (l *loader) keysFile(m *mapping, a *Application, algorithms []string) []*jw
 		fail(at, "file %s: %v", path, err)
 	}
 	for _, reason := range skipped {
-		m.Warn(at, "file %s: skipped %.*v", path, longestReason, reason)
+		m.Warn(warning.KeySkipped, at, "file %s: skipped %.*v", path, longestReason, reason)
 	}
 	return keys
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 )
 
 const (
@@ -110,18 +111,18 @@ func (l *loader) secrets(m *mapping, a *Application) {
 		ids[s.ID] = s.Line
 		if s.ExpiredAt(l.now) {
 			expired++
-			fields.Warn(fields.Node, "it expired on %s; remove it", s.Expires.Add(-time.Nanosecond).UTC().Format(time.DateOnly))
+			fields.Warn(string(warning.SecretExpired), fields.Node, "it expired on %s; remove it", s.Expires.Add(-time.Nanosecond).UTC().Format(time.DateOnly))
 		}
 		a.Secrets = append(a.Secrets, s)
 	}
 	if a.Active && expired > 0 && expired == len(m.List("secrets")) {
-		m.Warn(m.Node, "all its secrets have expired; it cannot authenticate")
+		m.Warn(warning.NoValidSecret, m.Node, "all its secrets have expired; it cannot authenticate")
 	}
 	switch floor := 2 * a.Secrets.HashingTime(); {
 	case floor > mostHashingTime:
-		m.Warn(m.Node, "its hashes are so slow together that a failed authentication can be told by its time from that of an unknown client_id; remove some")
+		m.Warn(warning.SlowHashes, m.Node, "its hashes are so slow together that a failed authentication can be told by its time from that of an unknown client_id; remove some")
 	case floor > slowAuthenticationFloor:
-		m.Warn(m.Node, "its hashes are so slow together that every failed authentication, of any client, takes %s; hash with a lower cost, or use generated secrets", floor.Round(100*time.Millisecond))
+		m.Warn(warning.SlowHashes, m.Node, "its hashes are so slow together that every failed authentication, of any client, takes %s; hash with a lower cost, or use generated secrets", floor.Round(100*time.Millisecond))
 	}
 }
 
@@ -181,10 +182,7 @@ func (l *loader) mountedSecret(m *mapping, a *Application, s *secret.Secret) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(l.file), path)
 	}
-	fail := m.Fail
-	if !a.Active {
-		fail = m.Warn // to shut it out, its secret may be taken away first
-	}
+	fail := m.failIfActive(a) // to shut it out, its secret may be taken away first
 	data, info, err := l.options.ReadFile(path, mostSecretFile)
 	switch {
 	case err != nil && l.absent(m.At(at), "the secret in "+path, err):
@@ -198,7 +196,7 @@ func (l *loader) mountedSecret(m *mapping, a *Application, s *secret.Secret) {
 		return
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		m.Warn(at, "file %s is open to others than its owner (mode %04o); chmod 600 it", path, mode)
+		m.Warn(warning.SecretFileOpen, at, "file %s is open to others than its owner (mode %04o); chmod 600 it", path, mode)
 	}
 }
 

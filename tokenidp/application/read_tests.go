@@ -2,6 +2,7 @@ package application
 
 import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 )
 
 // Test says what is to become of requests of one caller. `caddy tokenidp test` runs it;
@@ -50,7 +51,7 @@ func (l *loader) tests(root *strictyaml.Node) (found bool) {
 	t.list(taken)
 	l.testErrors = t.Errors
 	l.Misshapen = l.Misshapen || t.Misshapen
-	l.Warnings.Merge(t.Errors)
+	l.Warnings.Merge(string(warning.TestMistaken), t.Errors)
 	return true
 }
 

@@ -1,6 +1,7 @@
 package application_test
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -81,7 +82,7 @@ tests:
 			t.Errorf("%s: %v, want %q", tests, err, want)
 			continue
 		}
-		if warnings := strings.Join(set.Warnings(), "\n"); !strings.Contains(warnings, want) {
+		if warnings := fmt.Sprint(set.Warnings()); !strings.Contains(warnings, want) {
 			t.Errorf("%s: the warnings are %q", tests, warnings)
 		}
 		if d.Broken() || len(d.Inactive()) != 1 {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
 
 // Set is the union of all loaded files. It never changes, and may be used concurrently. A
@@ -18,7 +19,7 @@ type Set struct {
 	resources   []*Resource
 	byScope     map[string]*Resource
 	byAudience  map[string]*Resource // names and identifiers, [weburl.WithPath]
-	warnings    []string
+	warnings    []strictyaml.Problem
 	hashingTime time.Duration
 
 	documents []*Document
@@ -170,10 +171,10 @@ func (s *Set) Documents() []*Document { return slices.Clone(s.documents) }
 // the one in Documents.
 func (s *Set) Deactivated() []string { return slices.Clone(s.deactivated) }
 
-// Warnings returns lines that begin with "file:line: ". They are about what is allowed but
-// not recommended: expired secrets, secret files that other users may read, long-lived
+// Warnings returns what is allowed but not recommended, in the order of files and lines.
+// Each has an ID of package warning. They are about expired secrets, secret files that other users may read, long-lived
 // tokens, a secret that several Applications share, very slow hashes.
-func (s *Set) Warnings() []string { return slices.Clone(s.warnings) }
+func (s *Set) Warnings() []strictyaml.Problem { return slices.Clone(s.warnings) }
 
 const (
 	leastAuthenticationFloor = 250 * time.Millisecond

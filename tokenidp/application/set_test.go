@@ -50,8 +50,8 @@ func TestSetCannotBeChangedThroughItsAnswers(t *testing.T) {
 	set.Applications()[0] = nil
 	set.Resources()[0] = nil
 	set.Files()[0] = ""
-	set.Warnings()[0] = ""
-	if set.Applications()[0] == nil || set.Resources()[0] == nil || set.Files()[0] == "" || set.Warnings()[0] == "" {
+	set.Warnings()[0].Text = ""
+	if set.Applications()[0] == nil || set.Resources()[0] == nil || set.Files()[0] == "" || set.Warnings()[0].Text == "" {
 		t.Error("it was changed")
 	}
 }
@@ -87,7 +87,7 @@ func TestTenThousandApplications(t *testing.T) {
 		}
 	}
 	warnings := set.Warnings()
-	if last := warnings[len(warnings)-1]; len(warnings) != strictyaml.MaxProblems+1 || last != "… and 8999 more" {
+	if last := warnings[len(warnings)-1]; len(warnings) != strictyaml.MaxProblems+1 || last.String() != "… and 8999 more" {
 		t.Errorf("%d warnings about the secret they share, the last being %q", len(warnings), last)
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
@@ -58,7 +59,7 @@ func Union(parts []Part) (*Set, error) {
 		return nil, err
 	}
 	s.warnOfShared(warnings, applications)
-	s.warnings = strictyaml.Lines(warnings, strictyaml.MaxProblems)
+	s.warnings = strictyaml.Sorted(warnings, strictyaml.MaxProblems)
 	return s, nil
 }
 
@@ -147,13 +148,13 @@ func (s *Set) warnOfShared(warnings []strictyaml.Problems, applications int) {
 					continue
 				}
 				if other := owners.of(s.Stored(), a); other != "" {
-					warnings[i].Add(strictyaml.Position{File: d.file, Line: s.Line}, "%s: secret %s: application %q has the same secret; give each its own",
+					warnings[i].Warn(string(warning.SharedSecret), strictyaml.Position{File: d.file, Line: s.Line}, "%s: secret %s: application %q has the same secret; give each its own",
 						a.what(), strictyaml.Quote(s.ID), other)
 				}
 			}
 			for _, shared := range a.shareables() {
 				if other := owners.of(secret.NewTag([]byte(shared.what+" "+shared.value)), a); other != "" {
-					warnings[i].Add(a.at, "%s: application %q has the same %s; give each its own", a.what(), other, shared.what)
+					warnings[i].Warn(string(warning.SharedKey), a.at, "%s: application %q has the same %s; give each its own", a.what(), other, shared.what)
 				}
 			}
 		}

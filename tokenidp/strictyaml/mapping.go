@@ -363,8 +363,8 @@ func (m *Mapping) refuseIf(misshapen bool, n *Node, field, format string, args .
 }
 
 // Warn adds a warning at n, which begins with What.
-func (m *Mapping) Warn(n *Node, format string, args ...any) {
-	m.reader.Warnings.Add(m.At(n), "%s", m.say(format, args...))
+func (m *Mapping) Warn(id string, n *Node, format string, args ...any) {
+	m.reader.Warnings.Warn(id, m.At(n), "%s", m.say(format, args...))
 }
 
 func (m *Mapping) say(format string, args ...any) string {

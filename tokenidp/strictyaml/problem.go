@@ -22,13 +22,21 @@ func (p Position) String() string {
 	return fmt.Sprintf("%s:%d", p.File, p.Line)
 }
 
-// problem is an error or a warning, with its place.
-type problem struct {
-	at   Position
-	text string
+// Problem is an error or a warning, with its place.
+type Problem struct {
+	At   Position
+	Text string
+	// ID names the kind of a warning. Errors have none.
+	ID string
 }
 
-func (p problem) String() string { return p.at.String() + ": " + p.text }
+// String returns "file:line: …", or the text alone if it has no place.
+func (p Problem) String() string {
+	if p.At.File == "" {
+		return p.Text
+	}
+	return p.At.String() + ": " + p.Text
+}
 
 const (
 	// MaxProblems is how many are kept of one file: one that is wrong all over must not
@@ -40,23 +48,26 @@ const (
 
 // Problems is what was found wrong in one file, so that an operator mends it in one go.
 type Problems struct {
-	found []problem
+	found []Problem
 	more  int // beyond MaxProblems
 }
 
-// Add adds a problem at a place.
-func (p *Problems) Add(at Position, format string, args ...any) {
+// Add adds an error at a place.
+func (p *Problems) Add(at Position, format string, args ...any) { p.Warn("", at, format, args...) }
+
+// Warn adds a warning of the kind at a place.
+func (p *Problems) Warn(id string, at Position, format string, args ...any) {
 	if len(p.found) == MaxProblems {
 		p.more++
 		return
 	}
-	p.found = append(p.found, problem{at, fmt.Sprintf(format, args...)})
+	p.found = append(p.found, Problem{at, fmt.Sprintf(format, args...), id})
 }
 
-// Merge adds the problems of another list.
-func (p *Problems) Merge(other Problems) {
+// Merge adds the problems of another list, as warnings of the kind.
+func (p *Problems) Merge(id string, other Problems) {
 	for _, problem := range other.found {
-		p.Add(problem.at, "%s", problem.text)
+		p.Warn(id, problem.At, "%s", problem.Text)
 	}
 	p.more += other.more
 }
@@ -67,15 +78,15 @@ func (p *Problems) Any() bool { return len(p.found) > 0 }
 // Clone returns a copy, to which more can be added.
 func (p *Problems) Clone() Problems { return Problems{slices.Clone(p.found), p.more} }
 
-// Lines returns a line "file:line: …" for each problem, in the order of the files and of
-// their lines: at most so many, and one that counts the others.
-func Lines(files []Problems, most int) (lines []string) {
+// Sorted returns the problems in the order of the files and of their lines: at most so
+// many, and one without a place that counts the others.
+func Sorted(files []Problems, most int) (all []Problem) {
 	more := 0
 	for _, p := range files {
-		slices.SortStableFunc(p.found, func(a, b problem) int { return cmp.Compare(a.at.Line, b.at.Line) })
+		slices.SortStableFunc(p.found, func(a, b Problem) int { return cmp.Compare(a.At.Line, b.At.Line) })
 		for _, problem := range p.found {
-			if len(lines) < most {
-				lines = append(lines, problem.String())
+			if len(all) < most {
+				all = append(all, problem)
 			} else {
 				more++
 			}
@@ -83,16 +94,20 @@ func Lines(files []Problems, most int) (lines []string) {
 		more += p.more
 	}
 	if more > 0 {
-		lines = append(lines, fmt.Sprintf("… and %d more", more))
+		all = append(all, Problem{Text: fmt.Sprintf("… and %d more", more)})
 	}
-	return lines
+	return all
 }
 
 // Error returns nil if there is no problem, or else an error with a line for each of the
 // first MaxReported.
 func Error(files ...Problems) error {
-	if all := Lines(files, MaxReported); len(all) > 0 {
-		return errors.New(strings.Join(all, "\n"))
+	var lines []string
+	for _, p := range Sorted(files, MaxReported) {
+		lines = append(lines, p.String())
 	}
-	return nil
+	if len(lines) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(lines, "\n"))
 }

@@ -557,7 +557,7 @@ func TestInactiveApplicationNeedsNoSecret(t *testing.T) {
 	f.save("a.yaml", strings.Replace(mountedFile, "    scopes", "    active: false\n    scopes", 1))
 	f.want("without its mounted secret", `application "x" deactivated`+"\n"+`application "x" secret "m" replaced`)
 	want := "a.yaml:6: application \"x\": secret \"m\": file secrets/x cannot be read: no such file or directory"
-	if got := strings.ReplaceAll(strings.Join(f.set.Warnings(), "\n"), f.dir+"/", ""); got != want {
+	if got := strings.ReplaceAll(f.set.Warnings()[0].String(), f.dir+"/", ""); got != want {
 		t.Errorf("warnings %s", got)
 	}
 	a, _ := f.set.Application("x")

@@ -10,6 +10,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/background"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 )
 
 const (
@@ -72,8 +73,8 @@ func (l *Library) update() {
 
 // Warn logs the warnings of the Set.
 func (l *Library) Warn(set *application.Set) {
-	for _, warning := range set.Warnings() {
-		l.Logger.Warn("applications", zap.String("warning", warning))
+	for _, w := range set.Warnings() {
+		l.Logger.Warn("applications", warning.ID(w.ID).Log(), zap.Stringer("warning", w))
 	}
 }
 
@@ -98,6 +99,6 @@ func (l *Library) warnOfExpiry(set *application.Set) {
 		return
 	}
 	count := len(names)
-	l.Logger.Warn("secrets expire within 30 days; add new ones beside them, and remove the old ones once `caddy tokenidp secrets` says that nobody uses them",
+	l.Logger.Warn("secrets expire within 30 days; add new ones beside them, and remove the old ones once `caddy tokenidp secrets` says that nobody uses them", warning.SecretExpiresSoon.Log(),
 		zap.Int("count", count), zap.Strings("secrets", names[:min(count, most)]))
 }
