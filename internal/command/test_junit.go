@@ -3,6 +3,8 @@ package command
 import (
 	"encoding/xml"
 	"strings"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/testrun"
 )
 
 // junit is a report as CI systems read it.
@@ -33,7 +35,7 @@ type junitFailure struct {
 	Text    string `xml:",chardata"`
 }
 
-func writeJUnit(file string, r *testReport) error {
+func writeJUnit(file string, r *testrun.Report) error {
 	all := junit{Tests: r.Passed + r.Failed, Failures: r.Failed}
 	for _, one := range r.Results {
 		name := one.Source[:max(0, strings.LastIndexByte(one.Source, ':'))] // it is file:line
@@ -49,12 +51,12 @@ func writeJUnit(file string, r *testReport) error {
 	return writeFile(file, append([]byte(xml.Header), append(text, '\n')...))
 }
 
-func (s *junitSuite) add(r testResult) {
+func (s *junitSuite) add(r testrun.Result) {
 	c := junitCase{Name: r.Expect + " " + r.Request, Class: r.Caller}
 	s.Tests++
 	if !r.Passed {
 		s.Failures++
-		c.Failure = &junitFailure{Type: r.Reason, Message: r.outcome(), Text: r.Source + "\n" + r.Advice}
+		c.Failure = &junitFailure{Type: r.Reason, Message: r.Outcome(), Text: r.Source + "\n" + r.Advice}
 	}
 	s.Cases = append(s.Cases, c)
 }

@@ -11,6 +11,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/tokenidp/caddy-tokenidp/caddyfile"
+	"github.com/tokenidp/caddy-tokenidp/internal/testrun"
 )
 
 const testedCaddyfile = `{
@@ -160,7 +161,7 @@ func TestTestsAsJSONAndJUnit(t *testing.T) {
     allow: [GET https://api.example.com/orders/1, POST https://api.example.com/orders]`
 	file := filepath.Join(t.TempDir(), "results.xml")
 	r, _ := runTested(t, tests, "--json", "--junit", file)
-	var report testReport
+	var report testrun.Report
 	if err := json.Unmarshal([]byte(r.stdout), &report); err != nil || r.code != 1 || report.Passed != 1 || report.Failed != 1 || report.Results[1].Reason != "missing_scope" {
 		t.Errorf("%d %v %s", r.code, err, r.stdout)
 	}
