@@ -118,6 +118,9 @@ func placedText(source, text string) string {
 	return source + ": " + text
 }
 
+// App is the app that was provisioned.
+func (s *Sandbox) App() *App { return s.app }
+
 // Issuers are the Applications of the issuers of this server, by URL. Those of an issuer
 // that declares none here are nil.
 func (s *Sandbox) Issuers() map[string]*application.Set {

@@ -147,3 +147,9 @@ func (p *Probe) placeOf(v *tokenidp.Verify, r *http.Request) *route.Route {
 	}
 	return nil
 }
+
+// App is the app that was provisioned, with the defaults of what is not configured.
+func (p *Probe) App() *tokenidp.App { return p.sandbox.App() }
+
+// Routes are those of the whole configuration. Their handlers are the provisioned ones.
+func (p *Probe) Routes() *route.Config { return p.routes }

@@ -96,6 +96,9 @@ func (d *Document) Broken() bool { return d.incomplete || d.errors.Any() }
 // mistakes.
 func (d *Document) Err() error { return strictyaml.Error(d.errors.Clone()) }
 
+// File returns the path of the file.
+func (d *Document) File() string { return d.file }
+
 // Applications returns the Applications of the file, in its order. The caller must not
 // change them.
 func (d *Document) Applications() []*Application { return d.applications }

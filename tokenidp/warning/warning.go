@@ -29,7 +29,7 @@ const (
 	ResponseUnverified        ID = "response-unverified"
 	RewrittenPath             ID = "rewritten-path"
 	RoutesNotUnderstood       ID = "routes-not-understood"
-	SecretInEnvironment       ID = "secret-in-environment"
+	SecretInEnvironment       ID = "secret-in-environment" //nolint:gosec // it is no secret
 	StateInMemory             ID = "state-in-memory"
 	UnknownClaimHeader        ID = "unknown-claim-header"
 	UnusedIssuer              ID = "unused-issuer"
