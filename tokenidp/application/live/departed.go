@@ -19,8 +19,8 @@ type departed struct {
 	// lost are the client_ids that no other file has.
 	lost []string
 	// set is the Set in force when lost was computed.
-	set  *application.Set
-	told bool
+	set      *application.Set
+	reported bool
 }
 
 // depart records removed files with Applications that the Set does not have.

@@ -61,8 +61,8 @@ func newFile(path, key string, reusable *version) *file {
 	return &file{key: key, reusable: reusable, print: fingerprint{path: path, most: application.MaxFileSize}}
 }
 
-// look reads the file if it, or a secret that it mounts, has changed.
-func (f *file) look(now time.Time, o application.Options) (changed bool) {
+// readIfChanged reads the file if it, or a secret that it mounts, has changed.
+func (f *file) readIfChanged(now time.Time, o application.Options) (changed bool) {
 	back := f.gone
 	f.gone, f.missing = false, false
 	if f.newest != nil && f.print.same(now) && unchanged(f.newest.mounted, now) {
@@ -114,9 +114,9 @@ func (f *file) mayBeUnfinished(is *fingerprint) bool {
 	return true
 }
 
-// miss reports whether the file is gone. It is at the second refresh without it: a program
-// may have renamed it to write it again.
-func (f *file) miss() (gone bool) {
+// markMissing records that the file was not found, and reports whether it is gone. It is
+// gone at the second refresh: a program may have renamed it to write it again.
+func (f *file) markMissing() (gone bool) {
 	f.gone = f.gone || f.missing
 	f.missing = true
 	return f.gone
@@ -172,8 +172,8 @@ type trouble struct {
 	since time.Time
 }
 
-// tell adds a problem to the result if it is new, or has ended.
-func (t *trouble) tell(r *Result, p Problem, now time.Time) {
+// report adds a problem to the result if it is new, or has ended.
+func (t *trouble) report(r *Result, p Problem, now time.Time) {
 	text := ""
 	if p.Err != nil {
 		text = p.Err.Error()

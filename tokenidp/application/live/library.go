@@ -38,7 +38,7 @@ type Library struct {
 	patterns []*pattern
 	files    []*file          // in the order in which they are named
 	departed []*departed      // lately
-	putOff   bool             // a change, to the next look
+	deferred bool             // a change waits for the next refresh
 	set      *application.Set // in force
 	status   atomic.Pointer[[]FileStatus]
 	versions atomic.Pointer[Versions]
@@ -108,12 +108,12 @@ func NewLibrary(patterns []string, o application.Options) *Library {
 }
 
 // Load reads all files for the first time. It returns their union, or an error
-// with a line "file:line: …" for each of the first 20 mistakes: nothing is
-// loaded by half.
+// with a line "file:line: …" for each of the first 20 mistakes. After an error, nothing is
+// loaded.
 func (l *Library) Load() (*application.Set, error) {
 	before := l.files
 	l.files = nil
-	l.look()
+	l.readChanged()
 	l.reusable = nil
 	var parts []application.Part
 	if len(l.patterns) == 0 {
@@ -137,16 +137,15 @@ func (l *Library) Load() (*application.Set, error) {
 	return set, nil
 }
 
-// Refresh looks at the files again, after a Load, and puts in force what changed:
-// all of it together if the union is sound and accept has nothing against it, or
-// else as much as can be. A nil accept has nothing against anything. A
-// deactivation is always applied. If nothing changed, it takes a stat per file.
-// What was written just now, or is not there any more, counts at the second look,
-// so that nobody sees half of a save: leave more time between two looks than
-// programs do between two pieces of a file.
+// Refresh reads the files that changed since Load, and puts the changes in force: all
+// together if the union is valid and accept returns no error, or otherwise as many as
+// possible. A nil accept accepts everything. A deactivation is always applied. If nothing
+// changed, it takes a stat per file. A file that was written just now, or that is not there
+// any more, counts at the second Refresh, so that half of a save is never in force: wait
+// longer between two calls than programs do between two pieces of a file.
 func (l *Library) Refresh(accept func(*application.Set) error) *Result {
 	before := l.set
-	if l.look() {
+	if l.readChanged() {
 		l.settle(accept)
 	}
 	r := &Result{Set: l.set, Applied: l.set != before}
@@ -157,7 +156,7 @@ func (l *Library) Refresh(accept func(*application.Set) error) *Result {
 	return r
 }
 
-// Status is the state of every file, in the order in which they are named.
+// Status returns the state of every file, in the order in which they are named.
 func (l *Library) Status() []FileStatus {
 	if status := l.status.Load(); status != nil {
 		return slices.Clone(*status)
@@ -165,18 +164,18 @@ func (l *Library) Status() []FileStatus {
 	return nil
 }
 
-// look reads again what changed, and reports whether anything did. While a file
-// may be gone or not, what changed is put off to the next look, so that a file
-// which moves is not in the way of itself.
-func (l *Library) look() (changed bool) {
+// readChanged reads the files that changed, and reports whether any did. While it is not
+// clear whether a file is gone, it defers the changes to the next refresh. So a file that
+// is moved does not conflict with itself.
+func (l *Library) readChanged() (changed bool) {
 	before := make(map[string]*file, len(l.files))
 	for _, f := range l.files {
 		before[f.key] = f
 	}
 	now := l.options.Now()
-	named, looked := make(map[string]*file), make(map[string]bool)
+	named, done := make(map[string]*file), make(map[string]bool)
 	var files []*file
-	changed, l.putOff = l.putOff, false
+	changed, l.deferred = l.deferred, false
 	for _, p := range l.patterns {
 		p.expand()
 		for _, path := range p.matched {
@@ -189,12 +188,12 @@ func (l *Library) look() (changed bool) {
 				named[key] = f
 				files = append(files, f)
 			}
-			// Of the files of a glob that matches nothing, nothing is known.
-			if p.failure != nil || looked[key] {
+			// A glob that fails says nothing about its files.
+			if p.failure != nil || done[key] {
 				continue
 			}
-			looked[key] = true
-			changed = f.look(now, l.options) || changed
+			done[key] = true
+			changed = f.readIfChanged(now, l.options) || changed
 		}
 	}
 	for _, f := range l.files {
@@ -205,22 +204,22 @@ func (l *Library) look() (changed bool) {
 		// A glob passes silently over a folder that it may not read.
 		if _, err := os.Lstat(f.print.path); errors.Is(err, fs.ErrNotExist) {
 			before := f.gone
-			l.putOff = !f.miss() || l.putOff
+			l.deferred = !f.markMissing() || l.deferred
 			changed = changed || f.gone != before
 		} else {
-			changed = f.look(now, l.options) || changed
+			changed = f.readIfChanged(now, l.options) || changed
 		}
 	}
 	l.files = files
-	if l.putOff {
-		l.putOff = changed
+	if l.deferred {
+		l.deferred = changed
 		return false
 	}
 	return changed
 }
 
-// report tells what is new about the problems, forgets the files that are gone,
-// and publishes the status.
+// report adds new and ended problems to the result, forgets the files that are gone, and
+// publishes the status.
 func (l *Library) report(r *Result) {
 	now := l.options.Now()
 	status := []FileStatus{}
@@ -229,13 +228,13 @@ func (l *Library) report(r *Result) {
 		if err != nil {
 			err = fmt.Errorf("%s: %w", p.text, err)
 		}
-		p.trouble.tell(r, Problem{Path: p.text, Err: err}, now)
+		p.trouble.report(r, Problem{Path: p.text, Err: err}, now)
 		if err != nil {
 			status = append(status, FileStatus{Path: p.text, Problem: p.trouble.text, Since: p.trouble.since})
 		}
 	}
 	for _, f := range l.files {
-		f.trouble.tell(r, f.problem(), now)
+		f.trouble.report(r, f.problem(), now)
 	}
 	l.files = slices.DeleteFunc(l.files, func(f *file) bool { return f.gone && f.inForce == nil })
 	for _, f := range l.files {
@@ -244,8 +243,8 @@ func (l *Library) report(r *Result) {
 	l.forgetDeparted(now)
 	for _, d := range l.departed {
 		status = append(status, d.status())
-		if !d.told {
-			d.told = true
+		if !d.reported {
+			d.reported = true
 			r.Departed = append(r.Departed, d.status())
 		}
 	}
