@@ -64,7 +64,7 @@ func (o once) check(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// The subdirectives below take their syntax as it is to be written, for errors.
+// The functions below take the syntax of the subdirective, for errors.
 
 // oneArg is the one argument of the current subdirective.
 func oneArg(d *caddyfile.Dispenser, syntax string) (string, error) {

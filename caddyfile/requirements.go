@@ -53,7 +53,7 @@ func parseRequirement(d *caddyfile.Dispenser, requirements *tokenidp.Requirement
 	return true, err
 }
 
-// parseMeans reads by what a token is to be bound; by default, by any means.
+// parseMeans parses how a token must be bound. Default: by any means.
 func parseMeans(d *caddyfile.Dispenser) ([]string, error) {
 	means := d.RemainingArgs()
 	if len(means) == 0 {

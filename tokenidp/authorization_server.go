@@ -125,7 +125,7 @@ func (s *AuthorizationServer) serveToken(w http.ResponseWriter, r *http.Request)
 	}
 	s.recordToken(r, issued)
 	if issued.client.Secret != nil && !s.issuer.HideSecretExpiry {
-		oauth.TellExpiry(w, issued.client.Secret, time.Now())
+		oauth.WriteSecretExpiry(w, issued.client.Secret, time.Now())
 	}
 	return oauth.WriteToken(w, format, issued.token, issued.signed, issued.request.Scope)
 }

@@ -5,7 +5,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 )
 
-// Test says what is to become of requests of one caller. `caddy tokenidp test` runs it;
+// Test says what must happen to the requests of one caller. `caddy tokenidp test` runs it;
 // nothing that serves does.
 type Test struct {
 	// ClientID is the Application that calls, or Token the claims of a token that it has,
@@ -19,7 +19,7 @@ type Test struct {
 	Source string
 }
 
-// TestedRequest is a request that is to be let through, or not.
+// TestedRequest is a request that must pass, or must be refused.
 type TestedRequest struct {
 	// Text is a method, or * for all, and a URL.
 	Text  string
@@ -41,7 +41,7 @@ func (s *Set) Tests() (all []*Test, err error) {
 
 // tests reads the tests of a file, and takes them from the document. They decide nothing
 // about who gets a token, so a mistake in them is an error of `caddy tokenidp test`, and
-// only a warning here: it must not hold up what is to be in force.
+// only a warning here: it must not keep the file from being in force.
 func (l *loader) tests(root *strictyaml.Node) (found bool) {
 	taken := strictyaml.Take(root, "tests")
 	if taken == nil {

@@ -21,7 +21,7 @@ type Client struct {
 	Authentication Authentication
 	// UsesTLS is true if the connection has the client's certificate.
 	UsesTLS bool
-	// DPoP is the key that tokens are to be bound to (RFC 9449), or nil.
+	// DPoP is the key to bind tokens to (RFC 9449), or nil.
 	DPoP *Key
 	// Now is the clock of assertions and proofs.
 	Now func() time.Time
@@ -117,9 +117,9 @@ func (c *Client) request(ctx context.Context, asked Request, nonce string) (*htt
 	return r, nil
 }
 
-// parseToken refuses a token of a type that the caller did not ask for: it must not
-// be used by who does not know how (RFC 6749 section 7.1), and one that should be
-// bound to a key, and is not, is good for whoever finds it.
+// parseToken refuses a token of another type than was requested. A client must not use a
+// type that it does not know (RFC 6749 section 7.1), and anyone who finds a token that is
+// not bound to a key can use it.
 func parseToken(body []byte, bound bool) (*Token, error) {
 	answer, err := strictjson.Object(body)
 	if err != nil {

@@ -32,7 +32,7 @@ type discovery struct {
 
 	jwksURI string        // empty before the metadata was first read
 	read    time.Duration // when that was, the last time
-	due     time.Duration // when it is to be read again
+	due     time.Duration // when to read it again
 	problem error         // of the last attempt
 }
 

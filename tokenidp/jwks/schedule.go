@@ -27,8 +27,8 @@ const (
 	minBackoff = 15 * time.Second
 	maxBackoff = 5 * time.Minute
 
-	// toldEvery is how often a continuing failure is logged.
-	toldEvery = 10 * time.Minute
+	// logEvery is how often a continuing failure is logged.
+	logEvery = 10 * time.Minute
 )
 
 // status is the result of the last fetch.
@@ -38,7 +38,7 @@ type status struct {
 	problem   error
 	warning   error         // the fetch was good, and yet
 	next      time.Duration // when the next one is due
-	told      time.Duration // when the problem was last logged
+	loggedAt  time.Duration // when the problem was last logged
 }
 
 // Run fetches and stores the keys until ctx ends, beginning with a fetch. It returns when
@@ -89,14 +89,14 @@ func (s *Source) settle(f *fetch, doc document) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now, before := s.elapsed(), s.status
-	s.status = status{attempted: true, problem: f.err, warning: doc.warning, told: before.told}
+	s.status = status{attempted: true, problem: f.err, warning: doc.warning, loggedAt: before.loggedAt}
 	delay := s.refreshAfter(doc)
 	if f.err != nil {
 		s.status.failures = before.failures + 1
 		delay = backoff(s.status.failures)
 	}
 	s.status.next = now + jittered(delay)
-	s.tell(before, now)
+	s.logChange(before, now)
 	wake(s.rescheduled)
 	if f.err == nil {
 		wake(s.confirmed)
@@ -112,13 +112,14 @@ func (s *Source) refreshAfter(doc document) time.Duration {
 	return min(max(doc.maxAge, minRefresh), maxRefresh, s.maxStale/2)
 }
 
-func (s *Source) tell(before status, now time.Duration) {
+// logChange logs a problem when it begins, every logEvery, and when it ends.
+func (s *Source) logChange(before status, now time.Duration) {
 	current := s.current.Load()
 	switch {
 	case s.status.problem == nil && before.problem != nil:
 		s.logger.Info("keys of the foreign issuer can be read again")
-	case s.status.problem != nil && (before.problem == nil || now-before.told >= toldEvery):
-		s.status.told = now
+	case s.status.problem != nil && (before.problem == nil || now-before.loggedAt >= logEvery):
+		s.status.loggedAt = now
 		fields := []zap.Field{zap.Error(s.status.problem), zap.Int("failures", s.status.failures)}
 		if current != nil {
 			age := now - current.confirmed

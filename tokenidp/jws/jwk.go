@@ -190,7 +190,7 @@ func ecKey(jwk map[string]any) (crypto.PublicKey, error) {
 	return ecdsa.ParseUncompressedPublicKey(curve, slices.Concat([]byte{4}, x, y))
 }
 
-// okpKey reads RFC 8037 section 2; [NewKey] looks at the length.
+// okpKey reads RFC 8037 section 2; [NewKey] checks the length.
 func okpKey(jwk map[string]any) (crypto.PublicKey, error) {
 	if jwk["crv"] != "Ed25519" {
 		return nil, unsupportedError("crv is not Ed25519")

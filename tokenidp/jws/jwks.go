@@ -26,7 +26,7 @@ type KeySet struct {
 // Without accepted algorithms, each entry must name its own.
 //
 // One kid may stand for a key of each algorithm. All different keys of one kid and
-// algorithm are skipped, because nobody could tell which one a token means. A key that is
+// algorithm are skipped, because it is not clear which one a token means. A key that is
 // there twice is one key. The error is [ErrKey], for a document that is not a JWK set,
 // repeats a member name anywhere, or has over [MaxKeys] entries.
 func ParseKeySet(jwks []byte, accepted ...string) (*KeySet, error) {

@@ -51,7 +51,7 @@ func (a *Authenticator) bySecret(ctx context.Context, g *guess) (*Client, *Error
 	return a.guessInTurn(ctx, g)
 }
 
-// compare looks for the secret without a slow hash. It also reports whether there was a
+// compare checks the secret without a slow hash. It also reports whether there was a
 // hash of a chosen secret to compare with.
 func (g *guess) compare(now time.Time) (client *Client, compared bool) {
 	if g.app == nil {

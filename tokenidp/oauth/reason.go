@@ -95,7 +95,7 @@ func (a answer) to(reason Reason, cause error) *Error {
 }
 
 // Several reasons have these answers. An unknown client, an inactive one and a wrong
-// secret are not told apart.
+// secret are not distinguished.
 var (
 	notAuthenticated = answer{http.StatusUnauthorized, CodeInvalidClient, "client authentication failed"}
 	badProof         = answer{http.StatusBadRequest, CodeInvalidDPoPProof, "the DPoP proof is missing, or not valid for this request"}

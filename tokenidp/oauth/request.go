@@ -169,8 +169,7 @@ var urlParameters = []string{
 	"token", "token_type_hint", "tokenTypeHint", "grantType", "clientId", "clientSecret", "clientAssertion", "clientAssertionType",
 }
 
-// checkQuery refuses parameters in the URL. They are never read, and the error tells the
-// client so.
+// checkQuery refuses parameters in the URL. They are never read, and the error says so.
 func checkQuery(r *http.Request) error {
 	if r.URL.RawQuery == "" {
 		return nil

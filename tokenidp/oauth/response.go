@@ -42,8 +42,8 @@ func WriteToken(w http.ResponseWriter, f Format, t *AccessToken, signed, request
 // 7591 section 3.2.1.
 const SecretExpiryHeader = "Client-Secret-Expires-At"
 
-// TellExpiry sets the header [SecretExpiryHeader] if the secret expires soon.
-func TellExpiry(w http.ResponseWriter, s *secret.Secret, now time.Time) {
+// WriteSecretExpiry sets the header [SecretExpiryHeader] if the secret expires soon.
+func WriteSecretExpiry(w http.ResponseWriter, s *secret.Secret, now time.Time) {
 	if s.ValidityAt(now) == secret.Expiring {
 		w.Header().Set(SecretExpiryHeader, s.Expires.UTC().Format(http.TimeFormat))
 	}

@@ -85,7 +85,7 @@ func (t *Throttle) exceeds(l *ledger, p pair, now time.Time) bool {
 	return byClient > 0 || bySource > 0
 }
 
-// fails counts a failure in advance, and succeeded takes it back. So concurrent guesses
+// fails counts a failure in advance, and succeeded subtracts it. So concurrent guesses
 // are limited like successive ones. Beyond the limit it counts nothing, and returns how
 // long to wait.
 func (a *attempt) fails(now time.Time) (wait time.Duration) {

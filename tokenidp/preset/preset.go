@@ -25,22 +25,22 @@ type Options struct {
 type Kind struct {
 	// Options are those that the operator need not give.
 	Options Options
-	// Purpose tells its access tokens from its other JWTs, where their type does
+	// Purpose distinguishes its access tokens from its other JWTs, if their type does
 	// not.
 	Purpose []claimrule.Rule
-	// PurposeOfBound tells those that are bound to the key of a proof.
+	// PurposeOfBound distinguishes those that are bound to the key of a proof.
 	PurposeOfBound []claimrule.Rule
 	// EverybodysAudience is the audience that every token has.
 	EverybodysAudience string
 
-	// open says who gets a token there for an audience of his own choice. The
-	// audience then keeps nobody out: a claim of whose must, or a scope if
-	// scopesTell.
-	open       string
-	whose      []string
-	scopesTell bool
-	// subject is how a pattern of sub has to begin in order to say whose; nil: none
-	// does. Patterns of other claims begin with a whole segment, which is the owner.
+	// open says who gets a token there for any audience. Then the audience alone does
+	// not restrict access, and a route must require one of the owners' claims, or a
+	// scope if scopesRestrict.
+	open           string
+	owners         []string
+	scopesRestrict bool
+	// subject matches the patterns of sub that name an owner; nil: none does. Patterns of
+	// other claims begin with a whole segment, which is the owner.
 	subject *regexp.Regexp
 	// issuer is what its identifiers look like, and wanted how to write it.
 	issuer *regexp.Regexp
@@ -58,13 +58,13 @@ var presets = map[string]*Kind{
 			Algorithms: []string{"RS256"}, Types: []string{"jwt"},
 			ClientIDClaims: []string{"azp", "appid"}, ScopeClaims: []string{"scp", "roles"},
 		},
-		open:       "every application of an Entra tenant gets a token for every API there; name the scope or role that it needs, as in `verify Orders.Read`, or the application: claim azp <client-id>",
-		whose:      []string{"azp", "appid", "oid", "sub", "roles", "groups"},
-		scopesTell: true,
-		issuer:     regexp.MustCompile(`^/[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}/`),
-		wanted:     "the id of one tenant, as the iss of its tokens does: https://login.microsoftonline.com/<tenant-id>/v2.0 (or, for tokens of version 1, https://sts.windows.net/<tenant-id>/)",
+		open:           "every application of an Entra tenant gets a token for every API there; name the scope or role that it needs, as in `verify Orders.Read`, or the application: claim azp <client-id>",
+		owners:         []string{"azp", "appid", "oid", "sub", "roles", "groups"},
+		scopesRestrict: true,
+		issuer:         regexp.MustCompile(`^/[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}/`),
+		wanted:         "the id of one tenant, as the iss of its tokens does: https://login.microsoftonline.com/<tenant-id>/v2.0 (or, for tokens of version 1, https://sts.windows.net/<tenant-id>/)",
 	},
-	// The claim typ, unlike the header, tells what a token is for: Bearer, DPoP, ID,
+	// The claim typ, unlike the header, says what a token is for: Bearer, DPoP, ID,
 	// Refresh and others. Every token is for "account", the users' own pages.
 	// https://www.keycloak.org/docs/latest/server_admin/#_audience
 	"keycloak": {
@@ -75,8 +75,8 @@ var presets = map[string]*Kind{
 		PurposeOfBound:     []claimrule.Rule{{Path: claimrule.Path{"typ"}, Values: []string{"DPoP"}}},
 		EverybodysAudience: "account",
 	},
-	// Scope has what was asked for and is allowed; the claim permissions, where it
-	// is switched on, all that the user may do, whoever acts for him.
+	// Scope has what was requested and is allowed. The claim permissions, if it is
+	// switched on, has all that the user may do, also if another acts for him.
 	// https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles
 	"auth0": {
 		Options: Options{
@@ -100,8 +100,8 @@ var presets = map[string]*Kind{
 			Algorithms: []string{"RS256", "ES256", "ES384", "ES512"}, Types: []string{"none", "jwt"},
 			ClientIDClaims: []string{"sub"}, ScopeClaims: []string{"scope"},
 		},
-		open:  "every pod of a cluster gets a token for any audience; say whose are accepted, as in: claim sub system:serviceaccount:<namespace>:<name>",
-		whose: []string{"sub", "/kubernetes.io/namespace", "/kubernetes.io/serviceaccount/uid"},
+		open:   "every pod of a cluster gets a token for any audience; say whose are accepted, as in: claim sub system:serviceaccount:<namespace>:<name>",
+		owners: []string{"sub", "/kubernetes.io/namespace", "/kubernetes.io/serviceaccount/uid"},
 		// system:serviceaccount:<namespace>:<name>
 		subject: regexp.MustCompile(`^system:serviceaccount:[^:*]+:`),
 	},
@@ -112,7 +112,7 @@ var presets = map[string]*Kind{
 			ClientIDClaims: []string{"sub"}, ScopeClaims: []string{"scope"},
 		},
 		open: "every workflow on GitHub gets a token for any audience; say whose are accepted, as in: claim repository my-org/my-repo",
-		whose: []string{
+		owners: []string{
 			"sub", "repository", "repository_id", "repository_owner", "repository_owner_id",
 			"enterprise", "enterprise_id", "job_workflow_ref",
 		},
@@ -129,15 +129,15 @@ var knownHosts = map[string]*Kind{
 	"token.actions.githubusercontent.com": presets["github_actions"],
 	// https://docs.gitlab.com/ci/secrets/id_token_authentication
 	"gitlab.com": {
-		open:  "every project on gitlab.com gets a token for any audience; say whose are accepted, as in: claim project_id 46573356",
-		whose: []string{"sub", "project_id", "project_path", "namespace_id", "namespace_path"},
+		open:   "every project on gitlab.com gets a token for any audience; say whose are accepted, as in: claim project_id 46573356",
+		owners: []string{"sub", "project_id", "project_path", "namespace_id", "namespace_path"},
 		// project_path:<group>/<project>:…
 		subject: regexp.MustCompile(`^project_path:[^:/*]+/`),
 	},
 	// https://cloud.google.com/docs/authentication/token-types
 	"accounts.google.com": {
-		open:  "every service account of anybody gets a token of Google for any audience; say whose are accepted, as in: claim sub 104029292291203840284",
-		whose: []string{"sub", "email", "hd"},
+		open:   "every service account of anybody gets a token of Google for any audience; say whose are accepted, as in: claim sub 104029292291203840284",
+		owners: []string{"sub", "email", "hd"},
 	},
 }
 
@@ -174,26 +174,27 @@ func (k *Kind) CheckIssuer(u *url.URL) error {
 	return nil
 }
 
-// CheckRequirement returns an error for a route that is open to more callers than its
-// operator will think.
+// CheckRequirement returns an error for a route that more callers can use than its operator
+// expects.
 func (k *Kind) CheckRequirement(r *verifier.Requirement) error {
 	switch {
 	case k.EverybodysAudience != "" && slices.Contains(r.Audiences, k.EverybodysAudience):
 		return fmt.Errorf("every token there is for the audience %s, so that it keeps nobody out; give the API one of its own", k.EverybodysAudience)
-	case k.open == "" || slices.ContainsFunc(r.Claims, k.tells), k.scopesTell && len(r.Scopes)+len(r.Alternatives) > 0:
+	case k.open == "" || slices.ContainsFunc(r.Claims, k.namesOwner), k.scopesRestrict && len(r.Scopes)+len(r.Alternatives) > 0:
 		return nil
 	}
-	return fmt.Errorf("%s (claims that tell: %s)", k.open, strings.Join(k.whose, ", "))
+	return fmt.Errorf("%s (claims that name the owner: %s)", k.open, strings.Join(k.owners, ", "))
 }
 
-func (k *Kind) tells(rule claimrule.Rule) bool {
+// namesOwner reports whether the rule restricts who owns a token.
+func (k *Kind) namesOwner(rule claimrule.Rule) bool {
 	pins := func(pattern *claimrule.Pattern) bool {
 		return k.subject != nil && k.subject.MatchString(pattern.String())
 	}
 	if slices.Equal(rule.Path, claimrule.Path{"sub"}) && slices.ContainsFunc(rule.Patterns, func(pattern *claimrule.Pattern) bool { return !pins(pattern) }) {
 		return false
 	}
-	return slices.ContainsFunc(k.whose, func(name string) bool {
+	return slices.ContainsFunc(k.owners, func(name string) bool {
 		path, err := claimrule.ParsePath(name)
 		return err == nil && slices.Equal(path, rule.Path)
 	})

@@ -26,7 +26,7 @@ type Encryption struct {
 
 // keyEncryptionKey is a key from the configuration. It is never stored.
 type keyEncryptionKey struct {
-	id   string // shown to operators, and stored: it tells nothing of the secret
+	id   string // shown to operators, and stored: it reveals nothing about the secret
 	aead cipher.AEAD
 }
 

@@ -19,7 +19,7 @@ const maintenanceTimeout = 30 * time.Second
 
 // Health is how the keys of a [Ring] are kept.
 type Health struct {
-	// Checked is false until Run has looked at the keys for the first time.
+	// Checked is false until Run has checked the keys for the first time.
 	Checked bool
 	// Problem is why the keys could not be read or rotated, the last time, or which keys
 	// a restart would lose; empty if all is in order.

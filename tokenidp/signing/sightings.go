@@ -15,13 +15,13 @@ import (
 type sightings struct {
 	mu      sync.Mutex
 	retired map[string]time.Duration // since when, by the entry's name
-	told    map[string]bool          // what was logged once
+	logged    map[string]bool          // what was logged once
 	once    map[string]bool          // what was logged in the life of the process
 	broken  string                   // the unreadable entries that were logged
 }
 
 func newSightings() *sightings {
-	return &sightings{retired: make(map[string]time.Duration), told: make(map[string]bool), once: make(map[string]bool)}
+	return &sightings{retired: make(map[string]time.Duration), logged: make(map[string]bool), once: make(map[string]bool)}
 }
 
 // news is what was seen for the first time.
@@ -34,11 +34,11 @@ func (s *sightings) update(ks *keys, rot rotation, at moment) news {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var n news
-	told, retired := make(map[string]bool), make(map[string]time.Duration)
+	logged, retired := make(map[string]bool), make(map[string]time.Duration)
 	active, signing := activeAt(ks.members, at.wall, ever), activeAt(ks.members, at.wall, at.elapsed)
 	once := func(what string, m member, list *[]string) {
 		subject := what + entryName(m.Key)
-		if told[subject] = true; !s.told[subject] {
+		if logged[subject] = true; !s.logged[subject] {
 			*list = append(*list, m.ID)
 		}
 	}
@@ -60,7 +60,7 @@ func (s *sightings) update(ks *keys, rot rotation, at moment) news {
 			once("ahead ", m, &n.ahead)
 		}
 	}
-	s.told, s.retired = told, retired
+	s.logged, s.retired = logged, retired
 
 	broken := lines(ks.unreadable)
 	if joined := strings.Join(broken, "; "); joined != s.broken {

@@ -27,9 +27,9 @@ type identifiers struct {
 	most   int
 	used   table // with the owner as the moment
 	seed   maphash.Seed
-	owners [1 << ownerBits]atomic.Int64 // about how many identifiers each has: counted where room is looked for, and added up since
+	owners [1 << ownerBits]atomic.Int64 // about how many identifiers each has: counted when room is searched, and incremented since
 
-	full  sync.Mutex // held by who looks for room
+	full  sync.Mutex // held while room is searched
 	swept time.Duration
 
 	replayed, unavailable atomic.Uint64

@@ -145,7 +145,7 @@ func (s *Storage) merge(ctx context.Context, names []string) error {
 		switch {
 		case err == nil:
 			records, merged = append(records, seg.records...), append(merged, name)
-		case errors.Is(err, fs.ErrNotExist), damaged(err): // as the next reading will tell
+		case errors.Is(err, fs.ErrNotExist), damaged(err): // the next reading reports it
 		default:
 			return fmt.Errorf("reading %s: %w", s.segments.Key(name), err)
 		}

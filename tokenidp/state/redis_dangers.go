@@ -73,7 +73,7 @@ func (r *Redis) dangers(ctx context.Context) []string {
 	if !ok {
 		node, err := r.node(ctx)
 		if err != nil {
-			return nil // out of reach, as the next reading will tell
+			return nil // out of reach: the next reading reports it
 		}
 		return dangersOf(ctx, node)
 	}

@@ -28,7 +28,7 @@ type trail struct {
 	overfull bool   // there were more
 	spans    []span // what was read, in order, unless nothing is trimmed
 	strange  map[string]error
-	more     int // of which there is no room for in strange
+	more     int // that strange has no room for
 }
 
 // span is a part of a stream, between the times in the IDs of two entries. These times are
@@ -102,8 +102,8 @@ func (t *trail) seen(ids []string) {
 }
 
 // read adds an entry that was read. It may be trimmed when its term is over. If this
-// version does not understand the entry, read reports whether to log that.
-func (t *trail) read(id string, until term, width time.Duration, strange error) (tell bool) {
+// version does not understand the entry, read reports whether to log it.
+func (t *trail) read(id string, until term, width time.Duration, strange error) (isNew bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.last = id
@@ -117,9 +117,9 @@ func (t *trail) read(id string, until term, width time.Duration, strange error) 
 		t.more++
 	default:
 		t.strange[id] = strange
-		tell = true
+		isNew = true
 	}
-	return tell
+	return isNew
 }
 
 // extend needs t.mu.

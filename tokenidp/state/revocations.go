@@ -21,7 +21,7 @@ type revocations struct {
 	tokens, clients, issuers table
 	stores                   atomic.Uint32 // that were numbered
 
-	full  sync.Mutex // held by who looks for room
+	full  sync.Mutex // held while room is searched
 	swept time.Duration
 }
 

@@ -129,7 +129,7 @@ func (s *Storage) know(name string, seg segment) {
 func (s *Storage) retry() {
 	s.mu.Lock()
 	unstored := s.unstored
-	if s.writing { // then it would fail, or is about to be told
+	if s.writing { // the next retry writes them
 		unstored = nil
 	} else {
 		s.unstored = nil

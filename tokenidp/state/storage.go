@@ -56,7 +56,7 @@ type Storage struct {
 	writes     bool     // this node may write where it is not asked to
 	audit      bool     // the storage may lack what is known here
 	ended      uint64   // states of this node, for endedSince
-	pending    *batch   // what is to be written next
+	pending    *batch   // the next write
 	writing    bool     // somebody writes the batches
 	unstored   []record // in force here, and not in the storage
 	failing    bool     // the last writing failed

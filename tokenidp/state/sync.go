@@ -116,10 +116,10 @@ func (s *Storage) fresh(names []string) (fresh []string) {
 // quarantine skips a segment that cannot be read, and logs it once.
 func (s *Storage) quarantine(name string, cause error) {
 	s.mu.Lock()
-	_, told := s.unreadable[name]
+	_, known := s.unreadable[name]
 	s.unreadable[name] = trouble{cause, s.clock.elapsed() + againAfter}
 	s.mu.Unlock()
-	if !told {
+	if !known {
 		s.logger.Error("a part of the revocations cannot be read and is left alone; what it revokes is not known here until it is repaired or restored",
 			zap.String("entry", s.segments.Key(name)), zap.String("cause", fmt.Sprintf("%.300s", cause)))
 	}

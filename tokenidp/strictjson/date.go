@@ -21,6 +21,6 @@ func NumericDate(value any) (date time.Time, ok bool) {
 	return time.Unix(whole, int64((seconds-float64(whole))*1e9)), true
 }
 
-// FormatDate spells a date for whoever reads why something was refused for it: RFC
+// FormatDate formats a date for the error of a refusal: RFC
 // 3339, in UTC and whole seconds.
 func FormatDate(date time.Time) string { return date.UTC().Format(time.RFC3339) }

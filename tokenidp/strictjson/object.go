@@ -12,7 +12,7 @@ import (
 )
 
 // Number is a JSON number as it was spelled, so that no digit is lost and
-// nothing overflows before the caller has looked at it.
+// nothing overflows before the caller has checked it.
 type Number = json.Number
 
 // MaxDepth is how deep objects and arrays may nest, the outermost counted.
@@ -32,9 +32,9 @@ var (
 // Object decodes exactly one JSON object: valid UTF-8, no byte order mark,
 // member names unique and of exact case at every depth, nothing but white space
 // after it, nesting ≤ [MaxDepth]. Values are string, bool, nil, [Number], []any
-// and map[string]any. A surrogate stands beside its other half, or is refused (RFC
-// 7493 section 2.1). All strings are parts of the text, or of one copy of the bytes: a
-// single one that is to outlive the others is to be cloned.
+// and map[string]any. A surrogate without its other half is refused (RFC 7493 section
+// 2.1). All strings are parts of the text, or of one copy of the bytes: clone a string
+// that must outlive the others.
 func Object[Text string | []byte](data Text) (map[string]any, error) {
 	p := parser{text: string(data)}
 	if !utf8.ValidString(p.text) {

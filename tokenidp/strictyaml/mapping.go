@@ -29,7 +29,7 @@ type Reader struct {
 	// Empty says what is wrong with a file that has nothing in it.
 	Empty string
 	// Refused are names of fields that no mapping has, and what to write instead. They
-	// are told apart from other unknown fields.
+	// are distinguished from other unknown fields.
 	Refused map[string]string
 	// Hidden are the fields of which no error repeats the value: it may be a secret in
 	// the wrong place.

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Reason is a stable code that tells an operator why a request was refused. The
+// Reason is a stable code for why a request was refused, for operators. The
 // caller never sees it.
 type Reason string
 
