@@ -15,7 +15,7 @@ import (
 type sightings struct {
 	mu      sync.Mutex
 	retired map[string]time.Duration // since when, by the entry's name
-	logged    map[string]bool          // what was logged once
+	logged  map[string]bool          // what was logged once
 	once    map[string]bool          // what was logged in the life of the process
 	broken  string                   // the unreadable entries that were logged
 }
