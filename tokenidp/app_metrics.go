@@ -33,17 +33,27 @@ func servingSnapshot() *metrics.Snapshot {
 		return nil
 	}
 	s := &metrics.Snapshot{State: a.state.Health()}
+	if h, on := a.AuditHealth(); on {
+		s.Audit = &h
+	}
 	for _, iss := range a.Issuers {
 		s.Issuers = append(s.Issuers, iss.health())
 	}
 	for _, t := range a.Trusted {
-		s.Trusted = append(s.Trusted, metrics.TrustedIssuer{URL: t.Issuer, Keys: t.keys.Health()})
+		s.Trusted = append(s.Trusted, metrics.TrustedIssuer{URL: t.Issuer, Keys: t.keys.Health(), Verifier: t.verification.Health()})
 	}
 	return s
 }
 
 func (iss *Issuer) health() metrics.Issuer {
-	h := metrics.Issuer{URL: iss.Issuer, Keys: iss.keys.Health(), Applications: iss.applications.Load()}
+	h := metrics.Issuer{URL: iss.Issuer, Keys: iss.keys.Health(), Signing: iss.keys.States(), Applications: iss.applications.Load()}
+	if iss.verification != nil {
+		h.Verifier = iss.verification.Health()
+	}
+	if iss.authenticator != nil {
+		clients := iss.authenticator.Health()
+		h.Clients = &clients
+	}
 	if iss.library != nil {
 		files := iss.library.Health()
 		h.Files = &files

@@ -116,10 +116,12 @@ func (s *AuthorizationServer) serveToken(w http.ResponseWriter, r *http.Request)
 	if policy.AllowBrowser(w, r) {
 		return nil
 	}
-	issued, err := s.issueToken(w, r, policy)
+	whole := beginPhase(r.Context(), "token", s.metrics.TokenDuration(s.issuer.Issuer, metrics.WholeRequest))
+	issued, err := s.issueToken(whole, w, r, policy)
+	refusal := refusalOf(err)
+	s.endToken(&whole, issued, refusal)
 	format := oauth.FormatOf(r)
-	if err != nil {
-		refusal := refusalOf(err)
+	if refusal != nil {
 		s.recordRefusal(r, issued, refusal)
 		return oauth.WriteError(w, format, refusal)
 	}
@@ -139,14 +141,17 @@ type issuance struct {
 	keyID   string
 }
 
-func (s *AuthorizationServer) issueToken(w http.ResponseWriter, r *http.Request, policy oauth.Policy) (*issuance, error) {
+func (s *AuthorizationServer) issueToken(ctx context.Context, w http.ResponseWriter, r *http.Request, policy oauth.Policy) (*issuance, error) {
 	issued := new(issuance)
 	var err error
 	if issued.request, err = oauth.ParseTokenRequest(w, r, policy); err != nil {
 		return issued, err
 	}
 	applications := s.issuer.applications.Load()
-	if issued.client, err = s.authenticate(r, applications, issued.request.Credentials); err != nil {
+	authenticating := beginPhase(ctx, "authenticate", s.metrics.TokenDuration(s.issuer.Issuer, metrics.Authenticate))
+	issued.client, err = s.authenticate(r, applications, issued.request.Credentials)
+	authenticating.end()
+	if err != nil {
 		return issued, err
 	}
 	grant, err := oauth.Authorize(applications, issued.client, issued.request, time.Duration(s.issuer.TokenLifetime))
@@ -169,7 +174,9 @@ func (s *AuthorizationServer) issueToken(w http.ResponseWriter, r *http.Request,
 	if err != nil {
 		return issued, err
 	}
+	signed := beginPhase(ctx, "sign", s.metrics.TokenDuration(s.issuer.Issuer, metrics.Sign))
 	issued.signed, issued.keyID, err = s.issuer.keys.Sign(claims)
+	signed.end()
 	return issued, err
 }
 
@@ -185,8 +192,11 @@ func (s *AuthorizationServer) authenticate(r *http.Request, applications *applic
 	return client, nil
 }
 
-// refusalOf returns the answer for an error.
+// refusalOf returns the answer for an error, or nil if there is none.
 func refusalOf(err error) *oauth.Error {
+	if err == nil {
+		return nil
+	}
 	if refusal, ok := errors.AsType[*oauth.Error](err); ok {
 		return refusal
 	}

@@ -42,8 +42,25 @@ type sharedState struct {
 	ended   atomic.Bool
 }
 
+// Once calls the state, and observes how long it takes. So do Take and Revoke.
+func (s *sharedState) Once(ctx context.Context, owner, id string, until time.Time) (first bool, err error) {
+	defer observeState("once", time.Now())
+	return s.State.Once(ctx, owner, id, until)
+}
+
+// Take calls the state.
+func (s *sharedState) Take(ctx context.Context, name string, limit int, window time.Duration) time.Duration {
+	defer observeState("take", time.Now())
+	return s.State.Take(ctx, name, limit, window)
+}
+
+func observeState(operation string, began time.Time) {
+	counters.StateDuration(operation).Observe(time.Since(began).Seconds())
+}
+
 // Revoke calls the state. A request may outlive its configuration, and the state.
 func (s *sharedState) Revoke(ctx context.Context, revocations ...state.Revocation) error {
+	defer observeState("revoke", time.Now())
 	err := s.State.Revoke(ctx, revocations...)
 	if s.ended.Load() {
 		s.node.Released()

@@ -19,7 +19,19 @@ type Counters struct {
 	revocations    *prometheus.CounterVec
 	introspections *prometheus.CounterVec
 	allowed        prometheus.Counter // of checks, found once
+
+	// VerifyDuration are the seconds that a verify takes to decide.
+	VerifyDuration prometheus.Histogram
+	tokenDurations *prometheus.HistogramVec
+	stateDurations *prometheus.HistogramVec
 }
+
+// The phases of a token request.
+const (
+	WholeRequest = "all"
+	Authenticate = "authenticate"
+	Sign         = "sign"
+)
 
 // NewCounters returns counters that are all 0, with the series of verified requests.
 func NewCounters() *Counters {
@@ -44,6 +56,24 @@ func NewCounters() *Counters {
 			Namespace: "caddy", Subsystem: "tokenidp", Name: "introspections_total",
 			Help: "Introspection requests: result is active, inactive, or refused; reason is why not active.",
 		}, []string{"issuer", "result", "reason"}),
+		VerifyDuration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: "caddy", Subsystem: "tokenidp", Name: "verify_duration_seconds",
+			Help:    "How long a verify takes to decide on a request.",
+			Buckets: []float64{1e-6, 2.5e-6, 1e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 1e-2, 0.1, 1},
+		}),
+		tokenDurations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "caddy", Subsystem: "tokenidp", Name: "token_request_duration_seconds",
+			Help:    "How long a token request takes: all of it, or the phase authenticate or sign.",
+			Buckets: []float64{1e-4, 2.5e-4, 1e-3, 2.5e-3, 1e-2, 2.5e-2, 0.1, 0.25, 1, 2.5, 10},
+		}, []string{"issuer", "phase"}),
+		stateDurations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Namespace: "caddy", Subsystem: "tokenidp", Name: "state_duration_seconds",
+			Help:    "How long a request waits for the shared state: once (a single-use identifier), take (a quota) or revoke.",
+			Buckets: []float64{1e-5, 1e-4, 1e-3, 2.5e-3, 1e-2, 2.5e-2, 0.1, 0.25, 1, 2.5, 10},
+		}, []string{"operation"}),
+	}
+	for _, operation := range []string{"once", "take", "revoke"} {
+		c.StateDuration(operation)
 	}
 	c.allowed = c.checks.WithLabelValues("allowed", "")
 	for _, reason := range verifier.Reasons() {
@@ -55,13 +85,16 @@ func NewCounters() *Counters {
 
 // Collectors returns what to register.
 func (c *Counters) Collectors() []prometheus.Collector {
-	return []prometheus.Collector{c.tokens, c.refused, c.checks, c.revocations, c.introspections}
+	return []prometheus.Collector{c.tokens, c.refused, c.checks, c.revocations, c.introspections, c.VerifyDuration, c.tokenDurations, c.stateDurations}
 }
 
 // BeginIssuer begins the series of an issuer whose endpoints are served. It keeps those
 // that are there.
 func (c *Counters) BeginIssuer(issuer string) {
 	c.tokens.WithLabelValues(issuer)
+	for _, phase := range []string{WholeRequest, Authenticate, Sign} {
+		c.TokenDuration(issuer, phase)
+	}
 	c.revocations.WithLabelValues(issuer, "revoked", "")
 	c.revocations.WithLabelValues(issuer, "nothing_to_revoke", "")
 	c.introspections.WithLabelValues(issuer, "active", "")
@@ -81,6 +114,17 @@ func (c *Counters) EndIssuer(issuer string) {
 	for _, vec := range []*prometheus.CounterVec{c.tokens, c.refused, c.revocations, c.introspections} {
 		vec.DeletePartialMatch(prometheus.Labels{"issuer": issuer})
 	}
+	c.tokenDurations.DeletePartialMatch(prometheus.Labels{"issuer": issuer})
+}
+
+// StateDuration are the seconds that an operation on the shared state takes.
+func (c *Counters) StateDuration(operation string) prometheus.Observer {
+	return c.stateDurations.WithLabelValues(operation)
+}
+
+// TokenDuration are the seconds that a phase of token requests takes.
+func (c *Counters) TokenDuration(issuer, phase string) prometheus.Observer {
+	return c.tokenDurations.WithLabelValues(issuer, phase)
 }
 
 // TokenIssued counts an access token.

@@ -23,7 +23,7 @@ func samples(t *testing.T, m *Counters) map[string]float64 {
 	found := make(map[string]float64)
 	for _, f := range families {
 		for _, sample := range f.GetMetric() {
-			found[fmt.Sprint(f.GetName(), sample.GetLabel())] = sample.GetCounter().GetValue()
+			found[fmt.Sprint(f.GetName(), sample.GetLabel())] = sample.GetCounter().GetValue() + float64(sample.GetHistogram().GetSampleCount())
 		}
 	}
 	return found
@@ -49,6 +49,13 @@ func TestEverySeriesIsThereBeforeItsFirstEvent(t *testing.T) {
 		m.TokenRefused("https://a.example", reason)
 		m.Revocation("https://a.example", "refused", reason)
 		m.Introspection("https://a.example", "refused", string(reason))
+	}
+	m.VerifyDuration.Observe(1)
+	for _, phase := range []string{WholeRequest, Authenticate, Sign} {
+		m.TokenDuration("https://a.example", phase).Observe(1)
+	}
+	for _, operation := range []string{"once", "take", "revoke"} {
+		m.StateDuration(operation).Observe(1)
 	}
 	m.RequestAllowed()
 	for _, reason := range verifier.Reasons() {

@@ -1,15 +1,21 @@
 package metrics
 
 import (
+	"runtime/debug"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/audit"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jwks"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
 // Gauges are a [prometheus.Collector] of what is true when they are collected. The function
@@ -21,23 +27,28 @@ type Snapshot struct {
 	Issuers []Issuer
 	Trusted []TrustedIssuer
 	State   state.Health
+	Audit   *audit.Health // nil if there is no audit log
 }
 
 // Issuer is the health of an issuer of this server.
 type Issuer struct {
-	URL  string
-	Keys signing.Health
+	URL      string
+	Keys     signing.Health
+	Signing  []signing.KeyState
+	Verifier verifier.Health
 
 	// Without Applications, the following are nil.
 
 	Files        *live.Health
 	Applications *application.Set
+	Clients      *oauth.Health
 }
 
 // TrustedIssuer is the health of an issuer elsewhere.
 type TrustedIssuer struct {
-	URL  string
-	Keys jwks.Health
+	URL      string
+	Keys     jwks.Health
+	Verifier verifier.Health
 }
 
 var (
@@ -65,7 +76,30 @@ var (
 		"Risks in the set-up of the shared state, and parts of it that cannot be read; `caddy tokenidp status` shows them.", nil, nil)
 	stateRefused = prometheus.NewDesc("caddy_tokenidp_state_identifiers_refused_total",
 		"Single-use identifiers refused: replayed, if they were used before, or unavailable, if that is not known.", []string{"cause"}, nil)
+	secretExpires = prometheus.NewDesc("caddy_tokenidp_secret_expiry_timestamp_seconds",
+		"When a secret of an active Application expires, or has expired: the 1000 soonest.", []string{"issuer", "client_id", "secret_id"}, nil)
+	keyCreated = prometheus.NewDesc("caddy_tokenidp_key_created_timestamp_seconds",
+		"When the key that signs was made.", []string{"issuer"}, nil)
+	keyRotates = prometheus.NewDesc("caddy_tokenidp_key_rotation_timestamp_seconds",
+		"When the next key will sign; absent until it is made.", []string{"issuer"}, nil)
+	signatures = prometheus.NewDesc("caddy_tokenidp_signatures_verified_total",
+		"Signatures of tokens that were checked. All other tokens were remembered.", []string{"issuer"}, nil)
+	remembered = prometheus.NewDesc("caddy_tokenidp_tokens_remembered",
+		"Verified tokens in memory.", []string{"issuer"}, nil)
+	hashing = prometheus.NewDesc("caddy_tokenidp_secret_hashes",
+		"Slow hashes of secrets, by state: computing, or waiting for a processor.", []string{"issuer", "state"}, nil)
+	limited = prometheus.NewDesc("caddy_tokenidp_failing_addresses",
+		"Addresses from which authentication has failed lately, so that they reach a limit sooner.", []string{"issuer"}, nil)
+	auditLost = prometheus.NewDesc("caddy_tokenidp_audit_lines_lost_total",
+		"Lines of the audit log that could not be written.", nil, nil)
+	auditInOrder = prometheus.NewDesc("caddy_tokenidp_audit_in_order",
+		"1 while the audit log can be written, 0 while its output fails.", nil, nil)
+	buildInfo = prometheus.NewDesc("caddy_tokenidp_build_info",
+		"Always 1; the labels are the versions of this module and of Caddy.", []string{"version", "caddy"}, nil)
 )
+
+// mostSecrets bounds the series of secrets.
+const mostSecrets = 1000
 
 // Describe sends the descriptions of all gauges.
 func (Gauges) Describe(descriptions chan<- *prometheus.Desc) {
@@ -73,6 +107,7 @@ func (Gauges) Describe(descriptions chan<- *prometheus.Desc) {
 		applications, applicationsInOrder, keysInOrder, secrets,
 		trustedKeys, trustedConfirmed, trustedInOrder,
 		stateSynced, stateInOrder, stateRevocations, stateWarnings, stateRefused,
+		secretExpires, keyCreated, keyRotates, signatures, remembered, hashing, limited, auditLost, auditInOrder, buildInfo,
 	} {
 		descriptions <- d
 	}
@@ -91,11 +126,49 @@ func (g Gauges) Collect(samples chan<- prometheus.Metric) {
 		t.collect(samples)
 	}
 	collectState(snapshot.State, samples)
+	if a := snapshot.Audit; a != nil {
+		samples <- prometheus.MustNewConstMetric(auditLost, prometheus.CounterValue, float64(a.Lost))
+		samples <- prometheus.MustNewConstMetric(auditInOrder, prometheus.GaugeValue, oneIf(a.Problem == ""))
+	}
+	module, caddy := versions()
+	samples <- prometheus.MustNewConstMetric(buildInfo, prometheus.GaugeValue, 1, module, caddy)
 }
+
+// versions returns those of this module and of Caddy in the build.
+var versions = sync.OnceValues(func() (module, caddy string) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown", "unknown"
+	}
+	module, caddy = info.Main.Version, "unknown" // of its own main
+	for _, dependency := range info.Deps {
+		switch dependency.Path {
+		case "github.com/tokenidp/caddy-tokenidp":
+			module = dependency.Version
+		case "github.com/caddyserver/caddy/v2":
+			caddy = dependency.Version
+		}
+	}
+	return module, caddy
+})
 
 func (iss Issuer) collect(samples chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, state ...string) {
 		samples <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, append([]string{iss.URL}, state...)...)
+	}
+	for _, k := range iss.Signing {
+		if k.State == signing.Active {
+			gauge(keyCreated, timestamp(k.CreatedAt))
+			if !k.RetiresAt.IsZero() {
+				gauge(keyRotates, timestamp(k.RetiresAt))
+			}
+		}
+	}
+	collectVerifier(iss.URL, iss.Verifier, samples)
+	if iss.Clients != nil {
+		gauge(hashing, float64(iss.Clients.Hashing), "computing")
+		gauge(hashing, float64(iss.Clients.Waiting), "waiting")
+		gauge(limited, float64(iss.Clients.Sources))
 	}
 	if iss.Keys.Checked {
 		gauge(keysInOrder, oneIf(iss.Keys.Problem == ""))
@@ -110,9 +183,29 @@ func (iss Issuer) collect(samples chan<- prometheus.Metric) {
 	for validity, count := range iss.Applications.CountSecrets(time.Now()) {
 		gauge(secrets, float64(count), string(validity))
 	}
+	for _, s := range soonest(iss.Applications) {
+		gauge(secretExpires, timestamp(s.Expires), s.Application.ClientID, s.ID)
+	}
+}
+
+// soonest returns the secrets of active Applications that expire first.
+func soonest(set *application.Set) (all []application.PlacedSecret) {
+	for s := range set.Secrets() {
+		if s.Application.Active && !s.Expires.IsZero() {
+			all = append(all, s)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b application.PlacedSecret) int { return a.Expires.Compare(b.Expires) })
+	return all[:min(len(all), mostSecrets)]
+}
+
+func collectVerifier(issuer string, h verifier.Health, samples chan<- prometheus.Metric) {
+	samples <- prometheus.MustNewConstMetric(signatures, prometheus.CounterValue, float64(h.Signatures), issuer)
+	samples <- prometheus.MustNewConstMetric(remembered, prometheus.GaugeValue, float64(h.Remembered), issuer)
 }
 
 func (t TrustedIssuer) collect(samples chan<- prometheus.Metric) {
+	collectVerifier(t.URL, t.Verifier, samples)
 	h, keys := t.Keys, 0.0
 	if !h.Expired {
 		keys = float64(h.Keys)

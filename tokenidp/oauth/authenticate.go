@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
@@ -16,6 +17,7 @@ type Authenticator struct {
 	throttle   *Throttle
 	turns      *turns
 	hashing    chan struct{} // one slot a slow hash under way
+	queue      *queue        // for a slot
 	waiting    time.Duration // for a slot, at most
 	assertions *Assertions   // nil accepts none
 	now        func() time.Time
@@ -29,10 +31,27 @@ func NewAuthenticator() *Authenticator {
 		throttle: NewThrottle(),
 		turns:    newTurns(),
 		hashing:  make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		queue:    new(queue),
 		waiting:  hashingWait,
 		now:      time.Now,
 		sleep:    sleep,
 	}
+}
+
+// queue counts who waits for a slot.
+type queue struct{ waiting atomic.Int64 }
+
+// Health is how busy an Authenticator is.
+type Health struct {
+	// Hashing is how many slow hashes are computed now, and Waiting how many wait for that.
+	Hashing, Waiting int
+	// Sources is how many addresses have failed lately, so that they are limited sooner.
+	Sources int
+}
+
+// Health returns how busy the Authenticator is.
+func (a *Authenticator) Health() Health {
+	return Health{Hashing: len(a.hashing), Waiting: int(a.queue.waiting.Load()), Sources: a.throttle.sources()}
 }
 
 func sleep(ctx context.Context, d time.Duration) {

@@ -47,6 +47,13 @@ func NewThrottle() *Throttle {
 	return &Throttle{failures: newLedger(), tests: newLedger(), proven: newCache[pair, struct{}]()}
 }
 
+// sources returns how many sources have failures that are remembered.
+func (t *Throttle) sources() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.failures.sources.Len()
+}
+
 // attempt is a running authentication by a secret.
 type attempt struct {
 	throttle *Throttle

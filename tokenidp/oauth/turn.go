@@ -128,6 +128,8 @@ func (a *Authenticator) slot() bool {
 		return true
 	default:
 	}
+	a.queue.waiting.Add(1)
+	defer a.queue.waiting.Add(-1)
 	timer := time.NewTimer(a.waiting)
 	defer timer.Stop()
 	select {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
@@ -60,6 +61,24 @@ type Issuer struct {
 	cache   *cache // nil remembers nothing
 	// Values that many of its tokens share.
 	audience, scope latest
+	signatures      atomic.Uint64
+}
+
+// Health is what an Issuer has done.
+type Health struct {
+	// Signatures is how many signatures it has checked. All other tokens were remembered.
+	Signatures uint64
+	// Remembered is about how many tokens it remembers.
+	Remembered int
+}
+
+// Health returns what the Issuer has done.
+func (i *Issuer) Health() Health {
+	h := Health{Signatures: i.signatures.Load()}
+	if i.cache != nil {
+		h.Remembered = i.cache.tokens.EstimatedSize()
+	}
+	return h
 }
 
 // NewIssuer returns an Issuer. It copies the options, and sets the defaults. It returns an
@@ -122,6 +141,7 @@ func (i *Issuer) verify(ctx context.Context, m *jws.Message) (*jws.Key, error) {
 	case key.Algorithm != m.Header.Algorithm:
 		return nil, Refuse(WrongAlgorithm, &Mismatch{fmt.Sprintf("alg is %q", m.Header.Algorithm), key.Algorithm + ", that of the key"})
 	}
+	i.signatures.Add(1)
 	if err := key.Verify(m.SigningInput, m.Signature); err != nil {
 		return nil, Refuse(BadSignature, fmt.Errorf("kid %.64q: %w", m.Header.KeyID, err))
 	}

@@ -1,0 +1,90 @@
+package tokenidp
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
+)
+
+// phase is a part of the work on a request. Its duration is observed, and where Caddy's
+// tracing is on, it has a span. A span has no secret and no token.
+type phase struct {
+	context.Context // of the phases within it
+
+	began    time.Time
+	duration prometheus.Observer
+	span     trace.Span // nil if the request is not traced
+}
+
+func beginPhase(ctx context.Context, name string, duration prometheus.Observer) phase {
+	p := phase{Context: ctx, began: time.Now(), duration: duration}
+	if parent := trace.SpanFromContext(ctx); parent.IsRecording() {
+		p.Context, p.span = parent.TracerProvider().Tracer("tokenidp").Start(ctx, "tokenidp "+name)
+	}
+	return p
+}
+
+func (p *phase) end() {
+	p.duration.Observe(time.Since(p.began).Seconds())
+	if p.span != nil {
+		p.span.End()
+	}
+}
+
+// describe adds what is not empty to the span.
+func (p *phase) describe(pairs ...string) {
+	for i := 0; i < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			p.span.SetAttributes(attribute.String("tokenidp."+pairs[i], pairs[i+1]))
+		}
+	}
+}
+
+// endCheck ends the phase of a verify.
+func (v *Verify) endCheck(p *phase, r *http.Request, claims *verifier.Claims, err error) {
+	if p.span != nil {
+		p.describe("route", v.routeOf(r), "source", v.Source, "result", resultOf(err, v.ReportOnly))
+		if claims != nil {
+			p.describe("issuer", claims.Issuer, "client_id", claims.ClientID, "jti", claims.ID, "kid", claims.KeyID, "scope", claims.ScopeText())
+		}
+		if refusal, ok := errors.AsType[*verifier.Refusal](err); ok {
+			p.describe("reason", string(refusal.Reason))
+		}
+	}
+	p.end()
+}
+
+func resultOf(err error, reportOnly bool) string {
+	switch {
+	case err == nil:
+		return "allowed"
+	case reportOnly:
+		return "reported"
+	}
+	return "refused"
+}
+
+// endToken ends the phase of a token request.
+func (s *AuthorizationServer) endToken(p *phase, issued *issuance, refusal *oauth.Error) {
+	if p.span != nil {
+		p.describe("issuer", s.issuer.Issuer)
+		if issued.client != nil {
+			p.describe("client_id", issued.client.Application.ClientID, "auth_method", string(issued.client.Method))
+		}
+		if refusal != nil {
+			p.describe("result", "refused", "reason", string(refusal.Reason), "error", refusal.Code)
+		} else {
+			p.describe("result", "issued", "jti", issued.token.ID, "kid", issued.keyID, "scope", strings.Join(issued.token.Scope, " "), "audience", issued.token.Audience)
+		}
+	}
+	p.end()
+}
