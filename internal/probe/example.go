@@ -23,6 +23,17 @@ type Example struct {
 	Requests []Request
 }
 
+// Boundaries are requests that show where the route ends: with other methods and at paths
+// beside those of its patterns. They may take it or not.
+func (p *Probe) Boundaries(r *route.Route) (all []Request) {
+	if s := p.serverOf(r); s != nil {
+		for _, e := range r.Boundaries() {
+			all = append(all, s.requests(e)...)
+		}
+	}
+	return all
+}
+
 // mostRequests bounds how many requests are kept for one route.
 const mostRequests = 8
 
@@ -30,35 +41,66 @@ const mostRequests = 8
 // in the order in which they are configured. Routes that no request can take, and those
 // to the endpoints of issuers, are left out. Caddy's own router has confirmed each.
 func (p *Probe) Examples() (all []Example) {
+	f := &finder{probe: p, ways: make(map[string][]*route.Route)}
 	for _, r := range p.routes.Routes() {
 		if r.Reached && decidesOrAnswers(r.Handler.Name) {
-			all = append(all, Example{r, p.requestsFor(r)})
+			all = append(all, Example{r, f.requestsFor(r)})
 		}
 	}
+	p.findAfterErrors(all)
 	return all
+}
+
+// findAfterErrors looks among the requests of other routes for some that end in an error,
+// for the routes that only those take.
+func (p *Probe) findAfterErrors(all []Example) {
+	missing := make(map[*route.Route]*Example)
+	for i, e := range all {
+		if len(e.Requests) == 0 && e.Route.After == route.AfterError {
+			missing[e.Route] = &all[i]
+		}
+	}
+	for _, e := range all {
+		if len(missing) == 0 || len(e.Requests) == 0 {
+			continue
+		}
+		taken, _ := p.traceIn(e.Requests[0], trace{}) // it was asked before
+		for _, r := range taken {
+			if missing[r] != nil {
+				missing[r].Requests = e.Requests[:1]
+				delete(missing, r)
+			}
+		}
+	}
 }
 
 func decidesOrAnswers(name string) bool {
 	return name == "verify" || !slices.Contains(routing, name) && !slices.Contains(silent, name) && name != "tokenidp" && name != "protected_resource"
 }
 
-func (p *Probe) requestsFor(r *route.Route) (found []Request) {
-	s := p.serverOf(r)
+// finder finds requests that take a route.
+type finder struct {
+	probe *Probe
+	ways  map[string][]*route.Route // by request, if each verify lets it through
+}
+
+func (f *finder) requestsFor(r *route.Route) (found []Request) {
+	s := f.probe.serverOf(r)
 	if s == nil || r.Handler.Module() == nil {
 		return nil
 	}
 	usual, others := r.Examples()
-	if found = p.taking(r, s, usual, mostRequests); len(found) == 0 {
-		found = p.taking(r, s, others, 1)
+	if found = f.taking(r, s, usual, mostRequests); len(found) == 0 {
+		found = f.taking(r, s, others, 1)
 	}
 	return found
 }
 
 // taking are those of the examples that take the route.
-func (p *Probe) taking(r *route.Route, s *server, examples []route.Example, most int) (found []Request) {
+func (f *finder) taking(r *route.Route, s *server, examples []route.Example, most int) (found []Request) {
 	for _, e := range examples {
 		for _, request := range s.requests(e) {
-			if p.takes(request, r) {
+			if f.takes(request, r) {
 				found = append(found, request)
 			}
 			if len(found) == most {
@@ -119,24 +161,33 @@ func (s *server) authority(host, scheme string, port uint) string {
 	return fmt.Sprintf("%s:%d", host, port)
 }
 
-// takes reports whether the request takes the route: if each verify lets it through, with
-// the scopes that token_scope asks for, or without; or if none does, after an error.
-func (p *Probe) takes(r Request, wanted *route.Route) bool {
-	modes := []trace{{passes: true, scopes: true}, {passes: true}, {}}
+// takes reports whether the request takes the route: if each verify on the way lets it
+// through, with what token_scope asks for or without, or, for what handles an error, if
+// none does.
+func (f *finder) takes(r Request, wanted *route.Route) bool {
 	if wanted.After == route.AfterError {
-		slices.Reverse(modes)
+		taken, err := f.probe.traceIn(r, trace{})
+		return err == nil && slices.Contains(taken, wanted)
 	}
-	for _, mode := range modes {
-		if taken, err := p.traceIn(r, mode); err == nil && slices.Contains(taken, wanted) {
-			return true
-		}
+	key := fmt.Sprint(r)
+	taken, known := f.ways[key]
+	if !known {
+		taken, _ = f.probe.Way(r) // none if it cannot be asked
+		f.ways[key] = taken
 	}
-	return false
+	if slices.Contains(taken, wanted) {
+		return true
+	}
+	if !f.probe.Mentions("token_scope") {
+		return false
+	}
+	taken, err := f.probe.traceIn(r, trace{passes: true})
+	return err == nil && slices.Contains(taken, wanted)
 }
 
-// Trace returns the routes that the request takes, in their order, if each verify on the
-// way lets it through, and every token_scope matches.
-func (p *Probe) Trace(r Request) ([]*route.Route, error) {
+// Way returns the routes that the request takes without a token, in their order, if each
+// verify on the way lets it through, and every token_scope matches.
+func (p *Probe) Way(r Request) ([]*route.Route, error) {
 	return p.traceIn(r, trace{passes: true, scopes: true})
 }
 
@@ -170,10 +221,16 @@ func (t *trail) visit(module caddyhttp.MiddlewareHandler, r *http.Request) bool 
 	if t.trace == nil {
 		return false
 	}
-	if routes := t.probe.places[module]; len(routes) > 0 {
-		if taken := route.SurelyTaken(routes, r); taken != nil {
-			t.trace.taken = append(t.trace.taken, taken)
-		}
+	if taken := t.probe.taken(module, r); taken != nil {
+		t.trace.taken = append(t.trace.taken, taken)
 	}
 	return t.trace.passes
+}
+
+// taken is the route by which the request has come to a handler, or nil.
+func (p *Probe) taken(module caddyhttp.MiddlewareHandler, r *http.Request) *route.Route {
+	if routes := p.places[module]; len(routes) > 0 {
+		return route.SurelyTaken(routes, r)
+	}
+	return nil
 }

@@ -6,9 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -47,6 +49,23 @@ func ParseRequest(text string) (Request, error) {
 
 // String is what ParseRequest reads.
 func (r Request) String() string { return r.Method + " " + r.URL }
+
+// Shown is the request as people read it. What matchers compare queries and headers with
+// may be secret, so it has only their names.
+func (r Request) Shown() string {
+	target, query, _ := strings.Cut(r.URL, "?")
+	text := r.Method + " " + target
+	if values, err := url.ParseQuery(query); err == nil && len(values) > 0 {
+		text += "?" + strings.Join(slices.Sorted(maps.Keys(values)), "=…&") + "=…"
+	}
+	if len(r.Header) > 0 {
+		text += " with " + strings.Join(slices.Sorted(maps.Keys(r.Header)), ", ")
+	}
+	if host, _, err := net.SplitHostPort(r.From); err == nil {
+		text += " from " + host
+	}
+	return text
+}
 
 // parse makes the request that a server reads from a client.
 func (r Request) parse() (*http.Request, string, error) {

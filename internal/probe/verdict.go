@@ -49,6 +49,8 @@ type Verdict struct {
 	// Handler is what answers, as in: reverse_proxy localhost:9000. Unknown handlers,
 	// which may answer or not, count as answering.
 	Handler string
+	// Route is how the request comes to the handler; nil if that is not known.
+	Route *route.Route
 	// AfterError: the handler is on the route of an error.
 	AfterError bool
 	// Headers are the claim headers that are set.
@@ -126,14 +128,14 @@ func causeOf(err error) string {
 // reach notes a handler that answers.
 func (t *trail) reach(s *StandIn, r *http.Request) {
 	t.visit(s, r)
-	t.verdict.Handler = s.Text
+	t.verdict.Handler, t.verdict.Route = s.Text, t.probe.taken(s, r)
 	_, t.verdict.AfterError = r.Context().Value(caddyhttp.ErrorCtxKey).(error)
 }
 
 // leave takes back that the handler answers.
 func (t *trail) leave(handler string) {
 	if t.verdict.Handler == handler {
-		t.verdict.Handler = ""
+		t.verdict.Handler, t.verdict.Route = "", nil
 	}
 }
 

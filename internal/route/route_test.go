@@ -359,6 +359,7 @@ func FuzzRead(f *testing.F) {
 		}
 		for _, r := range c.Routes() {
 			r.Examples()
+			r.Boundaries()
 		}
 	})
 }
