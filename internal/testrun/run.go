@@ -115,13 +115,13 @@ func callerOf(p *probe.Probe, t *application.Test) (*probe.Caller, error) {
 	return p.Client(t.ClientID)
 }
 
-// everyMethod is what * stands for.
-var everyMethod = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+// EveryMethod is what * stands for.
+var EveryMethod = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 // ask asks about a request; of all methods, about those until one is not as the test
 // says.
 func (r *Report) ask(p *probe.Probe, caller *probe.Caller, tested application.TestedRequest) (result Result, err error) {
-	methods := everyMethod
+	methods := EveryMethod
 	method, url, ok := strings.Cut(tested.Text, " ")
 	if !ok || method != "*" {
 		methods = []string{method}
