@@ -15,7 +15,7 @@ import (
 
 // unconfigured are the folders whose errors are about requests, other servers, and what
 // this software has written itself.
-var unconfigured = regexp.MustCompile(`^\.\./tokenidp/(ascii|background|client|dpop|lastuse|oauth|storage|strictjson|usage)/`)
+var unconfigured = regexp.MustCompile(`^\.\./tokenidp/(ascii|background|client|dpop|oauth|storage|strictjson|usage)/`)
 
 // advising are the words with which a text says what to write instead.
 var advising = regexp.MustCompile(`(\b(write|quote it|quoted|quotes|such as|as in|add|keep one|remove|leave|choose|give|put|rename|indent)\b|; use )`)

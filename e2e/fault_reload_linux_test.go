@@ -54,7 +54,7 @@ func TestF19ReloadsUnderLoad(t *testing.T) {
 		now, _ := r.goroutines("")
 		return now <= all+10 && r.descriptors() <= files+10
 	})
-	for _, function := range []string{"live.(*Library).Run", "signing.(*Ring).Run", "lastuse.(*Syncer).Run"} {
+	for _, function := range []string{"live.(*Library).Run", "signing.(*Ring).Run", "usage.(*Store).Run"} {
 		if _, n := r.goroutines(function); n != 1 {
 			t.Errorf("%s runs %d times", function, n)
 		}

@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/caddyserver/certmagic"
 
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
 
@@ -41,23 +39,17 @@ func startRotating(t *testing.T, expires time.Time, option string, o options) *c
 	return start(t, shopWith(option), o)
 }
 
-// watched makes a storage in which another node has watched the secrets for days,
-// and saw the old one used.
+// watched makes a storage in which a node of an earlier release has watched the secrets
+// for days, and saw the old one used.
 func watched(t *testing.T, p *ports, days int) (home string) {
 	t.Helper()
 	home = t.TempDir()
 	files := &certmagic.FileStorage{Path: filepath.Join(home, ".local/share/caddy")}
-	began, elapsed := time.Now().AddDate(0, 0, -days), time.Duration(0)
-	record := lastuse.New(files, storage.Folder(p.replace("https://localhost:5001"))+"/last_use", lastuse.Options{
-		Now:     func() time.Time { return began.Add(elapsed) },
-		Elapsed: func() time.Duration { return elapsed },
-	})
-	record.Observe(slices.Values([]lastuse.Secret{{ClientID: "reader", SecretID: "2026-05"}, {ClientID: "reader", SecretID: "2026-11"}}))
-	for ; elapsed <= time.Duration(days)*24*time.Hour; elapsed += time.Hour {
-		record.Used(lastuse.Secret{ClientID: "reader", SecretID: "2026-05"})
-		if err := record.Sync(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	began, now := time.Now().AddDate(0, 0, -days).Unix(), time.Now().Unix()
+	entry := fmt.Sprintf(`{"version":1,"watched":[%[1]d,%[2]d],"secrets":{"reader":{"2026-05":[%[2]d,%[1]d],"2026-11":[0,%[1]d]}}}`, began, now)
+	key := storage.Folder(p.replace("https://localhost:5001")) + "/last_use/0123456789abcdef0123456789abcdef-1.json"
+	if err := files.Store(t.Context(), key, []byte(entry)); err != nil {
+		t.Fatal(err)
 	}
 	return home
 }

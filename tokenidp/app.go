@@ -21,6 +21,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/route"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/usage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 )
@@ -65,9 +66,10 @@ type App struct {
 	stateModule stateModule
 	bounded     *storage.Bounded
 
-	config       *route.Config             // its routes
-	verifyRoutes func() []VerifyRoute      // see setRoutes
-	counters     map[string]*reportCounter // of routes that report only, by their IDs
+	usage        *usage.Store         // nil in a sandbox
+	usageStorage *storage.Bounded     // of the configuration that made it
+	config       *route.Config        // its routes
+	verifyRoutes func() []VerifyRoute // see setRoutes
 
 	// What handlers of this configuration are there, for each other.
 	loading   int // handlers that are not provisioned yet
@@ -133,6 +135,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	bounded := storage.NewBounded(ctx.Storage())
 	if err := a.provisionState(ctx, bounded); err != nil {
+		return err
+	}
+	a.bounded = bounded
+	if err := a.provisionUsage(ctx); err != nil {
 		return err
 	}
 	for _, iss := range a.Issuers {
@@ -209,6 +215,7 @@ func (a *App) Start() error {
 		}
 	}
 	a.warnOfReportOnly()
+	a.leave = append(a.leave, a.countUsage())
 	for _, t := range a.Trusted {
 		t.warn()
 		a.leave = append(a.leave, t.serve())
@@ -246,7 +253,6 @@ func (a *App) Cleanup() error {
 	if a.stop != nil {
 		a.stop()
 	}
-	a.flushLastUse()
 	if a.bounded != nil {
 		a.bounded.Closed()
 	}
@@ -268,19 +274,6 @@ func (a *App) Cleanup() error {
 		errs = append(errs, release())
 	}
 	return errors.Join(errs...)
-}
-
-// flushLastUse stores the uses of secrets by requests that ended after Stop, if no other
-// App does it.
-func (a *App) flushLastUse() {
-	if a.retire == nil || serving.latest() != nil {
-		return
-	}
-	for _, iss := range a.Issuers {
-		if iss.issues {
-			iss.lastUseSyncer.Flush()
-		}
-	}
 }
 
 // issuer returns the issuer that a handler names. The empty name means the only issuer.

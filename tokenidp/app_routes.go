@@ -39,7 +39,7 @@ func (a *App) readRoutes(ctx caddy.Context) error {
 // setRoutes takes the routes in. bind finds the handlers on them; it is called once,
 // when everything is loaded.
 func (a *App) setRoutes(ctx context.Context, config *route.Config, bind func()) error {
-	a.config, a.counters, a.loading = config, make(map[string]*reportCounter), countHandlers(config)
+	a.config, a.loading = config, countHandlers(config)
 	a.verifyRoutes = sync.OnceValue(func() []VerifyRoute {
 		bind()
 		return a.findVerifies()
@@ -47,11 +47,6 @@ func (a *App) setRoutes(ctx context.Context, config *route.Config, bind func()) 
 	for _, r := range config.Verifies() {
 		if !r.Reached {
 			return placed(r.Handler.Source, unreached(r))
-		}
-		if r.Handler.ReportOnly() {
-			if err := a.carryCounter(ctx, r.ID); err != nil {
-				return err
-			}
 		}
 	}
 	if sandboxFrom(ctx) == nil { // else see Sandbox.Warn
@@ -132,18 +127,4 @@ func (a *App) matchBySource() (left []*Verify) {
 		}
 	}
 	return left
-}
-
-// carryCounter has the route count over reloads whom it would refuse.
-func (a *App) carryCounter(ctx context.Context, id string) error {
-	if a.counters[id] != nil {
-		return nil
-	}
-	counter, release, err := carry(ctx, id, func() (*reportCounter, error) { return newReportCounter(), nil })
-	if err != nil {
-		return fmt.Errorf("counting what %s would refuse: %w", id, err)
-	}
-	a.counters[id] = counter
-	a.release = append(a.release, release)
-	return nil
 }

@@ -5,7 +5,11 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/caddyserver/certmagic"
+
 	"github.com/tokenidp/caddy-tokenidp/internal/route"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/usage"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
 // A verify is found by its handler. In a module that is not known here it is found by its
@@ -50,26 +54,21 @@ func TestFindVerifies(t *testing.T) {
 	}
 }
 
-// Where nothing is known of the routes, each source has a counter.
-func TestCountersBySource(t *testing.T) {
-	a := new(App)
+// Where nothing is known of the routes, each source is counted.
+func TestRoutesAreCountedBySource(t *testing.T) {
+	a := &App{usage: usage.New(&certmagic.FileStorage{Path: t.TempDir()}, "usage", usage.Options{})}
 	if err := a.setRoutes(t.Context(), new(route.Config), func() {}); err != nil {
 		t.Fatal(err)
 	}
-	for _, source := range []string{"Caddyfile:2", "Caddyfile:5", "Caddyfile:5"} {
-		v := &Verify{Source: source, ReportOnly: true, verifyWorker: &verifyWorker{app: a}}
-		a.routes = append(a.routes, v)
-		if err := a.carryCounter(t.Context(), source); err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Cleanup(func() {
-		if err := a.Cleanup(); err != nil {
-			t.Error(err)
-		}
-	})
 	r := httptest.NewRequest("GET", "/", nil)
-	if first, other := a.routes[0].counter(r), a.routes[1].counter(r); first == nil || first == other || other != a.routes[2].counter(r) || len(a.release) != 2 {
-		t.Errorf("%p, %p, %d to release", first, other, len(a.release))
+	for _, source := range []string{"Caddyfile:2", "Caddyfile:5", "Caddyfile:5"} {
+		a.routes = append(a.routes, &Verify{Source: source, ReportOnly: true, verifyWorker: &verifyWorker{app: a}})
+	}
+	for _, v := range a.routes {
+		v.countRefused(usage.Reported, r, nil, verifier.NoToken)
+	}
+	reports := a.Reports(false)
+	if len(reports) != 3 || reports[0].WouldRefuse[0].Times != 1 || reports[1].WouldRefuse[0].Times != 2 || reports[2].WouldRefuse[0].Times != 2 {
+		t.Errorf("%+v", reports)
 	}
 }

@@ -15,7 +15,6 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/metrics"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
@@ -187,7 +186,7 @@ func (s *AuthorizationServer) authenticate(r *http.Request, applications *applic
 		return nil, err
 	}
 	if client.Secret != nil {
-		s.issuer.lastUse.Used(lastuse.Secret{ClientID: client.Application.ClientID, SecretID: client.Secret.ID})
+		s.issuer.usage.CountSecret(s.issuer.Issuer, client.Application.ClientID, client.Secret.ID, clientIP(r))
 	}
 	return client, nil
 }

@@ -80,6 +80,7 @@ func (s *AuthorizationServer) evaluate(asked *introspection, now time.Time) erro
 	switch {
 	case err == nil:
 		asked.answer = oauth.Active(asked.claims.All())
+		countRead(s.issuer.usage, asked.claims, asked.claims.Scope) // the caller decides by them
 	case refusal == nil:
 		return err
 	case refusal.Reason == verifier.RevocationsUnknown:

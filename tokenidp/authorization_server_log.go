@@ -13,6 +13,7 @@ import (
 // recordToken counts and logs an issued token, without the token itself.
 func (s *AuthorizationServer) recordToken(r *http.Request, issued *issuance) {
 	s.metrics.TokenIssued(s.issuer.Issuer)
+	s.countIssued(r, issued)
 	s.auditIssued(r, issued)
 	if c := s.logger.Check(zap.InfoLevel, "token issued"); c != nil {
 		fields := []zap.Field{
@@ -45,6 +46,9 @@ func (s *AuthorizationServer) recordToken(r *http.Request, issued *issuance) {
 // recordRefusal counts a refused request, and logs it with the true reason.
 func (s *AuthorizationServer) recordRefusal(r *http.Request, issued *issuance, refusal *oauth.Error) {
 	s.metrics.TokenRefused(s.issuer.Issuer, refusal.Reason)
+	if refusal.Reason == oauth.ReasonScopeNotGranted {
+		s.countDenied(issued)
+	}
 	var credentials *oauth.Credentials
 	if issued.request != nil {
 		credentials = &issued.request.Credentials

@@ -41,7 +41,6 @@ func newObserved(t *testing.T) *observed {
 		bounded: storage.NewBounded(&certmagic.FileStorage{Path: t.TempDir()}),
 	}}
 	iss.keys = signing.NewRing(iss.bounded, testIssuer, "EdDSA", signing.Options{Logger: iss.logger})
-	iss.provisionLastUse()
 	registry.MustRegister(metrics.Gauges(func() *metrics.Snapshot { return &metrics.Snapshot{Issuers: []metrics.Issuer{iss.health()}} }))
 	return &observed{iss, t, logs, registry}
 }

@@ -85,7 +85,7 @@ func (iss *Issuer) adopt(set *application.Set) {
 		d.adopt(set)
 	}
 	iss.applications.Store(set)
-	iss.lastUse.Observe(declaredSecrets(set))
+	iss.declareUsage(set)
 	iss.decisions.deactivated(iss.Issuer, before, set)
 }
 

@@ -3,9 +3,7 @@ package tokenidp
 import (
 	"context"
 	"fmt"
-	"iter"
 	"net/url"
-	"path"
 	"sync"
 	"sync/atomic"
 
@@ -15,11 +13,11 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/clientkeys"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/usage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -30,15 +28,13 @@ type issuerWorker struct {
 	release func() error // of carried
 	logger  *zap.Logger
 
-	keys           *signing.Ring
-	verification   *verifier.Issuer
-	bounded        *storage.Bounded // of this configuration
-	storage        string           // tells the storage from another
-	lastUse        *lastuse.Record  // of the Applications' secrets
-	lastUseSyncer  *lastuse.Syncer
-	lastUseStorage *storage.Bounded // in which lastUse is stored; of this configuration or an earlier one
-	state          state.State
-	decisions      *decisions
+	keys         *signing.Ring
+	verification *verifier.Issuer
+	bounded      *storage.Bounded // of this configuration
+	storage      string           // tells the storage from another
+	usage        *usage.Store
+	state        state.State
+	decisions    *decisions
 
 	// Without Applications, the following are nil.
 
@@ -68,14 +64,10 @@ func (iss *Issuer) Files() []live.FileStatus {
 // Keys returns the signing keys. They are nil in a [Sandbox].
 func (iss *Issuer) Keys() *signing.Ring { return iss.keys }
 
-// LastUse returns when the secrets of the Applications were last used.
-func (iss *Issuer) LastUse() *lastuse.Record { return iss.lastUse }
-
-// LastUseProblem says why LastUse does not know what other nodes saw, or "".
-func (iss *Issuer) LastUseProblem() string { return iss.lastUseSyncer.Health().Problem }
-
 func (iss *Issuer) provision(ctx caddy.Context, a *App, bounded *storage.Bounded) error {
-	iss.issuerWorker = &issuerWorker{logger: a.logger.With(zap.String("issuer", iss.Issuer)), bounded: bounded, state: a.state, decisions: a.decisions}
+	iss.issuerWorker = &issuerWorker{
+		logger: a.logger.With(zap.String("issuer", iss.Issuer)), bounded: bounded, state: a.state, usage: a.usage, decisions: a.decisions,
+	}
 	if err := iss.check(); err != nil {
 		return err
 	}
@@ -96,7 +88,6 @@ func (iss *Issuer) provision(ctx caddy.Context, a *App, bounded *storage.Bounded
 	if err := iss.prepareVerification(iss.keys); err != nil {
 		return err
 	}
-	iss.provisionLastUse()
 	reading, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
 	if err := iss.keys.Load(reading); err != nil {
@@ -175,7 +166,6 @@ func (w *issuerWorker) run(ctx context.Context) {
 	running.Go(func() { w.keys.Run(ctx) })
 	if w.issues {
 		running.Go(func() { w.clientKeys.Run(ctx) })
-		running.Go(func() { w.lastUseSyncer.Run(ctx) })
 		running.Go(func() { w.library.WarnOfExpiry(ctx, w.applications.Load) })
 	}
 	if w.library != nil {
@@ -186,7 +176,7 @@ func (w *issuerWorker) run(ctx context.Context) {
 
 // issuerCarryover is what an issuer keeps over a configuration reload: failed
 // authentications, secrets that are known to be right, its keys and those of its clients,
-// its Applications and the last use of their secrets. Without it, a reload would reset the
+// and its Applications. Without it, a reload would reset the
 // limits on guesses, cost a slow hash for every client, and lose how long a key has been
 // retired.
 type issuerCarryover struct {
@@ -209,40 +199,5 @@ func (iss *Issuer) carryOver(ctx context.Context) (err error) {
 // serve makes this issuer the predecessor for later configurations. Call all of leave when
 // this configuration ends.
 func (iss *Issuer) serve() (leave []func()) {
-	before := iss.carried.serving.latest()
-	leave = append(leave, iss.carried.serving.enter(iss))
-	if set := iss.applications.Load(); set != nil {
-		iss.lastUse.Observe(declaredSecrets(set))
-	}
-	if before != nil && before.lastUse == iss.lastUse {
-		leave = append(leave, iss.lastUseStorage.Follow(iss.bounded))
-	}
-	return leave
-}
-
-// provisionLastUse takes over the record of the configuration before, if that has the same
-// storage.
-func (iss *Issuer) provisionLastUse() {
-	before := iss.carried.serving.latest()
-	if before != nil && before.storage == iss.storage {
-		iss.lastUse, iss.lastUseStorage = before.lastUse, before.lastUseStorage
-	} else {
-		o := lastuse.Options{Logger: iss.logger}
-		if before != nil {
-			o.Predecessor = before.lastUse
-		}
-		iss.lastUse, iss.lastUseStorage = lastuse.New(iss.bounded, path.Join(storage.Folder(iss.Issuer), "last_use"), o), iss.bounded
-	}
-	iss.lastUseSyncer = lastuse.NewSyncer(iss.lastUse, iss.logger)
-}
-
-// declaredSecrets returns all secrets of the set.
-func declaredSecrets(set *application.Set) iter.Seq[lastuse.Secret] {
-	return func(yield func(lastuse.Secret) bool) {
-		for s := range set.Secrets() {
-			if !yield(lastuse.Secret{ClientID: s.Application.ClientID, SecretID: s.ID}) {
-				return
-			}
-		}
-	}
+	return append(leave, iss.carried.serving.enter(iss))
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/usage"
 )
 
 func init() {
@@ -28,6 +29,8 @@ type MatchTokenScope struct {
 
 	// Where this matcher is configured, as file:line. Errors begin with it.
 	Source string `json:"source,omitempty"`
+
+	usage *usage.Store
 }
 
 // CaddyModule returns the Caddy module information.
@@ -71,6 +74,7 @@ func (m *MatchTokenScope) provision(ctx caddy.Context) error {
 	if err := expandPlaceholders(m); err != nil {
 		return fmt.Errorf("token_scope: %w", err)
 	}
+	m.usage = a.usage
 	if len(m.Scopes) == 0 || slices.Contains(m.Scopes, "") {
 		return errNoScope
 	}
@@ -119,6 +123,7 @@ func (m *MatchTokenScope) MatchWithError(r *http.Request) (bool, error) {
 			return false, nil
 		}
 	}
+	countRead(m.usage, a.claims, m.Scopes)
 	return len(m.Scopes) > 0, nil
 }
 

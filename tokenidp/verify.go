@@ -99,6 +99,7 @@ type verifyWorker struct {
 	observe  func(*http.Request, Observation) bool // nil where requests are served
 	app      *App
 	routes   []*route.Route // by which requests come to it, see findVerifies
+	deciding deciding
 	metrics  *metrics.Counters
 	logger   *zap.Logger
 }
@@ -152,11 +153,7 @@ func (v *Verify) provision(ctx caddy.Context) error {
 	if v.verifier, err = verifier.New(time.Now, sources...); err != nil {
 		return err
 	}
-	if v.ReportOnly {
-		if err := a.carryCounter(ctx, v.Source); err != nil {
-			return err
-		}
-	}
+	v.deciding = newDeciding(v)
 	if err := v.provisionBinding(a, issuers); err != nil {
 		return err
 	}
@@ -253,9 +250,8 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		return v.letThrough(w, r, next, claims, err)
 	case err != nil:
 		return v.refuse(w, r, claims, err)
-	case v.ReportOnly:
-		v.counter(r).allowed()
 	}
+	v.countPassed(r, claims)
 	v.metrics.RequestAllowed()
 	v.auditAllowed(r, claims)
 	if c := v.logger.Check(zap.DebugLevel, "request verified"); c != nil {

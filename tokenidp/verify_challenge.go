@@ -14,6 +14,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/usage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -42,6 +43,7 @@ func (v *Verify) refuse(w http.ResponseWriter, r *http.Request, claims *verifier
 		delete(r.Header, dpop.Header)
 	}
 	setRefused(r, refusal)
+	v.countRefused(usage.Refused, r, claims, refusal.Reason)
 	v.metrics.RequestRefused(refusal.Reason)
 	v.logRefusal("request refused", r, claims, refusal)
 	v.auditRefused(r, claims, refusal)

@@ -122,7 +122,7 @@ func TestPages(t *testing.T) {
 			}
 			row.handler(w, r, asked.After)
 		})
-		all, err := c.Report(t.Context())
+		all, err := c.Report(t.Context(), false)
 		got := fmt.Sprint(err)
 		if err == nil {
 			got = ""

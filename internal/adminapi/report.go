@@ -12,8 +12,12 @@ type RouteReport struct {
 	Source string    `json:"source,omitempty"`
 	Since  time.Time `json:"since"`
 	Passed uint64    `json:"passed"`
+	// Enforced: it refuses, and does not only report. Such routes are there on demand.
+	Enforced bool `json:"enforced,omitempty"`
 	// WouldRefuse has the most frequent first.
 	WouldRefuse []RefusedGroup `json:"would_refuse"`
+	// Refused is what a route that enforces has refused, the most frequent first.
+	Refused []RefusedGroup `json:"refused,omitempty"`
 	// Others are refusals beyond those that are told apart.
 	Others uint64 `json:"others,omitempty"`
 }
@@ -32,10 +36,14 @@ type RefusedGroup struct {
 	ClientIP string `json:"client_ip"`
 }
 
-// Report returns what the routes that report only have seen.
-func (c *Client) Report(ctx context.Context) ([]RouteReport, error) {
+// Report returns what the routes that report only have seen, and with enforced all routes.
+func (c *Client) Report(ctx context.Context, enforced bool) ([]RouteReport, error) {
 	all := []RouteReport{}
-	for page, err := range pages[[]RouteReport](ctx, c, "/tokenidp/report", url.Values{}) {
+	query := url.Values{}
+	if enforced {
+		query.Set("enforced", "true")
+	}
+	for page, err := range pages[[]RouteReport](ctx, c, "/tokenidp/report", query) {
 		if err != nil {
 			return nil, err
 		}

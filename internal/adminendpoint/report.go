@@ -13,7 +13,8 @@ import (
 )
 
 func serveReport(app *tokenidp.App, w http.ResponseWriter, r *http.Request) error {
-	all := append([]adminapi.RouteReport{}, app.Reports()...)
+	app.Usage().Refresh(r.Context())
+	all := append([]adminapi.RouteReport{}, app.Reports(r.URL.Query().Get("enforced") == "true")...)
 	page, err := adminapi.ReadPage(r.URL.Query(), 2)
 	if err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
@@ -37,7 +38,7 @@ func reportPage(all []adminapi.RouteReport, page adminapi.Page) (routes []admina
 	}
 	count := 0
 	for i, r := range all {
-		if count += len(r.WouldRefuse); page.Limit > 0 && count >= page.Limit && i+1 < len(all) {
+		if count += len(r.WouldRefuse) + len(r.Refused); page.Limit > 0 && count >= page.Limit && i+1 < len(all) {
 			return all[:i+1], true
 		}
 	}

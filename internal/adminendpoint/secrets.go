@@ -15,8 +15,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/lastuse"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/usage"
 )
 
 // serveSecrets answers with ?client_id=<id> and ?secret_id=<id> for those alone.
@@ -28,6 +28,7 @@ func serveSecrets(app *tokenidp.App, w http.ResponseWriter, r *http.Request) err
 	if err := checkSecretNames(app, q); err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err}
 	}
+	app.Usage().Refresh(r.Context())
 	all, next := secrets(app, q, time.Now())
 	if next != nil {
 		q.Link(w, r, next...)
@@ -84,7 +85,7 @@ func secrets(app *tokenidp.App, q secretsQuery, now time.Time) (all []adminapi.I
 			continue
 		}
 		clientID, secretID, begun := q.start(iss.Issuer)
-		report := adminapi.IssuerSecrets{Issuer: iss.Issuer, SyncedAt: adminapi.Moment(iss.LastUse().SyncedAt()), Secrets: []adminapi.Secret{}}
+		report := adminapi.IssuerSecrets{Issuer: iss.Issuer, SyncedAt: adminapi.Moment(app.Usage().SyncedAt()), Secrets: []adminapi.Secret{}}
 		for s := range secretsAfter(iss, clientID, secretID) {
 			switch {
 			case q.clientID != "" && s.Application.ClientID != q.clientID, q.secretID != "" && s.ID != q.secretID:
@@ -95,7 +96,7 @@ func secrets(app *tokenidp.App, q secretsQuery, now time.Time) (all []adminapi.I
 				}
 				return all, next
 			}
-			report.Secrets = append(report.Secrets, reportSecret(iss, s, q.unusedFor, now))
+			report.Secrets = append(report.Secrets, reportSecret(app.Usage(), iss.Issuer, s, q.unusedFor, now))
 			next = []string{iss.Issuer, s.Application.ClientID, s.ID}
 			count++
 		}
@@ -148,10 +149,10 @@ func checkSecretNames(app *tokenidp.App, q secretsQuery) error {
 }
 
 // reportSecret counts a secret as unused if no node has seen it used for so long.
-func reportSecret(iss *tokenidp.Issuer, s application.PlacedSecret, unusedFor time.Duration, now time.Time) adminapi.Secret {
+func reportSecret(counts *usage.Store, issuer string, s application.PlacedSecret, unusedFor time.Duration, now time.Time) adminapi.Secret {
 	a := s.Application
-	use := iss.LastUse().Use(lastuse.Secret{ClientID: a.ClientID, SecretID: s.ID})
-	why := needed(iss, a, s.Secret, use, unusedFor, now)
+	use := counts.Use(usage.Key{Kind: usage.Secret, Issuer: issuer, Client: a.ClientID, Name: s.ID})
+	why := needed(counts.SyncedAt(), a, s.Secret, use, unusedFor, now)
 	return adminapi.Secret{
 		ClientID: a.ClientID, ClientName: a.ClientName, Active: a.Active, SecretID: s.ID, State: string(s.ValidityAt(now)),
 		ExpiresAt: adminapi.Moment(s.Expires), ObservedSince: adminapi.Moment(use.ObservedSince), LastUsed: adminapi.Moment(use.LastUsed),
@@ -160,14 +161,13 @@ func reportSecret(iss *tokenidp.Issuer, s application.PlacedSecret, unusedFor ti
 }
 
 // needed says why a secret must stay, or "". What is not known counts as a use.
-func needed(iss *tokenidp.Issuer, a *application.Application, s *secret.Secret, use lastuse.Use, unusedFor time.Duration, now time.Time) string {
+func needed(synced time.Time, a *application.Application, s *secret.Secret, use usage.Use, unusedFor time.Duration, now time.Time) string {
 	if !a.Active {
 		return "" // it authenticates nobody
 	}
 	if !hasAnother(a, s, now) {
 		return "it is the only valid secret of its Application"
 	}
-	synced := iss.LastUse().SyncedAt()
 	switch {
 	case s.ValidityAt(now) == secret.Expired:
 		return ""

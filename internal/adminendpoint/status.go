@@ -27,7 +27,11 @@ func status(app *tokenidp.App, now time.Time) adminapi.Status {
 		s.Audit = &adminapi.AuditStatus{Lost: h.Lost, Problem: h.Problem}
 	}
 	for _, iss := range app.Issuers {
-		s.Issuers = append(s.Issuers, issuerStatus(iss, now))
+		one := issuerStatus(iss, now)
+		if problem := app.Usage().Health().Problem; problem != "" && iss.Issues() {
+			one.Problems = append(one.Problems, problem)
+		}
+		s.Issuers = append(s.Issuers, one)
 	}
 	return s
 }
@@ -62,10 +66,8 @@ func issuerStatus(iss *tokenidp.Issuer, now time.Time) adminapi.IssuerStatus {
 	if s.ActiveKey == "" {
 		s.Problems = append(s.Problems, "there is no signing key")
 	}
-	for _, problem := range []string{iss.Keys().Health().Problem, iss.LastUseProblem()} {
-		if problem != "" {
-			s.Problems = append(s.Problems, problem)
-		}
+	if problem := iss.Keys().Health().Problem; problem != "" {
+		s.Problems = append(s.Problems, problem)
 	}
 	return s
 }

@@ -14,12 +14,14 @@ import (
 // reportCommand shows the requests that enforcement would refuse.
 func reportCommand() *cobra.Command {
 	cmd := newCommand(&cobra.Command{
-		Use:   "report [--route <route>] [--json]",
+		Use:   "report [--route <route>] [--enforced] [--json]",
 		Short: "Shows whom the routes with report_only would refuse, why, and how often",
 		Long: `
 Shows, for each route whose verify has report_only, which Applications would be
-refused if it enforced, with which reasons, how often and since when. Each server
-counts for itself, since the route was first loaded; a reload keeps the counts.
+refused if it enforced, with which reasons, how often and since when. All servers that
+share the storage are counted together, for up to 90 days.
+
+With --enforced, it shows the routes that enforce too, and whom they have refused.
 
 --route shows one route as it is shown here, the verify of a source (Caddyfile:12 or
 :12), or what a request can reach, as far as matchers say: /orders/1,
@@ -29,6 +31,7 @@ api.example.com/orders/1, or "POST api.example.com/orders/1".`,
 		run:   runReport,
 	})
 	cmd.Flags().String("route", "", routeUsage)
+	cmd.Flags().Bool("enforced", false, "Show what the routes that enforce have refused, too")
 	asksAdmin(cmd)
 	return cmd
 }
@@ -38,7 +41,7 @@ func runReport(c *call) error {
 	if err != nil {
 		return err
 	}
-	all, err := reportOf(client, c.String("route"))
+	all, err := reportOf(client, c.String("route"), c.Bool("enforced"))
 	if err != nil {
 		return err
 	}
@@ -55,8 +58,8 @@ func runReport(c *call) error {
 
 // reportOf asks a running Caddy about all routes with report_only, or about those that
 // an operator asks for.
-func reportOf(client *adminapi.Client, asked string) ([]adminapi.RouteReport, error) {
-	all, err := client.Report(context.Background())
+func reportOf(client *adminapi.Client, asked string, enforced bool) ([]adminapi.RouteReport, error) {
+	all, err := client.Report(context.Background(), enforced)
 	if err != nil || asked == "" {
 		return all, err
 	}
@@ -73,12 +76,16 @@ func tabulateReport(t *table, all []adminapi.RouteReport) {
 	}
 	for _, route := range all {
 		t.row(fmt.Sprintf("%s: %d passed since %s", titleOf(route.Route, route.Source), route.Passed, day(&route.Since)))
-		if len(route.WouldRefuse) == 0 {
-			t.row("nobody would be refused")
+		refused, nobody := route.WouldRefuse, "nobody would be refused"
+		if route.Enforced {
+			refused, nobody = route.Refused, "nobody was refused"
+		}
+		if len(refused) == 0 {
+			t.row(nobody)
 			continue
 		}
 		t.row("APPLICATION", "REASON", "TIMES", "FIRST", "LAST", "LAST REQUEST")
-		for _, g := range route.WouldRefuse {
+		for _, g := range refused {
 			t.row(cmp.Or(g.ClientID, "(no valid token)"), g.Reason, strconv.FormatUint(g.Times, 10), day(&g.First), day(&g.Last),
 				fmt.Sprintf("%s %s from %s", g.Method, g.Path, g.ClientIP))
 		}

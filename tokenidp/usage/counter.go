@@ -4,6 +4,7 @@ import (
 	"iter"
 	"maps"
 	"net/netip"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -87,6 +88,11 @@ func (s *Store) CountIssued(k Key) {
 // CountSecret adds a use of a secret from the address, which may be the zero one.
 func (s *Store) CountSecret(issuer, client, secret string, from netip.Addr) {
 	s.Count(Key{Kind: Secret, Issuer: issuer, Client: client, Name: secret})
+	s.CountSource(issuer, client, secret, from)
+}
+
+// CountSource adds a use from the network of an address, which may be the zero one.
+func (s *Store) CountSource(issuer, client, secret string, from netip.Addr) {
 	if network := networkOf(from); network != "" {
 		s.Count(Key{Kind: Network, Issuer: issuer, Client: client, Name: secret, Detail: network})
 	}
@@ -143,6 +149,7 @@ func (c *counters) add(k Key) *Counter {
 		}
 	}
 	found := new(Counter)
+	k = k.clone()
 	c.fresh[k] = found
 	c.groups[k.group()]++
 	if len(c.fresh) > 64+len(*c.found.Load())/4 {
@@ -184,6 +191,11 @@ const (
 	mostCounters = 500_000
 	longestName  = 1024
 )
+
+// clone copies the texts. Those of a caller may keep its whole token in memory.
+func (k Key) clone() Key {
+	return Key{k.Kind, strings.Clone(k.Issuer), strings.Clone(k.Client), strings.Clone(k.Name), strings.Clone(k.Detail)}
+}
 
 func (k Key) group() group {
 	switch k.Kind {

@@ -156,6 +156,22 @@ func (s *Store) All() map[Key]Value {
 	return all
 }
 
+// SyncedAt returns when the entries of all nodes were last read completely, or the zero
+// time.
+func (s *Store) SyncedAt() time.Time {
+	at := s.clock.moment()
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.syncedAt(at)
+}
+
+func (s *Store) syncedAt(at moment) time.Time {
+	if !s.synced.complete {
+		return time.Time{}
+	}
+	return at.wall.Add(s.synced.completeAt - at.elapsed).UTC()
+}
+
 // Window is what a Value rests on.
 type Window struct {
 	// Since is since when some node has counted, without a gap of more than three hours
@@ -179,10 +195,24 @@ func (s *Store) Window() Window {
 	if !s.synced.once {
 		w.Since = s.watching.from.wall
 	}
-	if s.synced.complete {
-		w.SyncedAt = at.wall.Add(s.synced.completeAt - at.elapsed).UTC()
-	}
+	w.SyncedAt = s.syncedAt(at)
 	return w
+}
+
+// Use is the use of something declared, on all nodes. It was not used for some time if
+// SyncedAt is about now, and both times are before that time. ObservedSince must not be
+// zero.
+type Use struct {
+	// LastUsed is zero if no use was seen. It may be in the future if clocks differ.
+	LastUsed time.Time
+	// ObservedSince is the time since which some node has watched it, see Since.
+	ObservedSince time.Time
+}
+
+// Use returns what is known of the use of a secret.
+func (s *Store) Use(k Key) Use {
+	v := s.Value(k)
+	return Use{v.LastTime(), s.Since(v)}
 }
 
 // Since returns since when something declared has been observed without a gap, or zero.
