@@ -95,7 +95,7 @@ func readAccess(t *testing.T, output string) (all accessed) {
 func TestAccessIsWhatRequestsComeTo(t *testing.T) {
 	t.Parallel()
 	c := start(t, shopOptions+"localhost:5001 {\n\ttokenidp\n"+accessSite+"\n}\n", options{files: map[string]string{"applications.yaml": goldShop}})
-	output, code := c.ctl("access", "--json")
+	output, code := c.ctl("access", "--json", "--denied")
 	if code != 0 {
 		t.Fatalf("%d %s", code, output)
 	}
@@ -134,7 +134,7 @@ func TestAccessIsWhatRequestsComeTo(t *testing.T) {
 	if allowed != 14 {
 		t.Errorf("%d pairs are allowed", allowed)
 	}
-	if offline, code := c.operate("", "access", "--offline", "--config", "Caddyfile", "--json"); code != 0 || len(readAccess(t, offline).Routes) != len(paths) {
+	if offline, code := c.operate("", "access", "--offline", "--config", "Caddyfile", "--json", "--denied"); code != 0 || len(readAccess(t, offline).Routes) != len(paths) {
 		t.Errorf("--offline: %d %s", code, offline)
 	} else if got, _ := json.Marshal(readAccess(t, offline)); string(got) != marshalled(t, all) {
 		t.Errorf("--offline says %s, and the running one %s", got, marshalled(t, all))
@@ -165,7 +165,7 @@ func TestAccessOfOneApplication(t *testing.T) {
 	}{
 		{"it can", []string{"--client", "reader", "--route", "/read/1"}, 0, `(?m)^  reader  scope=orders\.read$`},
 		{"it can, under a condition", []string{"--client", "reader", "--route", "/sometimes"}, 0, `scope=orders\.read, where request\.method == 'GET'`},
-		{"it cannot", []string{"--client", "reader", "--route", "/write"}, 1, `(?m)^  reader  NO: missing_scope: scope is "orders\.read"; accepted: orders\.write$`},
+		{"it cannot", []string{"--client", "reader", "--route", "/write"}, 1, `(?m)^  reader  NO: missing_scope: it lacks orders\.write$`},
 		{"a claim", []string{"--client", "reader", "--route", "/gold"}, 1, `NO: claim_not_accepted`},
 		{"expired", []string{"--client", "late", "--route", "/read"}, 1, `NO: expired_secret: all its secrets have expired`},
 		{"some of all", []string{"--client", "reader"}, 1, `reader cannot reach 5 of 7 routes`},
@@ -175,6 +175,11 @@ func TestAccessOfOneApplication(t *testing.T) {
 		{"an argument", []string{"reader"}, 2, `this command takes no arguments`},
 		{"who cannot", []string{"--route", "/mtls", "--denied"}, 0, `(?m)^  gold +NO: not_sender_constrained`},
 		{"all", nil, 0, `(?m)^late reaches no route of this server$`},
+		{"a request", []string{"--request", c.url("GET https://localhost:5001/read/1"), "--client", "reader"}, 0, `(?m)^  reader  scope=orders\.read$`},
+		{"a request that it cannot make", []string{"--request", c.url("POST https://localhost:5001/sometimes"), "--client", "reader"}, 1, `NO: expression_refused`},
+		{"a request to another host", []string{"--request", "GET https://elsewhere.example/"}, 2, `no site has the host elsewhere\.example|no server listens`},
+		{"a table for a review", []string{"--markdown", "--route", "/write"}, 0, "(?m)^\\| `.*/write\\*` \\| `orders-worker` \\| `orders.write` \\|"},
+		{"nothing is open", []string{"--fail-on-open"}, 0, `scope=`},
 		{"a route that nobody reaches", []string{"--route", "/mtls"}, 0, `(?m)^  nobody$`},
 	} {
 		output, code := c.ctl(append([]string{"access"}, row.args...)...)
@@ -182,7 +187,10 @@ func TestAccessOfOneApplication(t *testing.T) {
 			t.Errorf("%s: exit code %d, want %d, and nothing like %s in\n%s", row.name, code, row.code, row.want, output)
 		}
 	}
-	if a := c.do(http.MethodPost, "http://"+c.admin+"/tokenidp/access", ""); a.StatusCode != http.StatusMethodNotAllowed {
+	if a := c.do(http.MethodPost, "http://"+c.admin+"/tokenidp/applications", ""); a.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("POST gets %d", a.StatusCode)
+	}
+	if a := c.do(http.MethodGet, "http://"+c.admin+"/tokenidp/applications?limit=1", ""); a.StatusCode != http.StatusOK || strings.Contains(a.body, "argon2") || strings.Contains(a.body, "sha256") {
+		t.Errorf("%d %s", a.StatusCode, a.body)
 	}
 }

@@ -102,6 +102,9 @@ func TestRoutesAreKnownInEveryCommand(t *testing.T) {
 				continue // the file is that of the Caddyfile still
 			}
 			access, _ := c.operate("", "access", "--json", offline, "--config", "Caddyfile")
+			if offline != "--offline" {
+				access, _ = c.ctl("access", "--json")
+			}
 			explain, _ := c.operate(token, "explain", "--json", offline, "--config", "Caddyfile")
 			for command, output := range map[string]string{"access": access, "explain": explain} {
 				if got := routeIDs(c.toldRoutes(output)); !slices.Equal(got, all) {

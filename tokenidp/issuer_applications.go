@@ -28,11 +28,14 @@ func (iss *Issuer) loadApplications(ctx context.Context) error {
 	if len(iss.Applications) == 0 {
 		return nil
 	}
+	s := sandboxFrom(ctx)
+	if s != nil && s.Applications != nil {
+		return iss.take(s.Applications[iss.Issuer])
+	}
 	repl := caddy.NewReplacer()
 	options := application.Options{
 		Expand: func(s string) (string, error) { return repl.ReplaceOrErr(s, true, true) },
 	}
-	s := sandboxFrom(ctx)
 	if s != nil {
 		options.Absent = s.absent
 	}
@@ -51,6 +54,15 @@ func (iss *Issuer) loadApplications(ctx context.Context) error {
 		set.Remember(before.applications.Load())
 	}
 	iss.library.Warn(set)
+	iss.applications.Store(set)
+	return nil
+}
+
+// take puts the Applications in force that a sandbox has.
+func (iss *Issuer) take(set *application.Set) error {
+	if set == nil {
+		return errors.New("there are no Applications for this issuer; has the configuration changed meanwhile?")
+	}
 	iss.applications.Store(set)
 	return nil
 }

@@ -22,6 +22,9 @@ import (
 // serve meanwhile. It reads no keys and makes none of the operator's, fetches nothing and
 // stores nothing. What only the server has, such as a secret, counts as present.
 type Sandbox struct {
+	// Applications, unless nil, are in force instead of the files, by the issuer's URL.
+	Applications map[string]*application.Set
+
 	observe    func(*http.Request, Observation) bool
 	absent     func(what string)
 	logger     *zap.Logger
@@ -162,15 +165,6 @@ func (s *Sandbox) Audiences(issuer string) (all []string) {
 
 // Route is where the verify is configured, as file:line, and whether it only reports.
 func (v *Verify) Route() (source string, reportOnly bool) { return v.Source, v.ReportOnly }
-
-// Requires returns what the route asks of tokens of the issuer, or nil if it accepts none.
-func (v *Verify) Requires(issuer string) *verifier.Requirement {
-	rule := v.rules[issuer]
-	if rule == nil {
-		return nil
-	}
-	return rule.requires()
-}
 
 // Assumption is what counts as true of a request that stands for others.
 type Assumption int

@@ -105,7 +105,7 @@ func accessTo(app *tokenidp.App, v *tokenidp.Verify, clients clientRange, now ti
 func accessFrom(app *tokenidp.App, v *tokenidp.Verify, issuer string, clients clientRange, now time.Time) adminapi.RouteAccess {
 	requirement := v.Requirement(issuer)
 	r := adminapi.RouteAccess{
-		Source: v.Source, Issuer: issuer, RequiredScopes: requiredScopes(requirement),
+		Source: v.Source, Issuer: issuer, RequiredScopes: RequiredScopes(requirement),
 		ReportOnly: v.ReportOnly, Conditional: v.IsConditional(), Clients: []adminapi.ClientAccess{},
 	}
 	applications, who := applicationsOf(localIssuer(app, issuer))

@@ -28,6 +28,7 @@ func init() {
 //	GET  /tokenidp/report                         whom routes with report_only would refuse
 //	GET  /tokenidp/secrets?unused_for=<duration>  the secrets of all Applications
 //	GET  /tokenidp/trusted                        the trusted issuers, and how their keys are
+//	GET  /tokenidp/applications                   the Applications in force, without secrets
 //	GET  /tokenidp/access?client_id=<id>          which Application can reach which route
 //	POST /tokenidp/explain {"token": "<token>"}   which routes it passes, and why not the others
 //	POST /tokenidp/revoke {"token": "<token>"}    takes it back; or by jti, client_id, all
@@ -81,6 +82,7 @@ func (e *Endpoint) Routes() []caddy.AdminRoute {
 		{Pattern: "/tokenidp/trusted", Handler: e.answer(http.MethodGet, serveTrusted)},
 		{Pattern: "/tokenidp/revoke", Handler: e.operate(revokeOperation, revokeTokens)},
 		{Pattern: "/tokenidp/revocations", Handler: e.answer(http.MethodGet, serveRevocations)},
+		{Pattern: "/tokenidp/applications", Handler: e.answer(http.MethodGet, serveApplications)},
 		{Pattern: "/tokenidp/access", Handler: e.answer(http.MethodGet, serveAccess)},
 		{Pattern: "/tokenidp/explain", Handler: e.answer(http.MethodPost, explainToken)},
 	}

@@ -40,7 +40,8 @@ func explainToken(app *tokenidp.App, w http.ResponseWriter, r *http.Request) err
 	return writeJSON(w, explain(r.Context(), app, token))
 }
 
-func requiredScopes(r *verifier.Requirement) (a adminapi.RequiredScopes) {
+// RequiredScopes returns what a requirement asks for of scopes.
+func RequiredScopes(r *verifier.Requirement) (a adminapi.RequiredScopes) {
 	if r == nil {
 		return a
 	}
@@ -84,7 +85,7 @@ func explainRoute(ctx context.Context, app *tokenidp.App, v *tokenidp.Verify, to
 	if requirement == nil { // of the tokens that it does accept
 		requirement = v.Requirement(e.Issuers[0])
 	}
-	e.RequiredScopes = requiredScopes(requirement)
+	e.RequiredScopes = RequiredScopes(requirement)
 	return e
 }
 

@@ -1,57 +1,168 @@
 package command
 
 import (
-	"slices"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
-
-	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 )
 
-// The exit code is about routes, of which one may accept tokens of several issuers.
-func TestDeniedIsAboutRoutes(t *testing.T) {
-	may, mayNot := []adminapi.ClientAccess{{ClientID: "a", Allowed: true}}, []adminapi.ClientAccess{{ClientID: "a"}}
-	for _, row := range []struct {
-		name   string
-		routes []adminapi.RouteAccess
-		want   string
-	}{
-		{"it can", []adminapi.RouteAccess{{Route: "x:1", Clients: may}}, ""},
-		{"it cannot", []adminapi.RouteAccess{{Route: "x:1", Clients: may}, {Route: "x:2", Clients: mayNot}}, "a cannot reach 1 of 2 routes"},
-		{"with a token of one issuer", []adminapi.RouteAccess{{Route: "x:1", Issuer: "i", Clients: may}, {Route: "x:1", Issuer: "j", Clients: mayNot}}, ""},
-		{"another's clients alone", []adminapi.RouteAccess{{Route: "x:1", Clients: may}, {Route: "x:2", Unknown: true}}, "a cannot reach 1 of 2 routes"},
-		{"only reported", []adminapi.RouteAccess{{Route: "x:1", ReportOnly: true, Clients: mayNot}}, ""},
-		{"no route", nil, "no route has a verify"},
-	} {
-		got := ""
-		if err := denied(&adminapi.Access{Routes: row.routes}, "a"); err != nil {
-			got = err.Error()
+const accessApplications = `
+resources:
+  - name: orders-api
+    scopes: [{name: orders.read}, {name: orders.write}]
+applications:
+  - {client_id: reader, secrets: [{id: "1", file: not-here}], scopes: [orders.read]}
+  - {client_id: second, secrets: [{id: "1", file: not-here}], scopes: [orders.read]}
+  - {client_id: worker, secrets: [{id: "1", file: not-here}], scopes: [orders.read, orders.write]}
+  - {client_id: "a|b` + "`" + `c", secrets: [{id: "1", file: not-here}], scopes: [orders.write]}
+  - {client_id: retired, active: false, scopes: [orders.read]}
+`
+
+const accessCaddyfile = `{
+	tokenidp {
+		issuer https://idp.example.com {
+			applications applications.yaml
 		}
-		if got != row.want {
-			t.Errorf("%s: %q, want %q", row.name, got, row.want)
+		trust https://login.example.org {
+			jwks_file not-here.json
+			audience orders-api
+		}
+	}
+}
+idp.example.com {
+	tokenidp
+	respond 404
+}
+api.example.com {
+	handle /orders* {
+		@write not method GET HEAD
+		verify orders.read {
+			issuer https://idp.example.com https://login.example.org
+			sender_constrained dpop
+			dpop_origin https://api.example.com
+		}
+		verify @write orders.write {
+			issuer https://idp.example.com
+		}
+		reverse_proxy orders:1
+	}
+	handle /sometimes {
+		verify orders.write {
+			issuer https://idp.example.com
+			expression "request.method == 'PATCH'"
+		}
+		reverse_proxy orders:2
+	}
+	handle /open {
+		reverse_proxy open:1
+	}
+	handle /preflight {
+		@get method GET
+		verify @get orders.read {
+			issuer https://idp.example.com
+		}
+		file_server
+	}
+	handle /basic {
+		basic_auth {
+			bob $2a$14$Zkx19XLiW6VYouLHR5NmfOFU0z2GTNmpkT/5qqR7hx4IjWJPDhjvG
+		}
+		reverse_proxy basic:1
+	}
+	handle /never {
+		@a expression {http.request.uri.path.file}.startsWith({http.request.cookie.x})
+		verify @a orders.read {
+			issuer https://idp.example.com
+		}
+		reverse_proxy never:1
+	}
+	handle_errors 404 {
+		reverse_proxy errors:1
+	}
+}
+`
+
+func accessed(t *testing.T, args ...string) ran {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"Caddyfile": accessCaddyfile, "applications.yaml": accessApplications} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := run(t, append([]string{"access", "--config", filepath.Join(dir, "Caddyfile")}, args...)...)
+	r.stdout = strings.ReplaceAll(r.stdout, dir+"/", "")
+	return r
+}
+
+// What each form of the output says.
+func TestAccess(t *testing.T) {
+	for _, row := range []struct {
+		name, args string
+		code       int
+	}{
+		{"table", "", 0},
+		{"denied", "--denied", 0},
+		{"client", "--client reader", 1},
+		{"markdown", "--markdown", 0},
+		{"mermaid", "--mermaid", 0},
+		{"json", "--json --route /sometimes", 0},
+		{"fail-on-open", "--fail-on-open --markdown", 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := accessed(t, strings.Fields(row.args)...)
+			golden(t, filepath.Join("testdata", "access", row.name+".txt"), r.stdout)
+			if r.code != row.code {
+				t.Errorf("exit code %d, want %d: %s", r.code, row.code, r.stderr)
+			}
+		})
+	}
+}
+
+// What one request comes to.
+func TestAccessOfOneRequest(t *testing.T) {
+	for _, row := range []struct {
+		request string
+		more    []string
+		code    int
+		want    string
+	}{
+		{"GET https://api.example.com/orders/1", nil, 0, "  reader  scope=orders.read, with a DPoP proof\n"},
+		{"POST https://api.example.com/orders/1", nil, 0, "  worker  scope=orders.read orders.write, with a DPoP proof\n"},
+		{"POST https://api.example.com/orders/1", []string{"--client", "reader"}, 1, "  reader  NO: missing_scope: it lacks orders.write, at Caddyfile:24\n"},
+		{"PATCH https://api.example.com/sometimes", []string{"--client", "worker"}, 0, "  worker  scope=orders.write\n"},
+		{"GET https://api.example.com/sometimes", []string{"--client", "worker"}, 1, "  worker  NO: expression_refused"},
+		{"GET https://api.example.com/open", []string{"--client", "worker"}, 0, "without a token: reverse_proxy open:1, as in: GET https://api.example.com/open\n"},
+		{"GET https://api.example.com/open", []string{"--fail-on-open"}, 1, "without a token: reverse_proxy open:1"},
+		{"GET https://api.example.com/basic", nil, 0, "nobody: GET https://api.example.com/basic gets 401: credentials_required: basic_auth asks for other credentials\n"},
+		{"GET https://api.example.com/basic", []string{"--client", "worker"}, 1, "nobody: "},
+		{"GET https://api.exmaple.com/basic", nil, 2, ""},
+		{"https://api.example.com/basic", nil, 2, ""},
+	} {
+		r := accessed(t, append([]string{"--request", row.request}, row.more...)...)
+		if r.code != row.code || !strings.Contains(r.stdout, row.want) {
+			t.Errorf("%s %q: exit code %d, want %d, and %q in\n%s%s", row.request, row.more, r.code, row.code, row.want, r.stdout, r.stderr)
 		}
 	}
 }
 
-// What is reached without a token is known by its route, which is any request, one that
-// an error leads to, or one that matches.
-func TestUnguarded(t *testing.T) {
-	const config = `{"apps": {"http": {"servers": {"s": {
-		"routes": [
-			{"handle": [{"handler": "file_server", "root": "/srv", "pass_thru": true}]},
-			{"match": [{"host": ["a.example"], "path": ["/a*"], "method": ["PUT"]}], "handle": [{"handler": "verify"}, {"handler": "reverse_proxy", "upstreams": [{"dial": "up:1"}]}]},
-			{"match": [{"host": ["a.example"], "path": ["/b*"]}], "handle": [{"handler": "verify", "allow_preflight": true}, {"handler": "reverse_proxy", "upstreams": [{"dial": "up:2"}]}]}],
-		"errors": {"routes": [{"handle": [{"handler": "reverse_proxy", "upstreams": [{"dial": "up:3"}]}]}]}
-	}}}}}`
-	found, err := unguarded([]byte(config))
-	var got []string
-	for _, u := range found {
-		got = append(got, u.String())
+// golden compares with a file; with UPDATE_GOLDEN set, it writes it.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if os.Getenv("UPDATE_GOLDEN") != "" {
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	want := []string{
-		"without a token: file_server /srv", "without a token: reverse_proxy up:2 at a.example/b*, where no verify before it matches",
-		"without a token: reverse_proxy up:3 after an error",
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err != nil || !slices.Equal(got, want) {
-		t.Errorf("%q, want %q (%v)", got, want, err)
+	if got != string(want) {
+		t.Errorf("%s:\n%s\nwant\n%s", file, got, want)
 	}
 }

@@ -22,7 +22,7 @@ request that shows it. What becomes open to anybody comes first, losses come las
 <old> and <new> are each a configuration file, a folder that has a Caddyfile, or a file
 or folder of a Git revision, as in git:HEAD~1:Caddyfile. With --running, the
 configuration of a running Caddy is the old one (with --running=new, the new one), and
-only the other is named. The files of Applications are read here all the same.
+only the other is named. It gives the Applications that it has in force.
 
 Nothing is sent: both configurations are read here, without being started. Both are asked
 for the same requests, which are made of the matchers of all routes, and Caddy's own

@@ -65,9 +65,10 @@ func (c *call) diffNames() ([]string, error) {
 
 func (c *call) diffSide(name string) (s *diffSide, err error) {
 	s = &diffSide{name: name}
-	config, err := s.read(c)
+	var options probe.Options
+	config, err := s.read(c, &options)
 	if err == nil {
-		s.probe, err = probe.New(withIssuers(config), probe.Options{})
+		s.probe, err = probe.New(withIssuers(config), options)
 	}
 	if err != nil {
 		s.close()
@@ -76,14 +77,10 @@ func (c *call) diffSide(name string) (s *diffSide, err error) {
 	return s, nil
 }
 
-func (s *diffSide) read(c *call) ([]byte, error) {
+func (s *diffSide) read(c *call, o *probe.Options) ([]byte, error) {
 	file := s.name
 	if s.name == ofRunning {
-		client, err := c.admin()
-		if err != nil {
-			return nil, err
-		}
-		return client.Config(context.Background())
+		return c.provisioned(true, o)
 	}
 	if rest, ok := strings.CutPrefix(s.name, "git:"); ok {
 		var err error

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -32,14 +33,20 @@ func ordinaryServer(t *testing.T, inOrder bool) (address string) {
 			{ClientID: "reader", SecretID: "a", Removable: inOrder, Needed: "it was used", File: "apps.yaml", Line: 7},
 		}}},
 		"/tokenidp/trusted": []adminapi.TrustedIssuer{},
-		"/tokenidp/access": adminapi.Access{Routes: []adminapi.RouteAccess{
-			{Route: "api.example.com/orders*", Source: "Caddyfile:1", Clients: []adminapi.ClientAccess{{ClientID: "reader", Allowed: inOrder}}},
-		}},
+		"/tokenidp/applications": adminapi.Applications{Parts: []adminapi.ApplicationsPart{{
+			Issuer: "https://a.example", File: "apps.yaml", Content: fmt.Sprintf(`{"resources": [{"name": "orders-api", "scopes": [{"name": "orders.read"}]}],
+				"applications": [{"client_id": "reader", "active": %t, "scopes": ["orders.read"], "secrets": [{"id": "a", "hash": "{not rendered}"}]}]}`, inOrder),
+		}}},
 		"/tokenidp/explain": adminapi.Explanation{Verdict: adminapi.Verdict{Passes: inOrder}},
 		"/tokenidp/revoke":  adminapi.RevokeResult{RevokeRequest: adminapi.RevokeRequest{TokenID: "a", Until: &moment}},
-		"/config/":          struct{}{},
+		"/config/":          json.RawMessage(ordinaryConfig),
 	})
 }
+
+const ordinaryConfig = `{"apps": {"tokenidp": {"issuers": [{"issuer": "https://a.example", "applications": ["apps.yaml"]}]},
+	"http": {"servers": {"s": {"listen": [":443"], "routes": [
+		{"match": [{"host": ["api.example.com"], "path": ["/orders*"]}], "handle": [
+			{"handler": "verify", "scopes": ["orders.read"], "source": "Caddyfile:1"}, {"handler": "reverse_proxy", "upstreams": [{"dial": "up:1"}]}]}]}}}}}`
 
 // One rule holds for every command: 0 is yes or done, 1 is no, 2 is no answer.
 func TestExitCodes(t *testing.T) {

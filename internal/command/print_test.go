@@ -72,17 +72,39 @@ func hostileServer(t *testing.T) (address string) {
 	t.Helper()
 	config := `{"apps":{"http":{"servers":{"a":{"routes":[{"match":[{"path":["/` + "\u009b" + `"]}],"handle":[{"handler":"reverse_proxy","upstreams":[{"dial":"` + "\u202e" + `"}]}]}]}}}}}`
 	return adminServer(t, map[string]any{
-		"/tokenidp/keys":        hostilely[[]adminapi.IssuerKeys](),
-		"/tokenidp/keys/rotate": hostilely[adminapi.Rotation](),
-		"/tokenidp/status":      hostilely[adminapi.Status](),
-		"/tokenidp/report":      hostilely[[]adminapi.RouteReport](),
-		"/tokenidp/secrets":     hostilely[[]adminapi.IssuerSecrets](),
-		"/tokenidp/trusted":     hostilely[[]adminapi.TrustedIssuer](),
-		"/tokenidp/access":      hostilely[adminapi.Access](),
-		"/tokenidp/explain":     hostilely[adminapi.Explanation](),
-		"/tokenidp/revoke":      hostilely[adminapi.RevokeResult](),
-		"/config/":              json.RawMessage(config),
+		"/tokenidp/keys":         hostilely[[]adminapi.IssuerKeys](),
+		"/tokenidp/keys/rotate":  hostilely[adminapi.Rotation](),
+		"/tokenidp/status":       hostilely[adminapi.Status](),
+		"/tokenidp/report":       hostilely[[]adminapi.RouteReport](),
+		"/tokenidp/secrets":      hostilely[[]adminapi.IssuerSecrets](),
+		"/tokenidp/trusted":      hostilely[[]adminapi.TrustedIssuer](),
+		"/tokenidp/applications": hostilely[adminapi.Applications](),
+		"/tokenidp/explain":      hostilely[adminapi.Explanation](),
+		"/tokenidp/revoke":       hostilely[adminapi.RevokeResult](),
+		"/config/":               json.RawMessage(config),
 	})
+}
+
+// Names in a configuration are not obeyed either.
+func TestNothingHostileOfAConfigurationIsPrinted(t *testing.T) {
+	text, err := json.Marshal(hostile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "caddy.json")
+	config := fmt.Sprintf(`{"apps": {"tokenidp": {"trusted": [{"issuer": "https://a.example", "jwks_file": "not-here.json", "audience": ["orders-api"]}]},
+		"http": {"servers": {"s": {"listen": [":443"], "routes": [
+			{"match": [{"path": ["/a*", %s]}], "handle": [{"handler": "verify", "audience": ["orders-api"], "scopes": ["a"], "source": %[1]s}, {"handler": "reverse_proxy", "upstreams": [{"dial": %[1]s}]}]},
+			{"match": [{"path": [%[1]s, "/b"]}], "handle": [{"handler": "reverse_proxy", "upstreams": [{"dial": %[1]s}]}]}]}}}}}`, text)
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, how := range []string{"--denied", "--json", "--markdown", "--mermaid"} {
+		checkHarmless(t, "access", "--config", file, how)
+		if r := run(t, "access", "--config", file, how); r.code != 0 || !strings.Contains(r.stdout, "reverse") {
+			t.Errorf("%s: %+v", how, r)
+		}
+	}
 }
 
 // adminServer is an admin endpoint with these answers.

@@ -40,9 +40,33 @@ func routesFor[R any](all []R, place func(R) (id, source string), asked string, 
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("no verify is reached by --route %q%s; without it, all are shown", asked, nearest.DidYouMean(asked, slices.Values(known)))
+		return nil, unknownRoute(asked, known)
 	}
 	return found, nil
+}
+
+// selectRoutes returns the IDs of the routes that an operator asks for.
+func selectRoutes(routes *route.Config, asked string) (map[string]bool, error) {
+	selected, err := routes.Select(asked)
+	if err != nil {
+		return nil, err
+	}
+	named := make(map[string]bool)
+	for _, r := range selected {
+		named[r.ID] = true
+	}
+	if len(named) > 0 {
+		return named, nil
+	}
+	var known []string
+	for _, r := range routes.Verifies() {
+		known = append(known, r.ID, r.Handler.Source)
+	}
+	return nil, unknownRoute(asked, known)
+}
+
+func unknownRoute(asked string, known []string) error {
+	return fmt.Errorf("no verify is reached by --route %q%s; without it, all are shown", asked, nearest.DidYouMean(asked, slices.Values(known)))
 }
 
 // titleOf returns a route with its source beside it: api.example.com/orders* (Caddyfile:12).

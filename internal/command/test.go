@@ -1,7 +1,6 @@
 package command
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -36,8 +35,8 @@ and Caddy's own router answers for each request. A handler such as reverse_proxy
 as one that lets the request through.
 
 Secrets, keys and the values of placeholders that are not here are taken as present, and
-named. With --address, the configuration is that of a running Caddy; the files of
-Applications are read here all the same.`,
+named. With --address, the configuration and the Applications are those of a running
+Caddy.`,
 		Example: "  caddy tokenidp test --config Caddyfile --junit results.xml",
 	}, command{
 		exits: exitCodes{
@@ -49,17 +48,13 @@ Applications are read here all the same.`,
 	})
 	cmd.Flags().String("junit", "", "Write the results to this file, as JUnit XML")
 	asksAdmin(cmd)
-	cmd.PersistentFlags().Lookup("address").Usage = "Address of the admin endpoint of a Caddy whose configuration is tested"
+	cmd.PersistentFlags().Lookup("address").Usage = "Address of the admin endpoint of a running Caddy, to test what that has in force"
 	cmd.PersistentFlags().Lookup("config").Usage = "Configuration file (default: Caddyfile here)"
 	return cmd
 }
 
 func runTest(c *call) error {
-	config, err := c.testedConfig()
-	if err != nil {
-		return err
-	}
-	p, err := probe.New(config, probe.Options{})
+	p, err := c.probe(c.String("address") != "")
 	if err != nil {
 		return err
 	}
@@ -80,18 +75,6 @@ func runTest(c *call) error {
 		return answerNo("%d of %d requests are not as the tests say", report.Failed, report.Passed+report.Failed)
 	}
 	return nil
-}
-
-// testedConfig is that of a running Caddy if its address is given.
-func (c *call) testedConfig() ([]byte, error) {
-	if c.String("address") == "" {
-		return c.config()
-	}
-	client, err := c.admin()
-	if err != nil {
-		return nil, err
-	}
-	return client.Config(context.Background())
 }
 
 // mostTestErrors is how many mistakes in tests are told.

@@ -13,7 +13,12 @@ import (
 // configuration, in any case. What a verify sets and what only a response has does not
 // count.
 func (p *Probe) Mentions(text string) bool {
-	return strings.Contains(p.decides(), strings.ToLower(text))
+	if known, ok := p.mentioned.Load(text); ok {
+		return known.(bool)
+	}
+	found := strings.Contains(p.decides(), strings.ToLower(text))
+	p.mentioned.Store(text, found)
+	return found
 }
 
 // TokenIssuers are those whose tokens routes may accept, in the order of the configuration.

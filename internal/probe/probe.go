@@ -30,18 +30,22 @@ import (
 type Options struct {
 	// Logger gets the warnings of a load. Default: nobody does.
 	Logger *zap.Logger
+	// Applications are those in force, by the issuer's URL. Default: those of the files that
+	// the configuration names.
+	Applications map[string]*application.Set
 }
 
 // Probe is a configuration that answers questions. It is safe for concurrent use.
 type Probe struct {
-	sandbox *tokenidp.Sandbox
-	servers []*server
-	routes  *route.Config
-	places  map[caddyhttp.MiddlewareHandler][]*route.Route
-	binding *binding
-	unknown []string
-	decides func() string // see Mentions
-	end     context.CancelFunc
+	sandbox   *tokenidp.Sandbox
+	servers   []*server
+	routes    *route.Config
+	places    map[caddyhttp.MiddlewareHandler][]*route.Route
+	binding   *binding
+	unknown   []string
+	decides   func() string // see Mentions
+	mentioned sync.Map      // by text
+	end       context.CancelFunc
 }
 
 // New provisions the JSON of a configuration that is not started. Call Close in the end.
@@ -81,7 +85,7 @@ func (p *Probe) provision(http, app json.RawMessage, o Options) error {
 	if err != nil {
 		return err
 	}
-	p.decides = withoutEffects(slices.Clone(http))
+	p.decides = withoutEffects(slices.Clone(replaced))
 	if p.binding, err = newBinding(); err != nil {
 		return err
 	}
@@ -89,6 +93,7 @@ func (p *Probe) provision(http, app json.RawMessage, o Options) error {
 	if p.sandbox, err = tokenidp.NewSandbox(observe, absent, o.Logger); err != nil {
 		return err
 	}
+	p.sandbox.Applications = o.Applications
 	cfg := &caddy.Config{AppsRaw: caddy.ModuleMap{"http": replaced, "tokenidp": app}}
 	ctx, end, err := newContext(p.sandbox.In(inProbe(context.Background())), cfg)
 	if err != nil {

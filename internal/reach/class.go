@@ -108,6 +108,10 @@ func (c *Class) answer() string {
 		c.Missing, placeOf(c.By), handlerOf(c.Verdict))
 }
 
+func (c *Class) equal(d *Class) bool {
+	return c.Issuer == d.Issuer && c.answer() == d.answer() && slices.Equal(c.members, d.members)
+}
+
 func placeOf(s *probe.Step) string {
 	switch {
 	case s == nil:

@@ -60,7 +60,7 @@ func (h *holder) judge() (*Class, error) {
 
 // require adds what a verify requires. It returns false if it accepts no such token.
 func (h *holder) require(step *probe.Step) bool {
-	required := step.Verify.Requires(h.issuer.URL)
+	required := step.Verify.Requirement(h.issuer.URL)
 	if required == nil {
 		return false
 	}
@@ -125,7 +125,7 @@ func (h *holder) claim(path claimrule.Path, text string, values ...string) {
 // mend adds what the verify has missed. It returns false if that is nothing new.
 func (h *holder) mend(step *probe.Step) bool {
 	scopes, claims, binding := len(h.scopes), len(h.asked), h.binding
-	required := step.Verify.Requires(h.issuer.URL)
+	required := step.Verify.Requirement(h.issuer.URL)
 	switch {
 	case required == nil || !h.require(step):
 		return false

@@ -51,7 +51,7 @@ func (s *subject) allScopesOf(r *application.Resource) []string {
 func (s *subject) readToken(q *question, v *probe.Verdict) {
 	s.read(howBound, "")
 	for _, step := range v.Asked {
-		required := step.Verify.Requires(s.issuer.URL)
+		required := step.Verify.Requirement(s.issuer.URL)
 		if required == nil {
 			continue
 		}
@@ -123,7 +123,7 @@ func (q *question) judge(s *subject) (*Class, error) {
 	if none, ok := policy.GetsNoToken(s.Application, s.issuer.now); ok {
 		return &Class{Reason: none.Reason, Cause: none.Cause}, nil
 	}
-	required := q.first.Verify.Requires(s.issuer.URL)
+	required := q.first.Verify.Requirement(s.issuer.URL)
 	if required == nil {
 		return &Class{Reason: string(verifier.UnknownIssuer), Cause: "tokens of " + s.issuer.URL + " are not accepted", By: q.first}, nil
 	}
@@ -177,7 +177,7 @@ func (q *question) scopesMatter(s *subject, c *Class) bool {
 // readsScopes reports whether a verify reads which scopes a token has; with beyond, beyond
 // those that it requires.
 func readsScopes(v *tokenidp.Verify, issuer string, beyond bool) bool {
-	required := v.Requires(issuer)
+	required := v.Requirement(issuer)
 	if required == nil {
 		return false
 	}
@@ -218,7 +218,7 @@ type attempt struct {
 // cannot.
 func (a *attempt) require(step *probe.Step) *Class {
 	a.least = true
-	required, audience := step.Verify.Requires(a.issuer.URL), a.resource.Audience()
+	required, audience := step.Verify.Requirement(a.issuer.URL), a.resource.Audience()
 	if required == nil || !required.Accepts(audience) {
 		return &Class{Reason: string(verifier.WrongAudience), Cause: "tokens for " + audience + " are not accepted", By: step}
 	}
@@ -292,7 +292,7 @@ func (a *attempt) judge() (*Class, error) {
 				continue
 			}
 		case verifier.NotSenderConstrained:
-			if a.binding == probe.Unbound && slices.Contains(step.Verify.Requires(a.issuer.URL).SenderConstrained, verifier.ByDPoP) && !a.DPoPBound {
+			if a.binding == probe.Unbound && slices.Contains(step.Verify.Requirement(a.issuer.URL).SenderConstrained, verifier.ByDPoP) && !a.DPoPBound {
 				a.binding = probe.ByDPoP
 				continue
 			}
@@ -364,7 +364,7 @@ func (q *question) conditions(v *probe.Verdict, issuer string) (all []string) {
 		}
 	}
 	for _, step := range v.Asked {
-		required := step.Verify.Requires(issuer)
+		required := step.Verify.Requirement(issuer)
 		if required == nil {
 			continue
 		}

@@ -19,6 +19,7 @@
 package reach
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/probe"
@@ -73,6 +74,12 @@ func (a *Answer) Of(issuer, clientID string) *Class {
 		}
 	}
 	return nil
+}
+
+// Equal reports whether the answers differ in nothing but the request.
+func (a *Answer) Equal(b *Answer) bool {
+	return a.Anonymous.Allowed == b.Anonymous.Allowed && a.Anonymous.Reason == b.Anonymous.Reason && a.Anonymous.Handler == b.Anonymous.Handler &&
+		placeOf(a.First) == placeOf(b.First) && slices.EqualFunc(a.Classes, b.Classes, (*Class).equal)
 }
 
 // Ask returns who gets through with the request. It is an error if no site has its host.

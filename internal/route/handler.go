@@ -193,6 +193,10 @@ func (h *Handler) eachNested(yield func(*Handler) bool) bool {
 // ReportOnly reports whether a verify lets everybody through.
 func (h *Handler) ReportOnly() bool { return h.settings.ReportOnly }
 
+// Serves reports whether the handler serves something of the operator's. One that asks
+// another server about each request serves nothing by itself.
+func (h *Handler) Serves() bool { return h.serves() && !h.asksAnother() }
+
 // serves reports whether the handler serves something of the operator's.
 func (h *Handler) serves() bool {
 	return h.Name == "reverse_proxy" || h.Name == "file_server"

@@ -134,9 +134,9 @@ func TestRenderHasEveryField(t *testing.T) {
 		name, _, _ := strings.Cut(form.Field(i).Tag.Get("json"), ",")
 		rendered[name] = true
 	}
-	for _, name := range applicationFields {
-		if !rendered[name] && name != "jwks_file" { // which is rendered as jwks
-			t.Errorf("%s is not rendered", name)
+	for _, field := range applicationObject.Fields {
+		if !rendered[field.Name] && field.Name != "jwks_file" { // which is rendered as jwks
+			t.Errorf("%s is not rendered", field.Name)
 		}
 	}
 }

@@ -1,0 +1,271 @@
+package command
+
+import (
+	"cmp"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/adminendpoint"
+	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
+	"github.com/tokenidp/caddy-tokenidp/internal/probe"
+	"github.com/tokenidp/caddy-tokenidp/internal/reach"
+	"github.com/tokenidp/caddy-tokenidp/internal/route"
+	"github.com/tokenidp/caddy-tokenidp/internal/testrun"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+)
+
+// accessQuery is whose access is asked for.
+type accessQuery struct {
+	client string // "" for all
+	denied bool   // also those that get in nowhere
+}
+
+// check returns an error if no Application has the name.
+func (q accessQuery) check(p *probe.Probe) error {
+	names := p.Names()
+	if _, found := slices.BinarySearch(names, q.client); q.client == "" || found {
+		return nil
+	}
+	return fmt.Errorf("no Application has this client_id: %.255s%s", q.client, nearest.DidYouMean(q.client, slices.Values(names)))
+}
+
+// ofRequest answers for one request, of which nothing is assumed.
+func (q accessQuery) ofRequest(p *probe.Probe, r probe.Request) (*accessReport, error) {
+	a, err := reach.New(p).Ask(r)
+	if err != nil {
+		return nil, fmt.Errorf("--request: %w", err)
+	}
+	report := newAccessReport(p)
+	switch {
+	case a.Open():
+		report.Unguarded = []unguarded{{Handler: a.Anonymous.Handler, Request: r.String()}}
+	case a.First == nil:
+		report.Nobody = &nobody{Request: r.String(), Status: a.Anonymous.Status, Reason: a.Anonymous.Reason, Cause: a.Anonymous.Cause}
+	default:
+		v := a.First.Verify
+		shown := routeAccess{Route: routeIDOf(a.First), Source: a.First.Source, Requests: []string{r.String()}, ReportOnly: a.ReportOnly()}
+		report.Routes = q.ofIssuers(shown, v, a)
+	}
+	return report, nil
+}
+
+func routeIDOf(s *probe.Step) string {
+	if s.Route == nil {
+		return ""
+	}
+	return s.Route.ID
+}
+
+// ofRoutes answers for the routes with these IDs; nil: for all, and for the handlers that
+// are reached without a token.
+func (q accessQuery) ofRoutes(p *probe.Probe, named map[string]bool) (*accessReport, error) {
+	report, m := newAccessReport(p), reach.New(p)
+	var asked []probe.Example
+	var open []unguarded
+	for _, e := range p.Examples() {
+		switch {
+		case e.Route.Handler.Name != "verify":
+			if named == nil && q.client == "" {
+				open = append(open, findOpen(p, e)...)
+			}
+		case named == nil || named[e.Route.ID]:
+			asked = append(asked, e)
+		}
+	}
+	answers, err := askAll(m, asked)
+	if err != nil {
+		return nil, err
+	}
+	reached := make(map[string]map[string]bool) // by issuer and client_id
+	for i, e := range asked {
+		report.Routes = append(report.Routes, q.ofRoute(e, answers[i], reached)...)
+	}
+	slices.SortStableFunc(report.Routes, func(a, b routeAccess) int { return compareSources(a.Source, b.Source) })
+	report.Unguarded = open
+	if named == nil && q.client == "" {
+		report.Nowhere = nowhere(p, reached)
+	}
+	return report, nil
+}
+
+// askAll asks about the requests of all routes, several at once.
+func askAll(m *reach.Map, examples []probe.Example) ([][]group, error) {
+	all, errs := make([][]group, len(examples)), make([]error, len(examples))
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for i := range next {
+				all[i], errs[i] = askOne(m, examples[i])
+			}
+		})
+	}
+	for i := range examples {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+	return all, cmp.Or(errs...)
+}
+
+// group are requests with the same answer.
+type group struct {
+	requests []string
+	answer   *reach.Answer
+}
+
+// askOne asks about the requests of one route. They stand for others, so what an
+// expression says of a request is a condition.
+func askOne(m *reach.Map, e probe.Example) (groups []group, err error) {
+	for _, r := range e.Requests {
+		r.Assume = tokenidp.AssumeAboutRequest
+		a, err := m.Ask(r)
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(groups, func(g group) bool { return g.answer.Equal(a) })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, group{answer: a})
+		}
+		groups[i].requests = append(groups[i].requests, r.String())
+	}
+	return groups, nil
+}
+
+// ofRoute answers for a route to a verify, for each issuer that it accepts and each group
+// of requests.
+func (q accessQuery) ofRoute(e probe.Example, groups []group, reached map[string]map[string]bool) (all []routeAccess) {
+	v, ok := e.Route.Handler.Module().(*tokenidp.Verify)
+	if !ok {
+		return nil
+	}
+	shown := routeAccess{
+		Route: e.Route.ID, Source: e.Route.Handler.Source, ReportOnly: e.Route.Handler.ReportOnly(), Conditional: v.IsConditional(),
+	}
+	if len(groups) == 0 {
+		shown.Unjudged = true
+		return q.ofIssuers(shown, v, nil)
+	}
+	for _, g := range groups {
+		shown.Requests, shown.several = g.requests, len(groups) > 1
+		note(reached, g.answer)
+		all = append(all, q.ofIssuers(shown, v, g.answer)...)
+	}
+	return all
+}
+
+// ofIssuers completes the answer for each issuer whose tokens the verify accepts.
+func (q accessQuery) ofIssuers(shown routeAccess, v *tokenidp.Verify, a *reach.Answer) (all []routeAccess) {
+	for _, issuer := range v.AcceptedIssuers() {
+		one := shown
+		one.Issuer, one.RequiredScopes = issuer, adminendpoint.RequiredScopes(v.Requirement(issuer))
+		if a != nil {
+			q.addClasses(&one, a)
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+func (q accessQuery) addClasses(one *routeAccess, a *reach.Answer) {
+	if a.Open() {
+		one.Open = a.Anonymous.Handler
+		return
+	}
+	for _, c := range a.Classes {
+		switch {
+		case c.Issuer != one.Issuer:
+		case c.Holders:
+			one.Unknown, one.Holders = true, newClientAccess("", c, one)
+		case q.client != "" && !c.Has(q.client), !c.Allowed && !q.denied:
+		default:
+			one.classes = append(one.classes, c)
+		}
+	}
+	one.only = q.client
+}
+
+// note adds the Applications that get through.
+func note(reached map[string]map[string]bool, a *reach.Answer) {
+	for _, c := range a.Classes {
+		if !c.Allowed && !a.ReportOnly() {
+			continue
+		}
+		if reached[c.Issuer] == nil {
+			reached[c.Issuer] = make(map[string]bool)
+		}
+		for id := range c.Clients() {
+			reached[c.Issuer][id] = true
+		}
+	}
+}
+
+// nowhere are the active Applications that reach no route.
+func nowhere(p *probe.Probe, reached map[string]map[string]bool) (found []string) {
+	for _, issuer := range p.TokenIssuers() {
+		if issuer.Applications == nil {
+			continue
+		}
+		for _, one := range issuer.Applications.Applications() {
+			if one.Active && !reached[issuer.URL][one.ClientID] {
+				found = append(found, one.ClientID)
+			}
+		}
+	}
+	return found
+}
+
+// findOpen returns the handler if a request comes to it without a token. It is unproven if
+// no request is known that takes its route, or if each is refused by a verify that lets
+// other requests through.
+func findOpen(p *probe.Probe, e probe.Example) []unguarded {
+	r := e.Route
+	if !r.Handler.Serves() {
+		return nil
+	}
+	found := unguarded{At: r.ID, Handler: r.Handler.String(), Conditional: r.Guard == route.Conditional}
+	requests := e.Requests
+	if found.Conditional {
+		requests = withEveryMethod(requests)
+	}
+	for _, request := range requests {
+		v, err := p.AskWith(request, nil)
+		if err == nil && v.Handler == found.Handler {
+			found.Request = request.String()
+			return []unguarded{found}
+		}
+	}
+	if r.Guard == route.Guarded || !found.Conditional && len(requests) > 0 {
+		return nil
+	}
+	found.Unproven = true
+	return []unguarded{found}
+}
+
+// withEveryMethod adds the same requests with other methods.
+func withEveryMethod(requests []probe.Request) []probe.Request {
+	all := slices.Clone(requests)
+	for _, r := range requests {
+		for _, method := range testrun.EveryMethod {
+			r.Method = method
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// compareSources puts lines of one file into their order.
+func compareSources(a, b string) int {
+	fileA, lineA := cutLine(a)
+	fileB, lineB := cutLine(b)
+	return cmp.Or(strings.Compare(fileA, fileB), len(lineA)-len(lineB), strings.Compare(lineA, lineB))
+}
+
+func cutLine(source string) (file, line string) {
+	i := strings.LastIndexByte(source, ':') + 1
+	return source[:i], source[i:]
+}

@@ -1,0 +1,99 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/internal/probe"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
+)
+
+// probe provisions the configuration of a file, or that of the running Caddy.
+func (c *call) probe(running bool) (*probe.Probe, error) {
+	options := probe.Options{Logger: c.out.warnings()}
+	config, err := c.provisioned(running, &options)
+	if err != nil {
+		return nil, err
+	}
+	return probe.New(config, options)
+}
+
+func (c *call) provisioned(running bool, o *probe.Options) ([]byte, error) {
+	if !running {
+		return c.config()
+	}
+	client, err := c.admin()
+	if err != nil {
+		return nil, err
+	}
+	config, err := client.Config(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	o.Logger = nil // the server has warned
+	if !hasIssuers(config) {
+		return config, nil // so there are no Applications to ask for
+	}
+	o.Applications, err = applicationsInForce(client)
+	return config, err
+}
+
+func hasIssuers(config []byte) bool {
+	var whole struct {
+		Apps map[string]json.RawMessage `json:"apps"`
+	}
+	err := json.Unmarshal(config, &whole) //nolint:forbidigo // as Caddy writes it
+	return err == nil && whole.Apps["tokenidp"] != nil
+}
+
+// testedConfig is that of a running Caddy if its address is given. Of the Applications, the
+// files here count.
+func (c *call) testedConfig() ([]byte, error) {
+	if c.String("address") == "" {
+		return c.config()
+	}
+	client, err := c.admin()
+	if err != nil {
+		return nil, err
+	}
+	return client.Config(context.Background())
+}
+
+// applicationsInForce are those of the running Caddy, by the issuer's URL, without secrets.
+func applicationsInForce(client *adminapi.Client) (map[string]*application.Set, error) {
+	parts, err := client.Applications(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	renderings := make(map[string][]application.Rendering)
+	for _, p := range parts {
+		renderings[p.Issuer] = append(renderings[p.Issuer], application.Rendering{File: p.File, Content: p.Content, TestProblem: p.TestProblem})
+	}
+	all := make(map[string]*application.Set)
+	for issuer, one := range renderings {
+		if all[issuer], err = application.ReadRendered(one); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// warnings is the log of a configuration that is loaded to answer a question: JSON, as
+// Caddy writes it, of what deserves attention.
+func (p *printer) warnings() *zap.Logger {
+	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
+	return zap.New(zapcore.NewCore(encoder, zapcore.AddSync(p), zapcore.WarnLevel))
+}
+
+// Write prints lines beside the answer.
+func (p *printer) Write(lines []byte) (int, error) {
+	for line := range strings.Lines(string(lines)) {
+		p.warn(strings.TrimSuffix(line, "\n"))
+	}
+	return len(lines), nil
+}
