@@ -126,6 +126,10 @@ type loader struct {
 // Read parses one version of a file, of at most MaxFileSize bytes. It returns no error:
 // mistakes are in the Document.
 func Read(file string, data []byte, o Options) *Document {
+	return read(file, data, o).Document
+}
+
+func read(file string, data []byte, o Options) *loader {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -142,7 +146,7 @@ func Read(file string, data []byte, o Options) *Document {
 	}
 	l.document(l.Parse(data))
 	l.errors, l.warnings = l.Errors, l.Warnings
-	return l.Document
+	return l
 }
 
 // absent reports whether what could not be read may be on the server alone.

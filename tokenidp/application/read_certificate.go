@@ -54,7 +54,7 @@ var (
 		})
 
 	sanIPFormat = alternativeNameFormat("must be one IP address, such as 192.0.2.7",
-		`^[0-9A-Fa-f.:]*[.:][0-9A-Fa-f.:]*$`, "what is no IP address", func(s string) bool {
+		`^([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9A-Fa-f.:]*:[0-9A-Fa-f.:]*)$`, "what is no IP address", func(s string) bool {
 			ip, err := netip.ParseAddr(s)
 			return err == nil && ip.Zone() == ""
 		})

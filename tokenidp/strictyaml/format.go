@@ -37,7 +37,7 @@ func (f *Format) accept(m *Mapping, n *Node, field string) bool {
 	switch {
 	case err == nil:
 		return true
-	case f.Loose != "" && f.fits(n.Value):
+	case f.Loose != "" && f.fits(n.Value) && isJSONString(n):
 		m.FailField(n, field, "%v", err)
 	default:
 		m.RefuseField(n, field, "%v", err)

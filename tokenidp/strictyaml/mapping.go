@@ -286,8 +286,7 @@ func (m *Mapping) isText(n *Node, field string) bool {
 	if !m.isSpelled(n, field) {
 		return false
 	}
-	// A schema takes a date and an old boolean for a string.
-	misshapen := !slices.Contains([]string{"!!str", "!!timestamp"}, n.ShortTag())
+	misshapen := !isJSONString(n)
 	switch {
 	case isString(n):
 		return true
@@ -309,6 +308,12 @@ func (m *Mapping) isSpelled(n *Node, field string) bool {
 		m.RefuseField(n, field, "must be a string")
 	}
 	return n.Kind == yaml.ScalarNode
+}
+
+// isJSONString reports whether a JSON Schema takes a scalar for a string: unlike isString,
+// also a date and an old boolean.
+func isJSONString(n *Node) bool {
+	return slices.Contains([]string{"!!str", "!!timestamp"}, n.ShortTag())
 }
 
 func isString(n *Node) bool {

@@ -20,6 +20,7 @@ func (r *Reader) Parse(data []byte) *Node {
 		root, line, text = r.parse(data)
 	}
 	if text != "" {
+		r.Misshapen = r.Misshapen || text == r.Empty
 		r.Errors.Add(Position{r.File, line}, "%s", text)
 	}
 	return root
