@@ -36,10 +36,10 @@ func (a *App) readRoutes(ctx caddy.Context) error {
 	})
 }
 
-// setRoutes takes the routes in. bind finds the handlers on them; it is called once,
-// when everything is loaded.
+// setRoutes sets the routes of the configuration. bind finds the handlers on them; it is
+// called once, when everything is loaded.
 func (a *App) setRoutes(ctx context.Context, config *route.Config, bind func()) error {
-	a.config, a.loading = config, countHandlers(config)
+	a.config = config
 	a.verifyRoutes = sync.OnceValue(func() []VerifyRoute {
 		bind()
 		return a.findVerifies()
@@ -50,6 +50,7 @@ func (a *App) setRoutes(ctx context.Context, config *route.Config, bind func()) 
 		}
 	}
 	if sandboxFrom(ctx) == nil { // else see Sandbox.Warn
+		a.loading = countHandlers(config)
 		a.warnOfRoutes(config)
 	}
 	return nil

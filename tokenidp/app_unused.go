@@ -28,19 +28,20 @@ func countHandlers(config *route.Config) (count int) {
 // is known what the configuration uses.
 func (a *App) handlerLoaded() {
 	if a.loading--; a.loading == 0 {
-		a.warnOfUnused()
+		a.warnOfUnused(a.config)
 	}
 }
 
-// warnOfUnused warns of issuers and APIs that are declared and out of reach.
-func (a *App) warnOfUnused() {
+// warnOfUnused warns of issuers and APIs that are declared and out of reach. Call it when
+// all handlers on the routes are provisioned.
+func (a *App) warnOfUnused(config *route.Config) {
 	for _, iss := range a.Issuers {
 		accepted := slices.ContainsFunc(a.routes, func(v *Verify) bool { return v.rules[iss.id()] != nil })
 		switch {
 		case len(iss.Applications) > 0 && !iss.issues && !accepted:
 			a.logger.Warn("nothing uses this issuer: no site has `tokenidp` for it, and no verify accepts its tokens, so its Applications get none; write `tokenidp` into the site of its URL", warning.UnusedIssuer.Log(),
 				zap.String("issuer", iss.Issuer), zap.String("source", iss.Source))
-		case iss.issues && !iss.InsecureHTTP && !a.serves(iss):
+		case iss.issues && !iss.InsecureHTTP && !serves(config, iss):
 			a.logger.Warn("no site with `tokenidp` serves the URL of this issuer, as far as hosts and paths say; write `tokenidp` into the site of that URL, or have a proxy before this server pass its requests on", warning.IssuerNotServed.Log(),
 				zap.String("issuer", iss.Issuer), zap.String("source", iss.Source))
 		}
@@ -53,11 +54,11 @@ func (a *App) warnOfUnused() {
 	}
 }
 
-// serves reports whether a request to the token endpoint of the issuer may come to its
+// serves reports whether, on these routes, a request to the token endpoint of the issuer may come to its
 // handler. Ports are not compared: a balancer may have another one.
-func (a *App) serves(iss *Issuer) bool {
+func serves(config *route.Config, iss *Issuer) bool {
 	request := route.Request{Method: http.MethodPost, Host: iss.url.Hostname(), Path: iss.url.Path + "/token"}
-	return slices.ContainsFunc(a.config.To("tokenidp"), func(r *route.Route) bool {
+	return slices.ContainsFunc(config.To("tokenidp"), func(r *route.Route) bool {
 		var handler struct {
 			Issuer string `json:"issuer"`
 		}

@@ -102,6 +102,7 @@ func (s *Sandbox) lookFor(source string, files ...string) {
 func (s *Sandbox) Warn(routes *route.Config) {
 	a := s.app
 	a.warnOfRoutes(routes)
+	a.warnOfUnused(routes)
 	a.warnOfReportOnly()
 	for _, iss := range a.Issuers {
 		iss.warn()

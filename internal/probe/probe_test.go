@@ -387,6 +387,15 @@ func TestUnknown(t *testing.T) {
 	}
 }
 
+// The keys of the server count as present, so it is ready.
+func TestReady(t *testing.T) {
+	p := newProbe(t, options+"idp.example.com {\n\ttokenidp\n\t@ready tokenidp_ready\n\thandle /health {\n\t\trespond @ready 204\n\t\trespond 503\n\t}\n}\n")
+	v, err := p.Ask(probe.Request{Method: "GET", URL: "https://idp.example.com/health"}, new(probe.Caller))
+	if err != nil || v.Status != 204 {
+		t.Errorf("%+v, %v", v, err)
+	}
+}
+
 // A configuration that Caddy would not load is an error, and so is one without issuers.
 func TestNewRefuses(t *testing.T) {
 	for config, want := range map[string]string{
