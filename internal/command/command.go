@@ -31,6 +31,7 @@ func addCommands(cmd *cobra.Command) {
 		statusCommand(), reportCommand(), explainCommand(), accessCommand(), revokeCommand(), secretCommand(),
 		secretsCommand(), keysCommand(), trustedCommand(), keypairCommand(), tokenCommand(), proofCommand(),
 		testCommand(), checkCommand(), diffCommand(), schemaCommand(),
+		importCommand(),
 	)
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return exit(cmd, flagError(cmd, err)) })
 	// Cobra answers a mistyped command with the help, and success.
