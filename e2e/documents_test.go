@@ -45,7 +45,7 @@ func TestDocuments(t *testing.T) {
 func documents(t *testing.T) []string {
 	t.Helper()
 	paths := []string{"../README.md"}
-	for _, pattern := range []string{"../docs/*.md", "../examples/*/README.md"} {
+	for _, pattern := range []string{"../docs/*.md", "../docs/migrate/*.md", "../examples/*/README.md"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -68,7 +68,7 @@ func pages(t *testing.T, folder string) []string {
 // A folder of docs has an index, which links all its pages.
 func TestIndexesListEveryPage(t *testing.T) {
 	t.Parallel()
-	for _, folder := range []string{"clients"} {
+	for _, folder := range []string{"clients", "migrate"} {
 		index := read(t, "../docs/"+folder+".md")
 		for _, path := range pages(t, folder) {
 			if link := "](" + strings.TrimPrefix(path, "../docs/") + ")"; !strings.Contains(index, link) {
