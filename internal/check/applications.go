@@ -26,6 +26,13 @@ var applicationRules = []*Rule{
 		find:       eachActive(tokensNotBound),
 	},
 	{
+		ID: "default-scopes-all", Severity: Note,
+		Title:      "A request without a scope gets all scopes",
+		Reason:     "A client that asks for nothing in particular gets a token for everything, also for what it does not need then (RFC 9700 section 2.3).",
+		Correction: "Remove `default_scopes`, or leave in it what nearly every request needs, such as reading.",
+		find:       eachActive(allByDefault),
+	},
+	{
 		ID: "introspects-everything", Severity: Note,
 		Title:      "An Application may introspect the tokens of all APIs",
 		Reason:     "It learns of every token whose it is and what it may do (RFC 9700 section 2.3: as few privileges as possible).",
@@ -120,4 +127,11 @@ var lastSegments = regexp.MustCompile(`^(system:serviceaccount:[^:*]+:|repo:[^:*
 // spansSegments reports whether the end of the pattern may fit several segments.
 func spansSegments(pattern string) bool {
 	return strings.HasSuffix(pattern, "*") && !lastSegments.MatchString(pattern)
+}
+
+func allByDefault(a *application.Application) []string {
+	if len(a.Scopes) < 2 || len(a.DefaultScopes) != len(a.Scopes) {
+		return nil
+	}
+	return []string{"default_scopes has all its scopes"}
 }

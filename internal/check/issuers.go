@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
@@ -47,6 +48,13 @@ var issuerRules = []*Rule{
 		find:       keysInEnvironment,
 	},
 	{
+		ID: "key-not-rotated", Severity: Warning,
+		Title:      "A signing key is not rotated within 400 days",
+		Reason:     "Whoever got a copy of the key can make tokens for as long as it signs.",
+		Correction: "Remove `rotate`: the default is 90 days, and clients notice nothing.",
+		find:       keysNotRotated,
+	},
+	{
 		ID: warning.UnusedIssuer, Severity: Warning,
 		Title:      "Nothing uses an issuer",
 		Reason:     "No site has `tokenidp` for it, and no `verify` accepts its tokens. Its Applications get no tokens.",
@@ -78,4 +86,28 @@ func (c *configuration) issuers() []*tokenidp.Issuer {
 		return nil
 	}
 	return c.app.Issuers
+}
+
+// longRotation is how long a key may sign.
+const longRotation = 400 * 24 * time.Hour
+
+func keysNotRotated(c *configuration, report reporter) {
+	for _, iss := range c.issuers() {
+		rotate := time.Duration(iss.Rotate)
+		switch {
+		case iss.SigningKey != "" || iss.SigningKeyFile != "":
+		case rotate < 0:
+			report(Finding{Subject: iss.Issuer, Place: placeOf(iss.Source), Message: "rotate is off"})
+		case rotate > longRotation:
+			report(Finding{Subject: iss.Issuer, Place: placeOf(iss.Source), Message: fmt.Sprintf("rotate is %s", rotate)})
+		}
+	}
+}
+
+// trusted are the issuers elsewhere.
+func (c *configuration) trusted() []*tokenidp.TrustedIssuer {
+	if c.app == nil {
+		return nil
+	}
+	return c.app.Trusted
 }

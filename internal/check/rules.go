@@ -8,7 +8,7 @@ import (
 
 // Rules are all rules. docs/checks.md has them in this order.
 var Rules = slices.Concat(
-	secretRules, applicationRules, issuerRules, trustedRules, routeRules, stateRules, serverRules, fileRules, testRules, ignoreRules,
+	secretRules, applicationRules, issuerRules, trustedRules, routeRules, accessRules, upstreamRules, stateRules, serverRules, fileRules, testRules, ignoreRules,
 )
 
 // find returns the rule with the ID, or nil.

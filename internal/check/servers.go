@@ -137,8 +137,10 @@ func queriesLogged(c *configuration, report reporter) {
 
 // logsOf are the logs that get the requests of a server.
 func (c *configuration) logsOf(server *accessLogs) (names []string) {
-	access := server.DefaultLoggerName
-	all := []string{access}
+	var all []string
+	if server.DefaultLoggerName != "" || len(server.LoggerNames) == 0 {
+		all = append(all, server.DefaultLoggerName)
+	}
 	for _, name := range slices.Sorted(maps.Keys(server.LoggerNames)) {
 		var several []string
 		if json.Unmarshal(server.LoggerNames[name], &several) != nil { //nolint:forbidigo // the operator's own configuration

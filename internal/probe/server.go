@@ -106,6 +106,13 @@ func (s *server) hosts() (all []string) {
 	return all
 }
 
+// ServesPlainHTTP reports whether the server has a port without TLS.
+func (p *Probe) ServesPlainHTTP(name string) bool {
+	return slices.ContainsFunc(p.servers, func(s *server) bool {
+		return s.name == name && slices.ContainsFunc(s.ports(), func(port uint) bool { return s.scheme(port) == "http" })
+	})
+}
+
 // find returns the server that gets the request. It is an error if there is none, since
 // nobody means to ask about a host that is not served.
 func (p *Probe) find(r *http.Request, scheme string) (*server, error) {

@@ -55,6 +55,9 @@ type settings struct {
 	Rewrite *struct {
 		Method string `json:"method"`
 	} `json:"rewrite"`
+	Transport struct {
+		TLS json.RawMessage `json:"tls"`
+	} `json:"transport"`
 
 	// file_server
 	Root     string `json:"root"`
@@ -196,6 +199,17 @@ func (h *Handler) ReportOnly() bool { return h.settings.ReportOnly }
 // Serves reports whether the handler serves something of the operator's. One that asks
 // another server about each request serves nothing by itself.
 func (h *Handler) Serves() bool { return h.serves() && !h.asksAnother() }
+
+// PlainUpstreams are the addresses that a reverse_proxy sends requests to without TLS.
+func (h *Handler) PlainUpstreams() (all []string) {
+	if len(h.settings.Transport.TLS) > 0 {
+		return nil
+	}
+	for _, u := range h.settings.Upstreams {
+		all = append(all, u.Dial)
+	}
+	return all
+}
 
 // serves reports whether the handler serves something of the operator's.
 func (h *Handler) serves() bool {

@@ -127,20 +127,22 @@ func (r *Report) ask(p *probe.Probe, caller *probe.Caller, tested application.Te
 		methods = []string{method}
 	}
 	for _, method := range methods {
-		r := probe.Request{Method: method, URL: url}
+		asked := probe.Request{Method: method, URL: url}
 		if !ok {
-			r, err = probe.ParseRequest(tested.Text)
+			asked, err = probe.ParseRequest(tested.Text)
 		}
 		if err != nil {
 			return result, err
 		}
-		v, err := p.Ask(r, caller)
+		v, err := p.Ask(asked, caller)
 		if err != nil {
 			return result, err
 		}
-		result = newResult(caller, r, tested, v)
-		if !result.Passed {
+		if result = newResult(caller, asked, tested, v); !result.Passed {
 			break
+		}
+		if v.Refused != nil {
+			r.Refusing[result.Route] = true
 		}
 	}
 	if result.Passed {
