@@ -55,6 +55,10 @@ func noDenyTests(c *configuration, report reporter) {
 	if c.tests == nil || len(c.documents) == 0 {
 		return
 	}
+	if guards := c.guards(); len(c.tests.Results)+len(c.tests.Mistakes) == 0 && len(guards) > 0 {
+		report(Finding{Message: "no file of Applications has tests"})
+		return
+	}
 	for _, r := range c.routes.Verifies() {
 		if r.Reached && !r.Handler.ReportOnly() && !c.tests.Refusing[r.ID] {
 			report(Finding{Subject: r.ID, Route: r.ID, Place: placeOf(r.Handler.Source), Message: "no test has a request that this verify refuses"})
