@@ -96,7 +96,7 @@ func (e example) write(t *testing.T) {
 	}
 	writeFiles(t, map[string]string{"applications.yaml": applications, "Caddyfile": caddyfile})
 	if script := e["sh"]; script != "" {
-		if output, err := exec.Command("sh", "-c", script).CombinedOutput(); err != nil { //nolint:gosec // of this repository
+		if output, err := exec.Command("sh", "-c", script).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, output)
 		}
 	}
