@@ -178,7 +178,7 @@ func reachNothing(c *configuration, report reporter) {
 	for issuer, set := range c.sets {
 		accepted := make(map[string]bool)
 		for _, g := range c.guards() {
-			if required := g.verify.Requires(issuer); required != nil {
+			if required := g.verify.Requirement(issuer); required != nil {
 				for _, audience := range required.AcceptedAudiences() {
 					accepted[audience] = true
 				}
@@ -195,7 +195,7 @@ func reachNothing(c *configuration, report reporter) {
 
 func (c *configuration) reachesSome(a *application.Application, issuer string) bool {
 	return slices.ContainsFunc(c.guards(), func(g guard) bool {
-		required := g.verify.Requires(issuer)
+		required := g.verify.Requirement(issuer)
 		return required != nil && mayPass(a, c.sets[issuer], required)
 	})
 }
@@ -225,7 +225,7 @@ func bearerAccepted(c *configuration, report reporter) {
 func longLifetimeAccepted(c *configuration, report reporter) {
 	for _, g := range c.guards() {
 		for _, t := range c.app.Trusted {
-			if required := g.verify.Requires(t.Issuer); required != nil && (required.MaxLifetime == 0 || required.MaxLifetime > longest) {
+			if required := g.verify.Requirement(t.Issuer); required != nil && (required.MaxLifetime == 0 || required.MaxLifetime > longest) {
 				limit := "no max_lifetime"
 				if required.MaxLifetime > 0 {
 					limit = "max_lifetime " + required.MaxLifetime.Round(time.Second).String()

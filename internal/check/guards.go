@@ -35,7 +35,7 @@ func (g guard) finding(text string) Finding {
 func (c *configuration) locals(g guard) map[string]*verifier.Requirement {
 	all := make(map[string]*verifier.Requirement)
 	for issuer := range c.sets {
-		if required := g.verify.Requires(issuer); required != nil {
+		if required := g.verify.Requirement(issuer); required != nil {
 			all[issuer] = required
 		}
 	}
@@ -46,7 +46,7 @@ func (c *configuration) locals(g guard) map[string]*verifier.Requirement {
 // Applications are not known here.
 func (c *configuration) acceptsOthers(g guard) bool {
 	return slices.ContainsFunc(c.probe.TokenIssuers(), func(iss tokenidp.TokenIssuer) bool {
-		return c.sets[iss.URL] == nil && g.verify.Requires(iss.URL) != nil
+		return c.sets[iss.URL] == nil && g.verify.Requirement(iss.URL) != nil
 	})
 }
 

@@ -115,6 +115,8 @@ var published = tags(
 	"$argon2id$v=19$m=19456,t=2,p=1$BGJ6wMBUza8mWmVeD1B6dw$n7Gpe/7jbAqRkgvRGXtPphf+Zyp9pi5VZP3WylN0Jac",
 	"$argon2id$v=19$m=19456,t=2,p=1$FfgZo4raPaWtqobUISn4Hw$XIWqouX8vIDoGJPJIAUOeBE2CqCtPGDMRWC02Rjnxgs",
 	"$argon2id$v=19$m=19456,t=2,p=1$U3vgM/YZZrYAiEwJd8OKaQ$jDLxDqYsGtaUTyqtpePS/lw1ADUrs1JB7hlsDD+WK9g",
+	"replace-with-metrics-secret",
+	"$argon2id$v=19$m=19456,t=2,p=1$UooTv3FLLK/KAxFw/G/JlQ$devqKKeafvgQdrVSK7Z2djEBMPqRArF19V7XkRQ7aGY",
 	"$argon2id$v=19$m=19456,t=2,p=1$jogg4OzsYlWA14siiZHGMQ$pWf7xDTkG7Vj9Po1ar6HOUunq3HLJpLp+bQhSHDvQz8",
 )
 

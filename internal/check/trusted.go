@@ -52,7 +52,7 @@ func publicClients(c *configuration, report reporter) {
 			continue
 		}
 		for _, g := range c.guards() {
-			if g.verify.Requires(t.Issuer) != nil && !asksKindOfClient(g.verify.Claims) {
+			if g.verify.Requirement(t.Issuer) != nil && !asksKindOfClient(g.verify.Claims) {
 				report(Finding{Subject: t.Issuer, Place: placeOf(t.Source), Message: fmt.Sprintf("%s accepts them, and asks for no azpacr", g.ID)})
 			}
 		}

@@ -66,7 +66,7 @@ func (c *configuration) eachPlainUpstream(report reporter, sends func(*tokenidp.
 		if len(plain) == 0 || len(e.Requests) == 0 {
 			continue
 		}
-		taken, err := c.probe.Trace(e.Requests[0])
+		taken, err := c.probe.Way(e.Requests[0])
 		if err != nil {
 			continue
 		}
