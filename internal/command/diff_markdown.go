@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// mostMarkdown bounds the comment: GitHub takes 65,536 characters, others more.
-const mostMarkdown = 60_000
+// mostMarkdown bounds the table. A comment on GitHub may have 65,536 characters, with what
+// follows.
+const mostMarkdown = 40_000
 
 // markdown is the report as a comment on a pull request. Whatever comes from the
 // configurations is code, which no site reads as a link, a mention or HTML.
