@@ -12,7 +12,11 @@ import (
 // files: GET /tokenidp/applications.
 type Applications struct {
 	// Version is another one after each change.
-	Version string             `json:"version"`
+	Version string `json:"version"`
+	// Issuers and Trusted are the URLs of the issuers, in the order of the configuration,
+	// where they may be placeholders that only the server can replace.
+	Issuers []string           `json:"issuers"`
+	Trusted []string           `json:"trusted"`
 	Parts   []ApplicationsPart `json:"parts"`
 }
 
@@ -34,21 +38,25 @@ const partsAtOnce = 20
 var errChanged = errors.New("the Applications of the server changed meanwhile; ask again")
 
 // Applications returns the Applications in force.
-func (c *Client) Applications(ctx context.Context) (all []ApplicationsPart, err error) {
-	version, query := "", url.Values{"limit": {fmt.Sprint(partsAtOnce)}}
+func (c *Client) Applications(ctx context.Context) (*Applications, error) {
+	var all *Applications
+	query := url.Values{"limit": {fmt.Sprint(partsAtOnce)}}
 	for uri := "/tokenidp/applications?" + query.Encode(); uri != ""; {
 		var page Applications
 		next, err := c.ask(ctx, http.MethodGet, uri, nil, &page)
 		switch {
 		case err != nil:
 			return nil, err
-		case version != "" && page.Version != version:
+		case all != nil && page.Version != all.Version:
 			return nil, errChanged
 		case next == uri:
 			return nil, fmt.Errorf("the admin endpoint at %s gives one page again and again", c.address)
 		}
-		version, uri = page.Version, next
-		all = append(all, page.Parts...)
+		if uri = next; all == nil {
+			all = &page
+		} else {
+			all.Parts = append(all.Parts, page.Parts...)
+		}
 	}
 	return all, nil
 }

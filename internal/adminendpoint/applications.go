@@ -28,6 +28,12 @@ func serveApplications(app *tokenidp.App, w http.ResponseWriter, r *http.Request
 		return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 	}
 	answer := adminapi.Applications{Version: versionOf(app), Parts: []adminapi.ApplicationsPart{}}
+	for _, iss := range app.Issuers {
+		answer.Issuers = append(answer.Issuers, iss.Issuer)
+	}
+	for _, t := range app.Trusted {
+		answer.Trusted = append(answer.Trusted, t.Issuer)
+	}
 	parts := partsOf(app)
 	last := len(parts)
 	if page.Limit > 0 && first+page.Limit < last {

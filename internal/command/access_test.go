@@ -1,10 +1,13 @@
 package command
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 )
 
 const accessApplications = `
@@ -144,6 +147,21 @@ func TestAccessOfOneRequest(t *testing.T) {
 		if r.code != row.code || !strings.Contains(r.stdout, row.want) {
 			t.Errorf("%s %q: exit code %d, want %d, and %q in\n%s%s", row.request, row.more, r.code, row.code, row.want, r.stdout, r.stderr)
 		}
+	}
+}
+
+// A running Caddy replaces the placeholders of its issuers, which have no value here.
+func TestAccessOfARunningCaddy(t *testing.T) {
+	address := adminServer(t, map[string]any{
+		"/config/": json.RawMessage(strings.ReplaceAll(ordinaryConfig, "https://a.example", "{env.ACCESS_TEST_NOT_HERE}")),
+		"/tokenidp/applications": adminapi.Applications{Issuers: []string{"https://a.example"}, Parts: []adminapi.ApplicationsPart{{
+			Issuer: "https://a.example", File: "apps.yaml", Content: `{"resources": [{"name": "orders-api", "scopes": [{"name": "orders.read"}]}],
+				"applications": [{"client_id": "reader", "scopes": ["orders.read"], "secrets": [{"id": "a", "hash": "{not rendered}"}]}]}`,
+		}}},
+	})
+	want := "api.example.com/orders* (Caddyfile:1): orders.read of orders-api, with a token of https://a.example\n  reader  scope=orders.read\n"
+	if r := run(t, "access", "--address", address); r.code != 0 || r.stdout != want {
+		t.Errorf("%d: %s%s", r.code, r.stdout, r.stderr)
 	}
 }
 

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"strings"
@@ -39,8 +40,44 @@ func (c *call) provisioned(running bool, o *probe.Options) ([]byte, error) {
 	if !hasIssuers(config) {
 		return config, nil // so there are no Applications to ask for
 	}
-	o.Applications, err = applicationsInForce(client)
-	return config, err
+	inForce, err := client.Applications(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	o.Applications, err = readInForce(inForce)
+	return withIssuerURLs(config, inForce), err
+}
+
+// withIssuerURLs replaces the placeholders of issuers, which only the server can.
+func withIssuerURLs(config []byte, inForce *adminapi.Applications) []byte {
+	type named struct {
+		Issuer string `json:"issuer"`
+	}
+	var whole struct {
+		Apps struct {
+			TokenIDP struct {
+				Issuers, Trusted []named
+			} `json:"tokenidp"`
+		} `json:"apps"`
+	}
+	if err := json.Unmarshal(config, &whole); err != nil { //nolint:forbidigo // as Caddy writes it
+		return config
+	}
+	replace := func(configured []named, urls []string) {
+		for i, one := range configured {
+			if i < len(urls) && strings.Contains(one.Issuer, "{") {
+				config = bytes.ReplaceAll(config, quoted(one.Issuer), quoted(urls[i]))
+			}
+		}
+	}
+	replace(whole.Apps.TokenIDP.Issuers, inForce.Issuers)
+	replace(whole.Apps.TokenIDP.Trusted, inForce.Trusted)
+	return config
+}
+
+func quoted(text string) []byte {
+	encoded, _ := json.Marshal(text) // a string always can be
+	return encoded
 }
 
 func hasIssuers(config []byte) bool {
@@ -64,14 +101,10 @@ func (c *call) testedConfig() ([]byte, error) {
 	return client.Config(context.Background())
 }
 
-// applicationsInForce are those of the running Caddy, by the issuer's URL, without secrets.
-func applicationsInForce(client *adminapi.Client) (map[string]*application.Set, error) {
-	parts, err := client.Applications(context.Background())
-	if err != nil {
-		return nil, err
-	}
+// readInForce returns the Applications of a running Caddy, by the issuer's URL.
+func readInForce(inForce *adminapi.Applications) (_ map[string]*application.Set, err error) {
 	renderings := make(map[string][]application.Rendering)
-	for _, p := range parts {
+	for _, p := range inForce.Parts {
 		renderings[p.Issuer] = append(renderings[p.Issuer], application.Rendering{File: p.File, Content: p.Content, TestProblem: p.TestProblem})
 	}
 	all := make(map[string]*application.Set)
