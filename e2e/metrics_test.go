@@ -43,6 +43,9 @@ func TestMetricsAreInOrder(t *testing.T) {
 	}
 	for _, want := range []string{
 		`caddy_tokenidp_verify_duration_seconds_count `, `caddy_tokenidp_token_request_duration_seconds_count{issuer="` + c.url("https://localhost:5001") + `",phase="sign"} 1`,
+		`caddy_tokenidp_route_requests_total{result="allowed",route="` + c.url("localhost:5001/orders*") + `"} 1`,
+		`caddy_tokenidp_client_requests_total{client_id="orders-worker",issuer="` + c.url("https://localhost:5001") + `",result="allowed"} 1`,
+		`caddy_tokenidp_client_tokens_issued_total{client_id="reader",issuer="` + c.url("https://localhost:5001") + `"} 0`,
 		`caddy_tokenidp_audit_lines_lost_total 0`, `caddy_tokenidp_build_info{`, `caddy_tokenidp_signatures_verified_total{`,
 		`caddy_tokenidp_state_duration_seconds_count{operation="once"} 0`, `caddy_tokenidp_key_created_timestamp_seconds{`,
 	} {

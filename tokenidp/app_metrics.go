@@ -33,6 +33,10 @@ func servingSnapshot() *metrics.Snapshot {
 		return nil
 	}
 	s := &metrics.Snapshot{State: a.state.Health()}
+	s.Usage.Counted = a.usage
+	for _, r := range a.verifyRoutes() {
+		s.Usage.Routes = append(s.Usage.Routes, r.ID)
+	}
 	if h, on := a.AuditHealth(); on {
 		s.Audit = &h
 	}

@@ -3,7 +3,6 @@ package tokenidp
 import (
 	"net/http"
 
-	"github.com/tokenidp/caddy-tokenidp/internal/route"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/audit"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
@@ -31,7 +30,7 @@ func (v *Verify) auditRefused(r *http.Request, claims *verifier.Claims, refusal 
 
 // auditEvent has the route, and the token if it is verified.
 func (v *Verify) auditEvent(r *http.Request, claims *verifier.Claims) audit.Event {
-	e := audit.Event{At: "verify", Route: v.routeOf(r), Source: v.Source}
+	e := audit.Event{At: "verify", Route: v.routeID(r), Source: v.Source}
 	if claims == nil {
 		return e
 	}
@@ -40,17 +39,4 @@ func (v *Verify) auditEvent(r *http.Request, claims *verifier.Claims) audit.Even
 		e.Audience = claims.Audience[0]
 	}
 	return e
-}
-
-// routeOf returns the route by which a request has come here, or its source if the route is
-// not known.
-func (v *Verify) routeOf(r *http.Request) string {
-	v.app.verifyRoutes()
-	switch len(v.routes) {
-	case 0:
-		return v.Source
-	case 1:
-		return v.routes[0].ID
-	}
-	return route.Taken(v.routes, r).ID
 }

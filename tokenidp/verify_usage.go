@@ -86,8 +86,11 @@ func (v *Verify) countRefused(kind usage.Kind, r *http.Request, claims *verifier
 // routeID returns the ID of the route by which a request has come.
 func (v *Verify) routeID(r *http.Request) string {
 	v.app.verifyRoutes()
-	if len(v.routes) > 0 {
-		return route.Taken(v.routes, r).ID
+	switch len(v.routes) {
+	case 0:
+		return v.Source
+	case 1:
+		return v.routes[0].ID
 	}
-	return v.Source
+	return route.Taken(v.routes, r).ID
 }

@@ -28,6 +28,7 @@ type Snapshot struct {
 	Trusted []TrustedIssuer
 	State   state.Health
 	Audit   *audit.Health // nil if there is no audit log
+	Usage   Usage
 }
 
 // Issuer is the health of an issuer of this server.
@@ -108,6 +109,7 @@ func (Gauges) Describe(descriptions chan<- *prometheus.Desc) {
 		trustedKeys, trustedConfirmed, trustedInOrder,
 		stateSynced, stateInOrder, stateRevocations, stateWarnings, stateRefused,
 		secretExpires, keyCreated, keyRotates, signatures, remembered, hashing, limited, auditLost, auditInOrder, buildInfo,
+		routeRequests, clientRequests, clientTokens,
 	} {
 		descriptions <- d
 	}
@@ -126,6 +128,7 @@ func (g Gauges) Collect(samples chan<- prometheus.Metric) {
 		t.collect(samples)
 	}
 	collectState(snapshot.State, samples)
+	snapshot.Usage.collect(snapshot.Issuers, samples)
 	if a := snapshot.Audit; a != nil {
 		samples <- prometheus.MustNewConstMetric(auditLost, prometheus.CounterValue, float64(a.Lost))
 		samples <- prometheus.MustNewConstMetric(auditInOrder, prometheus.GaugeValue, oneIf(a.Problem == ""))

@@ -274,6 +274,21 @@ func (c *counters) all() iter.Seq2[Key, *Counter] {
 	return maps.All(*c.found.Load())
 }
 
+// Counted returns what this process has counted since it began its entry: the counters of
+// its metrics, which begin anew once a day.
+func (s *Store) Counted() iter.Seq2[Key, int64] {
+	return func(yield func(Key, int64) bool) {
+		if s == nil {
+			return
+		}
+		for k, counter := range s.counters.all() {
+			if !yield(k, max(0, counter.count.Load())) {
+				return
+			}
+		}
+	}
+}
+
 func (c *counters) values(at moment) map[Key]Value {
 	values := make(map[Key]Value)
 	for k, counter := range c.all() {
