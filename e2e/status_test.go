@@ -30,14 +30,15 @@ func TestStatusTellsWhatIsNotInOrder(t *testing.T) {
 			Files    []struct{ Path, Problem, Since string }
 			Problems []string
 		}
-		State struct {
+		Version string
+		State   struct {
 			Kind     string
 			Problems []string
 		}
 	}
 	output, _ = c.ctl("status", "--json")
 	line, _, _ := strings.Cut(output, "\n")
-	if err := json.Unmarshal([]byte(line), &all); err != nil || !all.Ready || len(all.Issuers) != 1 ||
+	if err := json.Unmarshal([]byte(line), &all); err != nil || !all.Ready || all.Version == "" || all.Version == "unknown" || len(all.Issuers) != 1 ||
 		len(all.Issuers[0].Problems) != 1 || all.Issuers[0].Files[0].Problem == "" || all.Issuers[0].Files[0].Since == "" ||
 		all.State.Kind != "storage" || len(all.State.Problems) != 0 {
 		t.Errorf("status --json: %v\n%s", err, output)

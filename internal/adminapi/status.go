@@ -9,6 +9,8 @@ import (
 
 // Status is how a server is: GET /tokenidp/status.
 type Status struct {
+	// Version is that of this module.
+	Version string `json:"version"`
 	// Ready: it can do its work, as the matcher tokenidp_ready tells.
 	Ready bool `json:"ready"`
 	// Since is when the configuration that serves was put in force.

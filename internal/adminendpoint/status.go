@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/internal/version"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/signing"
@@ -20,8 +21,9 @@ func (e *Endpoint) serveStatus(app *tokenidp.App, w http.ResponseWriter, _ *http
 }
 
 func status(app *tokenidp.App, now time.Time) adminapi.Status {
+	module, _ := version.Of()
 	s := adminapi.Status{
-		Ready: app.Ready(), Since: adminapi.Moment(app.Since()), Issuers: []adminapi.IssuerStatus{}, Trusted: trusted(app), State: newStateStatus(app.StateHealth()),
+		Version: module, Ready: app.Ready(), Since: adminapi.Moment(app.Since()), Issuers: []adminapi.IssuerStatus{}, Trusted: trusted(app), State: newStateStatus(app.StateHealth()),
 	}
 	if h, on := app.AuditHealth(); on {
 		s.Audit = &adminapi.AuditStatus{Lost: h.Lost, Problem: h.Problem}

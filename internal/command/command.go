@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
+	"github.com/tokenidp/caddy-tokenidp/internal/version"
 )
 
 func init() {
@@ -34,6 +35,9 @@ func addCommands(cmd *cobra.Command) {
 		importCommand(),
 	)
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return exit(cmd, flagError(cmd, err)) })
+	module, caddy := version.Of()
+	cmd.Version = module
+	cmd.SetVersionTemplate(fmt.Sprintf("TokenIDP %s, Caddy %s\n", module, caddy))
 	// Cobra answers a mistyped command with the help, and success.
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -177,3 +177,10 @@ func TestErrorIsOneLine(t *testing.T) {
 		t.Errorf("got %v, want %q", err, want)
 	}
 }
+
+// The version is that of the module, wherever it is built into.
+func TestVersion(t *testing.T) {
+	if r := run(t, "--version"); r.code != 0 || !strings.HasPrefix(r.stdout, "TokenIDP ") || !strings.Contains(r.stdout, ", Caddy ") {
+		t.Errorf("%+v", r)
+	}
+}

@@ -1,13 +1,12 @@
 package metrics
 
 import (
-	"runtime/debug"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tokenidp/caddy-tokenidp/internal/version"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application/live"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/audit"
@@ -133,27 +132,9 @@ func (g Gauges) Collect(samples chan<- prometheus.Metric) {
 		samples <- prometheus.MustNewConstMetric(auditLost, prometheus.CounterValue, float64(a.Lost))
 		samples <- prometheus.MustNewConstMetric(auditInOrder, prometheus.GaugeValue, oneIf(a.Problem == ""))
 	}
-	module, caddy := versions()
+	module, caddy := version.Of()
 	samples <- prometheus.MustNewConstMetric(buildInfo, prometheus.GaugeValue, 1, module, caddy)
 }
-
-// versions returns those of this module and of Caddy in the build.
-var versions = sync.OnceValues(func() (module, caddy string) {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown", "unknown"
-	}
-	module, caddy = info.Main.Version, "unknown" // of its own main
-	for _, dependency := range info.Deps {
-		switch dependency.Path {
-		case "github.com/tokenidp/caddy-tokenidp":
-			module = dependency.Version
-		case "github.com/caddyserver/caddy/v2":
-			caddy = dependency.Version
-		}
-	}
-	return module, caddy
-})
 
 func (iss Issuer) collect(samples chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, value float64, state ...string) {
