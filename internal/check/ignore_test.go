@@ -102,3 +102,17 @@ func TestIgnoresInACaddyfile(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// What has expired is a question of the clock of the check.
+func TestExpiryByTheClock(t *testing.T) {
+	dated := strings.Replace(ignored, `"}]`, `", expires: 2027-06-30}]`, 1)
+	for now, want := range map[time.Time]string{
+		noon(): "",
+		time.Date(2027, 6, 30, 23, 0, 0, 0, time.UTC): "secret-expires-soon",
+		time.Date(2027, 7, 1, 0, 0, 0, 0, time.UTC):   "no-valid-secret, secret-expired",
+	} {
+		if got := foundIn(t, dated, now); got != want {
+			t.Errorf("%s: %s, want %s", now, got, want)
+		}
+	}
+}

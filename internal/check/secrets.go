@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
@@ -53,12 +54,14 @@ var secretRules = []*Rule{
 		Title:      "A secret has expired",
 		Reason:     "It cannot be used any more. Where it stays, nobody sees which secrets are in use.",
 		Correction: "Remove the secret.",
+		find:       eachSecret(expired),
 	},
 	{
 		ID: warning.NoValidSecret, Severity: Warning,
 		Title:      "All secrets of an Application have expired",
 		Reason:     "The Application cannot authenticate.",
 		Correction: "Add a secret that is valid, or write `active: false`.",
+		find:       noValidSecret,
 	},
 	{
 		ID: warning.SharedSecret, Severity: Warning,
@@ -154,6 +157,22 @@ func expiresSoon(c *configuration, s *secret.Secret) string {
 		return ""
 	}
 	return "it is valid until " + dayOf(s.Expires)
+}
+
+func expired(c *configuration, s *secret.Secret) string {
+	if !s.ExpiredAt(c.now) {
+		return ""
+	}
+	return "it expired on " + dayOf(s.Expires)
+}
+
+func noValidSecret(c *configuration, report reporter) {
+	for _, a := range c.active() {
+		valid := slices.ContainsFunc(a.Secrets, func(s *secret.Secret) bool { return !s.ExpiredAt(c.now) })
+		if len(a.Secrets) > 0 && !valid {
+			report(ofApplication(a, "all its secrets have expired; it cannot authenticate"))
+		}
+	}
 }
 
 // dayOf is the last day before the instant.

@@ -66,6 +66,9 @@ func (*warningCore) Sync() error { return nil }
 // ofFiles is the message of warnings about files of Applications, which the Set has, too.
 const ofFiles = "applications"
 
+// byTheClock are warnings whose rules go by the clock of the check.
+var byTheClock = []warning.ID{warning.SecretExpired, warning.NoValidSecret}
+
 // loaded are the findings that a load warns of.
 func (c *configuration) loaded() (found []Finding) {
 	for _, w := range c.warnings {
@@ -75,7 +78,7 @@ func (c *configuration) loaded() (found []Finding) {
 	}
 	for _, set := range c.sets {
 		for _, w := range set.Warnings() {
-			if rule := find(warning.ID(w.ID)); rule != nil {
+			if rule := find(warning.ID(w.ID)); rule != nil && !slices.Contains(byTheClock, rule.ID) {
 				f := Finding{Rule: rule, Message: w.Text, Place: Place{w.At.File, w.At.Line}, Subject: nameOf(w.At.File)}
 				if a := c.applicationAt(f.Place); a != nil && rule.ID != warning.TestMistaken {
 					f.Subject = a.ClientID
