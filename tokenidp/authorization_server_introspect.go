@@ -72,7 +72,7 @@ func (s *AuthorizationServer) introspect(w http.ResponseWriter, r *http.Request,
 // evaluate sets the answer for a caller who may know it. There is no leeway for clocks: the
 // token is evaluated by the server that issued it.
 func (s *AuthorizationServer) evaluate(asked *introspection, now time.Time) error {
-	err := s.issuer.stillGood(asked.claims)
+	err := s.issuer.checkActive(asked.claims)
 	if err == nil && !now.Before(asked.claims.ExpiresAt) {
 		err = verifier.Refuse(verifier.Expired, nil)
 	}

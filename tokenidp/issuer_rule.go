@@ -53,7 +53,7 @@ func (iss *Issuer) newRule(v *Verify) (rule, error) {
 }
 
 func (r *applicationRule) authorize(claims *verifier.Claims, request *http.Request) error {
-	if err := r.issuer.stillGood(claims); err != nil {
+	if err := r.issuer.checkActive(claims); err != nil {
 		return err
 	}
 	return claims.Authorize(r.requirement.Load(), time.Now, request)
@@ -61,18 +61,18 @@ func (r *applicationRule) authorize(claims *verifier.Claims, request *http.Reque
 
 func (r *applicationRule) requires() *verifier.Requirement { return r.requirement.Load() }
 
-// stillGood refuses tokens that are revoked, and those of an Application that is not
+// checkActive refuses tokens that are revoked, and those of an Application that is not
 // active.
-func (iss *Issuer) stillGood(claims *verifier.Claims) error {
+func (iss *Issuer) checkActive(claims *verifier.Claims) error {
 	if err := notRevoked(iss.state, claims); err != nil {
 		return err
 	}
-	return iss.stillActive(claims.ClientID)
+	return iss.checkClientActive(claims.ClientID)
 }
 
-// stillActive refuses tokens of an Application that was removed or deactivated after they
+// checkClientActive refuses tokens of an Application that was removed or deactivated after they
 // were issued.
-func (iss *Issuer) stillActive(clientID string) error {
+func (iss *Issuer) checkClientActive(clientID string) error {
 	set := iss.applications.Load()
 	if set == nil {
 		return nil // declared elsewhere

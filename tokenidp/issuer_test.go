@@ -43,7 +43,7 @@ func TestAHangingStorageHoldsUpNoDeactivation(t *testing.T) {
 		if waited := time.Since(start); waited != 0 {
 			t.Errorf("the change waited for %s", waited)
 		}
-		if err := o.stillActive("c0"); err == nil {
+		if err := o.checkClientActive("c0"); err == nil {
 			t.Error("it is active")
 		}
 		stop()

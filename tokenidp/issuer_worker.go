@@ -79,7 +79,7 @@ func (iss *Issuer) provision(ctx caddy.Context, a *App, bounded *storage.Bounded
 	}
 	iss.provisionAuthenticator(ctx)
 	if s := sandboxFrom(ctx); s != nil {
-		s.lookFor(iss.Source, iss.SigningKeyFile)
+		s.reportAbsent(iss.Source, iss.SigningKeyFile)
 		return iss.prepareVerification(s.keys)
 	}
 	if err := iss.provisionKeys(bounded); err != nil {

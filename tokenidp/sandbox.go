@@ -17,10 +17,10 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// Sandbox is where an App is provisioned that never serves: it answers what it would do
-// with a request. It shares nothing with other configurations of the process, which may
-// serve meanwhile. It reads no keys and makes none of the operator's, fetches nothing and
-// stores nothing. What only the server has, such as a secret, counts as present.
+// Sandbox provisions an App that never serves, to find out what it does with requests. It
+// shares nothing with other configurations of the process, which may serve at the same
+// time. It neither reads nor makes keys of the operator, fetches nothing and stores
+// nothing. What only the server has, such as a secret, counts as present.
 type Sandbox struct {
 	// Applications, unless nil, are in force instead of the files, by the issuer's URL.
 	Applications map[string]*application.Set
@@ -37,7 +37,7 @@ type Sandbox struct {
 // Observation is what a verify has decided on a request.
 type Observation struct {
 	Verify *Verify
-	// Claims are those of the token, nil where it was not verified.
+	// Claims are those of the token, or nil if it was not verified.
 	Claims *verifier.Claims
 	// Headers are the claim headers that are set.
 	Headers http.Header
@@ -45,10 +45,10 @@ type Observation struct {
 	Err error
 }
 
-// NewSandbox makes a sandbox. Observe gets what each verify decides on a request. If it
-// returns true, the request passes in any case. Absent gets what the configuration refers
-// to and is not here. The logger gets the warnings
-// of a load.
+// NewSandbox returns a sandbox. It calls observe with the decision of each verify on a
+// request. If that returns true, the request passes in any case. It calls absent with the
+// place of each file that the configuration names and that is not here. The logger gets the
+// warnings of a load.
 func NewSandbox(observe func(*http.Request, Observation) bool, absent func(what string), logger *zap.Logger) (*Sandbox, error) {
 	keys, err := newSandboxKeys()
 	return &Sandbox{observe: observe, absent: absent, logger: logger, keys: keys, metrics: metrics.NewCounters(), carryovers: caddy.NewUsagePool()}, err
@@ -56,18 +56,18 @@ func NewSandbox(observe func(*http.Request, Observation) bool, absent func(what 
 
 type sandboxKey struct{}
 
-// In returns the context in which the modules of the sandbox are to be provisioned.
+// In returns the context in which to provision the modules.
 func (s *Sandbox) In(ctx context.Context) context.Context {
 	return context.WithValue(ctx, sandboxKey{}, s)
 }
 
-// sandboxFrom is nil for a configuration that may serve.
+// sandboxFrom returns the sandbox of the configuration, or nil if that may serve.
 func sandboxFrom(ctx context.Context) *Sandbox {
 	s, _ := ctx.Value(sandboxKey{}).(*Sandbox)
 	return s
 }
 
-// loggerIn is the logger of the module that is provisioned.
+// loggerIn returns the logger of the module that is provisioned.
 func loggerIn(ctx caddy.Context) *zap.Logger {
 	if s := sandboxFrom(ctx); s != nil {
 		return s.logger
@@ -75,7 +75,7 @@ func loggerIn(ctx caddy.Context) *zap.Logger {
 	return ctx.Logger()
 }
 
-// metricsIn are those of the process, unless nothing is served.
+// metricsIn returns the counters of the process, or in a sandbox its own.
 func metricsIn(ctx context.Context) *metrics.Counters {
 	if s := sandboxFrom(ctx); s != nil {
 		return s.metrics
@@ -83,8 +83,8 @@ func metricsIn(ctx context.Context) *metrics.Counters {
 	return counters
 }
 
-// lookFor notes the files that are not here.
-func (s *Sandbox) lookFor(source string, files ...string) {
+// reportAbsent reports the files that are not here.
+func (s *Sandbox) reportAbsent(source string, files ...string) {
 	for _, file := range files {
 		if file == "" {
 			continue
@@ -122,11 +122,11 @@ func placedText(source, text string) string {
 	return source + ": " + text
 }
 
-// App is the app that was provisioned.
+// App returns the App that was provisioned.
 func (s *Sandbox) App() *App { return s.app }
 
-// Issuers are the Applications of the issuers of this server, by URL. Those of an issuer
-// that declares none here are nil.
+// Issuers returns the Applications of the issuers of this server, by URL. They are nil for an
+// issuer that declares none here.
 func (s *Sandbox) Issuers() map[string]*application.Set {
 	all := make(map[string]*application.Set)
 	for _, iss := range s.app.Issuers {
@@ -138,11 +138,11 @@ func (s *Sandbox) Issuers() map[string]*application.Set {
 // TokenIssuer is an issuer whose tokens routes may accept.
 type TokenIssuer struct {
 	URL string
-	// Applications are nil where they are not known here.
+	// Applications are nil if they are not known here.
 	Applications *application.Set
 }
 
-// TokenIssuers are those of this server and the trusted ones, in the order of the
+// TokenIssuers returns the issuers of this server and the trusted ones, in the order of the
 // configuration.
 func (s *Sandbox) TokenIssuers() (all []TokenIssuer) {
 	for _, iss := range s.app.Issuers {
@@ -154,7 +154,7 @@ func (s *Sandbox) TokenIssuers() (all []TokenIssuer) {
 	return all
 }
 
-// Audiences are those of which the routes accept tokens of the issuer.
+// Audiences returns the audiences that routes accept in tokens of the issuer.
 func (s *Sandbox) Audiences(issuer string) (all []string) {
 	for _, v := range s.app.routes {
 		if rule := v.rules[issuer]; rule != nil {
@@ -164,7 +164,7 @@ func (s *Sandbox) Audiences(issuer string) (all []string) {
 	return all
 }
 
-// Route is where the verify is configured, as file:line, and whether it only reports.
+// Route returns where the verify is configured, as file:line, and whether it only reports.
 func (v *Verify) Route() (source string, reportOnly bool) { return v.Source, v.ReportOnly }
 
 // Assumption is what counts as true of a request that stands for others.
@@ -202,7 +202,7 @@ func (v *Verify) assumes(r *http.Request, claims *verifier.Claims, err error) bo
 	return claims.Authorize(&certain, time.Now, r) == nil
 }
 
-// Required are the scopes that the route asks of tokens of the issuer. It reports whether
+// Required returns the scopes that the route requires of tokens of the issuer. It reports whether
 // the route accepts such tokens.
 func (v *Verify) Required(issuer string) (scopes []string, accepted bool) {
 	rule := v.rules[issuer]

@@ -34,7 +34,7 @@ func newSandboxKeys() (*sandboxKeys, error) {
 	return &sandboxKeys{private, public}, err
 }
 
-// Key is that of all issuers.
+// Key returns the one key of all issuers.
 func (k *sandboxKeys) Key(_ context.Context, kid, algorithm string) (*jws.Key, error) {
 	if kid != k.public.ID || algorithm != k.public.Algorithm {
 		return nil, verifier.ErrUnknownKey
@@ -42,7 +42,7 @@ func (k *sandboxKeys) Key(_ context.Context, kid, algorithm string) (*jws.Key, e
 	return k.public, nil
 }
 
-// sign makes a token of the type, or of none.
+// sign returns a token of the type, or without one.
 func (k *sandboxKeys) sign(typ string, claims []byte) (string, error) {
 	header, err := json.Marshal(struct {
 		Algorithm string `json:"alg"`
@@ -106,7 +106,7 @@ func (s *Sandbox) Issue(ctx context.Context, g Grant) (string, *oauth.AccessToke
 	return signed, token, nil
 }
 
-// TokenEndpoint is the URL of the token endpoint of an issuer of this server.
+// TokenEndpoint returns the URL of the token endpoint of an issuer of this server.
 func (s *Sandbox) TokenEndpoint(issuer string) (string, error) {
 	iss, err := s.app.issuer(issuer)
 	if err != nil {
@@ -115,8 +115,8 @@ func (s *Sandbox) TokenEndpoint(issuer string) (string, error) {
 	return iss.url.Scheme + "://" + iss.url.Host + oauth.NewEndpoints(iss.url).Token, nil
 }
 
-// Sign makes a token of the claims (a JSON object), as the issuer would: one of this
-// server, or a trusted one.
+// Sign returns a token with the claims (a JSON object), as the issuer makes it. The issuer
+// may be one of this server, or a trusted one.
 func (s *Sandbox) Sign(issuer string, claims []byte) (string, error) {
 	iss, err := s.app.tokenIssuer(issuer)
 	if err != nil {

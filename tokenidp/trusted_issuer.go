@@ -130,7 +130,7 @@ func (t *TrustedIssuer) provision(ctx context.Context, bounded *storage.Bounded,
 	}
 	o := verifier.Options{URL: t.Issuer, Algorithms: t.Algorithms, Types: t.typ(), Leeway: time.Duration(t.Leeway), Claims: layout}
 	if s := sandboxFrom(ctx); s != nil {
-		s.lookFor(t.Source, t.JWKSFile, t.CAFile, t.BearerTokenFile)
+		s.reportAbsent(t.Source, t.JWKSFile, t.CAFile, t.BearerTokenFile)
 		o.Keys, o.Algorithms = s.keys, []string{sandboxAlgorithm}
 	} else {
 		if err := t.provisionKeys(ctx, bounded); err != nil {
