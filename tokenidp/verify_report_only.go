@@ -65,7 +65,8 @@ func (a *App) Reports(enforced bool) (all []adminapi.RouteReport) {
 	}
 	for _, r := range a.verifyRoutes() {
 		if report := byRoute[r.ID]; report != nil {
-			sortReport(report)
+			SortRefused(report.WouldRefuse)
+			SortRefused(report.Refused)
 			all = append(all, *report)
 		}
 	}
@@ -92,11 +93,12 @@ func addToReport(report *adminapi.RouteReport, k usage.Key, v usage.Value) {
 	case k.Issuer == usage.Others:
 		report.Others += uint64(v.Count) //nolint:gosec // it is never negative
 	default:
-		*refused = append(*refused, refusedGroup(k, v))
+		*refused = append(*refused, RefusedGroup(k, v))
 	}
 }
 
-func refusedGroup(k usage.Key, v usage.Value) adminapi.RefusedGroup {
+// RefusedGroup returns the refusals that were counted for a key.
+func RefusedGroup(k usage.Key, v usage.Value) adminapi.RefusedGroup {
 	g := adminapi.RefusedGroup{
 		ClientID: k.Client, Reason: k.Detail, Times: uint64(v.Count), //nolint:gosec // it is never negative
 		First: time.Unix(v.First, 0).UTC(), Last: v.LastTime(),
@@ -107,10 +109,9 @@ func refusedGroup(k usage.Key, v usage.Value) adminapi.RefusedGroup {
 	return g
 }
 
-func sortReport(report *adminapi.RouteReport) {
-	for _, groups := range [][]adminapi.RefusedGroup{report.WouldRefuse, report.Refused} {
-		slices.SortFunc(groups, func(a, b adminapi.RefusedGroup) int {
-			return cmp.Or(-cmp.Compare(a.Times, b.Times), cmp.Compare(a.ClientID, b.ClientID), cmp.Compare(a.Reason, b.Reason))
-		})
-	}
+// SortRefused sorts the refusals, the most frequent first.
+func SortRefused(groups []adminapi.RefusedGroup) {
+	slices.SortFunc(groups, func(a, b adminapi.RefusedGroup) int {
+		return cmp.Or(-cmp.Compare(a.Times, b.Times), cmp.Compare(a.ClientID, b.ClientID), cmp.Compare(a.Reason, b.Reason))
+	})
 }

@@ -25,7 +25,8 @@ func init() {
 //	GET  /tokenidp/keys                           the keys of all issuers
 //	POST /tokenidp/keys/rotate?issuer=<url>       makes a successor; &now=true: at once
 //	GET  /tokenidp/status                         what is in force, and what is not in order
-//	GET  /tokenidp/report                         whom routes with report_only would refuse
+//	GET  /tokenidp/report                         whom routes with report_only would refuse; &enforced=true: all routes
+//	GET  /tokenidp/usage?unused_for=<duration>    who used what, and what nobody uses
 //	GET  /tokenidp/secrets?unused_for=<duration>  the secrets of all Applications
 //	GET  /tokenidp/trusted                        the trusted issuers, and how their keys are
 //	GET  /tokenidp/applications                   the Applications in force, without secrets
@@ -78,6 +79,7 @@ func (e *Endpoint) Routes() []caddy.AdminRoute {
 		{Pattern: "/tokenidp/keys/rotate", Handler: e.operate(rotateOperation, rotateKeys)},
 		{Pattern: "/tokenidp/status", Handler: e.answer(http.MethodGet, e.serveStatus)},
 		{Pattern: "/tokenidp/report", Handler: e.answer(http.MethodGet, serveReport)},
+		{Pattern: "/tokenidp/usage", Handler: e.answer(http.MethodGet, serveUsage)},
 		{Pattern: "/tokenidp/secrets", Handler: e.answer(http.MethodGet, serveSecrets)},
 		{Pattern: "/tokenidp/trusted", Handler: e.answer(http.MethodGet, serveTrusted)},
 		{Pattern: "/tokenidp/revoke", Handler: e.operate(revokeOperation, revokeTokens)},

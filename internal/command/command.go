@@ -29,7 +29,7 @@ Say 'caddy tokenidp <command> --help' for each command.`,
 
 func addCommands(cmd *cobra.Command) {
 	cmd.AddCommand(
-		statusCommand(), reportCommand(), explainCommand(), accessCommand(), revokeCommand(), secretCommand(),
+		statusCommand(), reportCommand(), usageCommand(), explainCommand(), accessCommand(), revokeCommand(), secretCommand(),
 		secretsCommand(), keysCommand(), trustedCommand(), keypairCommand(), tokenCommand(), proofCommand(),
 		testCommand(), checkCommand(), diffCommand(), schemaCommand(),
 		importCommand(),
