@@ -219,3 +219,32 @@ func BenchmarkToken(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkUsage is a verified request with and without its usage being counted.
+func BenchmarkUsage(b *testing.B) {
+	s := newCosts(b)
+	many := make([]string, 10_000)
+	for i := range many {
+		many[i] = s.token("EdDSA")
+	}
+	app := serving.latest()
+	counted := app.usage
+	b.Cleanup(func() { app.usage = counted })
+	for _, tokens := range []int{1, len(many)} {
+		for _, on := range []bool{false, true, false, true, false, true} {
+			b.Run(fmt.Sprintf("tokens=%d/counted=%t", tokens, on), func(b *testing.B) {
+				if app.usage = counted; !on {
+					app.usage = nil
+				}
+				get := s.get("verify-EdDSA", many[:tokens]...)
+				for range tokens {
+					get()
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					get()
+				}
+			})
+		}
+	}
+}

@@ -137,7 +137,7 @@ func usageOf(app *tokenidp.App, q usageQuery, now time.Time) *adminapi.Usage {
 	return u
 }
 
-func positive(n int64) uint64 { return uint64(max(0, n)) } //nolint:gosec // it is not negative
+func positive(n int64) uint64 { return uint64(max(0, n)) }
 
 // decidingScopes returns the scopes by which some route lets requests through.
 func decidingScopes(app *tokenidp.App) map[string]bool {
@@ -165,7 +165,7 @@ func (c *counts) application(iss *tokenidp.Issuer, a *application.Application, q
 			networks += len(s.Networks)
 		}
 		lifetime := cmp.Or(a.TokenLifetime, time.Duration(iss.TokenLifetime))
-		one.Storm = &adminapi.Storm{Tokens: positive(today), Needed: positive(int64(24*time.Hour/lifetime)+1) * uint64(max(1, networks))} //nolint:gosec // it is not negative
+		one.Storm = &adminapi.Storm{Tokens: positive(today), Needed: positive(int64(24*time.Hour/lifetime)+1) * uint64(max(1, networks))}
 	}
 	return one
 }
