@@ -237,6 +237,8 @@ func routeMistakes() []mistake {
 		site.mistake("verify orders.read /orders*", "verify /orders* orders.read", "verify /orders* orders.read"),
 		site.mistake("verify", "verify orders.read", "verify orders.read"),
 		site.mistake("verify orders.read stock.read", "verify {\nany_scope orders.read stock.read\n}", "any_scope"),
+		site.mistake("tokenidp_status /status more", "tokenidp_status /status {\ninsecure_public\n}", "tokenidp_status /status"),
+		site.mistake("handle /status {\ntokenidp_status\n}", "handle /status {\nverify orders.read\ntokenidp_status\n}", "verify"),
 		site.mistake("@a token_scope\nrespond @a 204", "@a token_scope orders.read\nrespond @a 204", "token_scope orders."),
 		verify.mistake("sender_constrained tls", "sender_constrained dpop\ndpop_origin https://api.example.com", "sender_constrained dpop"),
 		trusted.mistake("sender_constrained dpop", "sender_constrained dpop\ndpop_origin https://api.example.com", "dpop_origin https://api.example.com"),

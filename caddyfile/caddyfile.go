@@ -1,6 +1,6 @@
 // Package caddyfile is the Caddyfile syntax of the modules in package tokenidp:
-// the global option `tokenidp`, and the directives `tokenidp`, `protected_resource`
-// and `verify`.
+// the global option `tokenidp`, and the directives `tokenidp`, `protected_resource`,
+// `verify` and `tokenidp_status`.
 package caddyfile
 
 import (
@@ -19,6 +19,7 @@ func init() {
 	httpcaddyfile.RegisterDirective("tokenidp", parseAuthorizationServer)
 	httpcaddyfile.RegisterDirective("protected_resource", parseProtectedResource)
 	httpcaddyfile.RegisterDirective("verify", parseVerify)
+	httpcaddyfile.RegisterHandlerDirective("tokenidp_status", parseStatusPage)
 
 	// Each goes right before the anchor, so the first registered comes first:
 	// a site-wide verify must not guard /token itself, and no catch-all may
@@ -26,6 +27,9 @@ func init() {
 	httpcaddyfile.RegisterDirectiveOrder("tokenidp", httpcaddyfile.Before, "basic_auth")
 	httpcaddyfile.RegisterDirectiveOrder("protected_resource", httpcaddyfile.Before, "basic_auth")
 	httpcaddyfile.RegisterDirectiveOrder("verify", httpcaddyfile.Before, "basic_auth")
+
+	// The status page answers, so it comes after everything that asks for credentials.
+	httpcaddyfile.RegisterDirectiveOrder("tokenidp_status", httpcaddyfile.Before, "respond")
 }
 
 // source is the place of the current token. Handlers do not know their site:

@@ -52,9 +52,28 @@ func (a *App) setRoutes(ctx context.Context, config *route.Config, bind func()) 
 			return placed(r.Handler.Source, unreached(r))
 		}
 	}
+	if err := checkStatusPages(config); err != nil {
+		return err
+	}
 	if sandboxFrom(ctx) == nil { // else see Sandbox.Warn
 		a.loading = countHandlers(config)
 		a.warnOfRoutes(config)
+	}
+	return nil
+}
+
+// checkStatusPages returns an error if anybody can read a status page that is not meant for
+// everybody.
+func checkStatusPages(config *route.Config) error {
+	for _, r := range config.To(route.StatusPage) {
+		if r.Reached && !r.Authenticated && !r.Handler.Public() {
+			at := r.ID
+			if at != "" {
+				at = " at " + at
+			}
+			return placed(r.Handler.Source, fmt.Errorf("anybody can read this status page%s; write verify or basic_auth before it, in the same block, "+
+				"or insecure_public into its block if everybody may know your clients and routes", at))
+		}
 	}
 	return nil
 }

@@ -1,5 +1,6 @@
 // Package adminendpoint has the routes below /tokenidp/ at Caddy's admin endpoint. They show
-// how the app that serves is, and do what operators ask for. The rules are in the app.
+// how the app that serves is, and do what operators ask for. The rules are in the app. The
+// handler tokenidp_status shows the same to people, in a site.
 package adminendpoint
 
 import (
@@ -25,6 +26,7 @@ func init() {
 //	GET  /tokenidp/keys                           the keys of all issuers
 //	POST /tokenidp/keys/rotate?issuer=<url>       makes a successor; &now=true: at once
 //	GET  /tokenidp/status                         what is in force, and what is not in order
+//	GET  /tokenidp/status-page                    the same for people, in a browser
 //	GET  /tokenidp/report                         whom routes with report_only would refuse; &enforced=true: all routes
 //	GET  /tokenidp/usage?unused_for=<duration>    who used what, and what nobody uses
 //	GET  /tokenidp/secrets?unused_for=<duration>  the secrets of all Applications
@@ -40,6 +42,7 @@ type Endpoint struct {
 	serving  func() *tokenidp.App                       // nil if none runs
 	logger   func(configured *tokenidp.App) *zap.Logger // of its configuration
 	registry *prometheus.Registry
+	page     *pageSource
 }
 
 // CaddyModule returns the Caddy module information.
@@ -63,6 +66,8 @@ func (e *Endpoint) Provision(ctx caddy.Context) error {
 		return configured.LoggerOf(Endpoint{})
 	}
 	e.serving, e.registry = tokenidp.Serving, ctx.GetMetricsRegistry()
+	newest.Store(e.registry)
+	e.page = new(pageSource)
 	if err := tokenidp.RegisterMetrics(e.registry); err != nil {
 		return err
 	}
@@ -78,6 +83,7 @@ func (e *Endpoint) Routes() []caddy.AdminRoute {
 		{Pattern: "/tokenidp/keys", Handler: e.answer(http.MethodGet, serveKeys)},
 		{Pattern: "/tokenidp/keys/rotate", Handler: e.operate(rotateOperation, rotateKeys)},
 		{Pattern: "/tokenidp/status", Handler: e.answer(http.MethodGet, e.serveStatus)},
+		{Pattern: "/tokenidp/status-page", Handler: caddy.AdminHandlerFunc(e.servePage)},
 		{Pattern: "/tokenidp/report", Handler: e.answer(http.MethodGet, serveReport)},
 		{Pattern: "/tokenidp/usage", Handler: e.answer(http.MethodGet, serveUsage)},
 		{Pattern: "/tokenidp/secrets", Handler: e.answer(http.MethodGet, serveSecrets)},

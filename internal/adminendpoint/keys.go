@@ -16,6 +16,10 @@ import (
 )
 
 func serveKeys(app *tokenidp.App, w http.ResponseWriter, r *http.Request) error {
+	return writeJSON(w, issuerKeys(app))
+}
+
+func issuerKeys(app *tokenidp.App) []adminapi.IssuerKeys {
 	all := []adminapi.IssuerKeys{}
 	for _, iss := range app.Issuers {
 		keys := adminapi.IssuerKeys{Issuer: iss.Issuer, Keys: []adminapi.Key{}}
@@ -24,7 +28,7 @@ func serveKeys(app *tokenidp.App, w http.ResponseWriter, r *http.Request) error 
 		}
 		all = append(all, keys)
 	}
-	return writeJSON(w, all)
+	return all
 }
 
 func rotateKeys(app *tokenidp.App, _ http.ResponseWriter, r *http.Request) (any, []zap.Field, error) {

@@ -26,7 +26,7 @@ var (
 	silent = []string{"encode", "templates", "tracing", "log_append", "push", "request_body", "copy_response_headers", "timeouts"}
 	// standIns are the other handlers that are known.
 	standIns = map[string]string{
-		"reverse_proxy": proxies, "file_server": ends, "metrics": ends, "copy_response": ends,
+		"reverse_proxy": proxies, "file_server": ends, "metrics": ends, "copy_response": ends, "tokenidp_status": ends,
 		"static_response": runs, "error": runs, "tokenidp": runs, "protected_resource": runs,
 	}
 )

@@ -89,8 +89,8 @@ func (c *Config) Handlers(name string) (found []*Handler) {
 	return found
 }
 
-// Unverified returns the routes to the handlers that serve something, as reverse_proxy
-// and file_server do, and that a request can reach without a token. Those of other
+// Unverified returns the routes to the handlers that serve something, as reverse_proxy,
+// file_server and tokenidp_status do, and that a request can reach without a token. Those of other
 // modules are not known, and what answers by itself, as respond does, is left out.
 func (c *Config) Unverified() []*Route {
 	return slices.DeleteFunc(slices.Clone(c.routes), func(r *Route) bool {

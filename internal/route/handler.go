@@ -15,6 +15,12 @@ import (
 // verify is the name of the handler that asks for a token.
 const verify = "verify"
 
+// authentication is the name of the handler of basic_auth and of its like.
+const authentication = "authentication"
+
+// StatusPage is the name of the handler that serves the status page.
+const StatusPage = "tokenidp_status"
+
 // Handler is a handler in a list of routes.
 type Handler struct {
 	Name string // of its module, such as reverse_proxy
@@ -39,6 +45,9 @@ type settings struct {
 	Match          matcher `json:"match"`
 	AllowPreflight bool    `json:"allow_preflight"`
 	ReportOnly     bool    `json:"report_only"`
+
+	// tokenidp_status
+	InsecurePublic bool `json:"insecure_public"`
 
 	// subroute
 	Routes []*entry `json:"routes"`
@@ -84,7 +93,7 @@ type response struct {
 
 // known are the modules whose settings are read. Those of others are not looked at, but
 // for routes in them.
-var known = []string{verify, "subroute", "invoke", "reverse_proxy", "intercept", "file_server", "static_response", "rewrite"}
+var known = []string{verify, StatusPage, "subroute", "invoke", "reverse_proxy", "intercept", "file_server", "static_response", "rewrite"}
 
 // ours are the modules whose JSON is kept.
 var ours = []string{verify, "tokenidp", "protected_resource"}
@@ -211,9 +220,12 @@ func (h *Handler) PlainUpstreams() (all []string) {
 	return all
 }
 
+// Public reports whether a status page is for everybody.
+func (h *Handler) Public() bool { return h.settings.InsecurePublic }
+
 // serves reports whether the handler serves something of the operator's.
 func (h *Handler) serves() bool {
-	return h.Name == "reverse_proxy" || h.Name == "file_server"
+	return h.Name == "reverse_proxy" || h.Name == "file_server" || h.Name == StatusPage
 }
 
 // ends reports whether every request that comes to the handler ends there.
@@ -223,7 +235,7 @@ func (h *Handler) ends() bool {
 		return strings.Trim(string(h.settings.StatusCode), `"`) != "103"
 	case "file_server":
 		return !h.settings.PassThru
-	case "error", "metrics", "copy_response":
+	case "error", "metrics", "copy_response", StatusPage:
 		return true
 	}
 	return false

@@ -29,6 +29,9 @@ type Route struct {
 	Handler *Handler
 	// Guard is the least verify that a request has behind it that comes to the handler.
 	Guard Guard
+	// Authenticated reports whether each request that comes to the handler has passed a
+	// verify, or another handler that asks for credentials, such as basic_auth.
+	Authenticated bool
 	// Reached reports whether any request comes to the handler: one behind a handler
 	// that always answers is not reached.
 	Reached bool
@@ -52,7 +55,7 @@ type Route struct {
 func newRoute(s *server, h *Handler, in flow, by way) *Route {
 	by = by.through(h.settings.Match, nil, in)
 	r := &Route{
-		Server: s.name, Handler: h, Guard: in.guard, Reached: in.reached, Rewritten: in.path, After: by.after,
+		Server: s.name, Handler: h, Guard: in.guard, Authenticated: in.known, Reached: in.reached, Rewritten: in.path, After: by.after,
 		Answered: in.answered, Mixed: in.most > in.guard,
 		levels: by.levels, server: s, order: append(slices.Clip(by.invoked), h.order),
 	}

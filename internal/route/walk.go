@@ -23,6 +23,7 @@ type flow struct {
 	reached    bool
 	guard      Guard    // the least that one of them has
 	most       Guard    // the most that one has which an intercept sees
+	known      bool     // each of them has shown who it is, in any way
 	path       bool     // it may have been rewritten
 	method     bool     // it may have been rewritten
 	stripped   []string // what may have been taken off the path, as handle_path does
@@ -49,6 +50,7 @@ func (f flow) or(g flow) flow {
 		return f
 	}
 	f.guard, f.most = min(f.guard, g.guard), max(f.most, g.most)
+	f.known = f.known && g.known
 	f.path, f.method = f.path || g.path, f.method || g.method
 	f.stripped = eachOnce(f.stripped, g.stripped...)
 	for _, i := range g.intercepts {
@@ -102,7 +104,7 @@ func (f flow) ended(by *Handler) flow {
 		return f
 	}
 	for _, i := range f.intercepts {
-		*i.answers = i.answers.or(flow{reached: true, guard: f.guard, most: f.guard, path: f.path, method: f.method})
+		*i.answers = i.answers.or(flow{reached: true, guard: f.guard, most: f.guard, known: f.known, path: f.path, method: f.method})
 	}
 	return flow{answered: by}
 }
@@ -254,6 +256,7 @@ func (w *walker) handler(h *Handler, in flow, by way) flow {
 	case "intercept":
 		return w.intercept(h, in, by)
 	}
+	in.known = in.known || h.Name == authentication
 	in.path, in.method = in.path || h.rewritesPath(), in.method || h.rewritesMethod()
 	in.stripped = in.withoutPrefix(h.settings.StripPathPrefix)
 	if h.ends() {
@@ -271,7 +274,7 @@ func (w *walker) verified(route *Route, h *Handler, in flow) flow {
 	route.Reached = in.reached && may
 	switch {
 	case h.enforces():
-		in.guard = Guarded
+		in.guard, in.known = Guarded, true
 	case may:
 		in.guard = max(in.guard, Conditional)
 	}
@@ -311,6 +314,7 @@ func (w *walker) proxied(h *Handler, in flow, by way) flow {
 	for _, r := range h.responses {
 		out = out.or(w.routes(r.Routes, in, by))
 	}
+	out.known = out.known || h.asksAnother()
 	return out
 }
 
