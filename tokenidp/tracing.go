@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,9 +43,9 @@ func (p *phase) end() {
 
 // describe adds what is not empty to the span.
 func (p *phase) describe(pairs ...string) {
-	for i := 0; i < len(pairs); i += 2 {
-		if pairs[i+1] != "" {
-			p.span.SetAttributes(attribute.String("tokenidp."+pairs[i], pairs[i+1]))
+	for pair := range slices.Chunk(pairs, 2) {
+		if name, value := pair[0], pair[len(pair)-1]; value != "" {
+			p.span.SetAttributes(attribute.String("tokenidp."+name, value))
 		}
 	}
 }

@@ -2,19 +2,17 @@ package adminendpoint
 
 import (
 	"cmp"
-	"fmt"
 	"net/http"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 	"github.com/tokenidp/caddy-tokenidp/internal/statuspage"
+	"github.com/tokenidp/caddy-tokenidp/internal/version"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
 
@@ -48,7 +46,7 @@ func (s *pageSource) gather(app *tokenidp.App, now time.Time) statuspage.Facts {
 }
 
 func newFacts(app *tokenidp.App, now time.Time) statuspage.Facts {
-	f := statuspage.Facts{Now: now, Version: version(), Status: status(app, now), Keys: issuerKeys(app)}
+	f := statuspage.Facts{Now: now, Version: versions(), Status: status(app, now), Keys: issuerKeys(app)}
 	if registry := newest.Load(); registry != nil {
 		f.Status.ReloadFailed = reloadFailed(registry)
 	}
@@ -86,20 +84,10 @@ func accessOf(app *tokenidp.App, route string, clients clientRange, now time.Tim
 	return all
 }
 
-// version is that of this module and of Caddy.
-func version() string {
-	_, caddyVersion := caddy.Version()
-	const module = "github.com/tokenidp/caddy-tokenidp"
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "Caddy " + caddyVersion
-	}
-	for _, m := range append([]*debug.Module{&info.Main}, info.Deps...) {
-		if m.Path == module {
-			return fmt.Sprintf("%s, Caddy %s", m.Version, caddyVersion)
-		}
-	}
-	return "Caddy " + caddyVersion
+// versions are those of this module and of Caddy.
+func versions() string {
+	module, caddy := version.Of()
+	return module + ", Caddy " + caddy
 }
 
 // pageMethods are those that the page takes.
