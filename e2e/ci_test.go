@@ -70,7 +70,7 @@ func TestPipelineReviews(t *testing.T) {
 	}{
 		"nothing":              {"Caddyfile", "handle", "handle", nil, 0, "### Who can reach what: no difference\n"},
 		"a rule is gone":       {"Caddyfile", "\t\tverify @write orders.write\n", "", nil, 1, "| gain | `orders-report` | `localhost:5001/orders*` |"},
-		"a grant":              {"applications.yaml", "    scopes: [orders.read]\n", "    scopes: [orders.read, orders.write]\n", nil, 1, "\n#### Findings\n\n    applications.yaml:29  error  test-fails  orders-report\n"},
+		"a grant":              {"applications.yaml", "    scopes: [orders.read]\n", "    scopes: [orders.read, orders.write]\n", nil, 1, "\n#### Findings\n\n    applications.yaml:30  error  test-fails  orders-report\n"},
 		"another upstream":     {"Caddyfile", "localhost:5002", "localhost:5003", nil, 0, "| change | `orders-report, orders-worker` |"},
 		"and that is too much": {"Caddyfile", "localhost:5002", "localhost:5003", []string{"FAIL_ON=any"}, 1, "| change | `orders-report, orders-worker` |"},
 		"a mistake":            {"Caddyfile", "orders.write", "orders.wriet", nil, 2, "#### The configurations cannot be compared\n\n    "},
