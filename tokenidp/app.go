@@ -56,6 +56,8 @@ type App struct {
 	// A log of every decision. Default: none.
 	Audit *Audit `json:"audit,omitempty"`
 
+	routesUnknown bool
+
 	audit     *auditor // nil if there is none
 	decisions *decisions
 	logger    *zap.Logger

@@ -117,7 +117,9 @@ func (d *decisions) check(iss *Issuer, now time.Time) {
 			d.emit(eventKeyRotated, map[string]any{"issuer": iss.Issuer, "kid": key.ID, "kid_before": *before})
 		}
 	}
-	d.emit(eventSecretExpiring, iss.carried.newlyExpiring(iss, now)...)
+	if d.events != nil && d.events.ShouldEmit(eventSecretExpiring) { // or else those that subscribe later would miss it
+		d.emit(eventSecretExpiring, iss.carried.newlyExpiring(iss, now)...)
+	}
 }
 
 // newlyExpiring returns the secrets that have begun to expire soon since the last call, in

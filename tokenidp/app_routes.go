@@ -30,7 +30,7 @@ func (a *App) readRoutes(ctx caddy.Context) error {
 	config, err := route.Loading(ctx)
 	if err != nil {
 		a.logger.Warn("the routes of this configuration are not understood, so that access, explain and report know them by their source alone", warning.RoutesNotUnderstood.Log(), zap.Error(err))
-		config = new(route.Config)
+		config, a.routesUnknown = new(route.Config), true
 	}
 	return a.setRoutes(ctx, config, func() {
 		if app, err := ctx.AppIfConfigured("http"); err == nil {
@@ -61,6 +61,10 @@ func (a *App) setRoutes(ctx context.Context, config *route.Config, bind func()) 
 	}
 	return nil
 }
+
+// RoutesKnown reports whether the routes of the configuration are understood. If not, nobody
+// knows what a request passes before it comes to a handler.
+func (a *App) RoutesKnown() bool { return !a.routesUnknown }
 
 // checkStatusPages returns an error if anybody can read a status page that is not meant for
 // everybody.

@@ -58,7 +58,7 @@ func (a *App) provisionAudit(ctx caddy.Context) error {
 		}
 		output = module.(caddy.WriterOpener)
 	}
-	if sandboxFrom(ctx) != nil {
+	if sandboxFrom(ctx) != nil || offlineFrom(ctx) != nil {
 		return nil
 	}
 	log, release, err := carry(ctx, "audit "+output.WriterKey(), func() (*audit.Log, error) { return openAudit(output) })

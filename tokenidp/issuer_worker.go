@@ -199,5 +199,8 @@ func (iss *Issuer) carryOver(ctx context.Context) (err error) {
 // serve makes this issuer the predecessor for later configurations. Call all of leave when
 // this configuration ends.
 func (iss *Issuer) serve() (leave []func()) {
+	if before, set := iss.carried.serving.latest(), iss.applications.Load(); before != nil && set != nil {
+		iss.decisions.deactivated(iss.Issuer, before.applications.Load(), set)
+	}
 	return append(leave, iss.carried.serving.enter(iss))
 }

@@ -49,12 +49,15 @@ func asReported(r *http.Request) *http.Request {
 // for each other route what it refused.
 func (a *App) Reports(enforced bool) (all []adminapi.RouteReport) {
 	counts := a.usage.All()
-	window := a.usage.Window()
+	since := a.usage.Window().Since
+	if since.IsZero() { // the counts of other nodes could not be read for hours
+		since = time.Now()
+	}
 	byRoute := make(map[string]*adminapi.RouteReport)
 	for _, r := range a.verifyRoutes() {
 		if r.Verify.ReportOnly || enforced {
 			byRoute[r.ID] = &adminapi.RouteReport{
-				Route: r.ID, Source: r.Verify.Source, Since: *adminapi.Moment(window.Since), Enforced: !r.Verify.ReportOnly, WouldRefuse: []adminapi.RefusedGroup{},
+				Route: r.ID, Source: r.Verify.Source, Since: *adminapi.Moment(since), Enforced: !r.Verify.ReportOnly, WouldRefuse: []adminapi.RefusedGroup{},
 			}
 		}
 	}

@@ -43,7 +43,8 @@ func (StatusPage) CaddyModule() caddy.ModuleInfo {
 // Provision returns an error if the configuration has no issuer. That somebody asks for
 // credentials in front of the page is checked by the app, which knows the routes.
 func (s *StatusPage) Provision(ctx caddy.Context) error {
-	if _, err := ctx.AppIfConfigured("tokenidp"); err != nil {
+	module, err := ctx.AppIfConfigured("tokenidp")
+	if err != nil {
 		if errors.Is(err, caddy.ErrNotConfigured) {
 			err = tokenidp.ErrNotConfigured
 		}
@@ -51,6 +52,9 @@ func (s *StatusPage) Provision(ctx caddy.Context) error {
 			return fmt.Errorf("%s: %w", s.Source, err)
 		}
 		return err
+	}
+	if !module.(*tokenidp.App).RoutesKnown() && !s.InsecurePublic {
+		return fmt.Errorf("%s: the routes of this configuration are not understood, so that this status page may be open to anybody; take it away, or write insecure_public into its block", s.Source)
 	}
 	s.page = new(pageSource)
 	return nil

@@ -62,8 +62,25 @@ func newFacts(app *tokenidp.App, now time.Time) statuspage.Facts {
 	f.Reaches = func(clientID string) []adminapi.RouteAccess {
 		return accessOf(app, "", clientRange{only: clientID}, now)
 	}
-	f.Callers = func(route string) []adminapi.RouteAccess { return accessOf(app, route, clientRange{}, now) }
+	f.Callers = once(func(route string) []adminapi.RouteAccess { return accessOf(app, route, clientRange{}, now) })
 	return f
+}
+
+// once returns a function that computes each answer once, since many readers may ask for a
+// route with many Applications.
+func once(compute func(string) []adminapi.RouteAccess) func(string) []adminapi.RouteAccess {
+	var mu sync.Mutex
+	known := make(map[string][]adminapi.RouteAccess)
+	return func(name string) []adminapi.RouteAccess {
+		mu.Lock()
+		defer mu.Unlock()
+		answer, found := known[name]
+		if !found {
+			answer = compute(name)
+			known[name] = answer
+		}
+		return answer
+	}
 }
 
 // nobody is a range without an Application.

@@ -25,7 +25,7 @@ func (r *accessReport) markdown() string {
 		row(&b, name(u.Handler), name(u.At), openAs(u))
 	}
 	if r.Nobody != nil {
-		b.WriteString(plain(r.Nobody.String()) + "\n")
+		b.WriteString(cell(r.Nobody.String()) + "\n")
 	}
 	for _, client := range r.Nowhere {
 		b.WriteString("\n" + code(client) + " reaches no route of this server.\n")
@@ -48,7 +48,7 @@ func openAs(u unguarded) string {
 
 func remarked(r *routeAccess) string {
 	if remark := r.remark(); remark != "" {
-		return " (" + plain(remark) + ")"
+		return " (" + cell(remark) + ")"
 	}
 	return ""
 }
@@ -92,11 +92,11 @@ func (r *routeAccess) together() (all []together) {
 func (c *clientAccess) cells() (scope, conditions string) {
 	switch {
 	case !c.Allowed:
-		return "**no**", fmt.Sprintf("%s: %s", name(c.Reason), plain(c.Cause))
+		return "**no**", fmt.Sprintf("%s: %s", name(c.Reason), cell(c.Cause))
 	case c.Scope == "":
-		return "any", plain(strings.Join(c.Conditions, ", "))
+		return "any", name(strings.Join(c.Conditions, ", "))
 	}
-	return name(c.Scope), plain(strings.Join(c.Conditions, ", "))
+	return name(c.Scope), name(strings.Join(c.Conditions, ", "))
 }
 
 // name is one in a cell of a table, or nothing.
@@ -105,16 +105,4 @@ func name(text string) string {
 		return ""
 	}
 	return cell(text)
-}
-
-// plain is text in Markdown that is shown as it is.
-func plain(text string) string {
-	var b strings.Builder
-	for _, c := range printable(text) {
-		if strings.ContainsRune("\\`*_{}[]<>()#+!|~&@", c) {
-			b.WriteByte('\\')
-		}
-		b.WriteRune(c)
-	}
-	return b.String()
 }

@@ -122,8 +122,11 @@ func (h *hydra) secret(a *Application, c object) {
 		return
 	}
 	a.SecretID, a.Hash = "hydra", stored
-	if end, ok := strictjson.NumericDate(c["client_secret_expires_at"]); ok && end.Unix() > 0 {
-		a.Expires = end.UTC().Format(time.DateOnly)
+	switch end, ok := strictjson.NumericDate(c["client_secret_expires_at"]); {
+	case ok && end.Unix() > 0:
+		a.Expires = end.UTC().Format(time.RFC3339)
+	case !ok && c["client_secret_expires_at"] != nil:
+		h.note("client %q: when its secret expires cannot be read, and does not come along", a.ClientID)
 	}
 }
 

@@ -126,6 +126,14 @@ func (k *keycloak) secret(a *Application, c object) {
 		return
 	}
 	a.SecretID, a.Hash = "keycloak", hash
+	if end := c.object("attributes").text("client.secret.expiration.time"); end != "" {
+		seconds, err := strconv.ParseInt(end, 10, 64)
+		if err != nil || seconds <= 0 {
+			k.note("client %q: when its secret expires cannot be read, and does not come along", a.ClientID)
+		} else {
+			a.Expires = time.Unix(seconds, 0).UTC().Format(time.RFC3339)
+		}
+	}
 	if c.object("attributes").text("client.secret.rotated") != "" {
 		k.note("client %q: the secret before its last rotation does not come along", a.ClientID)
 	}

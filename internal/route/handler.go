@@ -258,7 +258,18 @@ func (h *Handler) rewritesMethod() bool { return h.Name == "rewrite" && h.settin
 // asksAnother reports whether a proxy sends every request to another server that
 // decides on it, as forward_auth does.
 func (h *Handler) asksAnother() bool {
-	return h.Name == "reverse_proxy" && h.settings.Rewrite != nil && h.settings.Rewrite.Method == http.MethodGet && len(h.responses) > 0
+	return h.Name == "reverse_proxy" && h.settings.Rewrite != nil && h.settings.Rewrite.Method == http.MethodGet && len(h.responses) > 0 &&
+		!slices.ContainsFunc(h.responses, func(r response) bool { return len(r.Routes) > 0 && !r.onlySuccess() })
+}
+
+// onlySuccess reports whether the routes are for successful responses alone, as those of
+// forward_auth are.
+func (r response) onlySuccess() bool {
+	var match struct {
+		StatusCode []int `json:"status_code"`
+	}
+	return json.Unmarshal(r.Match, &match) == nil && len(match.StatusCode) > 0 &&
+		!slices.ContainsFunc(match.StatusCode, func(code int) bool { return code != 2 && code/100 != 2 })
 }
 
 // String returns what the handler does, as in: reverse_proxy localhost:5002.

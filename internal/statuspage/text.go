@@ -23,19 +23,26 @@ const (
 // change the order of others, as in: \u202e. It cuts the middle out of a long text, and
 // says so.
 func visible(text string) string {
-	escaped := make([]rune, 0, len(text))
-	for _, r := range text[:min(len(text), longestRead)] {
-		if unicode.IsPrint(r) {
-			escaped = append(escaped, r)
-		} else {
-			escaped = append(escaped, []rune(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))...)
-		}
-	}
+	escaped := []rune(whole(text[:min(len(text), longestRead)]))
 	if len(escaped) <= longestText {
 		return string(escaped)
 	}
 	half := longestText / 2
 	return fmt.Sprintf("%s… (%s characters) …%s", string(escaped[:half]), number(utf8.RuneCountInString(text)), string(escaped[len(escaped)-half:]))
+}
+
+// whole returns a text like visible, and never cuts it: somebody pastes it into a shell, where
+// a part of a quoted name may be a command.
+func whole(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		}
+	}
+	return b.String()
 }
 
 // printable returns a text without what a reader does not see.

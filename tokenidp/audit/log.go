@@ -4,6 +4,7 @@ package audit
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -38,6 +39,7 @@ type Log struct {
 	waiting []byte
 	lost    int // in all
 	untold  int // of those, before the next line that says so
+	closed  bool
 
 	writing sync.Mutex
 	spare   []byte // the memory of what was written
@@ -68,13 +70,22 @@ func Open(output io.WriteCloser, o Options) *Log {
 }
 
 // Close writes the lines that wait, and closes the output. It gives up after five seconds,
-// if the output hangs.
-func (l *Log) Close() error {
+// if the output hangs. Lines that come later are lost.
+func (l *Log) Close() (err error) {
 	close(l.stop)
 	select {
 	case <-l.ended:
 	case <-time.After(closing):
 	}
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	// A network output that was never connected panics.
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("closing the output: %v", p)
+		}
+	}()
 	return l.output.Close()
 }
 
@@ -120,7 +131,7 @@ func (l *Log) add(line []byte) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	before := len(l.waiting)
-	if before+len(line) > mostWaiting {
+	if l.closed || before+len(line) > mostWaiting {
 		l.lost++
 		l.untold++
 		return false
@@ -181,6 +192,9 @@ func (l *Log) write(lines []byte) (written int, err error) {
 		var n int
 		n, err = l.output.Write(next)
 		written += n
+		if err == nil && n < len(next) { // as a network output that was never connected
+			err = io.ErrShortWrite
+		}
 	}
 	l.torn = written > 0 && lines[written-1] != '\n'
 	return written, err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"strings"
@@ -287,6 +288,30 @@ func (h hanging) Write(p []byte) (int, error) {
 }
 
 func (h hanging) Close() error { return nil }
+
+// neverConnected is a network output of Caddy with soft_start before its first connection.
+type neverConnected struct{ net.Conn }
+
+func (neverConnected) Write([]byte) (int, error) { return 0, nil }
+
+// An output that takes nothing, and does not say so, costs lines and nothing else.
+func TestAnOutputThatTakesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := Open(neverConnected{}, Options{Separate: true, Now: clock})
+		l.Write(&Event{Kind: Allowed})
+		l.Flush()
+		if h := l.Health(); h.Lost != 1 || h.Problem != "short write" {
+			t.Errorf("%+v, want one line lost", h)
+		}
+		if err := l.Close(); err == nil {
+			t.Error("its Close does not panic any more")
+		}
+		l.Write(&Event{Kind: Allowed})
+		if h := l.Health(); h.Lost != 2 {
+			t.Errorf("%+v: a line after Close is not counted", h)
+		}
+	})
+}
 
 func TestOff(t *testing.T) {
 	var l *Log

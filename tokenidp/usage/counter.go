@@ -29,11 +29,13 @@ type Counter struct {
 type counters struct {
 	found atomic.Pointer[map[Key]*Counter]
 
-	mu     sync.Mutex
-	fresh  map[Key]*Counter // not in found yet
-	groups map[group]int    // how many of a group there are
-	called int64            // the calls of observe
-	issuer map[string]int64 // the last call for each issuer
+	mu      sync.Mutex
+	fresh   map[Key]*Counter // not in found yet
+	groups  map[group]int    // how many of a group there are
+	bound   int              // of limited, see mostCounters
+	limited int              // how many keys requests have caused
+	called  int64            // the calls of observe
+	issuer  map[string]int64 // the last call for each issuer
 }
 
 // group are the keys that share a limit.
@@ -45,7 +47,7 @@ type group struct {
 
 func (c *counters) init() {
 	c.found.Store(new(map[Key]*Counter))
-	c.fresh, c.groups, c.issuer = make(map[Key]*Counter), make(map[group]int), make(map[string]int64)
+	c.fresh, c.groups, c.issuer, c.bound = make(map[Key]*Counter), make(map[group]int), make(map[string]int64), mostCounters
 }
 
 // Count adds one. It does not allocate if the key was counted before.
@@ -151,11 +153,19 @@ func (c *counters) add(k Key) *Counter {
 	found := new(Counter)
 	k = k.clone()
 	c.fresh[k] = found
-	c.groups[k.group()]++
+	c.note(k)
 	if len(c.fresh) > 64+len(*c.found.Load())/4 {
 		c.merge()
 	}
 	return found
+}
+
+// note counts a key for the limits.
+func (c *counters) note(k Key) {
+	c.groups[k.group()]++
+	if _, limited := most[k.Kind]; limited {
+		c.limited++
+	}
 }
 
 func (c *counters) lookup(k Key) *Counter {
@@ -185,8 +195,8 @@ var most = map[Kind]int{
 	Network: 8, Issued: 25_000, Asked: 256, Denied: 64, Passed: 10_000, Refused: 1000, Reported: 1000, Read: 256, Dropped: int(lastKind),
 }
 
-// mostCounters bounds the memory of all others. longestName, in bytes, is more than a name
-// of an operator has.
+// mostCounters bounds how many keys requests can cause; what the operator declares does not
+// count. longestName, in bytes, is more than a name of an operator has.
 const (
 	mostCounters = 500_000
 	longestName  = 1024
@@ -217,10 +227,8 @@ func (c *counters) fits(k Key) bool {
 			return false
 		}
 	}
-	if limit, limited := most[k.Kind]; limited {
-		return k.Issuer == Others || c.groups[k.group()] < limit && len(*c.found.Load())+len(c.fresh) < mostCounters
-	}
-	return true
+	limit, limited := most[k.Kind]
+	return !limited || k.Kind == Dropped || k.Issuer == Others || c.groups[k.group()] < limit && c.limited < c.bound
 }
 
 // shared returns the key for what is not told apart.

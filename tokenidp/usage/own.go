@@ -181,15 +181,16 @@ func (c *counters) subtract(values map[Key]Value, now time.Duration) {
 	defer c.mu.Unlock()
 	kept := make(map[Key]*Counter)
 	clear(c.groups)
+	c.limited = 0
 	for k, counter := range *c.found.Load() {
 		recent := now-time.Duration(counter.last.Load()) < interval
 		if counter.count.Load() != 0 || recent || c.isDeclared(k, counter) {
 			kept[k] = counter
-			c.groups[k.group()]++
+			c.note(k)
 		}
 	}
 	for k := range c.fresh {
-		c.groups[k.group()]++
+		c.note(k)
 	}
 	c.found.Store(&kept)
 }

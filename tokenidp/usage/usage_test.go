@@ -140,6 +140,27 @@ func TestKeysAreBounded(t *testing.T) {
 	want(t, reader(t, s, c), Key{Kind: Dropped, Name: "passed"}, 4)
 }
 
+// What the operator declares leaves room for what requests cause. If that is too much, it is
+// counted together.
+func TestAllKeysAreBounded(t *testing.T) {
+	n := node(newStorage(t), newTestClock())
+	n.counters.bound = 10
+	n.Observe(idp, func(yield func(Key) bool) {
+		for i := range 100 {
+			if !yield(Key{Kind: Granted, Issuer: idp, Client: "orders-worker", Name: fmt.Sprint(i)}) {
+				return
+			}
+		}
+	})
+	for i := range 100 {
+		k := passed
+		k.Client = fmt.Sprint(i)
+		n.Count(k)
+	}
+	want(t, n, Key{Kind: Passed, Issuer: Others, Name: passed.Name, Detail: passed.Detail}, 90)
+	want(t, n, Key{Kind: Dropped, Name: "passed"}, 90)
+}
+
 func TestNetworkOf(t *testing.T) {
 	for address, want := range map[string]string{
 		"192.0.2.7": "192.0.2.0/24", "::ffff:192.0.2.7": "192.0.2.0/24", "2001:db8:1:2::3": "2001:db8:1::/48", "fe80::1%eth0": "fe80::/48",
