@@ -388,7 +388,7 @@ func keyMistakes() []mistake {
 		keyed.mistake("jwks_uri: worker.example.com", "jwks_uri: https://worker.example.com/jwks.json", "https://worker.example.com/jwks.json"),
 		keyed.mistake("jwks_uri: 5", "jwks_uri: https://worker.example.com/jwks.json", "https://worker.example.com/jwks.json"),
 		keyed.mistake("jwks_uri: http://worker.example.com/jwks.json", "jwks_uri: https://worker.example.com/jwks.json", "https"),
-		keyed.mistake("token_endpoint_auth_method: self_signed_tls_client_auth\njwks_uri: https://worker.example.com/jwks.json", "token_endpoint_auth_method: self_signed_tls_client_auth\njwks_file: ca.pem", "jwks_file"),
+		keyed.mistake("token_endpoint_auth_method: self_signed_tls_client_auth\njwks_uri: https://worker.example.com/jwks.json", "jwks_uri: https://worker.example.com/jwks.json", ""),
 		keyed.mistake("token_endpoint_auth_signing_alg: ES256"+secrets, "client_name: a"+secrets, ""),
 		keyed.mistake("tls_client_auth_subject_dn: orders", "tls_client_auth_subject_dn: CN=orders,OU=batch,O=Example", "CN=orders,OU=batch,O=Example"),
 		keyed.mistake("tls_client_auth_subject_dn: CN=orders,batch", `tls_client_auth_subject_dn: CN=orders\,batch`, `\,`),

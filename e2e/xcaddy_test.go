@@ -69,7 +69,7 @@ func TestXcaddyBuild(t *testing.T) {
 				modules = append(modules, line)
 			}
 		}
-		want := []string{"admin.api.tokenidp", "http.handlers.protected_resource", "http.handlers.tokenidp", "http.handlers.verify", "http.matchers.token_scope", "http.matchers.tokenidp_ready", "tokenidp", "tokenidp.state.memory", "tokenidp.state.redis", "tokenidp.state.storage"}
+		want := []string{"admin.api.tokenidp", "http.handlers.protected_resource", "http.handlers.tokenidp", "http.handlers.tokenidp_status", "http.handlers.verify", "http.matchers.token_scope", "http.matchers.tokenidp_ready", "tokenidp", "tokenidp.state.memory", "tokenidp.state.redis", "tokenidp.state.storage"}
 		slices.Sort(modules)
 		if !slices.Equal(modules, want) {
 			t.Errorf("modules %v, want %v", modules, want)

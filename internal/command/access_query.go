@@ -239,7 +239,10 @@ func findOpen(p *probe.Probe, e probe.Example) []unguarded {
 			return []unguarded{found}
 		}
 	}
-	if r.Guard == route.Guarded || !found.Conditional && len(requests) > 0 {
+	// What an upstream answers is not known here, and so is what the routes of its responses
+	// get.
+	known := r.After != route.AfterResponse && len(requests) > 0
+	if r.Guard == route.Guarded || !found.Conditional && known {
 		return nil
 	}
 	found.Unproven = true
