@@ -103,7 +103,7 @@ func addToReport(report *adminapi.RouteReport, k usage.Key, v usage.Value) {
 // RefusedGroup returns the refusals that were counted for a key.
 func RefusedGroup(k usage.Key, v usage.Value) adminapi.RefusedGroup {
 	g := adminapi.RefusedGroup{
-		ClientID: k.Client, Reason: k.Detail, Times: uint64(v.Count), //nolint:gosec // it is never negative
+		Issuer: k.Issuer, ClientID: k.Client, Reason: k.Detail, Times: uint64(v.Count), //nolint:gosec // it is never negative
 		First: time.Unix(v.First, 0).UTC(), Last: v.LastTime(),
 	}
 	if v.Example != nil {

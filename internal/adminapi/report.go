@@ -24,6 +24,8 @@ type RouteReport struct {
 
 // RefusedGroup are the refusals of one client for one reason.
 type RefusedGroup struct {
+	// Issuer is that of a valid token. The answer does not have it.
+	Issuer string `json:"-"`
 	// ClientID is missing where there was no valid token.
 	ClientID string    `json:"client_id,omitempty"`
 	Reason   string    `json:"reason"`

@@ -22,6 +22,10 @@ type Facts struct {
 	Reaches func(clientID string) []adminapi.RouteAccess
 	// Callers returns the routes with this ID, with all their clients.
 	Callers func(route string) []adminapi.RouteAccess
+	// Usage is what all nodes counted, or nil.
+	Usage *adminapi.Usage
+
+	uses map[pairOf]Use // of Usage
 }
 
 // Application is an Application of an issuer.

@@ -38,8 +38,14 @@ type Document struct{ Title, Path string }
 // documents is where the documentation is.
 const documents = "https://github.com/tokenidp/caddy-tokenidp/blob/main/docs/"
 
+// longestReason is more than any reason has.
+const longestReason = 64
+
 // reasonDocument is the paragraph of a reason.
 func reasonDocument(reason string) Document {
+	if len(reason) > longestReason || printable(reason) != reason {
+		return Document{visible(reason), "troubleshooting.md#reasons-of-verify"}
+	}
 	return Document{reason, "troubleshooting.md#" + reason}
 }
 

@@ -68,7 +68,38 @@ func well(applications int) Facts {
 	f.Callers = func(route string) []adminapi.RouteAccess {
 		return f.access(func(string) bool { return true }, route)
 	}
+	f.Usage = used(f)
 	return f
+}
+
+// used has the Applications call where they get in, but warehouse-sync one route alone.
+// Some try what they must not.
+func used(f Facts) *adminapi.Usage {
+	u := &adminapi.Usage{Since: in(-17*day - 3*time.Hour), Nodes: 3, SyncedAt: in(-20 * time.Second)}
+	for i, a := range f.Applications {
+		one := adminapi.ApplicationUsage{Issuer: issuer, ClientID: a.ClientID, Active: true, LastToken: in(-time.Duration(i+1) * time.Minute), Tokens: 400}
+		for hour := range 40 {
+			one.ByHour = append(one.ByHour, adminapi.TokenCount{From: noon.Add(time.Duration(hour-39) * time.Hour), Tokens: uint64(hour % 12)})
+		}
+		for d := range 17 {
+			one.ByDay = append(one.ByDay, adminapi.TokenCount{From: noon.Truncate(day).Add(time.Duration(d-16) * day), Tokens: uint64(100 + 7*d)})
+		}
+		u.Applications = append(u.Applications, one)
+	}
+	for j, r := range f.access(func(string) bool { return true }, "") {
+		one := adminapi.RouteUsage{Route: r.Route, Source: r.Source}
+		for i, c := range r.Clients {
+			switch {
+			case c.Allowed && (i != 2 || j != 0):
+				one.Callers = append(one.Callers, adminapi.Caller{Issuer: issuer, ClientID: c.ClientID, Scopes: c.Scope, Times: uint64(1204 / (i + j + 1)), Last: *in(-time.Duration(i+1) * time.Minute)})
+			case !c.Allowed && i == 2 && j == 1:
+				one.Refused = append(one.Refused, adminapi.RefusedGroup{Issuer: issuer, ClientID: c.ClientID, Reason: c.Reason, Times: 3, Last: *in(-5 * day)})
+			}
+		}
+		one.Refused = append(one.Refused, adminapi.RefusedGroup{Reason: "no_token", Times: uint64(40 - 9*j), Last: *in(-time.Duration(j+1) * time.Hour)})
+		u.Routes = append(u.Routes, one)
+	}
+	return u
 }
 
 // names are those of the first Applications.
@@ -127,5 +158,33 @@ func wrong(applications int) Facts {
 		}
 	}
 	f.Routes[3].ReportOnly = true
+	f.Usage.Routes[3].ReportOnly = true
+	f.Usage.Problem = "reading tokenidp/usage-a.json: permission denied"
+	for i, a := range f.Applications {
+		f.Usage.Routes[0].Refused = append(f.Usage.Routes[0].Refused, adminapi.RefusedGroup{Issuer: issuer, ClientID: a.ClientID, Reason: "expired", Times: 7, Last: *in(-time.Duration(i) * time.Minute)})
+		f.Usage.Findings = append(f.Usage.Findings, untidy[i%len(untidy)](a.ClientID))
+	}
 	return f
+}
+
+// untidy makes a finding of each kind.
+var untidy = []func(clientID string) adminapi.Finding{
+	func(id string) adminapi.Finding {
+		return adminapi.Finding{
+			Kind: adminapi.FindingUnusedScopes, Issuer: issuer, ClientID: id, Scopes: []string{"orders.write"}, Text: id + " has not used orders.write for 31 days", Source: "/etc/caddy/applications.yaml:12",
+			Old: []string{"scopes: [orders.read, orders.write]"}, New: []string{"scopes: [orders.read]"},
+		}
+	},
+	func(id string) adminapi.Finding {
+		return adminapi.Finding{Kind: adminapi.FindingStorm, Issuer: issuer, ClientID: id, Text: id + " got 4120 tokens in 24 hours, and needs about 25; it should keep a token until shortly before it expires"}
+	},
+	func(id string) adminapi.Finding {
+		return adminapi.Finding{Kind: adminapi.FindingUnusedSecret, Issuer: issuer, ClientID: id, SecretID: "2025-11", Text: "nobody needs it", Source: "/etc/caddy/applications.yaml:40"}
+	},
+	func(id string) adminapi.Finding {
+		return adminapi.Finding{Kind: adminapi.FindingSharedSecret, Issuer: issuer, ClientID: id, SecretID: "2026-11", Text: "the secret 2026-11 of " + id + " is used from 8 networks or more; give each workload an Application of its own"}
+	},
+	func(id string) adminapi.Finding {
+		return adminapi.Finding{Kind: adminapi.FindingAsleep, Issuer: issuer, ClientID: id, Text: id + " got no token for 31 days; no token of it is known", Old: []string{"active: true"}, New: []string{"active: false"}}
+	},
 }

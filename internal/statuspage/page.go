@@ -14,9 +14,11 @@ type Page struct {
 	Version      string
 	Findings     []Finding
 	FindingsMore int
+	Tidy         Tidy
 	Well         []string
 	Timeline     Timeline
 	Reach        Reach
+	Counted      Counted
 	Holders      []Holder
 	HoldersMore  int
 	Issuers      []IssuerRow
@@ -32,11 +34,14 @@ const mostIssuers = 12
 // New decides what the page says.
 func New(f Facts, q Query) *Page {
 	q = f.resolve(q)
+	f.uses = f.collectUses()
 	p := &Page{Query: q, AsOf: Moment{f.Now.UTC(), f.Now.UTC()}, Version: f.Version, Since: f.moment(f.Status.Since)}
 	p.Findings, p.FindingsMore = bounded(f.findings(), mostFindings)
+	p.Tidy = f.tidy(q)
 	p.Well = f.well()
 	p.Timeline = f.timeline()
 	p.Reach = f.reach(q)
+	p.Counted = f.counted(q)
 	p.Holders, p.HoldersMore = f.holders(q)
 	issuers, more := bounded(f.Status.Issuers, mostIssuers)
 	for _, iss := range issuers {

@@ -7,10 +7,13 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
+	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
@@ -31,11 +34,17 @@ func TestLinesAreTheTruth(t *testing.T) {
 	p := New(f, Query{})
 	var lines, table []string
 	for _, l := range p.Reach.Lines {
+		if l.Kind == "refused" {
+			continue
+		}
 		lines = append(lines, p.Reach.Left[l.Left].Name+" > "+p.Reach.Right[l.Right].Name)
 	}
 	root := parse(t, render(t, f, ""))
-	for _, tr := range find(find(root, atom.Details, "")[0], atom.Tr, "")[1:] {
+	for _, tr := range find(details(root, "pairs"), atom.Tr, "")[1:] {
 		cells := find(tr, atom.Td, "")
+		if content(cells[2]) != "yes" {
+			continue
+		}
 		table = append(table, content(cells[0])+" > "+content(cells[1])+" > "+strings.Fields(content(cells[3]))[0])
 	}
 	slices.Sort(lines)
@@ -48,8 +57,100 @@ func TestLinesAreTheTruth(t *testing.T) {
 			t.Fatalf("the lines are %q, want %q", lines, want)
 		}
 	}
-	if n := strings.Count(render(t, f, ""), `d="M0 `); n != len(want) {
-		t.Errorf("%d lines are drawn, want %d", n, len(want))
+	if n := strings.Count(render(t, f, ""), `d="M0 `); n != len(want)+1 {
+		t.Errorf("%d lines are drawn, want %d, and one that is refused", n, len(want))
+	}
+}
+
+// details returns the part that a reader opens.
+func details(root *html.Node, id string) *html.Node {
+	for _, d := range find(root, atom.Details, "") {
+		if attribute(d, "id") == id {
+			return d
+		}
+	}
+	return new(html.Node)
+}
+
+// TestLinesSayTheUse by their form and in the table, or nothing if nothing is counted.
+func TestLinesSayTheUse(t *testing.T) {
+	f := well(3)
+	kinds := func() (kinds []string) {
+		p := New(f, Query{})
+		for _, l := range p.Reach.Lines {
+			kinds = append(kinds, p.Reach.Left[l.Left].Name+" > "+strconv.Itoa(l.Right)+" "+l.Kind)
+		}
+		return kinds
+	}
+	want := []string{"billing-export > 0 used", "orders-worker > 0 used", "orders-worker > 1 used", "warehouse-sync > 0 ", "warehouse-sync > 1 refused", "warehouse-sync > 2 used"}
+	if got := kinds(); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	for _, of := range []struct {
+		at   time.Duration
+		want string
+	}{{-2 * day, "billing-export > 0 used"}, {-time.Hour, "billing-export > 0 used refused"}} {
+		f = well(3)
+		f.Usage.Routes[0].Refused = append(f.Usage.Routes[0].Refused,
+			adminapi.RefusedGroup{Issuer: issuer, ClientID: "billing-export", Reason: "expired", Times: 1, Last: *in(of.at)},
+			adminapi.RefusedGroup{Issuer: "https://other.example", ClientID: "orders-worker", Reason: "expired", Times: 1, Last: *in(0)})
+		if got := kinds(); got[0] != of.want || got[1] != want[1] {
+			t.Errorf("refused at %s: %q", of.at, got)
+		}
+	}
+	for _, usage := range []*adminapi.Usage{nil, {}} {
+		f.Usage = usage
+		if got := strings.Join(kinds(), ""); strings.Contains(got, "used") || len(New(f, Query{}).Reach.Lines) != 5 {
+			t.Errorf("without counts: %s", got)
+		}
+		if text := render(t, f, ""); strings.Contains(text, ">Use</th>") || strings.Contains(text, "<rect x") || !strings.Contains(text, "Nothing is counted yet") {
+			t.Error("the page shows what is not known")
+		}
+	}
+}
+
+// TestNumbersAreTheTruth has each bar of the charts in the table, and their sums in words.
+func TestNumbersAreTheTruth(t *testing.T) {
+	f := well(3)
+	var lastDay, lastMonth uint64
+	for _, a := range f.Usage.Applications {
+		for _, c := range a.ByHour {
+			if c.From.After(noon.Add(-day)) {
+				lastDay += c.Tokens
+			}
+		}
+		for _, c := range a.ByDay {
+			lastMonth += c.Tokens
+		}
+	}
+	root := parse(t, render(t, f, ""))
+	text := content(root)
+	if want := amount(lastDay) + " tokens in 24 h, " + amount(lastMonth) + " in 30 d."; !strings.Contains(text, want) {
+		t.Errorf("the page does not say %s", want)
+	}
+	if want := "Counted on 3 nodes, known since 12 Nov 09:00 UTC"; !strings.Contains(text, want) {
+		t.Errorf("the page does not say %s", want)
+	}
+	var bars, rows []string
+	for _, svg := range find(root, atom.Svg, "chart") {
+		for n := range svg.Descendants() {
+			if n.Data == "title" {
+				bars = append(bars, content(n))
+			}
+		}
+	}
+	for _, tr := range find(details(root, "token-numbers"), atom.Tr, "")[1:] {
+		cells := find(tr, atom.Td, "")
+		rows = append(rows, content(cells[0])+": "+content(cells[1]))
+	}
+	if len(rows) < 30 || !slices.Equal(bars, rows) {
+		t.Errorf("the bars are %q, and the table has %q", bars, rows)
+	}
+	if one := New(f, Query{ClientID: "orders-worker"}).Counted; one.Tokens.LastDay != lastDay/3 || len(one.Callers) != 2 {
+		t.Errorf("%+v", one)
+	}
+	if one := New(f, Query{Route: routes[2].id}).Counted; one.Tokens != nil || len(one.Callers) != 1 || one.Refusals[0].Times != 22 {
+		t.Errorf("%+v", one)
 	}
 }
 
@@ -70,7 +171,7 @@ func TestBounds(t *testing.T) {
 						}
 					}
 				}
-				if got := len(find(root, atom.Tr, "")); got > mostPairs+mostHolders+2 {
+				if got := len(find(root, atom.Tr, "")); got > mostPairs+mostHolders+mostCallers+mostRefusals+24+days+5 {
 					t.Errorf("%s, %d, ?%.40s: %d rows", state, n, query, got)
 				}
 			}
@@ -91,6 +192,14 @@ func crowded(applications int) Facts {
 		r := f.Routes[i%len(routes)]
 		r.Route = fmt.Sprintf("%d.%s", i, r.Route)
 		f.Routes = append(f.Routes, r)
+	}
+	for i := range 300 {
+		r := adminapi.RouteUsage{Route: f.Routes[i].Route}
+		for j := range 30 {
+			r.Callers = append(r.Callers, adminapi.Caller{ClientID: clientID(j), Issuer: "https://elsewhere.example.com", Times: uint64(i * j)})
+			r.Refused = append(r.Refused, adminapi.RefusedGroup{ClientID: clientID(j), Issuer: issuer, Reason: fmt.Sprint("reason_", i), Times: uint64(i)})
+		}
+		f.Usage.Routes = append(f.Usage.Routes, r)
 	}
 	reaches := f.Routes
 	f.Reaches = func(id string) []adminapi.RouteAccess {
@@ -117,6 +226,13 @@ func TestHostileNames(t *testing.T) {
 		f.Version = hostile
 		f.Applications[0] = Application{ClientID: hostile, ClientName: hostile, Active: true, Issuer: hostile}
 		f.Secrets[0].Issuer, f.Secrets[0].Secrets[0].ClientID, f.Secrets[0].Secrets[0].SecretID = hostile, hostile, hostile
+		f.Usage.Problem = hostile
+		f.Usage.Findings = []adminapi.Finding{{Kind: adminapi.FindingUnusedScopes, ClientID: hostile, Text: hostile, Source: hostile, Old: []string{hostile}, New: []string{hostile}}, {Kind: adminapi.FindingUnusedSecret, ClientID: hostile, SecretID: hostile}}
+		f.Usage.Routes = []adminapi.RouteUsage{{
+			Route: hostile, Callers: []adminapi.Caller{{Issuer: hostile, ClientID: hostile, Scopes: hostile, Times: 1}},
+			Refused: []adminapi.RefusedGroup{{Issuer: hostile, ClientID: hostile, Reason: hostile, Times: 1}},
+		}}
+		f.Usage.Applications[0].LastToken = nil
 		for i := range f.Routes {
 			f.Routes[i].Route, f.Routes[i].Source, f.Routes[i].Scopes = fmt.Sprint(hostile, i), hostile, []string{hostile}
 		}

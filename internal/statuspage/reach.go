@@ -17,6 +17,8 @@ type Reach struct {
 	Left, Right         []Node
 	LeftMore, RightMore int // that are not shown
 	Lines               []Line
+	// Known reports whether something counts the use.
+	Known bool
 	// Drawn reports whether there are lines for what is shown.
 	Drawn bool
 	// Pairs are what the lines say, for a chosen Application or route with those that do
@@ -37,6 +39,7 @@ type Node struct {
 // Line goes from a node on the left to one on the right.
 type Line struct {
 	Left, Right int
+	Kind        string // that of the use
 	Path        template.HTMLAttr
 }
 
@@ -46,6 +49,7 @@ type Pair struct {
 	Route, RouteLink     string
 	Source               string
 	adminapi.ClientAccess
+	Use Use
 
 	ReportOnly bool
 	Document   Document // of the reason
@@ -66,7 +70,7 @@ func clientLink(id string) string { return "?" + url.Values{"client": {key(id)}}
 func routeLink(id string) string  { return "?" + url.Values{"route": {key(id)}}.Encode() + "#reach" }
 
 func (f *Facts) reach(q Query) Reach {
-	r := Reach{Query: q, Applications: len(f.Applications), Routes: len(f.routeIDs())}
+	r := Reach{Query: q, Applications: len(f.Applications), Routes: len(f.routeIDs()), Known: f.uses != nil}
 	switch {
 	case q.ClientID != "":
 		r.choose(f, f.Reaches(q.ClientID), func(a Application) bool { return a.ClientID == q.ClientID })
@@ -90,7 +94,8 @@ func contains(name, text string) bool {
 	return strings.Contains(strings.ToLower(name), strings.ToLower(text))
 }
 
-// choose shows the pairs of one Application, or of one route: first who gets in.
+// choose shows the pairs of one Application, or of one route: first who gets in, then who
+// tries.
 func (r *Reach) choose(f *Facts, access []adminapi.RouteAccess, shown func(Application) bool) {
 	var ids []string
 	for _, a := range f.Applications {
@@ -98,7 +103,7 @@ func (r *Reach) choose(f *Facts, access []adminapi.RouteAccess, shown func(Appli
 			ids = append(ids, a.ClientID)
 		}
 	}
-	r.Pairs = pairs(access, func(id string) bool { _, ok := slices.BinarySearch(ids, id); return ok })
+	r.Pairs = f.pairs(access, func(id string) bool { _, ok := slices.BinarySearch(ids, id); return ok })
 	slices.SortStableFunc(r.Pairs, func(a, b Pair) int { return cmp.Compare(refused(a), refused(b)) })
 	if r.ClientID != "" && len(ids) > 0 {
 		r.Left = []Node{f.client(r.ClientID, true)}
@@ -107,7 +112,7 @@ func (r *Reach) choose(f *Facts, access []adminapi.RouteAccess, shown func(Appli
 		r.Right = []Node{f.route(r.Route, true)}
 	}
 	for _, p := range r.Pairs {
-		if p.Allowed || p.ReportOnly {
+		if p.Allowed || p.ReportOnly || p.Use.Refused > 0 {
 			r.addNodes(f, p)
 		}
 	}
@@ -116,10 +121,13 @@ func (r *Reach) choose(f *Facts, access []adminapi.RouteAccess, shown func(Appli
 }
 
 func refused(p Pair) int {
-	if p.Allowed {
+	switch {
+	case p.Allowed:
 		return 0
+	case p.Use.Refused > 0:
+		return 1
 	}
-	return 1
+	return 2
 }
 
 func bounded[T any](all []T, most int) ([]T, int) {
@@ -189,17 +197,17 @@ func (r *Reach) overview(f *Facts, q Query) {
 	r.Pairs, r.PairsMore = bounded(r.Pairs, mostPairs)
 }
 
-// pairsOf are the pairs of a few Applications where a token gets in.
+// pairsOf are the pairs of a few Applications where a token gets in, or was refused.
 func (f *Facts) pairsOf(ids []string) []Pair {
 	all := []Pair{}
 	for _, id := range ids {
-		all = append(all, pairs(f.Reaches(id), func(string) bool { return true })...)
+		all = append(all, f.pairs(f.Reaches(id), func(string) bool { return true })...)
 	}
-	return slices.DeleteFunc(all, func(p Pair) bool { return !p.Allowed })
+	return slices.DeleteFunc(all, func(p Pair) bool { return !p.Allowed && p.Use.Refused == 0 })
 }
 
 // pairs are those of the answers that are about an Application of the issuer.
-func pairs(access []adminapi.RouteAccess, shown func(clientID string) bool) (all []Pair) {
+func (f *Facts) pairs(access []adminapi.RouteAccess, shown func(clientID string) bool) (all []Pair) {
 	for _, r := range access {
 		for _, c := range r.Clients {
 			if !shown(c.ClientID) || c.Reason == "unknown_client" {
@@ -208,7 +216,7 @@ func pairs(access []adminapi.RouteAccess, shown func(clientID string) bool) (all
 			c.Conditions, _ = bounded(c.Conditions, mostConditions)
 			all = append(all, Pair{
 				ClientID: c.ClientID, ClientLink: clientLink(c.ClientID), Route: r.Route, RouteLink: routeLink(r.Route),
-				Source: r.Source, ClientAccess: c, ReportOnly: r.ReportOnly, Document: reasonDocument(c.Reason),
+				Source: r.Source, ClientAccess: c, Use: f.useAt(r, c.ClientID), ReportOnly: r.ReportOnly, Document: reasonDocument(c.Reason),
 			})
 		}
 	}
@@ -261,7 +269,7 @@ func (f *Facts) routeIDs() (ids []string) {
 	return ids
 }
 
-// connect draws the lines of the pairs that get in.
+// connect draws the lines of the pairs that get in, or were refused.
 func (r *Reach) connect() {
 	if !r.Drawn {
 		return
@@ -269,10 +277,10 @@ func (r *Reach) connect() {
 	for _, p := range r.Pairs {
 		left := slices.IndexFunc(r.Left, func(n Node) bool { return n.Name == p.ClientID })
 		right := slices.IndexFunc(r.Right, func(n Node) bool { return n.Name == p.Route })
-		if left < 0 || right < 0 || !p.Allowed {
+		if left < 0 || right < 0 || !p.Allowed && p.Use.Refused == 0 {
 			continue
 		}
-		r.Lines = append(r.Lines, Line{left, right, curve(r.middle(left, len(r.Left)), r.middle(right, len(r.Right)))})
+		r.Lines = append(r.Lines, Line{left, right, p.Use.Kind(), curve(r.middle(left, len(r.Left)), r.middle(right, len(r.Right)))})
 	}
 }
 

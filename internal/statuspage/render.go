@@ -22,7 +22,7 @@ var (
 
 	style = styleText + highlights()
 	pages = template.Must(template.New("").Funcs(template.FuncMap{
-		"name": name, "visible": visible, "whole": whole, "count": count, "word": word, "icon": icon,
+		"name": name, "visible": visible, "whole": whole, "count": count, "amount": amount, "times": times, "word": word, "icon": icon,
 		"documents": func() string { return documents },
 		"asOf":      func() string { return asOfMark },
 		"style":     func() template.HTML { return template.HTML("<style>" + style + "</style>") },        //nolint:gosec // of this package

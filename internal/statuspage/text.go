@@ -88,7 +88,13 @@ func name(text string) template.HTML {
 
 // number returns a number with commas.
 func number(n int) string {
-	text := strconv.Itoa(n)
+	return grouped(strconv.Itoa(n))
+}
+
+// amount returns a number that was counted.
+func amount(n uint64) string { return grouped(strconv.FormatUint(n, 10)) }
+
+func grouped(text string) string {
 	for i := len(text) - 3; i > 0 && text[i-1] != '-'; i -= 3 {
 		text = text[:i] + "," + text[i:]
 	}
@@ -101,6 +107,14 @@ func count(n int, one, several string) string {
 		return "1 " + one
 	}
 	return number(n) + " " + several
+}
+
+// times says how often something was counted.
+func times(n uint64, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return amount(n) + " " + several
 }
 
 // Moment is a time, absolute and beside now.
@@ -132,6 +146,9 @@ func (m Moment) Relative() string {
 	}
 	return span(m.now.Sub(m.at)) + " ago"
 }
+
+// Age is how long ago it was.
+func (m Moment) Age() string { return span(m.now.Sub(m.at)) }
 
 // span rounds down to one unit.
 func span(d time.Duration) string {
