@@ -78,7 +78,7 @@ func provision(t *testing.T, applications map[string]string, verifies []string) 
 
 // handlerFor answers with errors as Caddy's admin endpoint does.
 func handlerFor(app *tokenidp.App) http.Handler {
-	e := &Endpoint{serving: func() *tokenidp.App { return app }}
+	e := &Endpoint{serving: func() *tokenidp.App { return app }, page: new(pageSource)}
 	mux := http.NewServeMux()
 	for _, route := range e.Routes() {
 		mux.HandleFunc(route.Pattern, func(w http.ResponseWriter, r *http.Request) {
