@@ -55,7 +55,7 @@ func (f *Facts) tidy(q Query) (t Tidy) {
 		return tidyRank(found.Kind) == len(tidyKinds) || q.ClientID != "" && q.ClientID != found.ClientID
 	})
 	slices.SortStableFunc(all, func(a, b adminapi.Finding) int { return cmp.Compare(tidyRank(a.Kind), tidyRank(b.Kind)) })
-	var counts [8]int
+	counts := make([]int, len(tidyKinds))
 	for _, found := range all {
 		counts[tidyRank(found.Kind)]++
 	}

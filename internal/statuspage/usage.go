@@ -29,14 +29,14 @@ type Counted struct {
 
 // Tokens are those that were issued.
 type Tokens struct {
-	Last       *Moment // nil if there is none
-	Hours      Chart
-	Days       Chart
-	TokenURL   string // where to ask for the first one, if there is none
-	ClientID   string // who may
-	LastDay    uint64
-	LastMonth  uint64
-	SomeBefore bool // there are several days to draw
+	Last        *Moment // nil if there is none
+	Hours       Chart
+	Days        Chart
+	TokenURL    string // where to ask for the first one, if there is none
+	ClientID    string // who may
+	LastDay     uint64
+	LastMonth   uint64
+	SeveralDays bool // to draw
 }
 
 // Caller is a client that a route let through.
@@ -179,7 +179,7 @@ func (f *Facts) tokens(q Query) *Tokens {
 	}
 	t.Hours.draw(f.Now, "2 Jan 15:04")
 	t.Days.draw(f.Now, "2 Jan")
-	t.LastDay, t.LastMonth, t.SomeBefore = t.Hours.total, t.Days.total, len(t.Days.Bars) > 1
+	t.LastDay, t.LastMonth, t.SeveralDays = t.Hours.total, t.Days.total, len(t.Days.Bars) > 1
 	f.first(q, t)
 	return t
 }
