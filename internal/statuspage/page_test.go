@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -59,6 +60,19 @@ func TestLinesAreTheTruth(t *testing.T) {
 	}
 	if n := strings.Count(render(t, f, ""), `d="M0 `); n != len(want)+1 {
 		t.Errorf("%d lines are drawn, want %d, and one that is refused", n, len(want))
+	}
+}
+
+// TestUseIsCountedOnce on a route with two verify.
+func TestUseIsCountedOnce(t *testing.T) {
+	f := well(3)
+	want := New(f, Query{Route: routes[0].id})
+	twice := f.Usage.Routes[0]
+	reports := twice
+	reports.ReportOnly, reports.Refused = true, nil
+	f.Usage.Routes = append(f.Usage.Routes, twice, reports)
+	if got := New(f, Query{Route: routes[0].id}); !reflect.DeepEqual(got.Counted, want.Counted) || !reflect.DeepEqual(got.Reach.Pairs, want.Reach.Pairs) {
+		t.Errorf("%+v\n%+v", got.Counted, want.Counted)
 	}
 }
 

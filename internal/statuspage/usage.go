@@ -67,7 +67,7 @@ func (f *Facts) counted(q Query) Counted {
 
 // callers are the pairs of a client and a route, the most frequent first.
 func (f *Facts) callers(q Query) (all []Caller) {
-	for _, r := range f.Usage.Routes {
+	for _, r := range f.routesUsed() {
 		for _, c := range r.Callers {
 			if q.covers(r.Route, c.ClientID) {
 				all = append(all, Caller{Issuer: c.Issuer, ClientID: c.ClientID, Route: r.Route, Scopes: c.Scopes, Times: c.Times, Last: f.moment(&c.Last)})
@@ -112,7 +112,7 @@ type refusalKind struct {
 // refusals join what was refused for the same reason, the most frequent first.
 func (f *Facts) refusals(q Query) (all []Refusal) {
 	found, most := make(map[refusalKind]*Refusal), make(map[refusalKind]uint64)
-	for _, r := range f.Usage.Routes {
+	for _, r := range f.routesUsed() {
 		for k, here := range f.refusedAt(r, q) {
 			one := found[k]
 			if one == nil {

@@ -31,7 +31,7 @@ func (f *Facts) collectUses() map[pairOf]Use {
 		return nil
 	}
 	uses := make(map[pairOf]Use)
-	for _, r := range f.Usage.Routes {
+	for _, r := range f.routesUsed() {
 		for _, c := range r.Callers {
 			pair := pairOf{r.Route, clientOf{c.Issuer, c.ClientID}}
 			u := uses[pair]
@@ -52,6 +52,28 @@ func (f *Facts) collectUses() map[pairOf]Use {
 		}
 	}
 	return uses
+}
+
+// routesUsed returns what was counted of each route once. The answer has it for each verify
+// of the route.
+func (f *Facts) routesUsed() (all []adminapi.RouteUsage) {
+	type kind struct {
+		route      string
+		reportOnly bool
+	}
+	seen := make(map[kind]bool)
+	for _, r := range f.Usage.Routes {
+		k := kind{r.Route, r.ReportOnly}
+		if seen[k] {
+			continue
+		}
+		if seen[kind{r.Route, !r.ReportOnly}] {
+			r.Callers = nil
+		}
+		seen[k] = true
+		all = append(all, r)
+	}
+	return all
 }
 
 // useAt returns what was counted of a client at a route.
