@@ -63,6 +63,21 @@ func TestLinesAreTheTruth(t *testing.T) {
 	}
 }
 
+// TestUseOfOthers with the client_id of an Application is not its own.
+func TestUseOfOthers(t *testing.T) {
+	f := well(3)
+	want := New(f, Query{ClientID: "orders-worker"}).Counted
+	r := &f.Usage.Routes[3]
+	r.Callers = append(r.Callers, adminapi.Caller{Issuer: "https://other.example", ClientID: "orders-worker", Times: 9999})
+	r.Refused = append(r.Refused, adminapi.RefusedGroup{Issuer: "https://other.example", ClientID: "orders-worker", Reason: "expired", Times: 1})
+	if got := New(f, Query{ClientID: "orders-worker"}).Counted; !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if first := New(f, Query{}).Counted.Callers[0]; first.Link != "" || first.Issuer != "https://other.example" {
+		t.Errorf("%+v", first)
+	}
+}
+
 // TestUseIsCountedOnce on a route with two verify.
 func TestUseIsCountedOnce(t *testing.T) {
 	f := well(3)

@@ -69,7 +69,7 @@ func (f *Facts) counted(q Query) Counted {
 func (f *Facts) callers(q Query) (all []Caller) {
 	for _, r := range f.routesUsed() {
 		for _, c := range r.Callers {
-			if q.covers(r.Route, c.ClientID) {
+			if f.covers(q, r.Route, clientOf{c.Issuer, c.ClientID}) {
 				all = append(all, Caller{Issuer: c.Issuer, ClientID: c.ClientID, Route: r.Route, Scopes: c.Scopes, Times: c.Times, Last: f.moment(&c.Last)})
 			}
 		}
@@ -77,7 +77,7 @@ func (f *Facts) callers(q Query) (all []Caller) {
 	slices.SortStableFunc(all, func(a, b Caller) int { return -cmp.Compare(a.Times, b.Times) })
 	for i := range all[:min(len(all), mostCallers)] {
 		c := &all[i]
-		if c.RouteLink = routeLink(c.Route); f.declares(c.Issuer, c.ClientID) {
+		if c.RouteLink = routeLink(c.Route); f.declares(clientOf{c.Issuer, c.ClientID}) {
 			c.Link, c.Issuer = clientLink(c.ClientID), ""
 		}
 	}
@@ -85,18 +85,18 @@ func (f *Facts) callers(q Query) (all []Caller) {
 }
 
 // covers reports whether a reader who has chosen this wants to know of the pair.
-func (q Query) covers(route, clientID string) bool {
-	return (q.Route == "" || q.Route == route) && (q.ClientID == "" || q.ClientID == clientID)
+func (f *Facts) covers(q Query, route string, c clientOf) bool {
+	return (q.Route == "" || q.Route == route) && (q.ClientID == "" || q.ClientID == c.clientID && f.declares(c))
 }
 
 // declares reports whether a client is an Application of an issuer of this server.
-func (f *Facts) declares(issuer, clientID string) bool {
-	first, _ := slices.BinarySearchFunc(f.Applications, clientID, func(a Application, id string) int { return strings.Compare(a.ClientID, id) })
+func (f *Facts) declares(c clientOf) bool {
+	first, _ := slices.BinarySearchFunc(f.Applications, c.clientID, func(a Application, id string) int { return strings.Compare(a.ClientID, id) })
 	for _, a := range f.Applications[first:] {
-		if a.ClientID != clientID {
+		if a.ClientID != c.clientID {
 			return false
 		}
-		if a.Issuer == issuer {
+		if a.Issuer == c.issuer {
 			return true
 		}
 	}
@@ -140,7 +140,7 @@ func (f *Facts) refusals(q Query) (all []Refusal) {
 func (f *Facts) refusedAt(r adminapi.RouteUsage, q Query) map[refusalKind]Refusal {
 	found := make(map[refusalKind]Refusal)
 	for _, g := range r.Refused {
-		if !q.covers(r.Route, g.ClientID) {
+		if !f.covers(q, r.Route, clientOf{g.Issuer, g.ClientID}) {
 			continue
 		}
 		k := refusalKind{g.Reason, r.ReportOnly}
