@@ -23,17 +23,27 @@ const (
 // change the order of others, as in: \u202e. It cuts the middle out of a long text, and
 // says so.
 func visible(text string) string {
-	escaped := []rune(whole(text[:min(len(text), longestRead)]))
-	if len(escaped) <= longestText {
-		return string(escaped)
+	all := []rune(escaped(text[:min(len(text), longestRead)]))
+	if len(all) <= longestText {
+		return string(all)
 	}
 	half := longestText / 2
-	return fmt.Sprintf("%s… (%s characters) …%s", string(escaped[:half]), number(utf8.RuneCountInString(text)), string(escaped[len(escaped)-half:]))
+	return fmt.Sprintf("%s… (%s characters) …%s", string(all[:half]), number(utf8.RuneCountInString(text)), string(all[len(all)-half:]))
 }
 
-// whole returns a text like visible, and never cuts it: somebody pastes it into a shell, where
-// a part of a quoted name may be a command.
-func whole(text string) string {
+// longestCommand is more than a command has, whatever an Application is called.
+const longestCommand = 1200
+
+// whole returns a command like visible, and never cuts it: somebody pastes it into a shell,
+// where a part of a quoted name may be a command.
+func whole(command string) string {
+	if len(command) > longestCommand {
+		return "caddy tokenidp --help" // no name that can be configured is so long
+	}
+	return escaped(command)
+}
+
+func escaped(text string) string {
 	var b strings.Builder
 	for _, r := range text {
 		if unicode.IsPrint(r) {
