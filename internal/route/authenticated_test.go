@@ -7,8 +7,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/route"
 )
 
-// A handler is authenticated if every way to it leads through something that asks for
-// credentials.
+// A handler is authenticated if every way to it passes something that requires credentials.
 func TestAuthenticated(t *testing.T) {
 	const (
 		page, verify, basic = `{"handler": "tokenidp_status"}`, `{"handler": "verify", "scopes": ["a"]}`, `{"handler": "authentication", "providers": {"http_basic": {}}}`

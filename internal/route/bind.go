@@ -8,8 +8,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 )
 
-// Bind finds the handlers that Caddy has provisioned from this configuration. Those in
-// modules that are not known here are not found.
+// Bind finds the handlers that Caddy has provisioned from this configuration. It does not
+// find handlers in modules that are not known here.
 func (c *Config) Bind(app *caddyhttp.App) {
 	for _, s := range c.servers {
 		live := app.Servers[s.name]
@@ -32,7 +32,7 @@ func (c *Config) Bind(app *caddyhttp.App) {
 // Module returns the handler that Caddy has provisioned, or nil if it was not found.
 func (h *Handler) Module() caddyhttp.MiddlewareHandler { return h.live }
 
-// SetModule is what Bind does, for a handler that is provisioned by itself.
+// SetModule does the same as Bind for a handler that is provisioned by itself.
 func (h *Handler) SetModule(live caddyhttp.MiddlewareHandler) { h.live = live }
 
 func bindRoutes(routes []*entry, live caddyhttp.RouteList) {
@@ -47,8 +47,8 @@ func bindRoutes(routes []*entry, live caddyhttp.RouteList) {
 	}
 }
 
-// redirects reports whether the route is one that automatic HTTPS has added. A handler
-// of the configuration is always a pointer.
+// redirects reports whether automatic HTTPS has added the route. A handler of the
+// configuration is always a pointer.
 func redirects(r caddyhttp.Route) bool {
 	return slices.ContainsFunc(r.Handlers, func(h caddyhttp.MiddlewareHandler) bool {
 		_, added := h.(caddyhttp.StaticResponse)
@@ -85,7 +85,7 @@ func (h *Handler) bind(live caddyhttp.MiddlewareHandler) {
 	}
 }
 
-// Responder is a handler in the place of a reverse_proxy, with its response routes.
+// Responder is a handler that replaces a reverse_proxy, with its response routes.
 type Responder interface {
 	ResponseHandlers() []caddyhttp.ResponseHandler
 }

@@ -24,9 +24,9 @@ func init() {
 	})
 }
 
-// probe is a handler that answers with the route by which a request has come.
+// probe is a handler that answers with the route of the request.
 type probe struct {
-	found  *route.Config // what it sees while it is loaded
+	found  *route.Config // the configuration that it sees during the load
 	routes []*route.Route
 }
 
@@ -45,9 +45,9 @@ func (p *probe) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Ha
 	return err
 }
 
-var probes []*probe // of the test that runs
+var probes []*probe // of the running test
 
-// provision provisions a configuration as `caddy validate` does, and binds its probes.
+// provision provisions a configuration like `caddy validate`, and binds its probes.
 func provision(t *testing.T, config []byte) *caddyhttp.App {
 	t.Helper()
 	probes = nil
@@ -73,9 +73,9 @@ func provision(t *testing.T, config []byte) *caddyhttp.App {
 	return app.(*caddyhttp.App)
 }
 
-// A handler finds the routes to it while Caddy loads it, and the one of a request while
-// it serves that: among three imports of a snippet, three invocations of a named route,
-// and in what follows an error or a response.
+// A handler finds the routes to it while Caddy loads it, and the route of a request while
+// it serves the request: among three imports of a snippet, three invocations of a named
+// route, and after an error or a response.
 func TestTaken(t *testing.T) {
 	const caddyfile = `{
 		auto_https %s

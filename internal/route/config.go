@@ -4,7 +4,7 @@
 // the response routes of reverse_proxy and intercept.
 //
 // The model decides from the configuration alone. A matcher that it cannot evaluate may
-// match or not, and a path that a handler has rewritten may be any path.
+// match or not. After a handler has rewritten the path, it may be any path.
 package route
 
 import (
@@ -17,14 +17,14 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// Config is what the http app of a configuration does with requests.
+// Config describes what the http app of a configuration does with requests.
 type Config struct {
 	servers []*server
 	routes  []*Route
 }
 
-// Read reads the JSON of a whole Caddy configuration. It returns an error if the http
-// app in it is not one that Caddy would load.
+// Read reads the JSON of a whole Caddy configuration. It returns an error if Caddy would
+// not load the http app in it.
 func Read(config []byte) (*Config, error) {
 	var whole struct {
 		Apps struct {
@@ -37,7 +37,7 @@ func Read(config []byte) (*Config, error) {
 	return ReadApp(whole.Apps.HTTP)
 }
 
-// ReadApp reads the JSON of the http app. No JSON is an app without servers.
+// ReadApp reads the JSON of the http app. Empty JSON means an app without servers.
 func ReadApp(app []byte) (*Config, error) {
 	var http struct {
 		Servers map[string]*server `json:"servers"`
@@ -61,23 +61,23 @@ func ReadApp(app []byte) (*Config, error) {
 	return c, err
 }
 
-// Routes returns the routes to every handler, in the order in which they are configured.
+// Routes returns the routes to every handler, in the order of the configuration.
 func (c *Config) Routes() []*Route { return slices.Clone(c.routes) }
 
-// Verifies returns the routes to every verify, in the order in which they are
-// configured: a named route that is invoked at three places is three routes.
+// Verifies returns the routes to every verify, in the order of the configuration. A named
+// route that three places invoke gives three routes.
 func (c *Config) Verifies() []*Route { return c.To(verify) }
 
-// To returns the routes to every handler of the name, as Verifies does.
+// To returns the routes to every handler with the name, like Verifies.
 func (c *Config) To(name string) []*Route {
 	return slices.DeleteFunc(slices.Clone(c.routes), func(r *Route) bool { return r.Handler.Name != name })
 }
 
-// VerifyHandlers returns every verify once, in the order in which they are configured:
-// those in named routes that nothing invokes, too.
+// VerifyHandlers returns every verify once, in the order of the configuration. It includes
+// those in named routes that nothing invokes.
 func (c *Config) VerifyHandlers() []*Handler { return c.Handlers(verify) }
 
-// Handlers returns every handler of the name once, as VerifyHandlers does.
+// Handlers returns every handler with the name once, like VerifyHandlers.
 func (c *Config) Handlers(name string) (found []*Handler) {
 	for _, s := range c.servers {
 		for h := range s.handlers() {
@@ -89,9 +89,10 @@ func (c *Config) Handlers(name string) (found []*Handler) {
 	return found
 }
 
-// Unverified returns the routes to the handlers that serve something, as reverse_proxy,
-// file_server and tokenidp_status do, and that a request can reach without a token. Those of other
-// modules are not known, and what answers by itself, as respond does, is left out.
+// Unverified returns the routes to the handlers that serve something, such as
+// reverse_proxy, file_server and tokenidp_status, and that a request can reach without a
+// token. It does not know the handlers of other modules, and leaves out handlers that
+// answer by themselves, such as respond.
 func (c *Config) Unverified() []*Route {
 	return slices.DeleteFunc(slices.Clone(c.routes), func(r *Route) bool {
 		return !r.Reached || r.Guard == Guarded || !r.unknown && !r.Handler.serves()
@@ -108,7 +109,7 @@ type server struct {
 	Named  map[string]*entry `json:"named_routes"`
 }
 
-// entries is a list of routes in an object of its own.
+// entries is a list of routes inside an object.
 type entries struct {
 	Routes []*entry `json:"routes"`
 }
@@ -123,7 +124,7 @@ type entry struct {
 	live caddyhttp.MatcherSets // see Bind
 }
 
-// number gives every handler its place in the order of the configuration.
+// number gives every handler its position in the order of the configuration.
 func (s *server) number() {
 	order := 0
 	for h := range s.handlers() {
@@ -132,7 +133,7 @@ func (s *server) number() {
 	}
 }
 
-// handlers are all handlers of the server. Named routes come last.
+// handlers returns all handlers of the server. Named routes come last.
 func (s *server) handlers() iter.Seq[*Handler] {
 	lists := [][]*entry{s.Routes}
 	if s.Errors != nil {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Example is a request that may take a route. Only a router says whether it does: a
-// matcher that no example can be made for, or a route before this one, may take it away.
+// Example is a request that may take a route. Only a router can confirm that: a matcher for
+// which no example can be made, or an earlier route, may prevent it.
 type Example struct {
 	Method string
 	Host   string // without a port
@@ -17,22 +17,21 @@ type Example struct {
 	From   string // the address of the client, without a port; "": any
 }
 
-// The method that reads, and those that write, the most usual first.
+// exampleMethods are the methods that read and those that write, the most usual first.
 var exampleMethods = []string{
 	http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodHead, http.MethodOptions,
 }
 
-// mostExamples bounds how many requests are made for one route, and usualPaths how many
-// paths they have.
+// mostExamples limits the requests for one route, and usualPaths their paths.
 const (
 	mostExamples = 32
 	usualPaths   = 3
 )
 
 // Examples returns requests that are likely to take the route, the plainest first. They
-// have each host and each kind of path that its patterns name, and the methods that are
-// named, or else one that reads and one that writes. Others are for where none of these
-// takes it, since a route before it does.
+// have each host and each kind of path that the patterns of the route name. They have the
+// methods that the route names, or else one that reads and one that writes. The other
+// requests are for a route that none of these takes, because an earlier route does.
 func (r *Route) Examples() (usual, others []Example) {
 	for _, b := range r.branches() {
 		more, last := b.examples()
@@ -41,13 +40,13 @@ func (r *Route) Examples() (usual, others []Example) {
 	return usual[:min(len(usual), mostExamples)], others[:min(len(others), mostExamples)]
 }
 
-// branch is a route with one of the alternatives of each matcher on the way.
+// branch is a route with one alternative of each matcher on the way.
 type branch struct {
 	route *Route
 	sets  []*matcherSet // by level; nil matches everything
 }
 
-// branches have each alternative once.
+// branches returns branches that contain each alternative once.
 func (r *Route) branches() (all []branch) {
 	most := 1
 	for _, l := range r.levels {
@@ -95,7 +94,7 @@ func (b branch) examples() (usual, others []Example) {
 	return usual, others
 }
 
-// oneOfEach are the first that reads and the first that writes.
+// oneOfEach returns the first method that reads and the first that writes.
 func oneOfEach(methods []string) []string {
 	few := methods[:1]
 	for _, method := range methods[1:] {
@@ -121,8 +120,8 @@ func (b branch) accepts(r Request) bool {
 // anyHost is a name that no site has.
 const anyHost = "any.example"
 
-// hosts are those of the innermost patterns, or else one that no site names and those of
-// the other sites.
+// hosts returns the hosts of the innermost patterns, or else one that no site names and the
+// hosts of the other sites.
 func (b branch) hosts() []string {
 	var all []string
 	for _, s := range slices.Backward(b.sets) {
@@ -140,12 +139,12 @@ func (b branch) hosts() []string {
 	return slices.DeleteFunc(all, func(host string) bool { return host == "" || !b.accepts(Request{Host: host}) })
 }
 
-// exampleHost replaces wildcards: *.example.com has any.example.com.
+// exampleHost replaces wildcards: *.example.com becomes any.example.com.
 func exampleHost(pattern string) string {
 	return strings.ReplaceAll(replaced(pattern), "*", "any")
 }
 
-// hostExamples are hosts that the sites of the server name.
+// hostExamples returns hosts that the sites of the server name.
 func (s *server) hostExamples() (all []string) {
 	for _, e := range s.Routes {
 		if e == nil {
@@ -160,7 +159,8 @@ func (s *server) hostExamples() (all []string) {
 	return all
 }
 
-// methods are those that are named and not refused, or else all that are not refused.
+// methods returns the methods that are named and not refused, or else all that are not
+// refused.
 func (b branch) methods() []string {
 	all := slices.Clone(exampleMethods)
 	for _, s := range slices.Backward(b.sets) {

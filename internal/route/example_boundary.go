@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Boundaries returns requests beside those that Examples makes: with every method, at the
-// paths next to a path that is named alone, and at those that the matchers leave out. They
-// may take the route or not. They show where it ends.
+// Boundaries returns requests close to those of Examples: with every method, at paths next
+// to a single path, and at paths that the matchers exclude. They may take the route or not.
+// They show where it ends.
 func (r *Route) Boundaries() (all []Example) {
 	for _, b := range r.branches() {
 		all = append(all, b.boundaries()...)
@@ -37,7 +37,7 @@ func (b branch) boundaries() (all []Example) {
 	return all
 }
 
-// neighbours are paths that the patterns leave out, or may leave out.
+// neighbours returns paths that the patterns exclude, or may exclude.
 func (b branch) neighbours() (all []string) {
 	for i, s := range b.sets {
 		if s == nil {

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// base is what the matchers other than those of host, path and method ask for. It is not
-// ok if one of them is known to match no request.
+// base returns what the matchers other than host, path and method require. It is not ok if
+// one of them is known to match no request.
 func (b branch) base() (e Example, ok bool) {
 	e.Header = make(http.Header)
 	query := make(url.Values)
@@ -31,7 +31,7 @@ func (b branch) base() (e Example, ok bool) {
 	return e, true
 }
 
-// satisfy adds what one matcher asks for. A matcher that is not known here may match
+// satisfy adds what one matcher requires. A matcher that is not known here may match
 // anyway.
 func (e *Example) satisfy(name string, raw json.RawMessage, query url.Values) bool {
 	switch name {
@@ -65,13 +65,13 @@ func (e *Example) satisfyHeader(raw json.RawMessage) {
 		return
 	}
 	for field, values := range fields {
-		if values != nil { // null asks that there is none
+		if values != nil { // null requires that there is none
 			e.Header.Set(field, exampleValue(values))
 		}
 	}
 }
 
-// exampleValue is one of the values, which may begin and end with a wildcard.
+// exampleValue returns one of the values. A value may begin and end with a wildcard.
 func exampleValue(values []string) string {
 	if len(values) == 0 || values[0] == "*" {
 		return "any"
@@ -79,7 +79,7 @@ func exampleValue(values []string) string {
 	return strings.Trim(replaced(values[0]), "*")
 }
 
-// satisfyProtocol knows the schemes. HTTP/1.1 is what every example is.
+// satisfyProtocol knows the schemes. Every example uses HTTP/1.1.
 func (e *Example) satisfyProtocol(raw json.RawMessage) bool {
 	var name string
 	if json.Unmarshal(raw, &name) != nil {

@@ -9,11 +9,11 @@ import (
 	"github.com/caddyserver/caddy/v2"
 )
 
-// mostPaths bounds how many paths are tried for one route.
+// mostPaths limits the paths that are tried for one route.
 const mostPaths = 12
 
-// paths are those of the innermost patterns, those of patterns around them, and
-// combinations of both, behind what handle_path takes off.
+// paths returns the paths of the innermost patterns, those of the outer patterns, and
+// combinations of both, after the prefix that handle_path strips.
 func (b branch) paths() (all []string) {
 	var outer []string
 	for i, s := range slices.Backward(b.sets) {
@@ -32,8 +32,8 @@ func (b branch) paths() (all []string) {
 	return all[:min(len(all), mostPaths)]
 }
 
-// combined are paths that begin as one and end as another: /api/ and /x.json give
-// /api/x.json.
+// combined returns paths that begin like one path and end like another: /api/ and /x.json
+// give /api/x.json.
 func combined(paths []string) (all []string) {
 	for _, outer := range paths[:min(len(paths), 8)] {
 		for _, inner := range paths[:min(len(paths), 8)] {
@@ -47,7 +47,7 @@ func combined(paths []string) (all []string) {
 
 func join(prefix, rest string) string { return strings.TrimSuffix(prefix, "/") + rest }
 
-// pathExamples are paths that the set matches, the plainest first.
+// pathExamples returns paths that the set matches, the plainest first.
 func (s *matcherSet) pathExamples() (all []string) {
 	if s == nil {
 		return nil
@@ -61,8 +61,8 @@ func (s *matcherSet) pathExamples() (all []string) {
 	return all
 }
 
-// examplePaths are paths that a pattern of the path matcher matches. Those of a prefix
-// are the prefix itself, what is below it, and what only begins like it.
+// examplePaths returns paths that a pattern of the path matcher matches. For a prefix, they
+// are the prefix itself, a path below it, and a path that only begins like it.
 func examplePaths(pattern string) []string {
 	rest, isPrefix := strings.CutSuffix(pattern, "*")
 	switch {
@@ -83,7 +83,7 @@ func prefixed(prefix string) []string {
 	return []string{absolute(escaped(prefix)), absolute(escaped(prefix + "/1")), absolute(escaped(prefix + "1"))}
 }
 
-// exampleOfGlob is a path that the pattern matches, as path.Match does.
+// exampleOfGlob returns a path that the pattern matches, as path.Match does.
 func exampleOfGlob(pattern string) string {
 	var text strings.Builder
 	for rest := pattern; rest != ""; {
@@ -110,7 +110,7 @@ func exampleOfGlob(pattern string) string {
 	return text.String()
 }
 
-// memberOf is a character of a class, if a usual one is in it.
+// memberOf returns a character of a class, if the class has a usual one.
 func memberOf(class string) string {
 	for _, c := range "1xaA-._~" {
 		if ok, err := path.Match(class, string(c)); ok && err == nil {
@@ -120,7 +120,7 @@ func memberOf(class string) string {
 	return strings.Trim(class, "[^]")[:min(1, len(strings.Trim(class, "[^]")))]
 }
 
-// absolute begins with a slash, as every path does.
+// absolute adds the leading slash that every path has.
 func absolute(path string) string {
 	if strings.HasPrefix(path, "/") {
 		return path
@@ -130,7 +130,7 @@ func absolute(path string) string {
 
 func escaped(path string) string { return (&url.URL{Path: path}).EscapedPath() }
 
-// replaced has the values of placeholders that do not depend on a request.
+// replaced replaces placeholders that do not depend on a request.
 func replaced(pattern string) string {
 	if !strings.Contains(pattern, "{") {
 		return pattern

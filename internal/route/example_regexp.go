@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// exampleOfRegexp is a text that a matcher of a regular expression matches, or "".
+// exampleOfRegexp returns a text that a matcher with a regular expression matches, or "".
 func exampleOfRegexp(raw json.RawMessage) string {
 	var m struct {
 		Pattern string `json:"pattern"`
@@ -25,8 +25,8 @@ func exampleOfRegexp(raw json.RawMessage) string {
 	return text.String()
 }
 
-// writeExample writes the shortest of what the expression matches, as far as it is easy
-// to find: assertions count as met.
+// writeExample writes the shortest text that the expression matches, if it is easy to find.
+// It takes assertions as met.
 func writeExample(text *strings.Builder, re *syntax.Regexp) {
 	switch re.Op {
 	case syntax.OpLiteral:
@@ -47,11 +47,12 @@ func writeExample(text *strings.Builder, re *syntax.Regexp) {
 		for _, sub := range re.Sub {
 			writeExample(text, sub)
 		}
-	default: // what matches the empty text
+	default: // matches the empty text
 	}
 }
 
-// usualRune is one of the class, given by pairs: a digit or a letter if it has one.
+// usualRune returns a member of the class, given by pairs: a digit or a letter if it has
+// one.
 func usualRune(pairs []rune) (rune, bool) {
 	has := func(c rune) bool {
 		for pair := range slices.Chunk(pairs, 2) {

@@ -12,10 +12,10 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// verify is the name of the handler that asks for a token.
+// verify is the name of the handler that requires a token.
 const verify = "verify"
 
-// authentication is the name of the handler of basic_auth and of its like.
+// authentication is the name of the handler of basic_auth and similar ones.
 const authentication = "authentication"
 
 // StatusPage is the name of the handler that serves the status page.
@@ -24,7 +24,7 @@ const StatusPage = "tokenidp_status"
 // Handler is a handler in a list of routes.
 type Handler struct {
 	Name string // of its module, such as reverse_proxy
-	// Source is where it is configured, as file:line, if its JSON says so.
+	// Source is the place of its configuration, as file:line, if its JSON has it.
 	Source string
 	// Config is the JSON of a verify, of tokenidp or of protected_resource, without the name
 	// of the module.
@@ -37,7 +37,7 @@ type Handler struct {
 	nested    []*entry   // of modules that are not known here
 }
 
-// settings is what decides where a request goes from a handler.
+// settings decide where a request goes from a handler.
 type settings struct {
 	Source string `json:"source"`
 
@@ -84,15 +84,14 @@ type settings struct {
 	PathRegexp      []json.RawMessage `json:"path_regexp"`
 }
 
-// response is what a handler does with a response that it has seen.
+// response is what a handler does with a response that it sees.
 type response struct {
 	Match      json.RawMessage `json:"match"`
 	StatusCode json.RawMessage `json:"status_code"` // the only thing to change
 	Routes     []*entry        `json:"routes"`
 }
 
-// known are the modules whose settings are read. Those of others are not looked at, but
-// for routes in them.
+// known are the modules whose settings are read. In other modules, only routes are read.
 var known = []string{verify, StatusPage, "subroute", "invoke", "reverse_proxy", "intercept", "file_server", "static_response", "rewrite"}
 
 // ours are the modules whose JSON is kept.
@@ -126,7 +125,7 @@ func (h *Handler) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// routesIn finds routes and handlers in the settings of a module that is not known.
+// routesIn finds routes and handlers in the settings of an unknown module.
 func routesIn(members map[string]json.RawMessage) (found []*entry) {
 	if e := asEntry(members); e != nil {
 		return []*entry{e}
@@ -152,7 +151,7 @@ func routesInValue(value json.RawMessage) (found []*entry) {
 	return routesIn(members)
 }
 
-// asEntry reads what looks like a route, or like a handler alone.
+// asEntry reads what looks like a route, or like a single handler.
 func asEntry(members map[string]json.RawMessage) *entry {
 	raw, err := json.Marshal(members)
 	if err != nil {
@@ -168,7 +167,7 @@ func asEntry(members map[string]json.RawMessage) *entry {
 	return nil
 }
 
-// handlers are all handlers of the routes, in their order.
+// handlers returns all handlers of the routes, in their order.
 func handlers(routes []*entry) iter.Seq[*Handler] {
 	return func(yield func(*Handler) bool) { eachHandler(routes, yield) }
 }
@@ -205,11 +204,11 @@ func (h *Handler) eachNested(yield func(*Handler) bool) bool {
 // ReportOnly reports whether a verify lets everybody through.
 func (h *Handler) ReportOnly() bool { return h.settings.ReportOnly }
 
-// Serves reports whether the handler serves something of the operator's. One that asks
+// Serves reports whether the handler serves content of the operator. A handler that asks
 // another server about each request serves nothing by itself.
 func (h *Handler) Serves() bool { return h.serves() && !h.asksAnother() }
 
-// PlainUpstreams are the addresses that a reverse_proxy sends requests to without TLS.
+// PlainUpstreams returns the addresses to which a reverse_proxy sends requests without TLS.
 func (h *Handler) PlainUpstreams() (all []string) {
 	if len(h.settings.Transport.TLS) > 0 {
 		return nil
@@ -220,15 +219,15 @@ func (h *Handler) PlainUpstreams() (all []string) {
 	return all
 }
 
-// Public reports whether a status page is for everybody.
+// Public reports whether a status page is open to everybody.
 func (h *Handler) Public() bool { return h.settings.InsecurePublic }
 
-// serves reports whether the handler serves something of the operator's.
+// serves reports whether the handler serves content of the operator.
 func (h *Handler) serves() bool {
 	return h.Name == "reverse_proxy" || h.Name == "file_server" || h.Name == StatusPage
 }
 
-// ends reports whether every request that comes to the handler ends there.
+// ends reports whether every request that reaches the handler ends there.
 func (h *Handler) ends() bool {
 	switch h.Name {
 	case "static_response": // early hints come before the response
@@ -246,17 +245,17 @@ func (h *Handler) enforces() bool {
 	return len(h.settings.Match) == 0 && !h.settings.AllowPreflight && !h.settings.ReportOnly
 }
 
-// rewritesPath reports whether the path may be another one behind the handler.
+// rewritesPath reports whether the handler may change the path.
 func (h *Handler) rewritesPath() bool {
 	s := &h.settings
 	return h.Name == "rewrite" && (s.URI != "" || s.StripPathPrefix != "" || s.StripPathSuffix != "" || len(s.URISubstring) > 0 || len(s.PathRegexp) > 0)
 }
 
-// rewritesMethod reports whether the method may be another one behind the handler.
+// rewritesMethod reports whether the handler may change the method.
 func (h *Handler) rewritesMethod() bool { return h.Name == "rewrite" && h.settings.Method != "" }
 
-// asksAnother reports whether a proxy sends every request to another server that
-// decides on it, as forward_auth does.
+// asksAnother reports whether a proxy sends every request to another server that decides
+// about it, as forward_auth does.
 func (h *Handler) asksAnother() bool {
 	return h.Name == "reverse_proxy" && h.settings.Rewrite != nil && h.settings.Rewrite.Method == http.MethodGet && len(h.responses) > 0 &&
 		!slices.ContainsFunc(h.responses, func(r response) bool { return len(r.Routes) > 0 && !r.onlySuccess() })
@@ -272,7 +271,7 @@ func (r response) onlySuccess() bool {
 		!slices.ContainsFunc(match.StatusCode, func(code int) bool { return code != 2 && code/100 != 2 })
 }
 
-// String returns what the handler does, as in: reverse_proxy localhost:5002.
+// String describes what the handler does, such as: reverse_proxy localhost:5002.
 func (h *Handler) String() string {
 	words := []string{h.Name}
 	switch {

@@ -14,13 +14,13 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// matcher has sets of matchers, of which one must match. None match everything.
+// matcher has sets of matchers. One set must match. No sets match everything.
 type matcher []*matcherSet
 
 // matcherSet has matchers that must all match.
 type matcherSet struct {
 	hosts, paths, methods []string
-	negated               matcher                    // of which none may match
+	negated               matcher                    // none may match
 	others                []string                   // readable, for people
 	raw                   map[string]json.RawMessage // the others, as they are
 }
@@ -57,8 +57,8 @@ func (s *matcherSet) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// describe returns a matcher that is not evaluated, for people. What headers, queries
-// and variables are compared with may be secret, so it has only their names.
+// describe returns a matcher that is not evaluated, for people. It has only the names of
+// headers, queries and variables, because their values may be secret.
 func describe(name string, raw json.RawMessage) string {
 	var text string
 	var list []string
@@ -81,7 +81,7 @@ func describe(name string, raw json.RawMessage) string {
 	return strings.Join(strings.Fields(name+" "+text+" "+strings.Join(list, " ")), " ")
 }
 
-// mentionsPath reports whether some matcher looks at the path.
+// mentionsPath reports whether a matcher reads the path.
 func (m matcher) mentionsPath() bool {
 	return slices.ContainsFunc(m, func(s *matcherSet) bool {
 		return s != nil && (len(s.paths) > 0 || s.negated.mentionsPath() || slices.ContainsFunc(s.others, looksAtPath))
@@ -93,15 +93,14 @@ func looksAtPath(described string) bool {
 	return slices.Contains([]string{"path_regexp", "url_pattern", "file", "expression", "vars", "vars_regexp"}, name)
 }
 
-// Request is what is known of a request. What is empty may be anything.
+// Request is what is known about a request. An empty field may have any value.
 type Request struct {
 	Method string
 	Host   string // with its port, or without
 	Path   string
 }
 
-// evaluate returns whether the matcher may match the request, and whether it surely
-// does.
+// evaluate reports whether the matcher may match the request, and whether it always does.
 func (m matcher) evaluate(r *Request) (may, sure bool) {
 	if len(m) == 0 {
 		return true, true
@@ -113,7 +112,7 @@ func (m matcher) evaluate(r *Request) (may, sure bool) {
 	return may, sure
 }
 
-// evaluateAt evaluates the matcher where path and method may have been rewritten. nil is
+// evaluateAt evaluates the matcher where path and method may have been rewritten. nil means
 // any request.
 func evaluateAt(m matcher, r *Request, path, method bool) (may, sure bool) {
 	known := Request{}
@@ -164,8 +163,8 @@ func evaluate(patterns []string, value string, matches func(patterns []string, v
 	return len(fixed) < len(patterns), false
 }
 
-// matchesHost and matchesPath ask Caddy's own matchers, which change the patterns. What
-// these refuse, Caddy does not load.
+// matchesHost and matchesPath call Caddy's own matchers, which change the patterns. If they
+// refuse a pattern, Caddy does not load it.
 
 func matchesHost(patterns []string, host string) bool {
 	m := caddyhttp.MatchHost(patterns)
@@ -186,7 +185,7 @@ func asks(m caddyhttp.RequestMatcherWithError, r *http.Request) bool {
 	return matched && err == nil
 }
 
-// namesHost reports whether some set has a matcher of hosts.
+// namesHost reports whether a set has a host matcher.
 func (m matcher) namesHost() bool {
 	return slices.ContainsFunc(m, func(s *matcherSet) bool { return s != nil && len(s.hosts) > 0 })
 }

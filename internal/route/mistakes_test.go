@@ -9,7 +9,7 @@ import (
 func TestUnreachedVerify(t *testing.T) {
 	for name, row := range map[string]struct {
 		site string
-		want []string // what answers before it
+		want []string // the handlers that answer before it
 	}{
 		"first":                           {"route {\nverify a\nreverse_proxy up:1\n}", nil},
 		"behind a proxy":                  {"route {\nreverse_proxy up:1\nverify a\n}", []string{"reverse_proxy up:1"}},
@@ -56,7 +56,7 @@ func TestUnreachedVerifyOfAGroup(t *testing.T) {
 	}
 }
 
-// What handles the error of a refused request may serve what was refused.
+// A route for errors may serve what a verify has refused.
 func TestServesWhatWasRefused(t *testing.T) {
 	for name, row := range map[string]struct {
 		site string
@@ -90,7 +90,7 @@ func TestServesWhatWasRefused(t *testing.T) {
 	}
 }
 
-// An intercept sees the responses to verified requests, and to others that are answered
+// An intercept sees the responses to verified requests, and to requests that are answered
 // before the verify.
 func TestServesWithoutToken(t *testing.T) {
 	const intercept = "intercept {\nhandle_response {\nreverse_proxy up:2\n}\n}\n"

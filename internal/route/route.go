@@ -14,34 +14,33 @@ import (
 
 // Route is one way through the configuration to a handler.
 type Route struct {
-	// ID is host, path, method and further matchers, as in:
-	// api.example.com/orders* GET,HEAD. It is the same for a Caddyfile and for the JSON
-	// that it adapts to. No two routes to a verify have the same.
+	// ID is host, path, method and further matchers, such as: api.example.com/orders*
+	// GET,HEAD. It is the same for a Caddyfile and for the JSON that it adapts to. No two
+	// routes to a verify have the same ID.
 	ID string
 	// Server is the name of the server in the JSON.
 	Server string
 	// Hosts, Paths and Methods are the patterns of the innermost matcher that has any.
-	// None is any host, path or method.
+	// Empty means any host, path or method.
 	Hosts, Paths, Methods []string
 	// Others are the other matchers on the way, for people.
 	Others []string
 
 	Handler *Handler
-	// Guard is the least verify that a request has behind it that comes to the handler.
+	// Guard is the weakest verify that a request has passed when it reaches the handler.
 	Guard Guard
-	// Authenticated reports whether each request that comes to the handler has passed a
-	// verify, or another handler that asks for credentials, such as basic_auth.
+	// Authenticated is true if each request that reaches the handler has passed a verify,
+	// or another handler that requires credentials, such as basic_auth.
 	Authenticated bool
-	// Reached reports whether any request comes to the handler: one behind a handler
-	// that always answers is not reached.
+	// Reached is true if a request can reach the handler. A handler that always answers
+	// hides those after it.
 	Reached bool
-	// Answered is the handler that answers every request before it comes here, if one
-	// does.
+	// Answered is the handler that answers every request before this one, if there is one.
 	Answered *Handler
-	// Mixed reports whether the requests whose responses come here are partly verified:
-	// more than Guard says.
+	// Mixed is true if some of the requests whose responses come here have passed a
+	// stronger verify than Guard.
 	Mixed bool
-	// Rewritten reports whether the path may be another one here than the client sent.
+	// Rewritten is true if the path may differ here from the path that the client sent.
 	Rewritten bool
 	// After is what has come before: AfterError, AfterResponse, or nothing.
 	After string
@@ -90,7 +89,7 @@ func (r *Route) add(m matcher) {
 	}
 }
 
-// identify numbers the routes to a verify that cannot be told apart otherwise.
+// identify numbers routes to a verify that otherwise look the same.
 func identify(routes []*Route) {
 	seen := make(map[string]int)
 	for _, r := range routes {
@@ -103,8 +102,8 @@ func identify(routes []*Route) {
 	}
 }
 
-// describe returns the matchers, outermost first. The port stands behind the hosts, or
-// alone where there are none.
+// describe returns the matchers, outermost first. The port follows the hosts, or is alone
+// if there are none.
 func (s *server) describe(levels []level) string {
 	text, port, before := "", s.port(), ""
 	if !slices.ContainsFunc(levels, func(l level) bool { return l.match.namesHost() }) {
@@ -127,7 +126,7 @@ func (s *server) describe(levels []level) string {
 	return text
 }
 
-// port is that of the server with a colon, unless it is that of https.
+// port returns the port of the server with a colon, except the port of https.
 func (s *server) port() string {
 	if port := s.address(); port != ":443" && strings.HasPrefix(port, ":") {
 		return port
@@ -135,7 +134,7 @@ func (s *server) port() string {
 	return ""
 }
 
-// address is where the server listens first.
+// address returns the first address on which the server listens.
 func (s *server) address() string {
 	if len(s.Listen) == 0 {
 		return ""
@@ -147,7 +146,8 @@ func (s *server) address() string {
 	return fmt.Sprintf(":%d", address.StartPort)
 }
 
-// listensFor reports whether the server listens on the port of the host, if that has one.
+// listensFor reports whether the server listens on the port of the host, if the host has
+// one.
 func (s *server) listensFor(host string) bool {
 	_, text, err := net.SplitHostPort(host)
 	if err != nil || len(s.Listen) == 0 {
@@ -160,7 +160,7 @@ func (s *server) listensFor(host string) bool {
 	})
 }
 
-// Takes reports whether the request may take this route, as far as its matchers tell.
+// Takes reports whether the matchers of the route let it take the request.
 func (r *Route) Takes(request Request) bool {
 	if !r.server.listensFor(request.Host) {
 		return false
@@ -179,8 +179,8 @@ func (r *Route) MatchesRewrittenPath() bool {
 	return r.Reached && r.Rewritten && r.Handler.settings.Match.mentionsPath()
 }
 
-// ServesWhatWasRefused reports whether the handler serves, without a token, what a verify
-// of its site has refused: in an error route that is for 401 and 403 too, at the path
+// ServesWhatWasRefused reports whether the handler serves, without a token, a request that
+// a verify of its site has refused: in an error route that handles 401 and 403, at the path
 // that the client sent.
 func (c *Config) ServesWhatWasRefused(r *Route) bool {
 	return r.After == AfterError && r.Reached && r.Guard < Guarded && r.Handler.serves() && !r.Rewritten && r.isForRefusals() &&
@@ -188,21 +188,21 @@ func (c *Config) ServesWhatWasRefused(r *Route) bool {
 }
 
 // ServesWithoutToken reports whether the handler serves, without a token, a request whose
-// response an intercept has seen, though it sees those of verified requests, too.
+// response an intercept sees, although the intercept sees verified requests, too.
 func (r *Route) ServesWithoutToken() bool {
 	return r.After == AfterResponse && r.Reached && r.Guard < Guarded && r.Mixed && r.Handler.serves()
 }
 
-// sharesSite reports whether one host may be served by both.
+// sharesSite reports whether both may serve the same host.
 func (r *Route) sharesSite(other *Route) bool {
 	return r.server == other.server && (len(r.Hosts) == 0 || len(other.Hosts) == 0 ||
 		slices.ContainsFunc(r.Hosts, func(host string) bool { return slices.Contains(other.Hosts, host) }))
 }
 
-// statuses are the forms in which a Caddyfile has the statuses of handle_errors.
+// statuses are the forms in which a Caddyfile writes the statuses of handle_errors.
 var statuses = regexp.MustCompile(`\{http\.error\.status_code\} in \[([0-9, ]*)\]|\{http\.error\.status_code\} >= ([0-9]+) && \{http\.error\.status_code\} <= ([0-9]+)`)
 
-// isForRefusals reports whether an error of a verify may come to the route.
+// isForRefusals reports whether the route may handle an error of a verify.
 func (r *Route) isForRefusals() bool {
 	for _, described := range r.Others {
 		expression, ok := strings.CutPrefix(described, "expression ")

@@ -15,7 +15,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/route"
 )
 
-// adapt adapts sites that have a snippet and a named route at hand.
+// adapt adapts sites, together with a snippet and a named route.
 func adapt(t *testing.T, sites string) []byte {
 	t.Helper()
 	const shared = "{\n\tauto_https off\n}\n(guard) {\n\tverify orders.read\n}\n&(api) {\n\tverify orders.read\n\treverse_proxy up:1\n}\n"
@@ -40,7 +40,7 @@ func read(t *testing.T, config []byte) *route.Config {
 	return c
 }
 
-// withoutSources is the same configuration written by hand as JSON.
+// withoutSources returns the same configuration as if written by hand as JSON.
 func withoutSources(config []byte) []byte {
 	return bytes.ReplaceAll(regexp.MustCompile(`"source":"[^"]*",?`).ReplaceAll(config, nil), []byte(",}"), []byte("}"))
 }
@@ -52,8 +52,7 @@ func ids(routes []*route.Route) (all []string) {
 	return all
 }
 
-// A route to a verify is known by what a request must match, whoever wrote the
-// configuration.
+// The matchers identify a route to a verify, in a Caddyfile and in JSON.
 func TestRoutesAreKnownByHostPathAndMethod(t *testing.T) {
 	for name, row := range map[string]struct {
 		sites string
@@ -106,12 +105,12 @@ func TestRoutesAreKnownByHostPathAndMethod(t *testing.T) {
 	}
 }
 
-// sameIDs leaves the order of sites to Caddy.
+// sameIDs ignores the order of sites, which Caddy decides.
 func sameIDs(got, want []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want)))
 }
 
-// The source stands beside the route, and the configuration of the verify is as it was.
+// A route has the source and the unchanged configuration of the verify.
 func TestVerifiesHaveSourceAndConfiguration(t *testing.T) {
 	config := adapt(t, "a.example {\nimport guard\n}\nb.example {\nimport guard\n}")
 	for _, v := range read(t, config).Verifies() {
@@ -125,7 +124,7 @@ func TestVerifiesHaveSourceAndConfiguration(t *testing.T) {
 	}
 }
 
-// What an operator names is an ID, a source, or a request.
+// An operator names a route by an ID, a source, or a request.
 func TestSelect(t *testing.T) {
 	c := read(t, adapt(t, `
 		api.example.com {
@@ -203,8 +202,8 @@ func TestSelect(t *testing.T) {
 	}
 }
 
-// A request takes one route of a group, the first that matches; what only may match
-// leaves the next ones within reach.
+// A request takes the first route of a group that matches. After a route that may match, it
+// can also reach the next ones.
 func TestForARequest(t *testing.T) {
 	const config = `{"apps": {"http": {"servers": {"a": {"routes": [{
 		"match": [{"host": ["example.com"]}], "terminal": true,
@@ -245,8 +244,8 @@ func TestForARequest(t *testing.T) {
 	}
 }
 
-// A matcher that looks at the path must see the one that the client sent: the site and
-// the route of the verify decide, not the rest of the server.
+// A matcher that reads the path must see the path that the client sent. The site and the
+// route of the verify decide, not the rest of the server.
 func TestMatchesRewrittenPath(t *testing.T) {
 	for name, row := range map[string]struct {
 		sites string
@@ -282,8 +281,8 @@ func TestMatchesRewrittenPath(t *testing.T) {
 	}
 }
 
-// definitionsFirst has snippets and named routes stand before the sites, as Caddy wants
-// it, though rows read better the other way round.
+// definitionsFirst moves snippets and named routes before the sites, because Caddy requires
+// it. The rows read better the other way round.
 func definitionsFirst(sites string) string {
 	for _, begin := range []string{"\n(", "\n&("} {
 		if at := strings.Index(sites, begin); at >= 0 {
@@ -293,7 +292,7 @@ func definitionsFirst(sites string) string {
 	return sites
 }
 
-// Takes is about one route: what is handled on the way is not looked at.
+// Takes is about one route: it ignores the other handlers on the way.
 func TestTakes(t *testing.T) {
 	c := read(t, adapt(t, "a.example {\ninvoke api\n}\nb.example {\nhandle_path /x/* {\nhandle /y {\ninvoke api\n}\n}\n}"))
 	for request, want := range map[route.Request]string{
@@ -315,7 +314,7 @@ func TestTakes(t *testing.T) {
 	}
 }
 
-// What Caddy would not load is an error, and named routes cannot be made to run on.
+// A configuration that Caddy does not load is an error. Named routes cannot run forever.
 func TestReadRefuses(t *testing.T) {
 	invokes := func(name string) string {
 		return `{"handle": [` + strings.TrimSuffix(strings.Repeat(`{"handler": "invoke", "name": "`+name+`"},`, 100), ",") + `]}`

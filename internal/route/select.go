@@ -40,8 +40,8 @@ func (c *Config) Select(text string) ([]*Route, error) {
 	return c.For(r)
 }
 
-// isSource reports whether the source is given, by its end maybe: Caddyfile:12, or :12.
-// The name of a file is given whole.
+// isSource reports whether the source is given, perhaps by its end: Caddyfile:12, or :12.
+// The name of a file must be complete.
 func isSource(source, given string) bool {
 	before, ok := strings.CutSuffix(source, given)
 	return ok && given != "" && (before == "" || strings.HasSuffix(before, "/") || strings.HasPrefix(given, ":"))

@@ -10,10 +10,10 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// Taken returns the one of several routes to a handler by which a request has come to
-// it: the first of which all matchers match. It asks the matchers that Bind has found.
-// It returns the first route if none matches, as may be where a path was rewritten more
-// than once. Routes must not be empty.
+// Taken returns the route by which a request has reached a handler: the first whose
+// matchers all match. It asks the matchers that Bind has found. It returns the first route
+// if none matches, which can happen if a path was rewritten more than once. Routes must not
+// be empty.
 func Taken(routes []*Route, r *http.Request) *Route {
 	if taken := SurelyTaken(routes, r); taken != nil {
 		return taken
@@ -21,7 +21,7 @@ func Taken(routes []*Route, r *http.Request) *Route {
 	return routes[0]
 }
 
-// SurelyTaken is Taken, but returns nil if none matches.
+// SurelyTaken is like Taken, but returns nil if none matches.
 func SurelyTaken(routes []*Route, r *http.Request) *Route {
 	if len(routes) == 1 {
 		return routes[0]
@@ -51,9 +51,8 @@ func (r *Route) taken(request *http.Request) bool {
 	return true
 }
 
-// matches asks Caddy's own matchers, about the method and path that the client sent
-// unless they may have been rewritten before this level. A matcher that fails has not
-// let the request through.
+// matches asks Caddy's own matchers about the method and path that the client sent, unless
+// they may have been rewritten before this level. A matcher that fails does not match.
 func (l level) matches(request *http.Request) bool {
 	if l.entry == nil {
 		return true
@@ -73,8 +72,8 @@ func (l level) matches(request *http.Request) bool {
 	return matched && err == nil
 }
 
-// asideFrom returns the request with placeholders and variables of its own, which
-// matchers may set.
+// asideFrom returns the request with its own placeholders and variables, because matchers
+// may set them.
 func asideFrom(r *http.Request) *http.Request {
 	ctx := r.Context()
 	if replacer, ok := ctx.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {

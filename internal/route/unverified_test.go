@@ -9,7 +9,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/route"
 )
 
-// unverified says what is reached without a token, and where.
+// unverified returns what a request reaches without a token, and where.
 func unverified(c *route.Config) (all []string) {
 	for _, r := range c.Unverified() {
 		text := r.Handler.String()
@@ -27,8 +27,7 @@ func unverified(c *route.Config) (all []string) {
 	return all
 }
 
-// A handler is guarded if every way to it leads through a verify that lets nobody else
-// through.
+// A handler is guarded if every way to it passes a verify that always requires a token.
 func TestUnverified(t *testing.T) {
 	const proxy, verify = `{"handler": "reverse_proxy", "upstreams": [{"dial": "up:1"}]}`, `{"handler": "verify", "scopes": ["a"]}`
 	subroute := func(routes string) string { return `{"handler": "subroute", "routes": [` + routes + `]}` }
@@ -94,7 +93,7 @@ func TestUnverified(t *testing.T) {
 	}
 }
 
-// What the directives of a Caddyfile come to.
+// The JSON of directives of a Caddyfile.
 func TestUnverifiedInACaddyfile(t *testing.T) {
 	for name, row := range map[string]struct {
 		site string

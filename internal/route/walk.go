@@ -6,29 +6,29 @@ import (
 	"slices"
 )
 
-// Guard is how much of a verify a request has behind it.
+// Guard is the strength of the verify that a request has passed.
 type Guard int
 
-// A request has no verify behind it, or one that lets some requests through without a
-// token (by its matcher, as preflights, or because it only reports), or one that lets
-// nobody else through.
+// A request has passed no verify, a verify that lets some requests through without a token
+// (by its matcher, as preflights, or because it only reports), or a verify that always
+// requires a token.
 const (
 	Open Guard = iota
 	Conditional
 	Guarded
 )
 
-// flow is what is known of the requests that come to a place in the configuration.
+// flow describes the requests that reach a place in the configuration.
 type flow struct {
 	reached    bool
-	guard      Guard    // the least that one of them has
-	most       Guard    // the most that one has which an intercept sees
-	known      bool     // each of them has shown who it is, in any way
+	guard      Guard    // the weakest of all requests
+	most       Guard    // the strongest that an intercept sees
+	known      bool     // each has authenticated in some way
 	path       bool     // it may have been rewritten
 	method     bool     // it may have been rewritten
-	stripped   []string // what may have been taken off the path, as handle_path does
+	stripped   []string // prefixes that handle_path may have stripped
 	intercepts []*interception
-	answered   *Handler // if none comes there: what answers them all, if a handler does
+	answered   *Handler // if no request gets there: the handler that answers them all, if there is one
 }
 
 // interception is an intercept that sees the response to the requests.
@@ -36,7 +36,7 @@ type interception struct {
 	handler *Handler
 	way     way
 	before  []*interception
-	answers *flow // of the requests that are answered behind it
+	answers *flow // of the requests that a later handler answers
 }
 
 // or joins the requests of two ways.
@@ -61,7 +61,7 @@ func (f flow) or(g flow) flow {
 	return f
 }
 
-// withoutPrefix is what has been taken off the path behind a handler that takes this off.
+// withoutPrefix returns the stripped prefixes after a handler that strips this one.
 func (f flow) withoutPrefix(prefix string) []string {
 	switch {
 	case prefix == "":
@@ -76,7 +76,7 @@ func (f flow) withoutPrefix(prefix string) []string {
 	return longer
 }
 
-// eachOnce appends those that the list does not have.
+// eachOnce appends the elements that the list does not have.
 func eachOnce(list []string, more ...string) []string {
 	list = slices.Clip(list)
 	for _, one := range more {
@@ -87,8 +87,8 @@ func eachOnce(list []string, more ...string) []string {
 	return list
 }
 
-// perhaps joins the requests that went by a way with those that may not have gone by it.
-// A verify on the way is behind some of them.
+// perhaps joins the requests that took a way with those that may not have taken it. Only
+// some of them have passed a verify on the way.
 func (f flow) perhaps(by flow) flow {
 	joined := f.or(by)
 	if f.reached && by.reached && by.guard > f.guard {
@@ -97,8 +97,7 @@ func (f flow) perhaps(by flow) flow {
 	return joined
 }
 
-// ended is the flow behind something that answers: a handler, or nil for the end of the
-// routes.
+// ended is the flow after a handler that answers, or, for nil, after the end of the routes.
 func (f flow) ended(by *Handler) flow {
 	if !f.reached {
 		return f
@@ -109,13 +108,13 @@ func (f flow) ended(by *Handler) flow {
 	return flow{answered: by}
 }
 
-// mostRoutes bounds what named routes that invoke one another can come to.
+// mostRoutes limits the routes that result from named routes which invoke one another.
 const mostRoutes = 100_000
 
 var errTooManyRoutes = errors.New("named routes that invoke one another come to too many routes")
 
-// walk goes through all routes, and returns them in their order. With a request, only
-// those that it can take are reached.
+// walk visits all routes, and returns them in their order. With a request, it reaches only
+// the routes that the request can take.
 func (c *Config) walk(r *Request) ([]*Route, error) {
 	var all []*Route
 	for _, s := range c.servers {
@@ -130,7 +129,7 @@ func (c *Config) walk(r *Request) ([]*Route, error) {
 	return all, nil
 }
 
-// walker goes through one server.
+// walker visits one server.
 type walker struct {
 	server     *server
 	request    *Request // nil: any
@@ -139,7 +138,7 @@ type walker struct {
 	intercepts []*interception
 }
 
-// way is how a handler is reached.
+// way is how a request reaches a handler.
 type way struct {
 	levels  []level // outermost first
 	invoked []int   // the handlers that invoke named routes
@@ -147,7 +146,7 @@ type way struct {
 	after   string // "", AfterError or AfterResponse
 }
 
-// What may have come before a route is taken.
+// What may have happened before a route is taken.
 const (
 	AfterError    = "an error"
 	AfterResponse = "a response"
@@ -156,8 +155,8 @@ const (
 // level is a matcher that a request passes.
 type level struct {
 	match        matcher
-	entry        *entry // that has it, or nil
-	path, method bool   // they may have been rewritten before it
+	entry        *entry // that has the matcher, or nil
+	path, method bool   // they may have been rewritten before
 	stripped     []string
 }
 
@@ -190,10 +189,10 @@ func (w *walker) intercepted(i *interception) {
 	}
 }
 
-// routes goes through a list, and returns what comes out of it.
+// routes visits a list of routes, and returns the flow after it.
 func (w *walker) routes(list []*entry, in flow, by way) flow {
 	var taken flow                  // the requests that have taken a route of the group
-	group := ""                     // the one that is gone through
+	group := ""                     // the current group
 	closed := make(map[string]bool) // groups of which every request has taken a route
 	left := make(map[string]bool)   // groups of which some requests may have taken a route
 	for _, e := range list {
@@ -237,7 +236,7 @@ func (w *walker) entry(e *entry, in flow, by way) flow {
 	return in
 }
 
-// handler goes through a handler, and returns what it passes on.
+// handler visits a handler, and returns the requests that it passes on.
 func (w *walker) handler(h *Handler, in flow, by way) flow {
 	if w.overflow = w.overflow || len(w.found) >= mostRoutes; w.overflow {
 		return in
@@ -281,8 +280,8 @@ func (w *walker) verified(route *Route, h *Handler, in flow) flow {
 	return in
 }
 
-// subroute goes on with the requests that its error routes let through, which a verify
-// in it may have refused.
+// subroute continues with the requests that its error routes let through. A verify in it
+// may have refused them.
 func (w *walker) subroute(h *Handler, in flow, by way) flow {
 	out := w.routes(h.settings.Routes, in, by)
 	if h.settings.Errors == nil {
@@ -290,12 +289,12 @@ func (w *walker) subroute(h *Handler, in flow, by way) flow {
 	}
 	by.after = AfterError
 	failed := in
-	failed.path, failed.method = true, true // they are as they were where it failed
+	failed.path, failed.method = true, true // as they were when it failed
 	failed = w.routes(h.settings.Errors.Routes, failed, by)
 	return failed.perhaps(out)
 }
 
-// invoke goes through a named route. One that invokes itself is not followed again.
+// invoke visits a named route. It does not follow a route that invokes itself.
 func (w *walker) invoke(route *Route, h *Handler, in flow, by way) flow {
 	named, name := w.server.Named[h.settings.Invoked], h.settings.Invoked
 	if named == nil || slices.Contains(by.names, name) {
@@ -307,7 +306,7 @@ func (w *walker) invoke(route *Route, h *Handler, in flow, by way) flow {
 	return w.routes([]*entry{named}, in, by)
 }
 
-// proxied goes on with the requests that response routes pass on, as forward_auth does.
+// proxied continues with the requests that response routes pass on, as forward_auth does.
 func (w *walker) proxied(h *Handler, in flow, by way) flow {
 	out := in.ended(h)
 	by.after = AfterResponse
@@ -318,8 +317,8 @@ func (w *walker) proxied(h *Handler, in flow, by way) flow {
 	return out
 }
 
-// intercept has its response routes gone through when it is known which requests are
-// answered behind it.
+// intercept delays the visit of its response routes until it is known which requests later
+// handlers answer.
 func (w *walker) intercept(h *Handler, in flow, by way) flow {
 	i := &interception{handler: h, way: by, before: in.intercepts, answers: new(flow)}
 	w.intercepts = append(w.intercepts, i)
