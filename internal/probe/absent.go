@@ -5,10 +5,10 @@ import (
 	"regexp"
 )
 
-// placeholder is one whose value only the server may have.
+// placeholder is a placeholder whose value may exist on the server alone.
 var placeholder = regexp.MustCompile(`\{(env|file)\.([^{}"]+)\}`)
 
-// absentPlaceholders are those of the apps that have no value here.
+// absentPlaceholders returns the placeholders of the apps that have no value here.
 func absentPlaceholders(apps ...[]byte) (absent []string) {
 	for _, app := range apps {
 		for _, found := range placeholder.FindAllSubmatch(app, -1) {

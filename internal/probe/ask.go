@@ -8,9 +8,9 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// Ask returns what becomes of the request of a caller: the first verdict that lets it
-// through, with one of the tokens that it can get or with none, or else the one that
-// says most. It is an error if no site has the host.
+// Ask returns the verdict on the request of a caller: the first verdict that lets it
+// through, with one of the tokens that the caller can get or with none, or else the one
+// that says most. It returns an error if no site has the host.
 func (p *Probe) Ask(r Request, c *Caller) (*Verdict, error) {
 	var best *Verdict
 	var noToken error
@@ -44,13 +44,13 @@ func (p *Probe) Ask(r Request, c *Caller) (*Verdict, error) {
 	return v, nil
 }
 
-// isForeign reports whether the token was for another API: a token for this one, which
-// is refused, says more.
+// isForeign reports whether the token was for another API. The refusal of a token for this
+// API says more.
 func (v *Verdict) isForeign() bool {
 	return v.Reason == string(verifier.WrongAudience) || v.Reason == string(verifier.UnknownIssuer)
 }
 
-// AskWith returns what becomes of the request with this token, or with none.
+// AskWith returns the verdict on the request with this token, or with none.
 func (p *Probe) AskWith(r Request, t *Token) (*Verdict, error) {
 	parsed, scheme, err := r.parse()
 	if err != nil {
@@ -74,7 +74,7 @@ func (p *Probe) AskWith(r Request, t *Token) (*Verdict, error) {
 	return trail.judge(s.status(parsed)), nil
 }
 
-// status is what the server answers with; 0 if it closes the connection.
+// status returns the status of the answer; 0 if the server closes the connection.
 func (s *server) status(r *http.Request) (status int) {
 	defer func() {
 		if reason := recover(); reason != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
-// binding is what made-up clients bind their tokens to.
+// binding has the key and the certificate to which made-up clients bind their tokens.
 type binding struct {
 	certificate *x509.Certificate
 	key         *client.Key
@@ -42,12 +42,12 @@ func newBinding() (*binding, error) {
 	return b, err
 }
 
-// thumbprints are those of the certificate and of the key.
+// thumbprints returns the thumbprints of the certificate and of the key.
 func (b *binding) thumbprints() (certificate, key string) {
 	return jws.CertificateThumbprint(b.certificate), b.key.Public().Thumbprint()
 }
 
-// present adds the token to the request, as a client that it is bound to does.
+// present adds the token to the request, like a client to which it is bound.
 func (b *binding) present(r *http.Request, url string, t *Token) error {
 	if t == nil {
 		return nil

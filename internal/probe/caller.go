@@ -13,17 +13,17 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// Caller is who sends a request, with every token that it can get.
+// Caller is the sender of a request, with every token that it can get.
 type Caller struct {
-	// String is what people read.
+	// String is the name that people read.
 	name string
-	// first are the tokens to try, others those to try after one that was refused for
-	// the reason.
+	// first are the tokens to try. others are the tokens to try after one that was refused
+	// for the reason.
 	first  []*offer
 	others func(o *offer, reason verifier.Reason) []*offer
 }
 
-// String names the caller.
+// String returns the name of the caller.
 func (c *Caller) String() string { return c.name }
 
 // offer is a token that a caller can get.
@@ -39,7 +39,7 @@ type offer struct {
 	err   error
 }
 
-// freshFor is how long a token is sent again: routes may ask for new ones.
+// freshFor is how long a token is sent again, because routes may ask for new ones.
 const freshFor = 2 * time.Second
 
 func (o *offer) fetch() (*Token, error) {
@@ -55,13 +55,14 @@ func (o *offer) fetch() (*Token, error) {
 // Anonymous has no token.
 func Anonymous() *Caller { return &Caller{name: "anonymous"} }
 
-// With has this token alone.
+// With returns a caller that has this token alone.
 func With(t *Token) *Caller {
 	return &Caller{name: t.ClientID, first: []*offer{{get: func(*offer) (*Token, error) { return t, nil }}}}
 }
 
-// Claims is whoever has tokens with these claims, of a trusted issuer or of one of the
-// configuration. The issuer is iss. It is an error if the configuration does not know it.
+// Claims returns a caller with tokens that have these claims, of a trusted issuer or of an
+// issuer of the configuration. The issuer is iss. It returns an error if the configuration
+// does not know it.
 func (p *Probe) Claims(claims map[string]any) (*Caller, error) {
 	get := func(o *offer) (*Token, error) { return p.Sign(claims, o.binding) }
 	if _, err := p.Sign(claims, Unbound); err != nil {
@@ -77,7 +78,8 @@ func (p *Probe) Claims(claims map[string]any) (*Caller, error) {
 	return c, nil
 }
 
-// Client is an Application of the configuration. It is an error if no issuer has it.
+// Client returns an Application of the configuration as a caller. It returns an error if no
+// issuer has the Application.
 func (p *Probe) Client(clientID string) (*Caller, error) {
 	c := &Caller{name: clientID}
 	all := p.Applications()
@@ -95,7 +97,7 @@ func (p *Probe) Client(clientID string) (*Caller, error) {
 	if !known {
 		return nil, fmt.Errorf("no application is %q%s", clientID, nearest.DidYouMean(clientID, slices.Values(clientIDs(all))))
 	}
-	others := make(map[*offer][]*offer) // each once, with its token
+	others := make(map[*offer][]*offer) // each made once, with its token
 	var mu sync.Mutex
 	c.others = func(o *offer, reason verifier.Reason) []*offer {
 		mu.Lock()
@@ -110,7 +112,7 @@ func (p *Probe) Client(clientID string) (*Caller, error) {
 	return c, nil
 }
 
-// alternatives are the tokens that a client could get instead: bound to a key, and, since
+// alternatives returns the other tokens that a client can get: bound to a key, and, because
 // rules may forbid a scope, with each scope alone.
 func alternatives(o *offer) (all []*offer) {
 	if o.binding == Unbound {
@@ -124,7 +126,7 @@ func alternatives(o *offer) (all []*offer) {
 	return all
 }
 
-// mends reports whether the offer may pass where the other one was refused.
+// mends reports whether the offer may pass after the other one was refused.
 func (o *offer) mends(other *offer, reason verifier.Reason) bool {
 	if o.binding != other.binding {
 		return reason == verifier.NotSenderConstrained
@@ -151,7 +153,7 @@ func clientIDs(all map[string]*application.Set) (ids []string) {
 	return ids
 }
 
-// Names are those of all Applications, sorted.
+// Names returns the names of all Applications, sorted.
 func (p *Probe) Names() []string {
 	names := clientIDs(p.Applications())
 	slices.SortFunc(names, strings.Compare)

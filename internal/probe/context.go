@@ -13,8 +13,8 @@ import (
 	"github.com/caddyserver/certmagic"
 )
 
-// newContext makes a context for modules of a configuration that nothing else in the
-// process sees.
+// newContext makes a context for modules of a configuration. Nothing else in the process
+// sees it.
 //
 // Caddy's only function for that is ProvisionContext. It replaces the default logger of
 // the process and the default storage of certmagic, and the tls app that it loads with
@@ -40,7 +40,7 @@ func newContext(parent context.Context, cfg *caddy.Config) (caddy.Context, conte
 	return ctx, end, nil
 }
 
-// set gives a field of Caddy that is not exported a value.
+// set sets a field of Caddy that is not exported.
 func set(structure any, name string, value any) error {
 	field := reflect.ValueOf(structure).Elem().FieldByName(name)
 	if !field.IsValid() || !reflect.TypeOf(value).AssignableTo(field.Type()) {

@@ -32,7 +32,7 @@ const (
 	trustedIssuer = "https://login.example.org/realms/shop"
 )
 
-// differentialOptions are those of all configurations of the differential test.
+// differentialOptions are the options of all configurations of the differential test.
 const differentialOptions = `{
 	auto_https off
 	tokenidp {
@@ -80,7 +80,7 @@ http://localhost:8080 {
 }
 `
 
-// differentialSites are sites for the configurations, one each.
+// differentialSites are the sites of the configurations, one each.
 var differentialSites = map[string]string{
 	"handles": `http://a.example:8080, http://*.a.example:8080 {
 		handle /orders* {
@@ -278,7 +278,7 @@ type realServer struct {
 	trusted *client.Key
 }
 
-// The probe says of every request what the server does with it.
+// The probe predicts for every request what the server does.
 func TestProbeIsTheServer(t *testing.T) {
 	const requests = 2000
 	seed := rand.Uint64()
@@ -311,7 +311,7 @@ func TestProbeIsTheServer(t *testing.T) {
 	}
 }
 
-// upstream is a recording one.
+// upstream records its requests.
 func upstream(t *testing.T, name string) string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Upstream", name)
@@ -356,8 +356,7 @@ func (s *realServer) check(err error) {
 	}
 }
 
-// run runs the configuration behind sockets, and without what would reach out of the
-// test.
+// run runs the configuration behind sockets, and removes what would leave the test.
 func (s *realServer) run(config []byte) {
 	var whole map[string]any
 	s.check(json.Unmarshal(config, &whole))
@@ -378,7 +377,7 @@ func (s *realServer) run(config []byte) {
 	s.t.Cleanup(func() { s.check(caddy.Stop()) })
 }
 
-// send sends a request as it is written.
+// send sends a request unchanged.
 func (s *realServer) send(r probe.Request, header http.Header, body string) *http.Response {
 	s.t.Helper()
 	host, target, _ := strings.Cut(strings.TrimPrefix(r.URL, "http://"), "/")
@@ -421,7 +420,7 @@ func (s *realServer) proof(r probe.Request, token string) string {
 	return proof
 }
 
-// senders are all callers, each with a token of both.
+// senders returns all callers, each with a token of both.
 func (s *realServer) senders(p *probe.Probe) []*sender {
 	all := []*sender{
 		{name: "anonymous"},
@@ -495,17 +494,17 @@ func randomRequest(random *rand.Rand) probe.Request {
 	return probe.Request{Method: pick(differentialMethods), URL: "http://" + pick(differentialHosts) + path, From: "127.0.0.1:1"}
 }
 
-// notServed is what came of a request that cannot be compared.
+// notServed is the result of a request that cannot be compared.
 const notServed = "not served"
 
-// compare asks both about a request, and returns what came of it.
+// compare asks both about a request, and returns the result.
 func (s *realServer) compare(p *probe.Probe, r probe.Request, from *sender) string {
 	s.t.Helper()
 	r.Header = from.headers
 	v, err := p.AskWith(r, from.asked)
 	if err != nil {
 		if strings.Contains(err.Error(), "no site has") || strings.Contains(err.Error(), "no server listens") {
-			return notServed // nobody means to ask that
+			return notServed // the question makes no sense
 		}
 		s.t.Fatalf("%s: %v", r, err)
 	}
@@ -521,7 +520,7 @@ func (s *realServer) compare(p *probe.Probe, r probe.Request, from *sender) stri
 		header.Set("Dpop", s.proof(r, from.sent))
 	}
 	if v.Handler == "tokenidp" {
-		return notServed // by a route, and its answers are of no interest here
+		return notServed // not by a route; the test ignores the answers of tokenidp
 	}
 	s.difference(v, s.send(r, header, ""), r, from)
 	if v.Allowed {

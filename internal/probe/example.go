@@ -17,14 +17,14 @@ import (
 // Example is a route with requests that take it.
 type Example struct {
 	Route *route.Route
-	// Requests come to the handler by the route, if each verify on the way lets them
-	// through. The plainest is first. None: no such request was found, though there may be
-	// some.
+	// Requests reach the handler by the route, if each verify on the way lets them through.
+	// The plainest is first. It is empty if no such request was found, although one may
+	// exist.
 	Requests []Request
 }
 
-// Boundaries are requests that show where the route ends: with other methods and at paths
-// beside those of its patterns. They may take it or not.
+// Boundaries returns requests that show where the route ends: with other methods and at paths
+// close to those of its patterns. They may take it or not.
 func (p *Probe) Boundaries(r *route.Route) (all []Request) {
 	if s := p.serverOf(r); s != nil {
 		for _, e := range r.Boundaries() {
@@ -34,12 +34,12 @@ func (p *Probe) Boundaries(r *route.Route) (all []Request) {
 	return all
 }
 
-// mostRequests bounds how many requests are kept for one route.
+// mostRequests limits the requests that are kept for one route.
 const mostRequests = 8
 
-// Examples are requests for the routes to each verify and to each handler that may answer,
-// in the order in which they are configured. Routes that no request can take, and those
-// to the endpoints of issuers, are left out. Caddy's own router has confirmed each.
+// Examples returns requests for the routes to each verify and to each handler that may
+// answer, in the order of the configuration. It leaves out routes that no request can take,
+// and routes to the endpoints of issuers. Caddy's own router has confirmed each request.
 func (p *Probe) Examples() (all []Example) {
 	f := &finder{probe: p, ways: make(map[string][]*route.Route)}
 	for _, r := range p.routes.Routes() {
@@ -51,8 +51,8 @@ func (p *Probe) Examples() (all []Example) {
 	return all
 }
 
-// findAfterErrors looks among the requests of other routes for some that end in an error,
-// for the routes that only those take.
+// findAfterErrors looks for the routes that a request takes only if it ends in an error. It
+// tries the requests of other routes.
 func (p *Probe) findAfterErrors(all []Example) {
 	missing := make(map[*route.Route]*Example)
 	for i, e := range all {
@@ -96,7 +96,7 @@ func (f *finder) requestsFor(r *route.Route) (found []Request) {
 	return found
 }
 
-// taking are those of the examples that take the route.
+// taking returns the examples that take the route.
 func (f *finder) taking(r *route.Route, s *server, examples []route.Example, most int) (found []Request) {
 	for _, e := range examples {
 		for _, request := range s.requests(e) {
@@ -120,7 +120,7 @@ func (p *Probe) serverOf(r *route.Route) *server {
 	return nil
 }
 
-// requests are those of an example to each port of the server.
+// requests returns the requests of an example to each port of the server.
 func (s *server) requests(e route.Example) (all []Request) {
 	for _, port := range s.ports() {
 		scheme := s.scheme(port)
@@ -139,7 +139,7 @@ func (s *server) requests(e route.Example) (all []Request) {
 	return all
 }
 
-// ports are those on which the server listens, the first of each range.
+// ports returns the ports on which the server listens, the first of each range.
 func (s *server) ports() (all []uint) {
 	for _, listen := range s.Listen {
 		a, err := caddy.ParseNetworkAddress(listen)
@@ -150,7 +150,7 @@ func (s *server) ports() (all []uint) {
 	return all
 }
 
-// authority is host and port, without the port if the scheme leads to it.
+// authority returns host and port, without the port if it is the default of the scheme.
 func (s *server) authority(host, scheme string, port uint) string {
 	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
 		host = "[" + host + "]"
@@ -162,8 +162,8 @@ func (s *server) authority(host, scheme string, port uint) string {
 }
 
 // takes reports whether the request takes the route: if each verify on the way lets it
-// through, with what token_scope asks for or without, or, for what handles an error, if
-// none does.
+// through, with the scopes that token_scope requires or without, or, for a route that
+// handles an error, if none lets it through.
 func (f *finder) takes(r Request, wanted *route.Route) bool {
 	if wanted.After == route.AfterError {
 		taken, err := f.probe.traceIn(r, trace{})
@@ -172,7 +172,7 @@ func (f *finder) takes(r Request, wanted *route.Route) bool {
 	key := fmt.Sprint(r)
 	taken, known := f.ways[key]
 	if !known {
-		taken, _ = f.probe.Way(r) // none if it cannot be asked
+		taken, _ = f.probe.Way(r) // none if the probe cannot ask about it
 		f.ways[key] = taken
 	}
 	if slices.Contains(taken, wanted) {
@@ -191,10 +191,10 @@ func (p *Probe) Way(r Request) ([]*route.Route, error) {
 	return p.traceIn(r, trace{passes: true, scopes: true})
 }
 
-// trace is what is seen of a request that has no token.
+// trace records the way of a request that has no token.
 type trace struct {
 	passes bool // each verify lets it through
-	scopes bool // what token_scope answers then
+	scopes bool // the answer of token_scope then
 	taken  []*route.Route
 }
 
@@ -215,8 +215,8 @@ func (p *Probe) traceIn(r Request, t trace) ([]*route.Route, error) {
 	return t.taken, nil
 }
 
-// visit notes the route by which the request has come to a handler. It reports whether
-// the request passes, whatever the handler decides.
+// visit notes the route by which the request has reached a handler. It reports whether the
+// request passes, whatever the handler decides.
 func (t *trail) visit(module caddyhttp.MiddlewareHandler, r *http.Request) bool {
 	if t.trace == nil {
 		return false
@@ -227,7 +227,7 @@ func (t *trail) visit(module caddyhttp.MiddlewareHandler, r *http.Request) bool 
 	return t.trace.passes
 }
 
-// taken is the route by which the request has come to a handler, or nil.
+// taken returns the route by which the request has reached a handler, or nil.
 func (p *Probe) taken(module caddyhttp.MiddlewareHandler, r *http.Request) *route.Route {
 	if routes := p.places[module]; len(routes) > 0 {
 		return route.SurelyTaken(routes, r)

@@ -77,8 +77,8 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// Every example takes its route in Caddy itself: it gets the answer of the handler, and
-// the mark of each verify. In the configuration that answers, others stand for both.
+// Every example takes its route in Caddy itself: it gets the answer of the handler, and the
+// mark of each verify. In the configuration that answers, other handlers replace both.
 func TestExamplesTakeTheirRoutes(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	checked := 0
@@ -110,7 +110,7 @@ const exampleOptions = `{
 }
 `
 
-// markOf names the handler as the configuration that answers does.
+// markOf returns the name of the handler in the configuration that answers.
 func markOf(e probe.Example) string {
 	if e.Route.Handler.Name == "verify" {
 		return string(regexp.MustCompile(`verify-[0-9]+`).Find(e.Route.Handler.Config))
@@ -149,7 +149,7 @@ var (
 
 func (g *siteGenerator) pick(from []string) string { return from[g.random.IntN(len(from))] }
 
-// matcher defines one, or is a path, or nothing.
+// matcher defines a matcher, or returns a path, or nothing.
 func (g *siteGenerator) matcher() string {
 	switch g.random.IntN(3) {
 	case 0:
@@ -195,7 +195,7 @@ var (
 	verifies = regexp.MustCompile(`verify (\S+ )?orders.read \{\nrealm (verify-[0-9]+)\n\}`)
 )
 
-// provisioned is the configuration with answers in place of handlers that serve.
+// provisioned returns the configuration with answers in place of handlers that serve.
 func provisioned(t *testing.T, sites string) *caddyhttp.App {
 	t.Helper()
 	sites = proxies.ReplaceAllString(sites, "respond $1 $2")
@@ -220,7 +220,7 @@ func provisioned(t *testing.T, sites string) *caddyhttp.App {
 	return app.(*caddyhttp.App)
 }
 
-// answerOf are the marks of what the request came to.
+// answerOf returns the marks of the handlers that the request reached.
 func answerOf(app *caddyhttp.App, r probe.Request) []string {
 	u, _ := url.Parse(r.URL)
 	request := httptest.NewRequest(r.Method, u.RequestURI(), http.NoBody)

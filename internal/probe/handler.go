@@ -18,17 +18,17 @@ import (
 
 const moduleName = "tokenidp_probe"
 
-// registerStandIn makes the module known to Caddy, once there is a probe. So no list of
-// modules has it.
+// registerStandIn registers the module with Caddy when the first probe is made. So no list
+// of modules has it.
 var registerStandIn = sync.OnceFunc(func() { caddy.RegisterModule(StandIn{}) })
 
-// StandIn stands for a handler that serves, while `caddy tokenidp` answers what a
+// StandIn replaces a handler that serves, while `caddy tokenidp` answers what a
 // configuration does with requests. A configuration that serves cannot have it.
 type StandIn struct {
 	// What it does: ends, passes, proxies, runs, challenges or ignores.
 	Does string `json:"does,omitempty"`
 
-	// What it stands for, in words.
+	// The handler that it replaces, in words.
 	Text string `json:"text,omitempty"`
 
 	// The handler that it runs.
@@ -102,7 +102,7 @@ func (s *StandIn) challenge(w http.ResponseWriter, r *http.Request, next caddyht
 	return caddyhttp.Error(http.StatusUnauthorized, errors.New("not authenticated"))
 }
 
-// run runs the handler itself. Only what it does not pass on has reached it.
+// run runs the handler itself. A request that it passes on has not reached it.
 func (s *StandIn) run(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if endpoints, ok := s.real.(*tokenidp.AuthorizationServer); ok {
 		if !endpoints.Serves(r) {
@@ -123,8 +123,8 @@ func (s *StandIn) run(w http.ResponseWriter, r *http.Request, next caddyhttp.Han
 	return err
 }
 
-// proxy takes the response for 200 without headers, as Caddy's reverse_proxy does with
-// the responses that it has routes for.
+// proxy answers with 200 without headers. Its response routes handle that answer, as those
+// of Caddy's reverse_proxy do.
 func (s *StandIn) proxy(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	for _, response := range s.HandleResponse {
 		if response.Match != nil && !response.Match.Match(http.StatusOK, http.Header{}) {

@@ -16,7 +16,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/probe"
 )
 
-// processWide is what a probe could disturb of a Caddy that serves in the same process.
+// processWide is the state that a probe could disturb in a Caddy of the same process.
 type processWide struct {
 	logger  *zap.Logger
 	storage certmagic.Storage
@@ -46,8 +46,8 @@ func (s *realServer) look() (now processWide) {
 	return now
 }
 
-// Two probes ask beside a Caddy that serves the same configuration. That notices nothing,
-// and neither do the probes of one another.
+// Two probes work next to a Caddy that serves the same configuration. They do not affect
+// that Caddy or each other.
 func TestProbesBesideACaddyThatServes(t *testing.T) {
 	const request, reporting = "http://a.example:8080/orders/1", "http://a.example:8081/x"
 	s, config := newRealServer(t, strings.NewReplacer("UPSTREAM1", "127.0.0.1:1", "UPSTREAM2", "127.0.0.1:1").Replace(differentialOptions+differentialSites["named routes and sites"]))
@@ -69,7 +69,7 @@ func TestProbesBesideACaddyThatServes(t *testing.T) {
 	}
 	after := s.look()
 	for path, text := range after.files {
-		// What serves goes on meanwhile: it logs, stores who used which secret, locks.
+		// The server continues meanwhile: it logs, stores the use of secrets, locks.
 		stored := strings.HasPrefix(path, filepath.Join(s.dir, "tokenidp")) && filepath.Ext(path) != ".lock"
 		own := !stored || strings.Contains(path, "last_use")
 		if !own && before.files[path] != text {
@@ -94,7 +94,7 @@ func TestProbesBesideACaddyThatServes(t *testing.T) {
 	}
 }
 
-// Nothing goes on after a probe is closed.
+// Nothing continues after a probe is closed.
 func TestCloseLeavesNothing(t *testing.T) {
 	current := goleak.IgnoreCurrent()
 	p := newProbe(t, options+sites)
@@ -105,7 +105,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	goleak.VerifyNone(t, current)
 }
 
-// usedByOthers is in what a Caddy stores and logs, if others than worker have been there.
+// usedByOthers matches what a Caddy stores and logs for clients other than worker.
 var usedByOthers = regexp.MustCompile(`"(reader|bound)":\{"1":\[[1-9]|request refused|would be refused`)
 
 func mustProbe(t *testing.T, config []byte) *probe.Probe {

@@ -10,8 +10,7 @@ import (
 )
 
 // Mentions reports whether anything that decides about requests has the text in its
-// configuration, in any case. What a verify sets and what only a response has does not
-// count.
+// configuration, in any case. It ignores claim headers of a verify and settings of responses.
 func (p *Probe) Mentions(text string) bool {
 	if known, ok := p.mentioned.Load(text); ok {
 		return known.(bool)
@@ -21,10 +20,12 @@ func (p *Probe) Mentions(text string) bool {
 	return found
 }
 
-// TokenIssuers are those whose tokens routes may accept, in the order of the configuration.
+// TokenIssuers returns the issuers whose tokens routes may accept, in the order of the
+// configuration.
 func (p *Probe) TokenIssuers() []tokenidp.TokenIssuer { return p.sandbox.TokenIssuers() }
 
-// withoutEffects returns what of the http app decides about requests, in lower case.
+// withoutEffects returns the part of the http app that decides about requests, in lower
+// case.
 func withoutEffects(app json.RawMessage) func() string {
 	return sync.OnceValue(func() string {
 		decoder := json.NewDecoder(bytes.NewReader(app))
@@ -44,8 +45,8 @@ func withoutEffects(app json.RawMessage) func() string {
 	})
 }
 
-// effects are the settings of handlers that only set something for the upstream or for
-// the client.
+// effects are the settings of handlers that only set something for the upstream or for the
+// client.
 var effects = map[string][]string{
 	"verify": {"claim_headers"}, "headers": {"response"}, "static_response": {"body", "headers"}, moduleName: {"text"},
 }

@@ -1,10 +1,10 @@
-// Package probe answers what a configuration does with a request, before there is any:
+// Package probe finds out what a configuration does with a request before anybody sends it:
 // which verifies it passes, which handler it reaches, with what status and reason.
 //
 // The answer comes from Caddy's own router and from the code of verify and /token. The
-// configuration is provisioned as for `caddy validate`, with other handlers in place of
-// those that serve. Nothing listens, nothing is fetched, nothing is written, and nothing
-// else in the process notices.
+// package provisions the configuration like `caddy validate`, with other handlers in place
+// of those that serve. It listens nowhere, fetches nothing, writes nothing, and changes
+// nothing else in the process.
 package probe
 
 import (
@@ -28,10 +28,10 @@ import (
 
 // Options are what New needs besides the configuration.
 type Options struct {
-	// Logger gets the warnings of a load. Default: nobody does.
+	// Logger receives the warnings of a load. Default: they are dropped.
 	Logger *zap.Logger
-	// Applications are those in force, by the issuer's URL. Default: those of the files that
-	// the configuration names.
+	// Applications are the Applications in force, by the issuer's URL. Default: those of
+	// the files that the configuration names.
 	Applications map[string]*application.Set
 }
 
@@ -48,7 +48,7 @@ type Probe struct {
 	end       context.CancelFunc
 }
 
-// New provisions the JSON of a configuration that is not started. Call Close in the end.
+// New provisions the JSON of a configuration that is not started. Call Close at the end.
 func New(config []byte, o Options) (*Probe, error) {
 	var whole struct {
 		Apps map[string]json.RawMessage `json:"apps"`
@@ -72,7 +72,7 @@ func New(config []byte, o Options) (*Probe, error) {
 	return p, nil
 }
 
-// Close cleans up what was provisioned.
+// Close releases what New provisioned.
 func (p *Probe) Close() { p.end() }
 
 func (p *Probe) provision(http, app json.RawMessage, o Options) error {
@@ -127,18 +127,20 @@ func (p *Probe) bind(app *caddyhttp.App, sites map[string]site) {
 	}
 }
 
-// Unknown are what the configuration refers to and is not here, such as secrets, keys and
-// the values of placeholders. It counts as present. The text has the place, if it has one.
+// Unknown lists what the configuration refers to and what is missing here, such as secrets,
+// keys and values of placeholders. It counts as present. Each text has its place, if it has
+// one.
 func (p *Probe) Unknown() []string { return p.unknown }
 
-// Applications are those of the issuers of the configuration, by the issuer's URL.
+// Applications returns the Applications of the issuers of the configuration, by the
+// issuer's URL.
 func (p *Probe) Applications() map[string]*application.Set {
 	all := p.sandbox.Issuers()
 	maps.DeleteFunc(all, func(_ string, set *application.Set) bool { return set == nil })
 	return all
 }
 
-// placeOf finds the route by which the request comes to the verify, or nil.
+// placeOf returns the route by which the request reaches the verify, or nil.
 func (p *Probe) placeOf(v *tokenidp.Verify, r *http.Request) *route.Route {
 	found := p.places[v]
 	request := route.Request{Method: r.Method, Host: r.Host, Path: r.URL.Path}
@@ -153,8 +155,8 @@ func (p *Probe) placeOf(v *tokenidp.Verify, r *http.Request) *route.Route {
 	return nil
 }
 
-// App is the app that was provisioned, with the defaults of what is not configured.
+// App returns the provisioned app, with the defaults of fields that are not configured.
 func (p *Probe) App() *tokenidp.App { return p.sandbox.App() }
 
-// Routes are those of the whole configuration. Their handlers are the provisioned ones.
+// Routes returns the routes of the whole configuration. Their handlers are provisioned.
 func (p *Probe) Routes() *route.Config { return p.routes }

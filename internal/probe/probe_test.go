@@ -181,7 +181,7 @@ http://plain.example.com:8080 {
 }
 `
 
-// newProbe makes one of a Caddyfile, in a folder of its own with the applications.
+// newProbe makes the probe of a Caddyfile, in its own folder with the applications.
 func newProbe(t testing.TB, caddyfile string) *probe.Probe {
 	t.Helper()
 	p, err := probe.New(adapt(t, caddyfile), probe.Options{})
@@ -239,7 +239,7 @@ func TestVerdicts(t *testing.T) {
 	for _, row := range []struct {
 		caller, request string
 		status          int
-		handler         string // of one that is allowed
+		handler         string // if the request is allowed
 		reason          string
 	}{ // an error of 403 has a route, which answers with 200
 		{"reader", "GET https://api.example.com/orders/1", 200, "reverse_proxy orders:1", ""},
@@ -305,7 +305,7 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
-// A verdict has the verifies on the way, where they are, and what they tell upstream.
+// A verdict has the verifies on the way, their places, and the headers for the upstream.
 func TestVerdictHasTheWay(t *testing.T) {
 	p := newProbe(t, options+sites)
 	v, err := p.Ask(probe.Request{Method: "POST", URL: "https://api.example.com/orders/1"}, caller(t, p, "worker"))
@@ -332,7 +332,7 @@ func TestVerdictHasTheWay(t *testing.T) {
 	}
 }
 
-// Claim headers, and other headers, are taken as a client sends them.
+// A request has claim headers and other headers as a client sends them.
 func TestRequestHasHeaders(t *testing.T) {
 	p := newProbe(t, options+"http://a.example:8080 {\n\t@secret header X-Secret yes\n\thandle @secret {\n\t\treverse_proxy up:1\n\t}\n\trespond 404\n}\n")
 	for value, status := range map[string]int{"yes": 200, "no": 404} {
@@ -343,7 +343,7 @@ func TestRequestHasHeaders(t *testing.T) {
 	}
 }
 
-// What nobody can mean is an error, not a verdict.
+// A question that makes no sense is an error, not a verdict.
 func TestAskRefuses(t *testing.T) {
 	p := newProbe(t, options+sites)
 	for request, want := range map[string]string{
@@ -377,7 +377,7 @@ func TestAskRefuses(t *testing.T) {
 	}
 }
 
-// What is not here is named, and counts as present.
+// Missing values and files are named, and count as present.
 func TestUnknown(t *testing.T) {
 	unknown := newProbe(t, options+sites).Unknown()
 	for _, want := range []string{"{env.PROBE_TEST_PASSWORD}", "{env.PROBE_TEST_HASH}", "not-here.secret", "not-here.jwks", "not-here.pem", "not-here.json"} {
@@ -396,7 +396,8 @@ func TestReady(t *testing.T) {
 	}
 }
 
-// A configuration that Caddy would not load is an error, and so is one without issuers.
+// A configuration that Caddy does not load is an error, and a configuration without
+// issuers, too.
 func TestNewRefuses(t *testing.T) {
 	for config, want := range map[string]string{
 		`{`:           "decoding the configuration",

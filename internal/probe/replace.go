@@ -9,20 +9,20 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/route"
 )
 
-// What stands for a handler. The names of Caddy's handlers are those of their modules.
+// The kinds of stand-ins. The names of Caddy's handlers are those of their modules.
 const (
 	ends       = "ends"       // it answers with 200
-	passes     = "passes"     // it may answer, or pass the request on, which nobody here knows
+	passes     = "passes"     // it may answer or pass the request on; this is not known here
 	proxies    = "proxies"    // it answers with 200, unless one of its response routes does
-	runs       = "runs"       // the handler itself, which needs nothing but the request
-	challenges = "challenges" // it asks for credentials that no token is
+	runs       = "runs"       // it runs the handler itself, which needs nothing but the request
+	challenges = "challenges" // it requires credentials other than a token
 	ignores    = "ignores"    // it neither answers nor decides
 )
 
 var (
-	// routing is what only decides where a request goes, or changes it: it runs as it is.
+	// routing only decides where a request goes, or changes it. It runs as it is.
 	routing = []string{"verify", "subroute", "invoke", "rewrite", "vars", "map", "headers", "intercept"}
-	// silent is what neither answers nor decides, and may need more than the request.
+	// silent neither answers nor decides, and may need more than the request.
 	silent = []string{"encode", "templates", "tracing", "log_append", "push", "request_body", "copy_response_headers", "timeouts"}
 	// standIns are the other handlers that are known.
 	standIns = map[string]string{
@@ -31,22 +31,22 @@ var (
 	}
 )
 
-// site is what of a server is left out of the probe.
+// site describes what the probe leaves out of a server.
 type site struct {
 	tls       bool // it serves TLS on every port but plainPort
 	plainPort uint
 	https     uint // the port of URLs without one
 }
 
-// httpApp is what of the http app decides about requests.
+// httpApp is the part of the http app that decides about requests.
 type httpApp struct {
 	HTTPPort  uint                      `json:"http_port,omitempty"`
 	HTTPSPort uint                      `json:"https_port,omitempty"`
 	Servers   map[string]map[string]any `json:"servers,omitempty"`
 }
 
-// replaceHandlers replaces what serves by handlers that record, and leaves out what only
-// the server has: certificates, logs, listeners.
+// replaceHandlers replaces handlers that serve by handlers that record. It leaves out what
+// exists on the server alone: certificates, logs, listeners.
 func replaceHandlers(raw json.RawMessage) (json.RawMessage, map[string]site, error) {
 	var app httpApp
 	if len(raw) > 0 {
@@ -86,7 +86,7 @@ func replaceInServer(server map[string]any) {
 	}
 }
 
-// replaceInObject is for an object that has a list of routes.
+// replaceInObject handles an object that has a list of routes.
 func replaceInObject(object any) {
 	if o, ok := object.(map[string]any); ok {
 		replaceInList(o["routes"])
@@ -108,7 +108,7 @@ func replaceInRoute(one any) {
 	}
 }
 
-// replaceHandler leaves what is no handler to Caddy, which refuses it.
+// replaceHandler leaves an invalid handler to Caddy, which refuses it.
 func replaceHandler(one any) any {
 	h, _ := one.(map[string]any)
 	name, _ := h["handler"].(string)
@@ -146,7 +146,7 @@ func doesOf(h map[string]any, name string) string {
 	}
 }
 
-// textOf is what people read, as in: reverse_proxy localhost:9000.
+// textOf returns a text for people, such as: reverse_proxy localhost:9000.
 func textOf(h map[string]any, name string) string {
 	switch name {
 	case "static_response", "error":

@@ -19,24 +19,24 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
 
-// Request is what is asked about.
+// Request is the request to ask about.
 type Request struct {
 	Method string
-	// URL is absolute. Its path and query are taken as a client sends them.
+	// URL is absolute. Its path and query are used as a client sends them.
 	URL string
-	// Header is what else a client sends.
+	// Header are the other headers that a client sends.
 	Header http.Header
-	// From is the address of the client, with a port. Default: an address that nobody
+	// From is the address of the client, with a port. Default: an address that no client
 	// has, 192.0.2.1.
 	From string
-	// Assume is what counts as true of a request that stands for others. Default: nothing.
+	// Assume is what is assumed of a request that represents others. Default: nothing.
 	Assume tokenidp.Assumption
 }
 
 // anywhere is a client's address for documentation (RFC 5737).
 const anywhere = "192.0.2.1:1"
 
-// ParseRequest reads a method and a URL, as in: POST https://api.example.com/orders
+// ParseRequest reads a method and a URL, such as: POST https://api.example.com/orders
 func ParseRequest(text string) (Request, error) {
 	method, target, ok := strings.Cut(text, " ")
 	if !ok {
@@ -47,11 +47,11 @@ func ParseRequest(text string) (Request, error) {
 	return r, err
 }
 
-// String is what ParseRequest reads.
+// String returns the text that ParseRequest reads.
 func (r Request) String() string { return r.Method + " " + r.URL }
 
-// Shown is the request as people read it. What matchers compare queries and headers with
-// may be secret, so it has only their names.
+// Shown returns the request for people. It has only the names of queries and headers,
+// because the values that matchers compare them with may be secret.
 func (r Request) Shown() string {
 	target, query, _ := strings.Cut(r.URL, "?")
 	text := r.Method + " " + target
@@ -105,7 +105,8 @@ func (r Request) parse() (*http.Request, string, error) {
 	return parsed, scheme, nil
 }
 
-// connection is that of a client which has called the host with the certificate, if any.
+// connection returns the connection of a client that has called the host with the
+// certificate, if any.
 func connection(host string, certificate *x509.Certificate) *tls.ConnectionState {
 	state := &tls.ConnectionState{
 		Version: tls.VersionTLS13, HandshakeComplete: true, CipherSuite: tls.TLS_AES_128_GCM_SHA256,
@@ -117,7 +118,7 @@ func connection(host string, certificate *x509.Certificate) *tls.ConnectionState
 	return state
 }
 
-// withContext is the request as a server gives it to its handler.
+// withContext returns the request with the context that a server gives to its handler.
 func withContext(r *http.Request, t *trail) *http.Request {
 	ctx := context.WithValue(context.Background(), trailKey{}, t)
 	ctx = context.WithValue(ctx, http.LocalAddrContextKey, net.Addr(new(net.TCPAddr)))
@@ -125,7 +126,7 @@ func withContext(r *http.Request, t *trail) *http.Request {
 	return r.WithContext(ctx)
 }
 
-// response is what a server answers. Nobody reads more than the status.
+// response is the answer of a server. Only its status is read.
 type response struct {
 	header http.Header
 	status int
@@ -138,7 +139,7 @@ func (w *response) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// WriteHeader takes the first final status.
+// WriteHeader keeps the first final status.
 func (w *response) WriteHeader(status int) {
 	if w.status == 0 && status >= http.StatusOK {
 		w.status = status

@@ -21,7 +21,7 @@ type server struct {
 	site site
 }
 
-// newSite reads what the probe leaves out: whether the server has TLS, by its
+// newSite finds out what the probe leaves out: whether the server has TLS, by its
 // configuration or by automatic HTTPS.
 func newSite(app *httpApp, server map[string]any) site {
 	s := site{plainPort: caddyhttp.DefaultHTTPPort, https: caddyhttp.DefaultHTTPSPort}
@@ -69,7 +69,7 @@ func (s *server) listensOn(port uint) bool {
 	})
 }
 
-// scheme is that of requests on the port.
+// scheme returns the scheme of requests on the port.
 func (s *server) scheme(port uint) string {
 	if s.site.tls && port != s.site.plainPort {
 		return "https"
@@ -77,7 +77,7 @@ func (s *server) scheme(port uint) string {
 	return "http"
 }
 
-// knows reports whether some site of the server has the host of the request.
+// knows reports whether a site of the server has the host of the request.
 func (s *server) knows(r *http.Request) bool {
 	return len(s.Routes) == 0 || slices.ContainsFunc(s.Routes, func(route caddyhttp.Route) bool {
 		return len(route.MatcherSets) == 0 || slices.ContainsFunc(route.MatcherSets, func(set caddyhttp.MatcherSet) bool {
@@ -92,7 +92,7 @@ func (s *server) knows(r *http.Request) bool {
 	})
 }
 
-// hosts are those that the sites of the server name.
+// hosts returns the hosts that the sites of the server name.
 func (s *server) hosts() (all []string) {
 	for _, route := range s.Routes {
 		for _, set := range route.MatcherSets {
@@ -113,8 +113,8 @@ func (p *Probe) ServesPlainHTTP(name string) bool {
 	})
 }
 
-// find returns the server that gets the request. It is an error if there is none, since
-// nobody means to ask about a host that is not served.
+// find returns the server that receives the request. It returns an error if there is none,
+// because a host that is not served is a mistake in the question.
 func (p *Probe) find(r *http.Request, scheme string) (*server, error) {
 	var found *server
 	var hosts, ports []string
@@ -157,8 +157,8 @@ func hostname(hostport string) string {
 	return host
 }
 
-// portOf is the port of a URL. One that names none leads to the port that the server has
-// for its scheme.
+// portOf returns the port of a URL. Without a port in the URL, it is the port that the
+// server has for the scheme.
 func (s *server) portOf(hostport, scheme string) uint {
 	if _, text, err := net.SplitHostPort(hostport); err == nil {
 		port, err := strconv.ParseUint(text, 10, 16)

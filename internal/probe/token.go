@@ -16,26 +16,26 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 )
 
-// Token is an access token that a request has.
+// Token is the access token of a request.
 type Token struct {
 	Issuer, ClientID, Audience string
 	Scope                      []string
 
 	text       string
-	dpop, mtls bool // what it is bound to
+	dpop, mtls bool // how it is bound
 }
 
-// Binding is what a client binds a token to, besides what it must.
+// Binding is what a client binds a token to, in addition to what it must.
 type Binding int
 
-// A token is bound to nothing, to the key of DPoP proofs, or to a certificate.
+// A token is unbound, or bound to the key of DPoP proofs or to a certificate.
 const (
 	Unbound Binding = iota
 	ByDPoP
 	ByMTLS
 )
 
-// Presented is a token as it stands in a request, whatever it is.
+// Presented returns a token exactly as a request has it, whatever it is.
 func Presented(text string) *Token { return &Token{text: text} }
 
 // Grant issues a token to an Application of an issuer of the configuration, as POST
@@ -64,9 +64,9 @@ func (p *Probe) Grant(issuer, clientID string, scopes []string, b Binding) (*Tok
 	return t, nil
 }
 
-// Sign makes a token with these claims, of a trusted issuer or of one of the
-// configuration. What is not given is filled in: times, an id, and the audiences that the
-// routes accept.
+// Sign makes a token with these claims, of a trusted issuer or of an issuer of the
+// configuration. It adds missing claims: times, an id, and the audiences that the routes
+// accept.
 func (p *Probe) Sign(claims map[string]any, b Binding) (*Token, error) {
 	all := make(map[string]any, len(claims)+6)
 	now := time.Now()
@@ -107,7 +107,7 @@ func (p *Probe) Sign(claims map[string]any, b Binding) (*Token, error) {
 	return t, err
 }
 
-// scopesOf are the scopes of an Application, by the resource that owns them.
+// scopesOf returns the scopes of an Application, by the resource that owns them.
 func (p *Probe) scopesOf(issuer, clientID string) (groups [][]string) {
 	set, a := p.sandbox.Issuers()[issuer], p.application(issuer, clientID)
 	if a == nil {

@@ -15,7 +15,7 @@ import (
 
 // The reasons of a verdict that neither verify nor the token endpoint has.
 const (
-	// ReasonCredentials: another handler asks for credentials, as basic_auth does.
+	// ReasonCredentials: another handler requires credentials, as basic_auth does.
 	ReasonCredentials = "credentials_required"
 	// ReasonAnswered: a handler of the configuration answers with a status of its own,
 	// such as respond 404.
@@ -26,45 +26,46 @@ const (
 	ReasonError = "error"
 )
 
-// Verdict is what becomes of a request.
+// Verdict is the result of a request.
 type Verdict struct {
 	// Allowed: a handler answers, after every verify on the way has let the request
 	// through, with a status below 300.
 	Allowed bool
 	// Status is that of the answer; 0 if the connection is closed instead. A handler that
-	// serves, such as reverse_proxy, is taken to answer with 200.
+	// serves, such as reverse_proxy, is assumed to answer with 200.
 	Status int
 	// Reason is why it is not allowed: the code of verify or of the token endpoint, or
 	// one of the reasons above. Cause says it in words.
 	Reason, Cause string
-	// Asked are all verifies that have judged it, in their order: those that passed it, that
-	// refused it, and that would refuse it, also on the route of an error.
+	// Asked are all verifies that have judged the request, in their order: those that
+	// passed it, that refused it, and that would refuse it. Those on the route of an error
+	// count, too.
 	Asked []Step
-	// Refused is the verify that refused it, or nil.
+	// Refused is the verify that refused the request, or nil.
 	Refused *Step
-	// Passed are the verifies that it passed with a token, in their order.
+	// Passed are the verifies that the request passed with a token, in their order.
 	Passed []Step
-	// Reported are those that would refuse it, but for report_only.
+	// Reported are the verifies that would refuse the request without report_only.
 	Reported []Step
-	// Handler is what answers, as in: reverse_proxy localhost:9000. Unknown handlers,
-	// which may answer or not, count as answering.
+	// Handler is the handler that answers, such as: reverse_proxy localhost:9000. Unknown
+	// handlers, which may answer or not, count as answering.
 	Handler string
-	// Route is how the request comes to the handler; nil if that is not known.
+	// Route is the way of the request to the handler; nil if that is not known.
 	Route *route.Route
 	// AfterError: the handler is on the route of an error.
 	AfterError bool
 	// Headers are the claim headers that are set.
 	Headers http.Header
-	// Token is the one that was sent; nil: none.
+	// Token is the token that was sent, or nil.
 	Token *Token
 }
 
 // Step is a verify on the way of a request.
 type Step struct {
 	Verify *tokenidp.Verify
-	// Source is where it is configured, as file:line.
+	// Source is the place of its configuration, as file:line.
 	Source string
-	// Route is how the request comes to it: host, path, method; nil if that is not known.
+	// Route is the way of the request to it: host, path, method; nil if that is not known.
 	Route *route.Route
 	// Reason and Cause are why it refuses.
 	Reason, Cause string
@@ -72,18 +73,18 @@ type Step struct {
 
 type trailKey struct{}
 
-// trail is what is seen of a request on its way.
+// trail records the way of a request.
 type trail struct {
 	probe      *Probe
 	verdict    Verdict
 	failed     string // why a stand-in has refused
 	failedText string
-	trace      *trace // nil: what is asked is the verdict
+	trace      *trace // nil: the question is about the verdict
 }
 
 func trailFrom(r *http.Request) *trail { return r.Context().Value(trailKey{}).(*trail) }
 
-// observe notes what a verify has decided. It reports whether the request passes anyway.
+// observe notes the decision of a verify. It reports whether the request passes anyway.
 func observe(r *http.Request, o tokenidp.Observation) bool {
 	t := trailFrom(r)
 	if t.trace != nil {
@@ -132,14 +133,14 @@ func (t *trail) reach(s *StandIn, r *http.Request) {
 	_, t.verdict.AfterError = r.Context().Value(caddyhttp.ErrorCtxKey).(error)
 }
 
-// leave takes back that the handler answers.
+// leave records that the handler did not answer after all.
 func (t *trail) leave(handler string) {
 	if t.verdict.Handler == handler {
 		t.verdict.Handler, t.verdict.Route = "", nil
 	}
 }
 
-// refuse notes that a handler which is not verify refuses.
+// refuse notes that a handler other than verify refuses.
 func (t *trail) refuse(reason, text string) { t.failed, t.failedText = reason, text }
 
 // judge completes the verdict.
@@ -165,7 +166,7 @@ func (t *trail) judge(status int) *Verdict {
 	return v
 }
 
-// denied is the verdict of the token endpoint: the client has no token to send.
+// denied sets the verdict of the token endpoint: the client has no token to send.
 func (v *Verdict) denied(err error) {
 	v.Refused, v.Reason, v.Cause = nil, string(oauth.ReasonInternal), err.Error()
 	if refusal, ok := errors.AsType[*oauth.Error](err); ok {

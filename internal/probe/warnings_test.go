@@ -47,7 +47,7 @@ const warnedOptions = `{
 }
 `
 
-// A probe warns of what a load warns of, and of nothing else.
+// A probe logs the same warnings as a load, and no others.
 func TestWarningsAreThoseOfALoad(t *testing.T) {
 	const serves = "http://localhost:9001 {\n\tbind unix/DIR/1\n\ttokenidp http://localhost:9001\n}\n"
 	for name, row := range map[string]struct {
@@ -88,7 +88,7 @@ func TestWarningsAreThoseOfALoad(t *testing.T) {
 	}
 }
 
-// named is the name of a warning, and the issuer that it is about.
+// named returns the name of a warning, and its issuer.
 func named(fields map[string]any) string {
 	if fields[warning.Field] == nil {
 		return ""
@@ -142,7 +142,8 @@ func loadWarnings(t *testing.T, config []byte, log string) (all []string) {
 	return slices.DeleteFunc(all, func(text string) bool { return text == "" })
 }
 
-// memoryStorage is a storage that ends with the configuration, whatever is written late.
+// memoryStorage is a storage that ends with the configuration, even if something writes
+// late.
 type memoryStorage struct {
 	mu     sync.Mutex
 	values map[string][]byte
