@@ -9,15 +9,15 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/probe"
 )
 
-// Class is those of one issuer to whom one answer applies.
+// Class has the clients of one issuer that get the same answer.
 type Class struct {
 	Issuer string
-	// Holders: the clients of the issuer are not known here. It is whoever has a token of
-	// it with the Scope and what Conditions say.
+	// Holders: the clients of the issuer are not known here. The class is every client with
+	// a token of the issuer that has the Scope and meets the Conditions.
 	Holders bool
 
 	// Allowed: they get through, with this least Scope, for this Audience. AnyScope: any
-	// one scope of that audience will do, and Scope is empty.
+	// one scope of that audience is enough, and Scope is empty.
 	Allowed  bool
 	Scope    []string
 	AnyScope bool
@@ -25,21 +25,21 @@ type Class struct {
 	// Conditions are what else must hold, in words.
 	Conditions []string
 
-	// Reason is why they do not get through: a code of verify, of the token endpoint, or
-	// of the probe. Cause says it in words. Missing are the scopes that they lack, and
-	// By is the verify that decides, if one does.
+	// Reason is why they do not get through: a code of verify, of the token endpoint, or of
+	// the probe. Cause says it in words. Missing are the scopes that they lack. By is the
+	// verify that decides, or nil.
 	Reason, Cause string
 	Missing       []string
 	By            *probe.Step
 
-	// Verdict is that of the request of one of them; nil if the answer needs none.
+	// Verdict is the verdict on a request of one of them, or nil.
 	Verdict *probe.Verdict
 
 	issuer  *issuer
 	members []int32
 }
 
-// Len returns how many Applications the class has.
+// Len returns the number of Applications in the class.
 func (c *Class) Len() int { return len(c.members) }
 
 // Clients returns the client_ids of the Applications, sorted.
@@ -65,7 +65,7 @@ func (c *Class) Has(clientID string) bool {
 	return found
 }
 
-// ScopeOf returns the least scope for an Application of the class that gets through.
+// ScopeOf returns the least scope with which an Application of the class gets through.
 func (c *Class) ScopeOf(clientID string) []string {
 	if !c.AnyScope || c.issuer == nil {
 		return c.Scope
@@ -77,7 +77,7 @@ func (c *Class) ScopeOf(clientID string) []string {
 	return c.issuer.anyScope(i, c.Audience)
 }
 
-// merge adds a class, or its Applications to the one with the same answer.
+// merge adds a class, or adds its Applications to the class with the same answer.
 func (found *classes) merge(c *Class) {
 	key := c.answer()
 	if other := found.byAnswer[key]; other != nil {
@@ -88,7 +88,7 @@ func (found *classes) merge(c *Class) {
 	found.all = append(found.all, c)
 }
 
-// classes are those of one issuer.
+// classes are the classes of one issuer.
 type classes struct {
 	all      []*Class
 	byAnswer map[string]*Class
@@ -102,7 +102,7 @@ func (found *classes) sorted() []*Class {
 	return found.all
 }
 
-// answer is the same for classes that differ in nothing but who they are.
+// answer returns the same text for classes that differ only in their Applications.
 func (c *Class) answer() string {
 	return fmt.Sprintf("%t %t %q %q %q %q %q %q %q %q", c.Allowed, c.AnyScope, c.Scope, c.Audience, c.Conditions, c.Reason, c.Cause,
 		c.Missing, placeOf(c.By), handlerOf(c.Verdict))

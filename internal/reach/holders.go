@@ -11,7 +11,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// holder is an unknown client of an issuer, with a token that has what is required.
+// holder is an unknown client of an issuer. Its token has what the verifies require.
 type holder struct {
 	*question
 
@@ -19,14 +19,14 @@ type holder struct {
 	audiences []string
 	scopes    []string
 	claims    map[string]any
-	asked     []string // of claims, in words
+	asked     []string // conditions on claims, in words
 	binding   probe.Binding
 }
 
-// judgeHolders finds out what a token of the issuer must have, whose clients are not known.
+// judgeHolders finds out what a token of an issuer with unknown clients must have.
 func (q *question) judgeHolders(is *issuer) (*Class, error) {
 	all := *q
-	all.request.Assume = tokenidp.AssumeExpressions // which decide on claims that nobody knows
+	all.request.Assume = tokenidp.AssumeExpressions // they decide on claims that are not known here
 	h := &holder{question: &all, issuer: is, claims: map[string]any{"iss": is.URL, "sub": holderID, "client_id": holderID, "azp": holderID}}
 	c, err := h.judge()
 	if err != nil {
@@ -36,7 +36,7 @@ func (q *question) judgeHolders(is *issuer) (*Class, error) {
 	return c, nil
 }
 
-// holderID is the name of a client that nobody has.
+// holderID is the name of a client that no issuer has.
 const holderID = "client"
 
 func (h *holder) judge() (*Class, error) {
@@ -58,7 +58,8 @@ func (h *holder) judge() (*Class, error) {
 	}
 }
 
-// require adds what a verify requires. It returns false if it accepts no such token.
+// require adds what a verify requires. It returns false if the verify accepts no such
+// token.
 func (h *holder) require(step *probe.Step) bool {
 	required := step.Verify.Requirement(h.issuer.URL)
 	if required == nil {
@@ -84,7 +85,7 @@ func (h *holder) require(step *probe.Step) bool {
 	return true
 }
 
-// narrow keeps the audiences that are accepted. The first verify accepts any.
+// narrow keeps the audiences that are accepted. The first verify starts with all of its own.
 func (h *holder) narrow(accepted []string) []string {
 	if h.audiences == nil {
 		return accepted
@@ -122,7 +123,7 @@ func (h *holder) claim(path claimrule.Path, text string, values ...string) {
 	}
 }
 
-// mend adds what the verify has missed. It returns false if that is nothing new.
+// mend adds what the token lacks for the verify. It returns false if that adds nothing.
 func (h *holder) mend(step *probe.Step) bool {
 	scopes, claims, binding := len(h.scopes), len(h.asked), h.binding
 	required := step.Verify.Requirement(h.issuer.URL)

@@ -13,14 +13,14 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/policy"
 )
 
-// issuer has the Applications of an issuer, and what is true of each, by the column.
+// issuer has the Applications of an issuer, and a column for each of their features.
 type issuer struct {
 	tokenidp.TokenIssuer
 
 	applications []*application.Application // sorted; nil: not known
 	resources    []*application.Resource
 	owner        map[string]*application.Resource // by scope
-	withScope    map[string][]int32               // who has it
+	withScope    map[string][]int32               // the Applications that have it
 	now          time.Time
 
 	mu      sync.Mutex
@@ -63,12 +63,12 @@ func (is *issuer) index(clientID string) (int32, bool) {
 	return int32(i), found //nolint:gosec // there are fewer
 }
 
-// scopesOf are the scopes of an Application that the resource owns.
+// scopesOf returns the scopes of an Application that the resource owns.
 func (is *issuer) scopesOf(a *application.Application, r *application.Resource) []string {
 	return slices.DeleteFunc(slices.Clone(a.Scopes), func(scope string) bool { return is.owner[scope] != r })
 }
 
-// anyScope is one scope of the Application for the audience.
+// anyScope returns one scope of the Application for the audience.
 func (is *issuer) anyScope(i int32, audience string) []string {
 	for _, scope := range is.applications[i].Scopes {
 		if owner := is.owner[scope]; owner != nil && owner.Audience() == audience {
@@ -78,7 +78,7 @@ func (is *issuer) anyScope(i int32, audience string) []string {
 	return nil
 }
 
-// feature is something of an Application that an answer can depend on.
+// feature is a property of an Application on which an answer can depend.
 type feature struct {
 	kind kind
 	name string
@@ -87,25 +87,25 @@ type feature struct {
 type kind int
 
 const (
-	getsToken    kind = iota // or why it gets none
+	getsToken    kind = iota // whether it gets a token, or why not
 	hasScope                 // name is a scope
 	hasScopeOf               // name is a resource
 	allScopesOf              // name is a resource
-	claim                    // name is a claim of its own
+	claim                    // name is one of its own claims
 	allClaims                //
-	howBound                 // to what its tokens are
-	howLongValid             // its tokens are
+	howBound                 // how its tokens are bound
+	howLongValid             // how long its tokens are valid
 	whoItIs                  //
 )
 
-// column is a number for each Application: the same where the feature is the same.
+// column has a number for each Application. Equal numbers mean that the feature is equal.
 type column interface{ at(i int32) uint32 }
 
 type numbers []uint32
 
 func (n numbers) at(i int32) uint32 { return n[i] }
 
-// marks are a bit for each Application.
+// marks have one bit for each Application.
 type marks []uint64
 
 func (m marks) at(i int32) uint32 { return uint32(m[i/64] >> (i % 64) & 1) }
@@ -163,7 +163,8 @@ func (is *issuer) mark(scopes ...string) marks {
 	return m
 }
 
-// largeClaims may, in bytes, be too large for a token, which depends on all that is in it.
+// largeClaims is a size in bytes. Larger claims may not fit into a token, which depends on
+// everything in the token.
 const largeClaims = 4 << 10
 
 func (is *issuer) valueOf(f feature, a *application.Application) string {
@@ -193,7 +194,7 @@ func (is *issuer) valueOf(f feature, a *application.Application) string {
 	return a.ClientID
 }
 
-// claimOf is the JSON of a claim, or "".
+// claimOf returns the JSON of a claim, or "".
 func claimOf(a *application.Application, name string) string {
 	var all map[string]json.RawMessage
 	if !slices.Contains(a.ClaimNames, name) || json.Unmarshal(a.Claims, &all) != nil { //nolint:forbidigo // as strictyaml has read it
@@ -202,7 +203,7 @@ func claimOf(a *application.Application, name string) string {
 	return string(all[name])
 }
 
-// split parts a group by the features. The first part is that of the first one.
+// split divides a group by the features. The first part contains the first Application.
 func (is *issuer) split(group []int32, by []feature) [][]int32 {
 	parts := [][]int32{group}
 	for _, f := range by {

@@ -15,8 +15,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// subject is an Application that is judged, with what was read of it. Everything that the
-// answer depends on must be read through it.
+// subject is the Application that is judged, and the features that the judgement reads.
+// Read everything on which the answer depends through it.
 type subject struct {
 	*application.Application
 
@@ -41,13 +41,13 @@ func (s *subject) hasScopeOf(r *application.Resource) bool {
 	return slices.ContainsFunc(s.Scopes, func(scope string) bool { return s.issuer.owner[scope] == r })
 }
 
-// allScopesOf are its scopes of the resource.
+// allScopesOf returns its scopes of the resource.
 func (s *subject) allScopesOf(r *application.Resource) []string {
 	s.read(allScopesOf, r.Name)
 	return s.issuer.scopesOf(s.Application, r)
 }
 
-// readToken notes what the verifies have read of a token, besides its scopes.
+// readToken notes what the verifies have read of a token, except its scopes.
 func (s *subject) readToken(q *question, v *probe.Verdict) {
 	s.read(howBound, "")
 	for _, step := range v.Asked {
@@ -86,8 +86,8 @@ func (s *subject) readExpression(r verifier.Reads) {
 	}
 }
 
-// readHeaders is for the headers that a verify sets. Routes can match on them, and a claim
-// that no header can have is refused.
+// readHeaders is for the headers that a verify sets. Routes can match on them. A verify
+// refuses a claim that does not fit into a header.
 func (s *subject) readHeaders(q *question, v *tokenidp.Verify) {
 	for _, h := range v.ClaimHeaders {
 		name := strings.SplitN(strings.TrimPrefix(h.Claim, "/"), "/", 2)[0]
@@ -103,8 +103,8 @@ func (s *subject) readHeaders(q *question, v *tokenidp.Verify) {
 	}
 }
 
-// readClaim notes that a claim was read. What the tokens of all Applications have alike,
-// or new for each token, is nothing of the Application.
+// readClaim notes that a claim was read. Claims that are equal in all tokens, or new in
+// each token, are no features of the Application.
 func (s *subject) readClaim(name string) {
 	switch name {
 	case "client_id", "sub":
@@ -117,7 +117,7 @@ func (s *subject) readClaim(name string) {
 	}
 }
 
-// judge finds out whether the Application gets through.
+// judge decides whether the Application gets through.
 func (q *question) judge(s *subject) (*Class, error) {
 	s.read(getsToken, "")
 	if none, ok := policy.GetsNoToken(s.Application, s.issuer.now); ok {
@@ -149,8 +149,9 @@ func (q *question) judge(s *subject) (*Class, error) {
 	return c, nil
 }
 
-// judgeAt tries the tokens for one resource: that with the least scope, and, where rules
-// may forbid a scope or ask for another, each scope alone, and all.
+// judgeAt tries the tokens for one resource. It tries the token with the least scope. If
+// rules may forbid a scope or require another one, it also tries each scope alone, and all
+// scopes.
 func (q *question) judgeAt(s *subject, r *application.Resource) (*Class, error) {
 	first, err := q.judgeLeast(s, r)
 	if err != nil || first.Allowed || len(first.Missing) > 0 || !q.scopesMatter(s, first) {
@@ -174,8 +175,8 @@ func (q *question) scopesMatter(s *subject, c *Class) bool {
 	return slices.ContainsFunc(c.Verdict.Asked, func(step probe.Step) bool { return readsScopes(step.Verify, s.issuer.URL, true) })
 }
 
-// readsScopes reports whether a verify reads which scopes a token has; with beyond, beyond
-// those that it requires.
+// readsScopes reports whether a verify reads the scopes of a token. With beyond, the scopes
+// that it requires do not count.
 func readsScopes(v *tokenidp.Verify, issuer string, beyond bool) bool {
 	required := v.Requirement(issuer)
 	if required == nil {
@@ -194,7 +195,7 @@ func readsScopes(v *tokenidp.Verify, issuer string, beyond bool) bool {
 	return !beyond && len(required.Scopes)+len(required.Alternatives) > 0
 }
 
-// judgeLeast asks for no more than what the verifies on the way require, as they are met.
+// judgeLeast asks only for the scopes that the verifies on the way require.
 func (q *question) judgeLeast(s *subject, r *application.Resource) (*Class, error) {
 	a := &attempt{question: q, subject: s, resource: r}
 	if refused := a.require(q.first); refused != nil {
@@ -203,19 +204,19 @@ func (q *question) judgeLeast(s *subject, r *application.Resource) (*Class, erro
 	return a.judge()
 }
 
-// attempt is a token that is tried.
+// attempt is one try with a token.
 type attempt struct {
 	*question
 	*subject
 
 	resource *application.Resource
 	scopes   []string
-	least    bool // scopes are no more than what is required
+	least    bool // the scopes are no more than the required ones
 	binding  probe.Binding
 }
 
-// require adds what a verify requires to the scopes. It returns why that cannot be, if it
-// cannot.
+// require adds the scopes that a verify requires. It returns the refusal if that is
+// impossible.
 func (a *attempt) require(step *probe.Step) *Class {
 	a.least = true
 	required, audience := step.Verify.Requirement(a.issuer.URL), a.resource.Audience()
@@ -243,7 +244,7 @@ func (a *attempt) require(step *probe.Step) *Class {
 	return nil
 }
 
-// describe puts "or" between scopes of which one would do.
+// describe puts "or" between scopes if one of them is enough.
 func describe(r *verifier.Requirement, scopes []string) string {
 	var all, either []string
 	for _, scope := range scopes {
@@ -269,7 +270,8 @@ func ofAudience(alternatives []verifier.Alternative, audience string) (scopes []
 	return scopes
 }
 
-// judge asks, and adds to the token what the verifies ask for, as long as that is new.
+// judge sends the request. It adds to the token what the verifies require, until there is
+// nothing to add.
 func (a *attempt) judge() (*Class, error) {
 	for {
 		v, err := a.request()
@@ -309,7 +311,7 @@ func deniedToken(err error) *Class {
 	return &Class{Reason: string(oauth.ReasonInternal), Cause: err.Error()}
 }
 
-// request sends the request with the token. Where nothing is required, any scope will do.
+// request sends the request with the token. If no scope is required, it uses any scope.
 func (a *attempt) request() (*probe.Verdict, error) {
 	scopes := a.scopes
 	if len(scopes) == 0 {
@@ -325,12 +327,12 @@ func (a *attempt) request() (*probe.Verdict, error) {
 	}
 	if len(a.scopes) == 0 && (a.m.probe.Mentions("token_scope") ||
 		slices.ContainsFunc(v.Asked, func(step probe.Step) bool { return readsScopes(step.Verify, a.issuer.URL, false) })) {
-		a.allScopesOf(a.resource) // which one was taken matters
+		a.allScopesOf(a.resource) // it matters which scope was used
 	}
 	return v, nil
 }
 
-// decided is the class of a request that no verify refuses.
+// decided returns the class of a request that no verify refuses.
 func (a *attempt) decided(v *probe.Verdict) *Class {
 	if !v.Allowed {
 		return &Class{Reason: v.Reason, Cause: v.Cause, Verdict: v}
@@ -356,7 +358,8 @@ const (
 	withCertificate = "over a connection with its certificate"
 )
 
-// conditions are those of the verifies on the way, and what the request assumes.
+// conditions returns the conditions of the verifies on the way, and those that the request
+// assumes.
 func (q *question) conditions(v *probe.Verdict, issuer string) (all []string) {
 	add := func(text string) {
 		if !slices.Contains(all, text) {

@@ -1,11 +1,11 @@
-// Package reach finds out who gets through with a request: which Applications, with which
-// scope, and why the others do not. The answer is that of a [probe.Probe], so of Caddy's
-// own router and of the code of /token and verify.
+// Package reach finds out which Applications get through with a request, with which scope,
+// and why the others do not. The answer comes from a [probe.Probe]: from Caddy's own router
+// and from the code of /token and verify.
 //
-// Many Applications differ in nothing that a request depends on. So Ask judges one
-// Application, notes what of it the answer has read (whether it has a scope, what a claim
-// is, how its tokens are bound), and gives the same answer to all others of which the same
-// is true. Only these classes are judged, whatever the number of Applications.
+// Many Applications do not differ in anything on which a request depends. So Ask judges one
+// Application, and notes which features the answer has read (whether it has a scope, the
+// value of a claim, how its tokens are bound). All Applications with equal features get the
+// same answer. Only these classes are judged, whatever the number of Applications.
 //
 //	m := reach.New(p)
 //	answer, err := m.Ask(probe.Request{Method: "POST", URL: "https://api.example.com/orders"})
@@ -13,9 +13,9 @@
 //	answer.Of("https://idp.example.com", "worker") // its class: Allowed, Scope, Reason, …
 //	for _, class := range answer.Classes { … }
 //
-// Applications are those of an issuer: one that two issuers have is in two classes. The
-// clients of a trusted issuer are not known here. All of them are one class: whoever has a
-// token with what the routes require.
+// An Application belongs to one issuer: if two issuers have it, it is in two classes. The
+// clients of a trusted issuer are not known here. They are all in one class: every client
+// whose token has what the routes require.
 package reach
 
 import (
@@ -34,7 +34,7 @@ type Map struct {
 	asked   atomic.Int64
 }
 
-// New returns the Map of a configuration. Its Applications are those of now.
+// New returns the Map of a configuration. It uses the Applications that are in force now.
 func New(p *probe.Probe) *Map {
 	m := &Map{probe: p}
 	for _, one := range p.TokenIssuers() {
@@ -43,27 +43,29 @@ func New(p *probe.Probe) *Map {
 	return m
 }
 
-// Asked returns how many verdicts the probe was asked for.
+// Asked returns how many verdicts the probe has given.
 func (m *Map) Asked() int { return int(m.asked.Load()) }
 
-// Answer is who gets through with a request.
+// Answer says who gets through with a request.
 type Answer struct {
-	// Anonymous is what becomes of the request without a token.
+	// Anonymous is the verdict on the request without a token.
 	Anonymous *probe.Verdict
-	// First is the verify that first looks at the token of the request; nil: none does.
-	// Without it there are no classes.
+	// First is the verify that first reads the token of the request, or nil. Without it
+	// there are no classes.
 	First *probe.Step
-	// Classes are those of each issuer, in the order of the configuration; in each, those
-	// that get through come first. There are none if nobody needs a token.
+	// Classes are the classes of each issuer, in the order of the configuration. For each
+	// issuer, the classes that get through come first. It is empty if the request needs no
+	// token.
 	Classes []*Class
 }
 
-// Open reports whether the request gets through without a token. One that a verify
-// would refuse, but for report_only, does not count as open: Classes has whom it accepts.
+// Open reports whether the request gets through without a token. A request that a verify
+// would refuse without report_only is not open: Classes has the clients that the verify
+// accepts.
 func (a *Answer) Open() bool { return a.Anonymous.Allowed && len(a.Anonymous.Reported) == 0 }
 
-// ReportOnly reports whether the request gets through without a token, because verifies
-// on its way only report.
+// ReportOnly reports whether the request gets through without a token because verifies on
+// its way only report.
 func (a *Answer) ReportOnly() bool { return a.Anonymous.Allowed && len(a.Anonymous.Reported) > 0 }
 
 // Of returns the class of the Application of the issuer, or nil if there is none.
@@ -76,14 +78,14 @@ func (a *Answer) Of(issuer, clientID string) *Class {
 	return nil
 }
 
-// Equal reports whether the answers differ in nothing but the request.
+// Equal reports whether the answers differ only in the request.
 func (a *Answer) Equal(b *Answer) bool {
 	return a.Anonymous.Allowed == b.Anonymous.Allowed && a.Anonymous.Reason == b.Anonymous.Reason && a.Anonymous.Handler == b.Anonymous.Handler &&
 		placeOf(a.First) == placeOf(b.First) && slices.EqualFunc(a.Classes, b.Classes, (*Class).equal)
 }
 
-// Ask returns who gets through with the request. It is an error if no site has its host.
-// What the request assumes is in the Conditions of the classes.
+// Ask returns who gets through with the request. It returns an error if no site has its
+// host. The Conditions of the classes contain what the request assumes.
 func (m *Map) Ask(r probe.Request) (*Answer, error) {
 	q := &question{m: m, request: r}
 	anonymous, err := q.ask(nil)
@@ -108,21 +110,21 @@ func (m *Map) Ask(r probe.Request) (*Answer, error) {
 	return a, nil
 }
 
-// question is one request that is asked about.
+// question is one request to ask about.
 type question struct {
 	m       *Map
 	request probe.Request
 	first   *probe.Step
 }
 
-// ask asks the probe. Of report_only is taken no notice by it: see blocked.
+// ask asks the probe. The verdict ignores report_only: see blocked.
 func (q *question) ask(t *probe.Token) (*probe.Verdict, error) {
 	q.m.asked.Add(1)
 	return q.m.probe.AskWith(q.request, t)
 }
 
-// garbled has the form of a token, and is none. A route may depend on whether the request
-// has a token at all.
+// garbled has the form of a token, but is not a token. A route may depend on whether the
+// request has a token at all.
 const garbled = "eyJhbGciOiJFUzI1NiJ9.e30.AAAA"
 
 func (q *question) findFirst(anonymous *probe.Verdict) (*probe.Step, error) {
@@ -165,8 +167,7 @@ func (q *question) classify(is *issuer) ([]*Class, error) {
 	return found.sorted(), nil
 }
 
-// blocked returns the verify that refuses the request, or that would, and nil if none
-// does.
+// blocked returns the verify that refuses the request or would refuse it, or nil.
 func blocked(v *probe.Verdict) *probe.Step {
 	for i := range v.Asked {
 		if v.Asked[i].Reason != "" {

@@ -211,7 +211,8 @@ func newProbe(t testing.TB, applications, caddyfile string) *probe.Probe {
 	return p
 }
 
-// told is an answer in one line: the classes of the first issuer, and the trusted one.
+// told returns an answer in one line: the classes of the first issuer, and the trusted
+// issuer.
 func told(a *reach.Answer) string {
 	all := []string{}
 	switch {
@@ -279,7 +280,7 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// However many Applications there are, and all with other grants, few are judged.
+// Few Applications are judged, even if there are many with different grants.
 func TestFewAreJudged(t *testing.T) {
 	const applications, routes = 1000, 50
 	var yaml, site strings.Builder
@@ -314,7 +315,7 @@ func TestFewAreJudged(t *testing.T) {
 	}
 }
 
-// Whatever Applications there are, each answer is that of its own requests.
+// For any Applications, each answer equals that of its own requests.
 func TestClassesAreRight(t *testing.T) {
 	for seed := range uint64(2) {
 		random := rand.New(rand.NewPCG(seed, 1))
@@ -369,7 +370,7 @@ func checkEach(t *testing.T, p *probe.Probe, r probe.Request, a *reach.Answer) {
 	}
 }
 
-// subsets are all subsets of few scopes.
+// subsets returns all subsets of a few scopes.
 func subsets(scopes []string) (all [][]string) {
 	for bits := 1; bits < 1<<len(scopes); bits++ {
 		var one []string
