@@ -10,7 +10,7 @@ import (
 // among has the classes of one issuer in an answer.
 type among struct {
 	classes []*reach.Class // of Applications
-	holders *reach.Class   // of clients that are not known; nil: none
+	holders *reach.Class   // of unknown clients, or nil
 }
 
 func (a answer) classes() []*reach.Class {
@@ -33,7 +33,7 @@ func (a answer) among(issuer string) (found among) {
 	return found
 }
 
-// allowed are the clients that get through.
+// allowed returns the clients that get through.
 func (a among) allowed() map[string]bool {
 	all := make(map[string]bool)
 	for _, class := range a.classes {
@@ -57,8 +57,8 @@ func (a among) classOf(client string) *reach.Class {
 
 var seed = maphash.MakeSeed()
 
-// fingerprints are the same for both sides if the same clients get through in the same
-// way: for each way, the sum of the hashes of the clients.
+// fingerprints returns equal values for both sides if the same clients get through in the
+// same way: for each way, the sum of the hashes of the clients.
 func (a among) fingerprints() map[string]uint64 {
 	all := make(map[string]uint64)
 	for _, class := range a.classes {

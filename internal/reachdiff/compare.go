@@ -16,7 +16,7 @@ type pair struct {
 	before, after answer
 }
 
-// ask asks both sides about requests that they judge alike.
+// ask asks both sides about requests that get the same answers.
 func (c *comparison) ask(requests []probe.Request) *pair {
 	return &pair{comparison: c, requests: requests, before: c.older.ask(requests[0]), after: c.newer.ask(requests[0])}
 }
@@ -51,7 +51,7 @@ func (p *pair) compareAnybody() bool {
 	return true
 }
 
-// add completes the difference with what is known of the side in which they get through.
+// add completes the difference with facts about the side on which they get through.
 func (p *pair) add(d *Difference, before, after *reach.Class) {
 	a, class := p.before, before
 	if d.After.Allowed {
@@ -66,7 +66,7 @@ func (p *pair) add(d *Difference, before, after *reach.Class) {
 	p.comparison.add(d, p.requests)
 }
 
-// issuers are those of both answers, in the order of the newer.
+// issuers returns the issuers of both answers, in the order of the newer configuration.
 func (p *pair) issuers() (all []string) {
 	for _, a := range []answer{p.after, p.before} {
 		for _, class := range a.classes() {
@@ -92,7 +92,7 @@ func (p *pair) compareIssuer(issuer string) {
 	}
 }
 
-// group are clients of which each side judges alike.
+// group has clients that get the same answer on each side.
 type group struct {
 	alike
 	clients []string
@@ -103,7 +103,7 @@ type alike struct {
 	old, new      bool // the side has the Application
 }
 
-// groups are those of the clients that get through on one side at least.
+// groups returns the groups of the clients that get through on at least one side.
 func (p *pair) groups(issuer string, before, after among) (all []*group) {
 	found := make(map[alike]*group)
 	clients := before.allowed()
@@ -121,7 +121,7 @@ func (p *pair) groups(issuer string, before, after among) (all []*group) {
 	return all
 }
 
-// compareClasses compares what becomes of the same callers.
+// compareClasses compares the outcomes of the same callers.
 func (p *pair) compareClasses(d *Difference, before, after *reach.Class) {
 	d.Before, d.After = p.before.outcomeOf(before), p.after.outcomeOf(after)
 	if !d.Before.Allowed || !d.After.Allowed {
@@ -144,7 +144,8 @@ func (p *pair) compareClasses(d *Difference, before, after *reach.Class) {
 	}
 }
 
-// asking compares what is asked of those who get through. Clients have the scopes.
+// asking compares the requirements for those who get through. Scopes do not
+// count for Clients, which have them.
 func (d *Difference) asking() Kind {
 	before, after := d.Before.Conditions, d.After.Conditions
 	if len(d.Clients) == 0 {

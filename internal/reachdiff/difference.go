@@ -8,30 +8,30 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/probe"
 )
 
-// Kind is what becomes of the access of somebody to a route.
+// Kind is how the access to a route changes.
 type Kind string
 
 // The kinds of differences.
 const (
 	Opened    Kind = "opened"    // anybody gets through without a token
-	Gained    Kind = "gained"    // who did not get through does
-	Weakened  Kind = "weakened"  // less is asked of those who get through
+	Gained    Kind = "gained"    // clients get through that did not before
+	Weakened  Kind = "weakened"  // those who get through need less
 	Changed   Kind = "changed"   // another handler answers, or it gets other claim headers
 	Closed    Kind = "closed"    // nobody gets through without a token any more
-	Lost      Kind = "lost"      // who got through does not
-	Tightened Kind = "tightened" // more is asked of those who get through
+	Lost      Kind = "lost"      // clients no longer get through
+	Tightened Kind = "tightened" // those who get through need more
 )
 
-// Difference is what becomes of the access of the same callers to one route.
+// Difference is how the access of the same callers to one route changes.
 type Difference struct {
 	Kind Kind
-	// Issuer is whose tokens the callers have. "": anybody, without a token.
+	// Issuer is the issuer of the callers' tokens. "" means anybody, without a token.
 	Issuer string
-	// Clients are the Applications of the issuer, sorted. None: whoever has a token of the
-	// issuer, whose clients are not known.
+	// Clients are the Applications of the issuer, sorted. If it is empty, it means every
+	// client with a token of the issuer, because the clients of the issuer are not known.
 	Clients []string
-	// NewClients: the older configuration does not have them. GoneClients: the newer one
-	// does not.
+	// NewClients: only the newer configuration has them. GoneClients: only the older one
+	// has them.
 	NewClients, GoneClients bool
 	// Route is the ID of the route in the configuration in which they get through.
 	Route string
@@ -39,7 +39,7 @@ type Difference struct {
 	NewRoute, GoneRoute bool
 	// Requests show the difference, the plainest first.
 	Requests []probe.Request
-	// Before and After are what becomes of them.
+	// Before and After are the outcomes of the requests.
 	Before, After Outcome
 
 	order int
@@ -51,11 +51,11 @@ func (d *Difference) IsGain() bool { return slices.Contains([]Kind{Opened, Gaine
 // IsLoss reports whether somebody can do less.
 func (d *Difference) IsLoss() bool { return slices.Contains([]Kind{Closed, Lost, Tightened}, d.Kind) }
 
-// byDanger has the most dangerous kind first.
+// byDanger lists the kinds, the most dangerous first.
 var byDanger = []Kind{Opened, Gained, Weakened, Changed, Closed, Lost, Tightened}
 
-// danger is the rank: tokens of an issuer whose clients are not known come before those
-// of Applications.
+// danger returns the rank. Tokens of an issuer with unknown clients come before tokens of
+// Applications.
 func (d *Difference) danger() int {
 	rank := 2 * slices.Index(byDanger, d.Kind)
 	if len(d.Clients) > 0 {
@@ -64,7 +64,7 @@ func (d *Difference) danger() int {
 	return rank
 }
 
-// key is the same for differences that differ in nothing but the request.
+// key returns equal keys for differences that differ only in the request.
 func (d *Difference) key() string {
 	var clients uint64
 	for _, client := range d.Clients {
@@ -73,14 +73,14 @@ func (d *Difference) key() string {
 	return fmt.Sprintf("%s %q %d %x %t %t %q %+v %+v", d.Kind, d.Issuer, len(d.Clients), clients, d.NewClients, d.GoneClients, d.Route, d.Before, d.After)
 }
 
-// Outcome is what becomes of a request.
+// Outcome is the result of a request.
 type Outcome struct {
 	Allowed bool
-	// Status is that of the answer to a request without a token; 0 for others.
+	// Status is the status of the answer to a request without a token; 0 for others.
 	Status int
-	// Handler is what answers, Scope the least scope for it (none: any scope of the
-	// Audience), Conditions what else must hold, and ClaimHeaders what the handler gets, as
-	// in: X-Client: client_id.
+	// Handler is the handler that answers, Scope the least scope for it (empty: any scope
+	// of the Audience), Conditions the other conditions, and ClaimHeaders the headers that
+	// the handler gets, such as: X-Client: client_id.
 	Handler      string
 	Scope        []string
 	Audience     string

@@ -8,7 +8,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/reach"
 )
 
-// anonymous is what becomes of the request without a token.
+// anonymous returns the outcome of the request without a token.
 func (a answer) anonymous() Outcome {
 	if a.Answer == nil {
 		return Outcome{Reason: NotServed, Cause: a.notServed}
@@ -26,8 +26,8 @@ func (a answer) anonymous() Outcome {
 	return o
 }
 
-// outcomeOf is what becomes of the request of a class; nil: the configuration does not
-// know it.
+// outcomeOf returns the outcome of the request for a class; nil means that the
+// configuration does not know the client.
 func (a answer) outcomeOf(c *reach.Class) Outcome {
 	switch {
 	case a.Answer == nil:
@@ -51,7 +51,7 @@ func (a answer) outcomeOf(c *reach.Class) Outcome {
 	return o
 }
 
-// headersOf are the claim headers that the verifies on the way set.
+// headersOf returns the claim headers that the verifies on the way set.
 func headersOf(v *probe.Verdict) (all []string) {
 	for _, step := range v.Passed {
 		for _, h := range step.Verify.ClaimHeaders {
@@ -62,12 +62,12 @@ func headersOf(v *probe.Verdict) (all []string) {
 	return slices.Compact(all)
 }
 
-// asked is what an outcome asks of a token.
+// asked returns what an outcome requires of a token.
 func (o Outcome) asked() []string {
 	return slices.Concat([]string{"for " + o.Audience}, o.Scope, o.Conditions)
 }
 
-// placeOf is the ID of the route by which a request gets through.
+// placeOf returns the ID of the route by which a request gets through.
 func placeOf(v *probe.Verdict, r probe.Request) string {
 	switch {
 	case v == nil:

@@ -11,7 +11,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/reachdiff"
 )
 
-// What random requests show to differ, Compare finds; and what it finds is so.
+// Compare finds every difference that random requests show. Every difference that it finds
+// exists.
 func TestCompareAgainstRandomRequests(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 11))
 	shown, found := 0, 0
@@ -80,8 +81,8 @@ func (o *oracle) confirm(d *reachdiff.Difference) {
 	}
 }
 
-// search looks for a client whose access to the request differs, without a difference of
-// that kind for it.
+// search looks for a client whose access to the request differs, but that has no difference
+// of that kind.
 func (o *oracle) search(r *reachdiff.Report, request probe.Request) (differ int) {
 	o.t.Helper()
 	for _, client := range randomClients {

@@ -1,10 +1,10 @@
-// Package reachdiff finds out who gains and who loses which route between two
-// configurations. It asks both for the same requests: those that package route makes for
-// the routes of either. The answers are those of package reach, so of Caddy's own router
-// and of the code of /token and verify.
+// Package reachdiff finds out who gains and who loses access to which route between two
+// configurations. It asks both about the same requests, which package route makes for the
+// routes of either. The answers come from package reach: from Caddy's own router and from
+// the code of /token and verify.
 //
-// How something is written makes no difference: the order of routes that do not overlap,
-// the names of snippets and files, lines, secrets.
+// The report ignores how a configuration is written: the order of routes that do not
+// overlap, the names of snippets and files, lines, secrets.
 package reachdiff
 
 import (
@@ -14,18 +14,19 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/probe"
 )
 
-// Report is what differs between two configurations.
+// Report contains the differences between two configurations.
 type Report struct {
-	// Differences are sorted by danger: what becomes open comes first, losses come last.
+	// Differences are sorted by danger: newly open routes come first, losses come last.
 	Differences []*Difference
-	// Unseen are the routes that no request was found for, of both configurations. What
-	// changes for them is not known.
+	// Unseen are the routes of both configurations for which no request was found. It is
+	// not known what changes for them.
 	Unseen []string
-	// Asked is how many requests both were asked for; others are like one of these.
+	// Asked is the number of requests that both were asked about. Each other request is
+	// like one of these.
 	Asked int
 }
 
-// Compare asks both configurations, and returns what differs in the new one.
+// Compare asks both configurations, and returns the differences.
 func Compare(older, newer *probe.Probe) *Report {
 	c := &comparison{older: newSide(older), newer: newSide(newer), found: make(map[string]*Difference)}
 	report := &Report{Unseen: c.unseen()}
@@ -38,7 +39,7 @@ func Compare(older, newer *probe.Probe) *Report {
 	return report
 }
 
-// unseen are the IDs of the routes without an example, each once.
+// unseen returns the IDs of the routes without an example, each once.
 func (c *comparison) unseen() (all []string) {
 	for _, s := range []*side{c.newer, c.older} {
 		for _, e := range s.examples {
@@ -51,14 +52,14 @@ func (c *comparison) unseen() (all []string) {
 	return all
 }
 
-// comparison collects what differs.
+// comparison collects the differences.
 type comparison struct {
 	older, newer *side
-	found        map[string]*Difference // by what is the same for several requests
+	found        map[string]*Difference // by a key that is the same for several requests
 	order        []*Difference          // as found
 }
 
-// sorted returns the differences by danger. Those of the same danger keep their order.
+// sorted returns the differences by danger. Differences of equal danger keep their order.
 func (c *comparison) sorted() []*Difference {
 	slices.SortStableFunc(c.order, func(a, b *Difference) int {
 		return cmp.Or(cmp.Compare(a.danger(), b.danger()), cmp.Compare(a.order, b.order))
@@ -66,7 +67,7 @@ func (c *comparison) sorted() []*Difference {
 	return c.order
 }
 
-// add adds a difference, or the requests to one that is the same otherwise.
+// add adds a difference, or adds its requests to an equal difference.
 func (c *comparison) add(d *Difference, requests []probe.Request) {
 	key := d.key()
 	if same := c.found[key]; same != nil {

@@ -42,7 +42,7 @@ const options = `{
 }
 `
 
-// site is one with what is given at /orders*.
+// site returns a site with the given directives at /orders*.
 func site(orders string) string {
 	return "api.example.com {\nhandle /orders* {\n" + orders + "\n}\nhandle {\nrespond 404\n}\n}\n"
 }
@@ -71,7 +71,7 @@ func newProbe(t testing.TB, caddyfile, applications string) *probe.Probe {
 	return p
 }
 
-// describe is one line for each difference.
+// describe returns one line for each difference.
 func describe(r *reachdiff.Report) (all []string) {
 	for _, d := range r.Differences {
 		who := "anybody"
@@ -243,7 +243,7 @@ func TestCompareManyApplications(t *testing.T) {
 	}
 }
 
-// A route that no request is found for is named.
+// The report names a route for which no request is found.
 func TestCompareNamesWhatIsUnseen(t *testing.T) {
 	odd := site("@x expression `{http.request.header.X} == 'odd'`\nroute {\nreverse_proxy @x up:1\nrespond 404\n}")
 	r := reachdiff.Compare(newProbe(t, options+site(guarded), applications), newProbe(t, options+odd, applications))

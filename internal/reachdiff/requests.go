@@ -10,8 +10,9 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/probe"
 )
 
-// requests are those to ask about: the examples of both sides, and those at the boundaries
-// of routes. Those that both sides judge alike are together: one answer is for all.
+// requests returns the requests to ask about: the examples of both sides, and requests at
+// the boundaries of routes. Requests that both sides judge alike are in one group, which
+// needs one answer.
 func (c *comparison) requests() (all [][]probe.Request) {
 	candidates := c.candidates()
 	seen := make(map[string]int)
@@ -50,7 +51,7 @@ func (c *comparison) candidates() (all []probe.Request) {
 	return all
 }
 
-// way is the same for requests that both sides judge alike.
+// way returns equal keys for requests that both sides judge alike.
 func (c *comparison) way(r probe.Request) string {
 	older, sure := c.older.way(r)
 	newer, alsoSure := c.newer.way(r)
@@ -58,12 +59,12 @@ func (c *comparison) way(r probe.Request) string {
 		return fmt.Sprint(r)
 	}
 	scheme, rest, _ := strings.Cut(r.URL, "://")
-	host, _, _ := strings.Cut(rest, "/") // of which a DPoP proof may depend
+	host, _, _ := strings.Cut(rest, "/") // a DPoP proof may depend on it
 	return fmt.Sprintf("%s %s %s, %s", scheme, host, older, newer)
 }
 
-// inParallel calls the function for each, on all processors, and returns what it returns,
-// in the same order.
+// inParallel calls the function for each element, on all processors, and returns the
+// results in the same order.
 func inParallel[A, B any](all []A, do func(A) B) []B {
 	done := make([]B, len(all))
 	var next atomic.Int64

@@ -43,14 +43,14 @@ func newSide(p *probe.Probe) *side {
 	return s
 }
 
-// answer is who gets through with a request.
+// answer says who gets through with a request.
 type answer struct {
-	*reach.Answer // nil: nobody
+	*reach.Answer // nil: no client gets through
 
-	notServed string // why nobody does: the configuration does not serve the host
+	notServed string // why: the configuration does not serve the host
 }
 
-// ask takes what expressions say of the request for true: it is in the conditions.
+// ask assumes that expressions about the request are true: they become conditions.
 func (s *side) ask(r probe.Request) answer {
 	r.Assume = tokenidp.AssumeAboutRequest
 	a, err := s.Ask(r)
@@ -60,8 +60,8 @@ func (s *side) ask(r probe.Request) answer {
 	return answer{Answer: a}
 }
 
-// way is that of the request through the configuration. It is not ok if more than the way
-// decides: if matchers read the token together with the request.
+// way returns the way of the request through the configuration. It is not ok if the way
+// alone does not decide: if matchers read the token together with the request.
 func (s *side) way(r probe.Request) (string, bool) {
 	if s.readsTokens {
 		return "", false
@@ -77,7 +77,7 @@ func (s *side) way(r probe.Request) (string, bool) {
 	return text.String(), true
 }
 
-// readsTokens reports whether matchers may read what is in a token.
+// readsTokens reports whether matchers may read the content of a token.
 func readsTokens(p *probe.Probe, examples []probe.Example) bool {
 	if p.Mentions("token_scope") || p.Mentions("http.auth.user") {
 		return true
