@@ -63,7 +63,7 @@ var accessRules = []*Rule{
 	},
 }
 
-// unguardedHandlers asks Caddy's router, too: basic_auth may guard them.
+// unguardedHandlers also asks Caddy's router, because basic_auth may guard them.
 func unguardedHandlers(c *configuration, report reporter) {
 	if c.probe == nil {
 		return
@@ -88,8 +88,8 @@ func sharesSite(a, b *route.Route) bool {
 	return a.Server == b.Server && (len(a.Hosts) == 0 || len(b.Hosts) == 0 || slices.ContainsFunc(a.Hosts, func(host string) bool { return slices.Contains(b.Hosts, host) }))
 }
 
-// isOpen reports whether some request comes through without a token. It is true where no
-// example of a request is known.
+// isOpen reports whether a request gets through without a token. It is true if no example
+// of a request is known.
 func (c *configuration) isOpen(r *route.Route, examples []probe.Example) (request string, open bool) {
 	open = true
 	for _, e := range examples {
@@ -130,8 +130,8 @@ func scopesNotGranted(c *configuration, report reporter) {
 	}
 }
 
-// scopesNotAsked is for resources of which routes ask for other scopes: those of others
-// are asked for elsewhere.
+// scopesNotAsked checks resources that have routes which require other scopes. The scopes
+// of other resources are required elsewhere.
 func scopesNotAsked(c *configuration, report reporter) {
 	asked, accepted := make(map[string]bool), make(map[string]bool)
 	for _, g := range c.guards() {
@@ -165,7 +165,7 @@ func noScopeAsked(c *configuration, report reporter) {
 	}
 }
 
-// isNarrowed reports whether a verify before it on the same path asks for more.
+// isNarrowed reports whether an earlier verify on the same path requires more.
 func (c *configuration) isNarrowed(g guard) bool {
 	return slices.ContainsFunc(c.guards(), func(other guard) bool {
 		return other.Route != g.Route && other.verify != g.verify && len(other.verify.Scopes)+len(other.verify.AnyScope) > 0 &&
@@ -173,7 +173,7 @@ func (c *configuration) isNarrowed(g guard) bool {
 	})
 }
 
-// reachNothing is for Applications whose APIs have routes here, all of them.
+// reachNothing checks Applications whose APIs all have routes here.
 func reachNothing(c *configuration, report reporter) {
 	for issuer, set := range c.sets {
 		accepted := make(map[string]bool)

@@ -46,16 +46,16 @@ func Files(files []string, o Options) (*Report, error) {
 	return c.report(), nil
 }
 
-// leaveOutTests says which tests cannot be run: they are about routes.
+// leaveOutTests reports the tests that cannot run, because they are about routes.
 func (c *configuration) leaveOutTests(set *application.Set) {
-	tests, _ := set.Tests() // the mistakes are warnings of the set
+	tests, _ := set.Tests() // mistakes in them are warnings of the set
 	for _, t := range tests {
 		c.notRun = append(c.notRun, t.Source+": the test is about routes, which are in a configuration of Caddy")
 	}
 }
 
-// elsewhere is a file with the resources that are named and that no file has. They own
-// the scopes that nothing here owns.
+// elsewhere returns a file with the named resources that no file has. They own the scopes
+// that nothing here owns.
 func (c *configuration) elsewhere(parts []application.Part, resources []string) ([]application.Part, error) {
 	owned, missing := make(map[string]bool), make(map[string]bool)
 	for _, p := range parts {

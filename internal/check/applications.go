@@ -121,10 +121,10 @@ func wideFederation(a *application.Application) (found []string) {
 	return slices.Compact(found)
 }
 
-// lastSegments are beginnings of subjects behind which there is one segment alone.
+// lastSegments are beginnings of subjects that are followed by exactly one segment.
 var lastSegments = regexp.MustCompile(`^(system:serviceaccount:[^:*]+:|repo:[^:*]+:environment:)\*$`)
 
-// spansSegments reports whether the end of the pattern may fit several segments.
+// spansSegments reports whether the end of the pattern may match several segments.
 func spansSegments(pattern string) bool {
 	return strings.HasSuffix(pattern, "*") && !lastSegments.MatchString(pattern)
 }

@@ -1,8 +1,8 @@
-// Package check finds what is allowed in a configuration and not recommended: what may
-// leave an API open, what has no effect, and what stops working soon.
+// Package check finds what is allowed but not recommended: settings that may leave an API
+// open, that have no effect, or that stop working soon.
 //
-// It reads the configuration and the files of Applications, and asks nobody. docs/checks.md
-// has a section for each rule.
+// It reads the configuration and the files of Applications, and uses no network.
+// docs/checks.md has a section for each rule.
 package check
 
 import (
@@ -22,18 +22,18 @@ type Severity string
 
 // The severities are those of SARIF.
 const (
-	// Error: somebody may get in who should not, or something certainly does not work.
+	// Error: a client may get access that it should not have, or something certainly fails.
 	Error Severity = "error"
-	// Warning: something is weaker than it could be, or is not what it seems.
+	// Warning: something is weaker than it could be, or differs from what it seems.
 	Warning Severity = "warning"
-	// Note: something could be better.
+	// Note: something can be improved.
 	Note Severity = "note"
 )
 
-// Severities are all of them, the worst first.
+// Severities are all severities, the worst first.
 var Severities = []Severity{Error, Warning, Note}
 
-// AtLeast reports whether it is as bad as another one.
+// AtLeast reports whether the severity is as bad as another one, or worse.
 func (s Severity) AtLeast(other Severity) bool {
 	return slices.Index(Severities, s) <= slices.Index(Severities, other)
 }
@@ -43,39 +43,39 @@ type Rule struct {
 	// ID never changes.
 	ID       warning.ID
 	Severity Severity
-	// Title says what is found, Reason why that is bad, Correction what to do.
+	// Title names the finding, Reason says why it is bad, Correction what to do.
 	Title, Reason, Correction string
 
-	// find reports the findings. It is nil for what is found in another way, such as a
+	// find reports the findings. It is nil if they are found in another way, such as a
 	// warning of a load.
 	find func(*configuration, reporter)
 }
 
-// reporter takes a finding in. The finding needs no Rule.
+// reporter receives a finding. The finding needs no Rule.
 type reporter func(Finding)
 
 // Finding is something that a rule has found.
 type Finding struct {
 	Rule *Rule
-	// Subject is what it is about: a client_id, the ID of a route, an issuer, a resource, a
-	// server, a file. An ignore names it.
+	// Subject is the object of the finding: a client_id, the ID of a route, an issuer, a
+	// resource, a server, a file. An ignore names it.
 	Subject string
 	// Message says what is wrong here.
 	Message string
 	Place   Place
-	// Route is the ID of the route, if it is about one.
+	// Route is the ID of the route, if the finding is about one.
 	Route string
-	// Ignored is the comment that suppresses it, or nil.
+	// Ignored is the comment that suppresses the finding, or nil.
 	Ignored *Ignore
 }
 
-// Place is where something stands. Line is 0 for the file as a whole.
+// Place is a place in a file. Line is 0 for the file as a whole.
 type Place struct {
 	File string
 	Line int
 }
 
-// String returns file:line, with the file as seen from here.
+// String returns file:line, with the path of the file relative to the current folder.
 func (p Place) String() string {
 	file := p.File
 	if here, err := os.Getwd(); err == nil && filepath.IsAbs(file) {
@@ -89,17 +89,17 @@ func (p Place) String() string {
 	return fmt.Sprintf("%s:%d", file, p.Line)
 }
 
-// Report is the answer.
+// Report is the result.
 type Report struct {
-	// Findings are in the order of files and lines.
+	// Findings are sorted by file and line.
 	Findings []Finding
-	// Unknown is what is not here and counts as present.
+	// Unknown is what is missing here and counts as present.
 	Unknown []string
-	// NotRun is what was left out.
+	// NotRun is what did not run.
 	NotRun []string
 }
 
-// Counts are of the findings that are not ignored, by severity.
+// Counts returns the number of findings that are not ignored, by severity.
 func (r *Report) Counts() map[Severity]int {
 	counts := make(map[Severity]int)
 	for _, severity := range Severities {
@@ -113,7 +113,7 @@ func (r *Report) Counts() map[Severity]int {
 	return counts
 }
 
-// Count returns how many findings are at least as bad, and not ignored.
+// Count returns the number of findings that are at least as bad and not ignored.
 func (r *Report) Count(least Severity) (count int) {
 	for severity, n := range r.Counts() {
 		if severity.AtLeast(least) {
@@ -125,11 +125,11 @@ func (r *Report) Count(least Severity) (count int) {
 
 // Options are optional.
 type Options struct {
-	// File is where the configuration was read.
+	// File is the file of the configuration.
 	File string
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
-	// Resources are the names of resources elsewhere, to which the scopes belong that no
+	// Resources are the names of resources in other files. They own the scopes that no
 	// resource of the files has. It is for Files.
 	Resources []string
 }
@@ -151,7 +151,7 @@ func Config(config []byte, o Options) (*Report, error) {
 	return c.report(), nil
 }
 
-// notUnderstood is the report on routes that are too many to follow. Caddy loads them.
+// notUnderstood reports that there are too many routes to follow. Caddy loads them.
 func (c *configuration) notUnderstood(err error) (*Report, error) {
 	if c.routesErr == nil {
 		return nil, err
@@ -187,7 +187,7 @@ func (c *configuration) report() *Report {
 	return r
 }
 
-// complete fills in what a rule left out.
+// complete adds what a rule left empty.
 func (f *Finding) complete(c *configuration) {
 	if f.Place.File == "" {
 		f.Place.File = c.file

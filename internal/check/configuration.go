@@ -18,8 +18,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 )
 
-// configuration is what the rules look at. The parts of Caddy's configuration are empty
-// where files of Applications are judged alone.
+// configuration is the input of the rules. The parts of Caddy's configuration are empty if
+// only files of Applications are checked.
 type configuration struct {
 	file string
 	now  time.Time
@@ -39,7 +39,7 @@ type configuration struct {
 	unknown, notRun []string
 }
 
-// caddyConfig is the part of a Caddy configuration that rules look at.
+// caddyConfig is the part of a Caddy configuration that rules read.
 type caddyConfig struct {
 	Admin struct {
 		Disabled bool            `json:"disabled"`
@@ -76,17 +76,17 @@ func (c *configuration) read(config []byte) error {
 	return nil
 }
 
-// load takes in what was provisioned.
+// load adds what was provisioned.
 func (c *configuration) load(p *probe.Probe, warnings []logged) {
 	c.probe, c.app, c.routes, c.warnings = p, p.App(), p.Routes(), warnings
 	c.sets, c.unknown = p.Applications(), p.Unknown()
 	for _, issuer := range slices.Sorted(maps.Keys(c.sets)) {
 		c.addDocuments(c.sets[issuer])
 	}
-	c.tests, _ = testrun.Run(p) // mistakes in their form are warnings of the files
+	c.tests, _ = testrun.Run(p) // mistakes in the form of tests are warnings of the files
 }
 
-// addDocuments adds those that no other issuer has.
+// addDocuments adds the documents that no other issuer has.
 func (c *configuration) addDocuments(set *application.Set) {
 	for _, d := range set.Documents() {
 		if !slices.ContainsFunc(c.documents, func(other *application.Document) bool { return other.File() == d.File() }) {
@@ -95,7 +95,7 @@ func (c *configuration) addDocuments(set *application.Set) {
 	}
 }
 
-// applications are those of all files, in the order of the files.
+// applications returns the Applications of all files, in the order of the files.
 func (c *configuration) applications() (all []*application.Application) {
 	for _, d := range c.documents {
 		all = append(all, d.Applications()...)
@@ -103,15 +103,15 @@ func (c *configuration) applications() (all []*application.Application) {
 	return all
 }
 
-// active are the applications that may authenticate.
+// active returns the Applications that may authenticate.
 func (c *configuration) active() []*application.Application {
 	return slices.DeleteFunc(c.applications(), func(a *application.Application) bool { return !a.Active })
 }
 
-// subject names the configuration as a whole.
+// subject returns the name of the configuration as a whole.
 func (c *configuration) subject() string { return cmp.Or(nameOf(c.file), "configuration") }
 
-// nameOf is the name of a file, which is the same on every machine.
+// nameOf returns the name of a file, which is the same on every machine.
 func nameOf(file string) string {
 	if file == "" {
 		return ""
@@ -132,7 +132,7 @@ func placeOf(source string) Place {
 	return Place{File: source[:i], Line: line}
 }
 
-// applicationAt is the Application in whose lines a place is, or nil.
+// applicationAt returns the Application whose lines contain the place, or nil.
 func (c *configuration) applicationAt(p Place) (found *application.Application) {
 	for _, d := range c.documents {
 		if d.File() != p.File {

@@ -11,8 +11,8 @@ import (
 
 const document = "../../docs/checks.md"
 
-// docs/checks.md has a section for each rule, in the order of Rules, that begins with what
-// the rule says.
+// docs/checks.md has a section for each rule, in the order of Rules. It begins with the
+// texts of the rule.
 func TestDocumentHasEveryRule(t *testing.T) {
 	text, err := os.ReadFile(document)
 	if err != nil {
@@ -35,7 +35,7 @@ func TestDocumentHasEveryRule(t *testing.T) {
 	}
 }
 
-// sectionOf is how the section of a rule begins.
+// sectionOf returns the beginning of a rule's section.
 func sectionOf(r *Rule) string {
 	return fmt.Sprintf("### %s\n\n%s: %s.\n\n%s\n\n%s\n", r.ID, r.Severity, r.Title, r.Reason, r.Correction)
 }

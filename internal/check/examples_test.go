@@ -50,11 +50,11 @@ const (
 // noon is the clock of all tests.
 func noon() time.Time { return time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC) }
 
-// example is one of a section of docs/checks.md: the blocks by their kind.
+// example is the example of a section of docs/checks.md: the blocks by their kind.
 type example map[string]string
 
-// examplesOf reads the blocks of a section. What the passing example does not show is as
-// in the failing one.
+// examplesOf reads the blocks of a section. The passing example uses the blocks of the
+// failing one that it does not replace.
 func examplesOf(section string) (failing, passing example) {
 	failing, passing = make(example), make(example)
 	var into example
@@ -111,7 +111,7 @@ func writeFiles(t *testing.T, files map[string]string) {
 	}
 }
 
-// adapted is a Caddyfile as JSON.
+// adapted returns a Caddyfile as JSON.
 func adapted(t *testing.T, file string) []byte {
 	t.Helper()
 	text, err := os.ReadFile(file)

@@ -30,8 +30,8 @@ func (g guard) finding(text string) Finding {
 	return Finding{Subject: g.ID, Route: g.ID, Place: placeOf(g.Handler.Source), Message: text}
 }
 
-// locals are what the route asks of tokens of the issuers of this server that know their
-// Applications, by issuer.
+// locals returns the requirements of the route for tokens of the issuers of this server that
+// know their Applications, by issuer.
 func (c *configuration) locals(g guard) map[string]*verifier.Requirement {
 	all := make(map[string]*verifier.Requirement)
 	for issuer := range c.sets {
@@ -42,15 +42,15 @@ func (c *configuration) locals(g guard) map[string]*verifier.Requirement {
 	return all
 }
 
-// acceptsOthers reports whether tokens of issuers elsewhere pass, or of issuers whose
-// Applications are not known here.
+// acceptsOthers reports whether the route accepts tokens of issuers elsewhere, or of
+// issuers whose Applications are not known here.
 func (c *configuration) acceptsOthers(g guard) bool {
 	return slices.ContainsFunc(c.probe.TokenIssuers(), func(iss tokenidp.TokenIssuer) bool {
 		return c.sets[iss.URL] == nil && g.verify.Requirement(iss.URL) != nil
 	})
 }
 
-// mayPass reports whether the scopes of the Application are enough for the route.
+// mayPass reports whether the Application has enough scopes for the route.
 func mayPass(a *application.Application, set *application.Set, r *verifier.Requirement) bool {
 	for _, audience := range r.AcceptedAudiences() {
 		if hasScopesFor(a, set, r, audience) {
@@ -78,5 +78,5 @@ func hasScopesFor(a *application.Application, set *application.Set, r *verifier.
 	})
 }
 
-// longest is the longest lifetime that a token of this build can have.
+// longest is the longest possible lifetime of a token of this build.
 const longest = 24 * time.Hour

@@ -18,7 +18,7 @@ import (
 type Ignore struct {
 	Rules   []string
 	Subject string
-	// Until is the first moment at which it no longer counts.
+	// Until is the first moment at which the comment no longer counts.
 	Until  time.Time
 	Reason string
 	Place  Place
@@ -51,12 +51,12 @@ var (
 	ignoreForm = regexp.MustCompile(`^\s+(\S+(?:,\s*\S+)*)\s+for\s+(.+?)\s+until\s+(\d{4}-\d\d-\d\d):\s*(\S.*)$`)
 )
 
-// applyIgnores marks what the comments suppress, and adds what is wrong with them.
+// applyIgnores marks the suppressed findings, and adds mistakes in the comments.
 func (c *configuration) applyIgnores(r *Report) {
 	for _, file := range c.files(r.Findings) {
 		text, err := os.ReadFile(file) //nolint:gosec // the operator names the files
 		if err != nil {
-			continue // it is of another machine, such as a server that runs
+			continue // it is on another machine, such as a running server
 		}
 		ignores, wrong := parseIgnores(file, string(text))
 		for i := range r.Findings {
@@ -67,7 +67,7 @@ func (c *configuration) applyIgnores(r *Report) {
 	}
 }
 
-// files are those that findings and ignores may be in.
+// files returns the files that may contain findings and ignores.
 func (c *configuration) files(findings []Finding) (all []string) {
 	for _, d := range c.documents {
 		all = append(all, d.File())
@@ -142,7 +142,7 @@ func (all ignores) apply(f *Finding, now time.Time) {
 	}
 }
 
-// unused are those that matched nothing.
+// unused reports the ignores that matched nothing.
 func (all ignores) unused() (found []Finding) {
 	for _, one := range all {
 		if !one.used {

@@ -13,7 +13,7 @@ const ignored = `applications:
     scopes: [orders.read]
 `
 
-// foundIn is what is found of a few rules in a file of Applications, at the time.
+// foundIn returns the findings of a few rules in a file of Applications, at the time.
 func foundIn(t *testing.T, applications string, now time.Time) string {
 	t.Helper()
 	t.Chdir(t.TempDir())
@@ -64,7 +64,7 @@ func TestIgnores(t *testing.T) {
 	}
 }
 
-// A comment is for its own file: one team does not suppress what is found at another.
+// A comment is for its own file: one team does not suppress the findings of another.
 func TestIgnoresOfAnotherFile(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeFiles(t, map[string]string{
@@ -79,7 +79,7 @@ func TestIgnoresOfAnotherFile(t *testing.T) {
 	}
 }
 
-// In a Caddyfile, a comment is for what the Caddyfile declares, also where that has no
+// In a Caddyfile, a comment is for the declarations of the Caddyfile, also if they have no
 // line.
 func TestIgnoresInACaddyfile(t *testing.T) {
 	t.Chdir(t.TempDir())
@@ -103,7 +103,7 @@ func TestIgnoresInACaddyfile(t *testing.T) {
 	}
 }
 
-// What has expired is a question of the clock of the check.
+// The clock of the check decides what has expired.
 func TestExpiryByTheClock(t *testing.T) {
 	dated := strings.Replace(ignored, `"}]`, `", expires: 2027-06-30}]`, 1)
 	for now, want := range map[time.Time]string{

@@ -80,7 +80,7 @@ func keysInEnvironment(c *configuration, report reporter) {
 	}
 }
 
-// issuers are those of the configuration, if there is one.
+// issuers returns the issuers of the configuration, if there is one.
 func (c *configuration) issuers() []*tokenidp.Issuer {
 	if c.app == nil {
 		return nil
@@ -104,7 +104,7 @@ func keysNotRotated(c *configuration, report reporter) {
 	}
 }
 
-// trusted are the issuers elsewhere.
+// trusted returns the issuers elsewhere.
 func (c *configuration) trusted() []*tokenidp.TrustedIssuer {
 	if c.app == nil {
 		return nil

@@ -5,9 +5,9 @@ import "time"
 // JSON is a report for other programs.
 type JSON struct {
 	Findings []JSONFinding `json:"findings"`
-	// Counts are of those that are not suppressed, by severity.
+	// Counts has the number of findings that are not suppressed, by severity.
 	Counts map[Severity]int `json:"counts"`
-	// Unknown is what is not here and counts as present; NotRun what was left out.
+	// Unknown is what is missing here and counts as present; NotRun is what did not run.
 	Unknown []string `json:"unknown,omitempty"`
 	NotRun  []string `json:"not_run,omitempty"`
 }
@@ -30,7 +30,7 @@ type JSONFinding struct {
 // JSONSuppression is the comment that suppresses a finding.
 type JSONSuppression struct {
 	Reason string `json:"reason"`
-	// Until is the last day on which it counts.
+	// Until is the last day on which the comment counts.
 	Until  string `json:"until"`
 	Source string `json:"source"`
 }

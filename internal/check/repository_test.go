@@ -10,7 +10,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
-// Nothing is found in the examples of this repository, but for what they ignore.
+// The examples of this repository have no findings, except those that they ignore.
 func TestNothingIsFoundInTheExamples(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -60,10 +60,10 @@ func checkExample(t *testing.T, file string) {
 	}
 }
 
-// inContainer is the file of a container. Its routes are others than those of the example.
+// inContainer is the file of a container. Its routes differ from those of the example.
 const inContainer = "/etc/caddy/applications.yaml"
 
-// withoutTests is a copy of a file of Applications.
+// withoutTests returns a copy of a file of Applications.
 func withoutTests(t *testing.T, file string) string {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -78,7 +78,7 @@ func withoutTests(t *testing.T, file string) string {
 	return copied
 }
 
-// Every secret and every hash in the documents and examples is known to be public.
+// Every secret and every hash in the documents and examples is in the public list.
 func TestPublishedSecretsAreKnown(t *testing.T) {
 	written := regexp.MustCompile(`\$(?:argon2id\$v=19|sha256)\$[A-Za-z0-9+/=,$.]{40,}|tidp_[A-Za-z0-9_-]{40,}`)
 	known := 0

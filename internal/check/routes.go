@@ -58,7 +58,7 @@ var routeRules = []*Rule{
 	},
 }
 
-// deadVerifies finds those that no request reaches, and those in named routes that
+// deadVerifies finds verifies that no request reaches, and verifies in named routes that
 // nothing invokes.
 func deadVerifies(c *configuration, report reporter) {
 	reached := make(map[any]bool)

@@ -20,7 +20,7 @@ func find(id warning.ID) *Rule {
 	return Rules[i]
 }
 
-// IDs are those of all rules.
+// IDs returns the IDs of all rules.
 func IDs() (ids []string) {
 	for _, r := range Rules {
 		ids = append(ids, string(r.ID))

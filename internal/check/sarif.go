@@ -55,7 +55,7 @@ type sarifConfiguration struct {
 	Level Severity `json:"level"`
 }
 
-// sarifRuleBag is what GitHub reads of a rule.
+// sarifRuleBag has the properties that GitHub reads of a rule.
 type sarifRuleBag struct {
 	Tags []string `json:"tags"`
 }
@@ -125,7 +125,7 @@ func (r *Rule) sarif() sarifRule {
 	}
 }
 
-// sarif describes the finding. seen counts those that have the same fingerprint.
+// sarif describes the finding. seen counts the findings with the same fingerprint.
 func (f *Finding) sarif(seen map[string]int) sarifResult {
 	location := sarifLocation{Logical: []sarifLogical{{f.Subject}}}
 	artifact := artifactOf(f.Place.File)
@@ -144,13 +144,13 @@ func (f *Finding) sarif(seen map[string]int) sarifResult {
 	return result
 }
 
-// fingerprint is the same when the finding moves to another line.
+// fingerprint stays the same when the finding moves to another line.
 func (f *Finding) fingerprint(artifact sarifArtifact) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{string(f.Rule.ID), artifact.URI, f.Subject}, "\x00")))
 	return hex.EncodeToString(sum[:8])
 }
 
-// artifactOf is the file in its repository, or else as an absolute URI.
+// artifactOf returns the file in its repository, or else an absolute URI.
 func artifactOf(file string) sarifArtifact {
 	absolute, err := filepath.Abs(file)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// strictLog is SARIF 2.1.0 as far as this project writes it: the members that the schema
-// requires are there, and no other members than these.
+// strictLog is the part of SARIF 2.1.0 that this project writes: with the members that the
+// schema requires, and no others.
 type strictLog struct {
 	Schema  string `json:"$schema"`
 	Version string `json:"version"`
@@ -70,7 +70,7 @@ type strictResult struct {
 	} `json:"suppressions"`
 }
 
-// strictly decodes what SARIF writes, without unknown members.
+// strictly decodes the output of SARIF, without unknown members.
 func strictly(t *testing.T, r *Report) strictLog {
 	t.Helper()
 	text, err := json.Marshal(r.SARIF())
@@ -95,7 +95,7 @@ applications:
     scopes: [orders.read]
 `
 
-// sarifOf is the report on the files, in a repository whose root is the folder above.
+// sarifOf returns the report on the files, in a repository whose root is the folder above.
 func sarifOf(t *testing.T, applications string) []strictResult {
 	t.Helper()
 	root := t.TempDir()
@@ -147,7 +147,7 @@ func TestSARIF(t *testing.T) {
 
 var lineHash = regexp.MustCompile(`^[0-9a-f]{16}:[0-9]+$`)
 
-// A finding that moves is the same, and two findings are not.
+// A finding that moves stays the same. Two findings differ.
 func TestFingerprints(t *testing.T) {
 	prints := func(applications string) (all []string) {
 		for _, r := range sarifOf(t, applications) {
@@ -171,7 +171,7 @@ func TestFingerprints(t *testing.T) {
 }
 
 // Outside a repository, the place is an absolute URI. A configuration that was not read
-// from a file has a name alone.
+// from a file has only a name.
 func TestSARIFWithoutARepository(t *testing.T) {
 	if got := artifactOf("/srv/a b/Caddyfile"); got.URI != "file:///srv/a%20b/Caddyfile" || got.URIBaseID != "" {
 		t.Errorf("%+v", got)

@@ -10,7 +10,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 )
 
-// farExpiry is how long ahead a secret may expire.
+// farExpiry is the longest recommended time until a secret expires.
 const farExpiry = 400 * 24 * time.Hour
 
 var secretRules = []*Rule{
@@ -89,8 +89,8 @@ var secretRules = []*Rule{
 	},
 }
 
-// eachSecret calls the function with every secret of an active Application. It returns
-// what is wrong with it, or "".
+// eachSecret returns a check of every secret of an active Application. wrong returns the
+// problem of a secret, or "".
 func eachSecret(wrong func(*configuration, *secret.Secret) string) func(*configuration, reporter) {
 	return func(c *configuration, report reporter) {
 		for _, a := range c.active() {
@@ -109,7 +109,7 @@ func ofSecret(a *application.Application, s *secret.Secret, text string) Finding
 	return Finding{Subject: a.ClientID, Message: fmt.Sprintf("application %q: secret %q: %s", a.ClientID, s.ID, text), Place: place}
 }
 
-// published are the secrets and hashes in the documents and examples of this project.
+// published has the secrets and hashes in the documents and examples of this project.
 var published = tags(
 	"replace-with-real-secret",
 	"tidp_i0VnxlWo0UVttd2aT5F3jh-KUZJnPEFV_KP9jkVFWpI0u0RZe",
@@ -175,7 +175,7 @@ func noValidSecret(c *configuration, report reporter) {
 	}
 }
 
-// dayOf is the last day before the instant.
+// dayOf returns the last day before the instant.
 func dayOf(t time.Time) string { return t.Add(-time.Nanosecond).UTC().Format(time.DateOnly) }
 
 func weakHash(_ *configuration, s *secret.Secret) string { return s.Weakness() }

@@ -13,7 +13,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
-// serverConfig is what rules look at of a server of the http app.
+// serverConfig is the part of a server of the http app that rules read.
 type serverConfig struct {
 	Listen         []string        `json:"listen"`
 	Logs           *accessLogs     `json:"logs"`
@@ -21,7 +21,7 @@ type serverConfig struct {
 	StrictSNIHost  *bool           `json:"strict_sni_host"`
 }
 
-// accessLogs are those of a server.
+// accessLogs are the access logs of a server.
 type accessLogs struct {
 	DefaultLoggerName string                     `json:"default_logger_name"`
 	LoggerNames       map[string]json.RawMessage `json:"logger_names"`
@@ -91,7 +91,7 @@ func everyProxyTrusted(c *configuration, report reporter) {
 	}
 }
 
-// everybody are the ranges that have every address, or half of them.
+// everybody returns the ranges that contain every address, or half of the addresses.
 func everybody(source json.RawMessage) (found []string) {
 	var static struct {
 		Ranges []string `json:"ranges"`
@@ -115,7 +115,7 @@ func sniNotStrict(c *configuration, report reporter) {
 	}
 }
 
-// queriesLogged is for servers of this project's handlers.
+// queriesLogged checks servers with handlers of this project.
 func queriesLogged(c *configuration, report reporter) {
 	guarded := make(map[string]bool)
 	for _, handler := range []string{"verify", "tokenidp"} {
@@ -135,7 +135,7 @@ func queriesLogged(c *configuration, report reporter) {
 	}
 }
 
-// logsOf are the logs that get the requests of a server.
+// logsOf returns the logs that receive the requests of a server.
 func (c *configuration) logsOf(server *accessLogs) (names []string) {
 	var all []string
 	if server.DefaultLoggerName != "" || len(server.LoggerNames) == 0 {
@@ -158,7 +158,7 @@ func (c *configuration) logsOf(server *accessLogs) (names []string) {
 	return names
 }
 
-// filtersQueries reports whether the encoder does something to the URL of requests.
+// filtersQueries reports whether the encoder changes the URL of requests.
 func (l *logConfig) filtersQueries() bool {
 	var encoder struct {
 		Format string                     `json:"format"`

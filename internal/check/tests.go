@@ -50,7 +50,7 @@ func mistakenTests(c *configuration, report reporter) {
 	}
 }
 
-// noDenyTests is for routes that accept tokens of Applications of files, which have tests.
+// noDenyTests checks routes that accept tokens of Applications of files with tests.
 func noDenyTests(c *configuration, report reporter) {
 	if c.tests == nil || len(c.documents) == 0 {
 		return

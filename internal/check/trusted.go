@@ -39,10 +39,10 @@ var trustedRules = []*Rule{
 	},
 }
 
-// kindsOfClient are the claims by which Entra ID says how a client authenticated.
+// kindsOfClient are the claims of Entra ID that say how a client authenticated.
 var kindsOfClient = []string{"azpacr", "appidacr", "idtyp"}
 
-// entraHosts are those of the issuers of Entra ID.
+// entraHosts are the hosts of the issuers of Entra ID.
 var entraHosts = []string{"login.microsoftonline.com", "sts.windows.net"}
 
 func publicClients(c *configuration, report reporter) {
@@ -63,7 +63,7 @@ func asksKindOfClient(rules []tokenidp.ClaimRule) bool {
 	return slices.ContainsFunc(rules, func(r tokenidp.ClaimRule) bool { return slices.Contains(kindsOfClient, r.Claim) })
 }
 
-// longStale is how long keys may count without a confirmation.
+// longStale is how long keys may be used without a confirmation.
 const longStale = 7 * 24 * time.Hour
 
 func oldKeys(c *configuration, report reporter) {

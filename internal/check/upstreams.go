@@ -56,7 +56,7 @@ func tokenOverHTTP(c *configuration, report reporter) {
 }
 
 // eachPlainUpstream reports what a verify sends to upstreams on other machines, if a
-// request comes from the one to the other.
+// request can go from the verify to the upstream.
 func (c *configuration) eachPlainUpstream(report reporter, sends func(*tokenidp.Verify) string) {
 	if !slices.ContainsFunc(c.guards(), func(g guard) bool { return sends(g.verify) != "" }) {
 		return
@@ -84,10 +84,10 @@ func (c *configuration) reportSent(taken []*route.Route, plain []string, report 
 	}
 }
 
-// onThisMachine reports whether an upstream is reached without a network.
+// onThisMachine reports whether the upstream is local, without a network.
 func onThisMachine(dial string) bool {
 	if strings.Contains(dial, "{") {
-		return true // nobody knows
+		return true // the address is not known
 	}
 	address, err := caddy.ParseNetworkAddress(dial)
 	if err != nil {
@@ -97,8 +97,8 @@ func onThisMachine(dial string) bool {
 	return address.IsUnixNetwork() || address.IsFdNetwork() || isLoopback(address.Host)
 }
 
-// verifyOverHTTP is silent where an issuer says that a proxy has TLS: there is a finding
-// on that.
+// verifyOverHTTP reports nothing if an issuer says that a proxy has TLS: another finding is
+// about that.
 func verifyOverHTTP(c *configuration, report reporter) {
 	if slices.ContainsFunc(c.issuers(), func(iss *tokenidp.Issuer) bool { return iss.InsecureHTTP }) {
 		return

@@ -19,7 +19,7 @@ type logged struct {
 	fields  map[string]any
 }
 
-// warningCore keeps the warnings of a load that have a name.
+// warningCore keeps the named warnings of a load.
 type warningCore struct {
 	mu   sync.Mutex
 	all  []logged
@@ -31,7 +31,7 @@ func (w *warningCore) logger() *zap.Logger { w.root = w; return zap.New(w) }
 
 func (w *warningCore) entries() []logged { return w.all }
 
-// Enabled reports whether the level is that of warnings.
+// Enabled reports whether the level is Warn.
 func (*warningCore) Enabled(level zapcore.Level) bool { return level == zapcore.WarnLevel }
 
 // With returns a core that adds the fields.
@@ -63,13 +63,13 @@ func (w *warningCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 // Sync does nothing.
 func (*warningCore) Sync() error { return nil }
 
-// ofFiles is the message of warnings about files of Applications, which the Set has, too.
+// ofFiles is the message of warnings about files of Applications. The Set has them, too.
 const ofFiles = "applications"
 
-// byTheClock are warnings whose rules go by the clock of the check.
+// byTheClock are warnings whose rules use the clock of the check.
 var byTheClock = []warning.ID{warning.SecretExpired, warning.NoValidSecret}
 
-// loaded are the findings that a load warns of.
+// loaded adds the findings that are warnings of a load.
 func (c *configuration) loaded() (found []Finding) {
 	for _, w := range c.warnings {
 		if rule := find(w.id); rule != nil && w.message != ofFiles {
@@ -90,7 +90,7 @@ func (c *configuration) loaded() (found []Finding) {
 	return found
 }
 
-// about are the fields that name what a warning is about, the most exact first.
+// about lists the fields that name the object of a warning, the most exact first.
 var about = []string{"route", "resource", "issuer", "source"}
 
 func (c *configuration) findingOf(rule *Rule, w logged) Finding {
@@ -114,7 +114,7 @@ func (c *configuration) findingOf(rule *Rule, w logged) Finding {
 	return f
 }
 
-// sourceOfIssuer is where the issuer is configured.
+// sourceOfIssuer returns the place of the issuer's configuration.
 func (c *configuration) sourceOfIssuer(url string) string {
 	for _, iss := range c.app.Issuers {
 		if iss.Issuer == url {
