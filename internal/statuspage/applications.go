@@ -8,23 +8,23 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 )
 
-// Holder is an Application with what its secrets are like.
+// Holder is an Application with the state of its secrets.
 type Holder struct {
 	Application
 	Link     string
 	Secrets  int
 	Expires  *Moment // the last secret that is valid
-	State    string  // of that: valid, expiring or expired
+	State    string  // of that secret: valid, expiring or expired
 	LastUsed *Moment
-	// Removable are secrets that nobody needs any more.
+	// Removable are secrets that no client needs any more.
 	Removable []string
 }
 
-// mostHolders bounds the table of Applications.
+// mostHolders limits the table of Applications.
 const mostHolders = 12
 
-// holders are the Applications that are chosen or found: those with expiring or unused
-// secrets first.
+// holders returns the Applications that are chosen or found. Those with expiring or unused
+// secrets come first.
 func (f *Facts) holders(q Query) (first []Holder, more int) {
 	bySecret := f.secretsByClient()
 	var all []Holder
@@ -37,7 +37,7 @@ func (f *Facts) holders(q Query) (first []Holder, more int) {
 	return bounded(all, mostHolders)
 }
 
-// clientOf is an Application of an issuer.
+// clientOf identifies an Application of an issuer.
 type clientOf struct{ issuer, clientID string }
 
 func (f *Facts) secretsByClient() map[clientOf][]adminapi.Secret {
@@ -90,7 +90,7 @@ func (h Holder) urgency() int {
 	return 3
 }
 
-// urgentFirst sorts client_ids where there are more of them than can be shown.
+// urgentFirst sorts client_ids if the page cannot show all of them.
 func (f *Facts) urgentFirst(ids []string) []string {
 	if len(ids) <= mostNodes {
 		return ids

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// browser reads pages in a real Chromium, and returns what is wrong with them.
+// browser reads pages in a real Chromium, and returns the problems of the pages.
 func browser(t *testing.T, env ...string) (said struct{ Wrong, Headlines []string }) {
 	t.Helper()
 	chromium, err := exec.LookPath("chromium")
@@ -39,7 +39,7 @@ func browser(t *testing.T, env ...string) (said struct{ Wrong, Headlines []strin
 }
 
 // TestPeerChromium reads the page as a person does: on a phone and on a desk, light and
-// dark, with the keyboard, without a script, and with what axe-core knows of readers who
+// dark, with the keyboard, without a script, and with the rules of axe-core for readers who
 // do not see it.
 func TestPeerChromium(t *testing.T) {
 	type address struct {
@@ -80,7 +80,8 @@ func TestPeerChromium(t *testing.T) {
 	}
 }
 
-// TestPeerChromiumRefresh has an open page follow the server, and say so if it is gone.
+// TestPeerChromiumRefresh checks that an open page follows the server, and says so if the
+// server does not answer.
 func TestPeerChromiumRefresh(t *testing.T) {
 	var asked atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

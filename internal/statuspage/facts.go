@@ -34,14 +34,14 @@ type Application struct {
 	Active                       bool
 }
 
-// Query is what a reader has chosen. The zero value is nothing.
+// Query is the reader's choice. The zero value chooses nothing.
 type Query struct {
 	ClientID string // ?client=<key>
 	Route    string // ?route=<key>
 	Search   string // ?q=<text>
 }
 
-// longestSearch bounds a text to search for, in bytes.
+// longestSearch limits a text to search for, in bytes.
 const longestSearch = 255
 
 // ReadQuery reads the query of a URL. A client and a route are the keys of their names.
@@ -56,7 +56,7 @@ func ReadQuery(values url.Values) Query {
 	return q
 }
 
-// resolve returns the query with the names of the client and the route that are there.
+// resolve returns the query with the names of the client and the route, if they exist.
 func (f *Facts) resolve(q Query) Query {
 	for _, a := range f.Applications {
 		if q.ClientID != "" && key(a.ClientID) == q.ClientID {

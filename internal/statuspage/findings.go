@@ -11,31 +11,31 @@ type Severity int
 
 // The severities, worst first.
 const (
-	Now  Severity = iota // callers are refused, or what must be refused is not
-	Soon                 // that will happen if nobody acts
-	Note                 // callers notice nothing
+	Now  Severity = iota // callers are refused, or requests pass that must be refused
+	Soon                 // the same will happen if nobody acts
+	Note                 // callers are not affected
 )
 
-// String is for people.
+// String returns the severity for people.
 func (s Severity) String() string { return [...]string{"now", "soon", "note"}[s] }
 
-// Finding is one thing that is wrong, and what to do about it.
+// Finding is one problem, and what to do about it.
 type Finding struct {
 	Severity Severity
 	Title    string
 	Since    *Moment // nil if not known
 	Until    *Moment // nil if there is no end
-	Cause    string  // in the words of the server, or ""
+	Cause    string  // the error of the server, or ""
 	Effect   string  // on callers
-	Reason   string  // with which they are refused, or ""
-	Command  string  // that says more or mends it
+	Reason   string  // the reason of the refusals, or ""
+	Command  string  // it shows more or corrects the problem
 	Document Document
 }
 
 // Document is a paragraph of the documentation.
 type Document struct{ Title, Path string }
 
-// documents is where the documentation is.
+// documents is the address of the documentation.
 const documents = "https://github.com/tokenidp/caddy-tokenidp/blob/main/docs/"
 
 // longestReason is more than any reason has.
@@ -49,16 +49,16 @@ func reasonDocument(reason string) Document {
 	return Document{reason, "troubleshooting.md#" + reason}
 }
 
-// Refusal is the paragraph of the reason.
+// Refusal returns the paragraph of the reason.
 func (f Finding) Refusal() Document { return reasonDocument(f.Reason) }
 
-// URL is where to read it.
+// URL returns the address of the paragraph.
 func (d Document) URL() string { return documents + d.Path }
 
-// mostFindings bounds what the page shows.
+// mostFindings limits the findings on the page.
 const mostFindings = 12
 
-// findings returns everything that is wrong, worst first.
+// findings returns all problems, worst first.
 func (f *Facts) findings() []Finding {
 	all := slices.Concat(f.serverFindings(), f.issuerFindings(), f.secretFindings(), f.trustedFindings(), f.stateFindings(), f.routeFindings())
 	slices.SortStableFunc(all, func(a, b Finding) int {
@@ -67,7 +67,7 @@ func (f *Facts) findings() []Finding {
 	return all
 }
 
-// compareMoments puts the oldest first, and what is not known last.
+// compareMoments puts the oldest moment first, and unknown moments last.
 func compareMoments(a, b *Moment) int {
 	switch {
 	case a == nil && b == nil:

@@ -56,7 +56,7 @@ func (f *Facts) brokenFile(file adminapi.FileStatus) Finding {
 	return finding
 }
 
-// otherProblems are those that no field of the status has.
+// otherProblems returns the problems that no field of the status has.
 func otherProblems(iss adminapi.IssuerStatus) (others []string) {
 	for _, problem := range iss.Problems {
 		known := problem == "there is no signing key"

@@ -9,14 +9,14 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 )
 
-// lastSecret is the secret of an Application that is valid the longest.
+// lastSecret is the secret of an Application that expires last.
 type lastSecret struct {
 	clientID string
 	adminapi.Secret
 }
 
-// lastSecrets returns one of each active Application that has secrets, if it expires.
-// The first to expire is the first.
+// lastSecrets returns the last secret of each active Application, if it expires. The first
+// to expire comes first.
 func (f *Facts) lastSecrets() (all []lastSecret) {
 	type owner struct{ issuer, clientID string }
 	last := make(map[owner]adminapi.Secret)
@@ -43,7 +43,8 @@ func (f *Facts) lastSecrets() (all []lastSecret) {
 	return all
 }
 
-// secretFindings join all Applications of one kind: a storm of them is one thing to do.
+// secretFindings joins all Applications of one kind, so that many of them are one thing to
+// do.
 func (f *Facts) secretFindings() (all []Finding) {
 	var expired, expiring []lastSecret
 	for _, s := range f.lastSecrets() {
@@ -77,7 +78,7 @@ func (f *Facts) secretFindings() (all []Finding) {
 	return all
 }
 
-// named is how many Applications a title names.
+// named is the number of Applications that a title names.
 const named = 3
 
 func heading(who []lastSecret, one, several string) string {
@@ -101,7 +102,7 @@ func secretsCommand(who []lastSecret) string {
 	return "caddy tokenidp secrets"
 }
 
-// routeFindings are routes that refuse nobody.
+// routeFindings reports routes that refuse no request.
 func (f *Facts) routeFindings() []Finding {
 	var open []string
 	for _, r := range f.Routes {

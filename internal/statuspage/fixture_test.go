@@ -19,7 +19,7 @@ const day = 24 * time.Hour
 
 const issuer = "https://auth.example.com"
 
-// routes are those of the fixtures, with the scope that each asks for.
+// routes are the routes of the fixtures, with the scope that each requires.
 var routes = []struct{ id, scope, source string }{
 	{"api.example.com/orders* GET,HEAD", "orders.read", "Caddyfile:21"},
 	{"api.example.com/orders* POST,PUT", "orders.write", "Caddyfile:26"},
@@ -27,7 +27,7 @@ var routes = []struct{ id, scope, source string }{
 	{"reports.example.com", "reports.read", "Caddyfile:44"},
 }
 
-// well is a server with so many Applications where all is in order.
+// well returns a server with many Applications on which everything is in order.
 func well(applications int) Facts {
 	f := Facts{
 		Now: noon, Version: "v1.4.0",
@@ -112,7 +112,7 @@ func clientID(i int) string {
 	return fmt.Sprintf("worker-%05d", i)
 }
 
-// access has every Application reach the routes whose number its own has as a factor.
+// access lets every Application reach the routes whose number is a factor of its own.
 func (f *Facts) access(client func(string) bool, route string) (all []adminapi.RouteAccess) {
 	for j, r := range f.Routes {
 		if route != "" && r.Route != route {
@@ -135,7 +135,7 @@ func (f *Facts) access(client func(string) bool, route string) (all []adminapi.R
 	return all
 }
 
-// wrong is a server where everything is wrong.
+// wrong returns a server on which everything is wrong.
 func wrong(applications int) Facts {
 	f := well(applications)
 	f.Status.Ready, f.Status.ReloadFailed = false, true

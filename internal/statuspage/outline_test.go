@@ -61,7 +61,7 @@ func attribute(n *html.Node, name string) string {
 	return ""
 }
 
-// content is the text of an element, with single spaces.
+// content returns the text of an element, with single spaces.
 func content(n *html.Node) string {
 	var b strings.Builder
 	for d := range n.Descendants() {
@@ -75,7 +75,7 @@ func content(n *html.Node) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// outline is what a reader of the page finds, line by line.
+// outline returns what a reader of the page finds, line by line.
 func outline(root *html.Node) string {
 	var b bytes.Buffer
 	marks := map[atom.Atom]string{atom.H1: "# ", atom.H2: "## ", atom.H3: "### ", atom.P: "", atom.Li: "- ", atom.Tr: "| ", atom.Pre: "", atom.Dt: ": ", atom.Dd: ":: ", atom.Label: "? "}
@@ -95,7 +95,7 @@ func outline(root *html.Node) string {
 	return b.String()
 }
 
-// TestOutline compares what the page says with golden files.
+// TestOutline compares the text of the page with golden files.
 func TestOutline(t *testing.T) {
 	for name, row := range map[string]struct {
 		facts Facts

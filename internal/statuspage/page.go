@@ -7,7 +7,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 )
 
-// Page is what the status page says.
+// Page is the content of the status page.
 type Page struct {
 	Query
 	AsOf         Moment
@@ -23,12 +23,12 @@ type Page struct {
 	HoldersMore  int
 	Issuers      []IssuerRow
 	Trusted      []TrustedRow
-	IssuersMore  int // of both
+	IssuersMore  int // of both kinds
 	State        StateRow
-	Since        *Moment // of the configuration
+	Since        *Moment // start of the configuration
 }
 
-// mostIssuers bounds the issuers of each kind that are shown.
+// mostIssuers limits the issuers of each kind on the page.
 const mostIssuers = 12
 
 // New decides what the page says.
@@ -56,7 +56,7 @@ func New(f Facts, q Query) *Page {
 	return p
 }
 
-// Headline is the answer to the first question.
+// Headline answers the first question.
 func (p *Page) Headline() string {
 	switch n := len(p.Findings) + p.FindingsMore; n {
 	case 0:
@@ -71,7 +71,7 @@ func (p *Page) Headline() string {
 // Bad reports whether callers are refused.
 func (p *Page) Bad() bool { return len(p.Findings) > 0 && p.Findings[0].Severity == Now }
 
-// well says in a few words what is in order.
+// well describes in a few words what is in order.
 func (f *Facts) well() (all []string) {
 	issuers, trusted, files := 0, 0, 0
 	for _, iss := range f.Status.Issuers {
@@ -114,7 +114,7 @@ type IssuerRow struct {
 	adminapi.IssuerStatus
 	Files     []FileRow
 	FilesMore int
-	NextKey   *Moment // when the next rotation is
+	NextKey   *Moment // time of the next rotation
 }
 
 // FileRow is an applications file.
@@ -123,7 +123,7 @@ type FileRow struct {
 	Loaded *Moment
 }
 
-// mostFiles bounds the files of an issuer that are shown.
+// mostFiles limits the files of an issuer on the page.
 const mostFiles = 3
 
 func (f *Facts) issuerRow(iss adminapi.IssuerStatus) IssuerRow {
@@ -181,7 +181,7 @@ type StateRow struct {
 	Synced *Moment
 }
 
-// Size is the memory that it takes.
+// Size returns the memory that the state uses.
 func (s StateRow) Size() string {
 	switch {
 	case s.Bytes < 1<<20:

@@ -20,7 +20,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 )
 
-// TestLinesAreTheTruth compares the picture and its table with who gets in.
+// TestLinesAreTheTruth compares the picture and its table with the answers of the server.
 func TestLinesAreTheTruth(t *testing.T) {
 	f := well(3)
 	var want []string
@@ -183,7 +183,7 @@ func TestNumbersAreTheTruth(t *testing.T) {
 	}
 }
 
-// TestBounds holds the page to what a person can see, whatever the server has.
+// TestBounds checks that a person can see the page, whatever the server has.
 func TestBounds(t *testing.T) {
 	queries := []string{
 		"", "q=worker", "q=" + strings.Repeat("x", 100_000), "client=" + clientID(1), "client=" + strings.Repeat("y", 100_000),
@@ -208,7 +208,7 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// crowded is a server with hundreds of everything.
+// crowded returns a server with hundreds of everything.
 func crowded(applications int) Facts {
 	f := wrong(applications)
 	for i := range 300 {
@@ -241,7 +241,7 @@ func crowded(applications int) Facts {
 	return f
 }
 
-// TestHostileNames has what callers and other servers sent as text, never as markup.
+// TestHostileNames checks that names from callers and other servers are text, never markup.
 func TestHostileNames(t *testing.T) {
 	for _, hostile := range []string{
 		`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `' onfocus='alert(1)`, `</style><style>*{display:none}</style>`,
@@ -286,7 +286,7 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
-// TestCommandsOfHostileNames has no name that a shell obeys.
+// TestCommandsOfHostileNames checks that a shell does not interpret a name.
 func TestCommandsOfHostileNames(t *testing.T) {
 	for id, want := range map[string]string{
 		"orders-worker":   "orders-worker",
@@ -329,7 +329,7 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-// anchors are those that GitHub gives to headings.
+// anchors returns the anchors that GitHub gives to headings.
 func anchors(text string) (all []string) {
 	drop := regexp.MustCompile(`[^a-z0-9 _-]`)
 	for _, line := range strings.Split(text, "\n") {

@@ -11,23 +11,23 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 )
 
-// Reach is the access map: Applications left, routes right, a line where a token gets in.
+// Reach is the access map: Applications left, routes right, and a line if a token gets in.
 type Reach struct {
 	Query
 	Left, Right         []Node
-	LeftMore, RightMore int // that are not shown
+	LeftMore, RightMore int // not shown
 	Lines               []Line
 	// Known reports whether something counts the use.
 	Known bool
 	// Drawn reports whether there are lines for what is shown.
 	Drawn bool
-	// Pairs are what the lines say, for a chosen Application or route with those that do
-	// not get in.
+	// Pairs describe the lines. For a chosen Application or route, they include pairs that
+	// do not get in.
 	Pairs     []Pair
 	PairsMore int
-	Unknown   bool // the chosen one is not there
+	Unknown   bool // the chosen one does not exist
 
-	Applications, Routes int // of all
+	Applications, Routes int // all, shown or not
 }
 
 // Node is an Application or a route.
@@ -58,11 +58,11 @@ type Pair struct {
 const (
 	// mostNodes is how many names a person can see side by side.
 	mostNodes = 12
-	// mostPairs bounds the table.
+	// mostPairs limits the table.
 	mostPairs = 24
-	// mostConditions bounds those of one pair.
+	// mostConditions limits the conditions of one pair.
 	mostConditions = 3
-	// rowHeight is that of a node, in pixels. The style has it, too.
+	// rowHeight is the height of a node in pixels. The style has the same value.
 	rowHeight = 44
 )
 
@@ -85,7 +85,7 @@ func (f *Facts) reach(q Query) Reach {
 	return r
 }
 
-// matches reports whether a text is in the name of an Application.
+// matches reports whether the name of an Application contains a text.
 func (a Application) matches(text string) bool {
 	return contains(a.ClientID, text) || contains(a.ClientName, text)
 }
@@ -157,8 +157,8 @@ func hasNode(nodes []Node, name string) bool {
 	return slices.ContainsFunc(nodes, func(n Node) bool { return n.Name == name })
 }
 
-// overview shows all Applications and routes, or those that a search finds. It draws
-// lines only if a person can see them all.
+// overview shows all Applications and routes, or those that a search finds. It draws lines
+// only if there are few enough for a person to see.
 func (r *Reach) overview(f *Facts, q Query) {
 	var ids, routes []string
 	for _, a := range f.Applications {
@@ -173,7 +173,7 @@ func (r *Reach) overview(f *Facts, q Query) {
 	}
 	found := q.Search != "" && len(ids)+len(routes) > 0
 	r.Unknown = q.Search != "" && !found
-	if found && len(routes) == 0 && len(ids) <= mostNodes { // what these reach
+	if found && len(routes) == 0 && len(ids) <= mostNodes { // the routes that these reach
 		r.Pairs = f.pairsOf(ids)
 		for _, p := range r.Pairs {
 			routes = append(routes, p.Route)
@@ -257,7 +257,7 @@ func noteOf(r adminapi.RouteAccess) string {
 	return r.String()
 }
 
-// routeIDs are the IDs of the routes, each once, in the order of the configuration.
+// routeIDs returns the IDs of the routes, each once, in the order of the configuration.
 func (f *Facts) routeIDs() (ids []string) {
 	seen := make(map[string]bool)
 	for _, r := range f.Routes {
@@ -284,13 +284,13 @@ func (r *Reach) connect() {
 	}
 }
 
-// RouteKey names the chosen route in a form.
+// RouteKey identifies the chosen route in a form.
 func (r Reach) RouteKey() string { return key(r.Route) }
 
-// Height is that of the picture, in pixels.
+// Height returns the height of the picture in pixels.
 func (r Reach) Height() int { return max(len(r.Left), len(r.Right)) * rowHeight }
 
-// middle is where the line of a node begins. The shorter side stands in the middle.
+// middle returns where the line of a node begins. The shorter side is centred.
 func (r Reach) middle(i, of int) int {
 	return (r.Height()-of*rowHeight)/2 + i*rowHeight + rowHeight/2
 }

@@ -29,18 +29,17 @@ var (
 		"script":    func() template.HTML { return template.HTML("<script>" + scriptText + "</script>") }, //nolint:gosec // of this package
 	}).Parse(pageText))
 
-	// securityPolicy allows what the page has in it, and to ask for itself again.
+	// securityPolicy allows the content of the page, and its refresh by the script.
 	securityPolicy = strings.Join([]string{
 		"default-src 'none'", "style-src " + hash(style), "script-src " + hash(scriptText), "img-src data:", "connect-src 'self'",
 		"form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'",
 	}, "; ")
 )
 
-// asOfMark stands for the time of the answer: it does not count for the ETag.
+// asOfMark replaces the time of the answer, which is not part of the ETag.
 const asOfMark = "@as-of@"
 
-// highlights are the rules that leave the lines of one node only, where the reader points
-// at it.
+// highlights returns the rules that show only the lines of the node under the pointer.
 func highlights() string {
 	var b strings.Builder
 	for i := range mostNodes {
@@ -49,13 +48,13 @@ func highlights() string {
 	return b.String()
 }
 
-// hash is the source of a policy that allows this text alone.
+// hash returns the source of a policy that allows this text alone.
 func hash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
-// icon is a disc, or a ring where callers are refused.
+// icon returns a disc, or a ring if callers are refused.
 func icon(bad bool) template.URL {
 	shape := `<circle cx="8" cy="8" r="6" fill="%232554c7"/>`
 	if bad {
@@ -64,7 +63,7 @@ func icon(bad bool) template.URL {
 	return template.URL(`data:image/svg+xml,<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">` + shape + `</svg>`) //nolint:gosec // of this package
 }
 
-// HTML returns the page and its ETag. The ETag is that of everything but the time.
+// HTML returns the page and its ETag. The ETag covers everything except the time.
 func (p *Page) HTML() (text []byte, etag string, err error) {
 	var b bytes.Buffer
 	if err := pages.ExecuteTemplate(&b, "page", p); err != nil {

@@ -22,7 +22,7 @@ func serve(t *testing.T, f Facts, method, tag string) *httptest.ResponseRecorder
 	return w
 }
 
-// TestETag is the same as long as the page says the same, beside the time.
+// TestETag checks that the ETag stays the same while only the time changes.
 func TestETag(t *testing.T) {
 	f := well(3)
 	f.Now = f.Now.Add(10 * time.Second)
@@ -43,7 +43,8 @@ func TestETag(t *testing.T) {
 	}
 }
 
-// TestHeaders allows what is in the page, by its hash, and nothing else.
+// TestHeaders checks that the policy allows the content of the page, by its hash, and
+// nothing else.
 func TestHeaders(t *testing.T) {
 	w := serve(t, well(3), http.MethodGet, "")
 	for name, want := range map[string]string{
@@ -73,7 +74,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// TestNothingElsewhere has no address in the page that a browser fetches.
+// TestNothingElsewhere checks that the page has no address that a browser fetches.
 func TestNothingElsewhere(t *testing.T) {
 	text := serve(t, wrong(3), http.MethodGet, "").Body.String()
 	for _, m := range regexp.MustCompile(`(?:src|srcset|action|data|poster)="?([^" >]+)|url\(([^)]*)`).FindAllString(text, -1) {

@@ -13,15 +13,14 @@ import (
 )
 
 const (
-	// longestText bounds a text that comes from elsewhere, in characters.
+	// longestText limits a text from elsewhere, in characters.
 	longestText = 160
-	// longestRead bounds how much of it is looked at.
+	// longestRead limits the part of the text that is read.
 	longestRead = 64 << 10
 )
 
-// visible returns a text with the characters escaped that a reader does not see, or that
-// change the order of others, as in: \u202e. It cuts the middle out of a long text, and
-// says so.
+// visible returns a text, and escapes characters that are invisible or change the order of
+// others, such as \u202e. It cuts the middle out of a long text, and marks the cut.
 func visible(text string) string {
 	all := []rune(escaped(text[:min(len(text), longestRead)]))
 	if len(all) <= longestText {
@@ -65,11 +64,11 @@ func printable(text string) string {
 	}, text)
 }
 
-// longestKey bounds a name in a link, in bytes.
+// longestKey limits a name in a link, in bytes.
 const longestKey = 255
 
-// key returns what names a thing in a link: its name, or the hash of one that is too long
-// or has characters that nobody can type.
+// key returns the key of a name in a link: the name, or its hash if the name is too long or
+// has characters that nobody can type.
 func key(name string) string {
 	if len(name) <= longestKey && printable(name) == name {
 		return name
@@ -79,14 +78,14 @@ func key(name string) string {
 }
 
 const (
-	// wholeName is the length up to which a name is never cut.
+	// wholeName is the length up to which a name stays whole.
 	wholeName = 14
-	// nameEnd is how many characters stay at the end of one that is cut.
+	// nameEnd is the number of characters that stay at the end of a cut name.
 	nameEnd = 8
 )
 
-// name returns the HTML of an identifier. Where there is no room, the style cuts its
-// middle. The whole of it is in the page, for a reader who selects it.
+// name returns the HTML of an identifier. If there is no room, the style hides its middle.
+// The page has the whole name, for a reader who selects it.
 func name(text string) template.HTML {
 	runes := []rune(visible(text))
 	if len(runes) <= wholeName {
@@ -130,7 +129,7 @@ func times(n uint64, one, several string) string {
 // Moment is a time, absolute and beside now.
 type Moment struct{ at, now time.Time }
 
-// newMoment returns nil for a time that is not known.
+// newMoment returns nil for an unknown time.
 func newMoment(at *time.Time, now time.Time) *Moment {
 	if at == nil {
 		return nil
@@ -138,10 +137,10 @@ func newMoment(at *time.Time, now time.Time) *Moment {
 	return &Moment{at.UTC(), now.UTC()}
 }
 
-// Machine is for programs.
+// Machine returns the time for programs.
 func (m Moment) Machine() string { return m.at.Format(time.RFC3339) }
 
-// Absolute has the year only if that is another one.
+// Absolute returns the time with the year only if it differs from this year.
 func (m Moment) Absolute() string {
 	if m.at.Year() != m.now.Year() {
 		return m.at.Format("2 Jan 2006 15:04 UTC")
@@ -149,7 +148,7 @@ func (m Moment) Absolute() string {
 	return m.at.Format("2 Jan 15:04 UTC")
 }
 
-// Relative is as in: in 3 h.
+// Relative returns the distance from now, such as: in 3 h.
 func (m Moment) Relative() string {
 	if m.at.After(m.now) {
 		return "in " + span(m.at.Sub(m.now))

@@ -12,16 +12,16 @@ import (
 // horizon is how far the timeline looks ahead.
 const horizon = 30 * 24 * time.Hour
 
-// Timeline is what changes within the horizon.
+// Timeline has the changes until the horizon.
 type Timeline struct {
 	Lanes  []Lane
 	Expire []Bar // secrets, one bar a day
 	Ticks  []int // Mondays
 	// Middle and End are dates of the axis.
 	Middle, End string
-	Events      []Event // the first ones
-	More        int     // events beyond those
-	Next        *Event  // the first one after the horizon, if there is none before
+	Events      []Event // the first events
+	More        int     // the number of other events
+	Next        *Event  // the first event after the horizon, if there is none before
 }
 
 // Lane is one key. Its bars are in hours from now.
@@ -37,15 +37,15 @@ type Bar struct {
 	Height, Count int
 }
 
-// Top is where the bar begins, in percent.
+// Top returns where the bar begins, in percent.
 func (b Bar) Top() int { return 100 - b.Height }
 
 // Event is one change.
 type Event struct {
 	At         Moment
-	Kind, Name string // of what changes
-	Owner      string // of that, or ""
-	What       string // as in: expires
+	Kind, Name string // of the object that changes
+	Owner      string // the owner of the object, or ""
+	What       string // such as: expires
 	Effect     string
 	Link       string // to the owner within the page, or ""
 }
@@ -83,7 +83,7 @@ func (f *Facts) timeline() Timeline {
 	return t
 }
 
-// ticks are Mondays, so that they stay where they are over a reload of the page.
+// ticks returns the Mondays, because they stay in place when the page reloads.
 func (f *Facts) ticks() (ticks []int) {
 	midnight := f.Now.UTC().Truncate(24 * time.Hour)
 	for day := 1; day <= days; day++ {
@@ -95,13 +95,13 @@ func (f *Facts) ticks() (ticks []int) {
 	return ticks
 }
 
-// hoursTo returns how many hours there are to a time, within the timeline.
+// hoursTo returns the hours until a time, limited to the timeline.
 func (f *Facts) hoursTo(at time.Time) int {
 	return min(max(int(at.Sub(f.Now.Truncate(time.Hour))/time.Hour), 0), hours)
 }
 
-// keyBars are the states of a key: published, then signing, then published for the tokens
-// that are out.
+// keyBars returns the states of a key: published, then signing, then published for the
+// tokens that are still valid.
 func (f *Facts) keyBars(k adminapi.Key) (bars []Bar) {
 	add := func(kind string, from, to *time.Time) {
 		start, end := 0, hours
@@ -155,12 +155,12 @@ func (f *Facts) keyEvents() (all []Event) {
 	return all
 }
 
-// hasNext reports whether a key waits. It signs when the active one retires.
+// hasNext reports whether another key waits. It signs when the active key retires.
 func hasNext(keys []adminapi.Key) bool {
 	return slices.ContainsFunc(keys, func(k adminapi.Key) bool { return k.State == "next" })
 }
 
-// secretEvents join what expires at one time, where that is much.
+// secretEvents joins secrets that expire at one time, if there are many.
 func (f *Facts) secretEvents() (all []Event) {
 	last := make(map[string]bool)
 	for _, s := range f.lastSecrets() {
@@ -202,7 +202,7 @@ func (f *Facts) activeSecrets() func(func(adminapi.Secret) bool) {
 	}
 }
 
-// expireBars count the secrets that expire, by day.
+// expireBars counts the secrets that expire, by day.
 func (f *Facts) expireBars() (bars []Bar) {
 	var perDay [days]int
 	for s := range f.activeSecrets() {
@@ -219,7 +219,7 @@ func (f *Facts) expireBars() (bars []Bar) {
 	return bars
 }
 
-// Described is for people: how many secrets expire.
+// Described returns for people how many secrets expire.
 func (t Timeline) Described() string {
 	total := 0
 	for _, b := range t.Expire {
