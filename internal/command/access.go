@@ -97,7 +97,7 @@ func findAccess(c *call, p *probe.Probe, q accessQuery) (*accessReport, error) {
 		}
 		return q.ofRequest(p, request)
 	}
-	var named map[string]bool // the routes, by their IDs; nil: all
+	var named map[string]bool // the IDs of the routes; nil: all
 	if asked := c.String("route"); asked != "" {
 		var err error
 		if named, err = selectRoutes(p.Routes(), asked); err != nil {
@@ -107,7 +107,7 @@ func findAccess(c *call, p *probe.Probe, q accessQuery) (*accessReport, error) {
 	return q.ofRoutes(p, named)
 }
 
-// showAccess prints the report in the form that is asked for.
+// showAccess prints the report in the requested form.
 func (c *call) showAccess(r *accessReport) error {
 	switch {
 	case c.Bool("json"):

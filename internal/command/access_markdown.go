@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// markdown is a table of who gets in where, for a review.
+// markdown returns a table of who gets in where, for a review.
 func (r *accessReport) markdown() string {
 	var b strings.Builder
 	if len(r.Routes) > 0 {
@@ -53,12 +53,12 @@ func remarked(r *routeAccess) string {
 	return ""
 }
 
-// row writes cells that are escaped already.
+// row writes cells that are already escaped.
 func row(b *strings.Builder, cells ...string) {
 	b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
 }
 
-// together are the clients with the same answer, in one row.
+// together has the clients with the same answer, in one row.
 type together struct{ who, scope, conditions string }
 
 func (r *routeAccess) together() (all []together) {
@@ -99,7 +99,7 @@ func (c *clientAccess) cells() (scope, conditions string) {
 	return name(c.Scope), name(strings.Join(c.Conditions, ", "))
 }
 
-// name is one in a cell of a table, or nothing.
+// name returns a name in a cell of a table, or nothing.
 func name(text string) string {
 	if text == "" {
 		return ""

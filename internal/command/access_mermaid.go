@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// mermaid is a diagram of who gets in where. Clients that get in at the same routes are
-// one node.
+// mermaid returns a diagram of who gets in where. Clients that get in at the same routes
+// share one node.
 func (r *accessReport) mermaid() string {
 	var b strings.Builder
 	b.WriteString("flowchart LR\n")
-	edges := make(map[string][]string) // by who: the ends
+	edges := make(map[string][]string) // by clients: their ends
 	var who []string
 	connect := func(name, end string) {
 		if edges[name] == nil {
@@ -69,10 +69,10 @@ func edge(c *clientAccess) string {
 	return `-->|"` + label(text) + `"|`
 }
 
-// mostInNode is how many names a node has.
+// mostInNode is the number of names in one node.
 const mostInNode = 10
 
-// drawClients draws those with the same ends as one node.
+// drawClients draws clients with the same ends as one node.
 func drawClients(b *strings.Builder, who []string, edges map[string][]string) {
 	var ends []string
 	alike := make(map[string][]string)

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// access prints the report as tables, one for each route, since there may be many clients.
+// access prints the report as one table for each route, because there may be many clients.
 func (p *printer) access(r *accessReport) error {
 	for i := range r.Routes {
 		if err := p.table(r.Routes[i].tabulate); err != nil {
@@ -36,12 +36,12 @@ func (r *accessReport) tabulateRest(t *table) {
 	}
 }
 
-// title says what the verify asks for.
+// title describes what the verify requires.
 func (r *routeAccess) title() string {
 	return fmt.Sprintf("%s: %s, with a token of %s", titleOf(r.Route, r.Source), r.RequiredScopes, r.Issuer)
 }
 
-// remark is what must be known of the route, or "".
+// remark returns a warning about the route, or "".
 func (r *routeAccess) remark() string {
 	var all []string
 	switch {
@@ -96,7 +96,7 @@ func (c *clientAccess) outcome() string {
 	return strings.Join(append([]string{scope}, c.Conditions...), ", ")
 }
 
-// accessJSON prints the report as JSON in one line, a route at a time.
+// accessJSON prints the report as JSON in one line, route by route.
 func (p *printer) accessJSON(r *accessReport) error {
 	rest := *r
 	rest.Routes = []routeAccess{}

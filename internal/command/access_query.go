@@ -17,10 +17,10 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
 
-// accessQuery is whose access is asked for.
+// accessQuery says whose access to show.
 type accessQuery struct {
 	client string // "" for all
-	denied bool   // also those that get in nowhere
+	denied bool   // include those that get in nowhere
 }
 
 // check returns an error if no Application has the name.
@@ -32,7 +32,7 @@ func (q accessQuery) check(p *probe.Probe) error {
 	return fmt.Errorf("no Application has this client_id: %.255s%s", q.client, nearest.DidYouMean(q.client, slices.Values(names)))
 }
 
-// ofRequest answers for one request, of which nothing is assumed.
+// ofRequest answers for one request, and assumes nothing about it.
 func (q accessQuery) ofRequest(p *probe.Probe, r probe.Request) (*accessReport, error) {
 	a, err := reach.New(p).Ask(r)
 	if err != nil {
@@ -59,8 +59,8 @@ func routeIDOf(s *probe.Step) string {
 	return s.Route.ID
 }
 
-// ofRoutes answers for the routes with these IDs; nil: for all, and for the handlers that
-// are reached without a token.
+// ofRoutes answers for the routes with these IDs. nil means all routes, and the handlers
+// that requests reach without a token.
 func (q accessQuery) ofRoutes(p *probe.Probe, named map[string]bool) (*accessReport, error) {
 	report, m := newAccessReport(p), reach.New(p)
 	var asked []probe.Example
@@ -91,7 +91,7 @@ func (q accessQuery) ofRoutes(p *probe.Probe, named map[string]bool) (*accessRep
 	return report, nil
 }
 
-// askAll asks about the requests of all routes, several at once.
+// askAll asks about the requests of all routes, in parallel.
 func askAll(m *reach.Map, examples []probe.Example) ([][]group, error) {
 	all, errs := make([][]group, len(examples)), make([]error, len(examples))
 	next := make(chan int)
@@ -111,14 +111,14 @@ func askAll(m *reach.Map, examples []probe.Example) ([][]group, error) {
 	return all, cmp.Or(errs...)
 }
 
-// group are requests with the same answer.
+// group has requests with the same answer.
 type group struct {
 	requests []string
 	answer   *reach.Answer
 }
 
-// askOne asks about the requests of one route. They stand for others, so what an
-// expression says of a request is a condition.
+// askOne asks about the requests of one route. They represent others, so an expression
+// about the request becomes a condition.
 func askOne(m *reach.Map, e probe.Example) (groups []group, err error) {
 	for _, r := range e.Requests {
 		r.Assume = tokenidp.AssumeAboutRequest
@@ -204,7 +204,7 @@ func note(reached map[string]map[string]bool, a *reach.Answer) {
 	}
 }
 
-// nowhere are the active Applications that reach no route.
+// nowhere returns the active Applications that reach no route.
 func nowhere(p *probe.Probe, reached map[string]map[string]bool) (found []string) {
 	for _, issuer := range p.TokenIssuers() {
 		if issuer.Applications == nil {
@@ -219,9 +219,9 @@ func nowhere(p *probe.Probe, reached map[string]map[string]bool) (found []string
 	return found
 }
 
-// findOpen returns the handler if a request comes to it without a token. It is unproven if
-// no request is known that takes its route, or if each is refused by a verify that lets
-// other requests through.
+// findOpen returns the handler if a request reaches it without a token. It is unproven if
+// no known request takes its route, or if a verify that lets other requests through refuses
+// each.
 func findOpen(p *probe.Probe, e probe.Example) []unguarded {
 	r := e.Route
 	if !r.Handler.Serves() {

@@ -11,18 +11,18 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/reach"
 )
 
-// accessReport is the answer of access.
+// accessReport is the result of access.
 type accessReport struct {
 	Routes []routeAccess `json:"routes"`
-	// Nowhere are the active Applications that reach no route. It is absent unless all
-	// routes are shown, for all Applications.
+	// Nowhere are the active Applications that reach no route. It is absent unless the
+	// report shows all routes for all Applications.
 	Nowhere []string `json:"nowhere,omitempty"`
-	// Unguarded are the handlers that requests reach without a token. It is absent if a
-	// client or a route is given.
+	// Unguarded are the handlers that requests reach without a token. It is absent if the
+	// operator names a client or a route.
 	Unguarded []unguarded `json:"unguarded,omitempty"`
-	// Nobody is set if nobody gets through with the one request, whatever token it has.
+	// Nobody is set if no token lets the one request through.
 	Nobody *nobody `json:"nobody,omitempty"`
-	// Unknown is what is not here and counts as present.
+	// Unknown is what is missing here and counts as present.
 	Unknown []string `json:"unknown,omitempty"`
 }
 
@@ -30,52 +30,51 @@ func newAccessReport(p *probe.Probe) *accessReport {
 	return &accessReport{Routes: []routeAccess{}, Unknown: p.Unknown()}
 }
 
-// routeAccess is who gets through a route to one verify with tokens of one issuer.
+// routeAccess says who gets through a route to one verify with tokens of one issuer.
 type routeAccess struct {
-	// Route is host, path, method and further matchers, as in: api.example.com/orders*
+	// Route is host, path, method and further matchers, such as: api.example.com/orders*
 	// GET,HEAD. No two routes have the same.
 	Route string `json:"route,omitempty"`
-	// Source is where the verify is configured, as file:line. Several routes may have
-	// the same.
+	// Source is the place of the verify's configuration, as file:line. Several routes may
+	// have the same.
 	Source string `json:"source,omitempty"`
 	Issuer string `json:"issuer"`
 	adminapi.RequiredScopes
 
-	// Requests are examples of those that this is about. Others that take the route may
-	// have another answer, which stands by itself.
+	// Requests are examples of the requests with this answer. Other requests that take the
+	// route may have another answer, in an entry of their own.
 	Requests []string `json:"requests,omitempty"`
 	// Unjudged: no request was found that takes the route, so it is not known who gets
 	// through.
 	Unjudged bool `json:"unjudged,omitempty"`
-	// ReportOnly: it lets everybody through.
+	// ReportOnly: the verify lets every request through.
 	ReportOnly bool `json:"report_only,omitempty"`
-	// Conditional: there are requests that pass without a token, by its matcher or as
-	// preflights.
+	// Conditional: some requests pass without a token, by its matcher or as preflights.
 	Conditional bool `json:"conditional,omitempty"`
 	// Open is the handler that these requests reach without a token.
 	Open string `json:"open,omitempty"`
-	// Unknown: it is not known here which clients the issuer has. Holders is whether
-	// whoever has such a token gets through.
+	// Unknown: the clients of the issuer are not known here. Holders is true if any client
+	// with such a token gets through.
 	Unknown bool            `json:"unknown,omitempty"`
 	Holders *clientAccess   `json:"holders,omitempty"`
 	Clients []*clientAccess `json:"clients"` // see clients
 
 	classes []*reach.Class
-	only    string // the one Application that is asked about
+	only    string // the one Application to show
 	several bool   // other requests that take the route have another answer
 }
 
-// clientAccess is whether an Application gets through, and how, or why not.
+// clientAccess says whether an Application gets through, and how, or why not.
 type clientAccess struct {
 	ClientID string `json:"client_id,omitempty"`
 	Allowed  bool   `json:"allowed"`
-	// Scope is the least to ask for.
+	// Scope is the least scope to request.
 	Scope      string   `json:"scope,omitempty"`
 	Audience   string   `json:"audience,omitempty"`
 	Conditions []string `json:"conditions,omitempty"`
 	Reason     string   `json:"reason,omitempty"`
 	Cause      string   `json:"cause,omitempty"`
-	// By is the verify that refuses, as file:line, if it is another one than that of the
+	// By is the verify that refuses, as file:line, if it differs from the verify of the
 	// route.
 	By string `json:"by,omitempty"`
 }
@@ -91,7 +90,7 @@ func newClientAccess(clientID string, c *reach.Class, at *routeAccess) *clientAc
 	return a
 }
 
-// clients are those to show, sorted.
+// clients returns the clients to show, sorted.
 func (r *routeAccess) clients() iter.Seq[*clientAccess] {
 	return func(yield func(*clientAccess) bool) {
 		if r.only != "" {
@@ -132,20 +131,20 @@ func (r *routeAccess) ofOnly() *clientAccess {
 
 // unguarded is a handler that requests reach without a token.
 type unguarded struct {
-	// At is the route to it, as in routeAccess; empty for any request.
+	// At is the route to it, as in routeAccess. Empty means any request.
 	At string `json:"at,omitempty"`
-	// Handler is what it does, as in: reverse_proxy localhost:5002.
+	// Handler describes what it does, such as: reverse_proxy localhost:5002.
 	Handler string `json:"handler"`
-	// Request is one that comes to it.
+	// Request is a request that reaches it.
 	Request string `json:"request,omitempty"`
-	// Conditional: it is behind a verify, but one that lets other requests through: by
-	// its matcher, as preflights, or because it only reports.
+	// Conditional: it has a verify, but one that lets other requests through: by its
+	// matcher, as preflights, or because it only reports.
 	Conditional bool `json:"conditional,omitempty"`
-	// Unproven: no request was found that comes to it, though there may be one.
+	// Unproven: no request was found that reaches it, although one may exist.
 	Unproven bool `json:"unproven,omitempty"`
 }
 
-// String is for people.
+// String returns a text for people.
 func (u unguarded) String() string {
 	text := "without a token: " + u.Handler
 	if u.Unproven {
@@ -168,7 +167,7 @@ func (u unguarded) String() string {
 	return text
 }
 
-// nobody is why nobody gets through.
+// nobody says why nobody gets through.
 type nobody struct {
 	Request string `json:"request"`
 	Status  int    `json:"status"`
@@ -180,8 +179,8 @@ func (n *nobody) String() string {
 	return fmt.Sprintf("nobody: %s gets %d: %s: %s", n.Request, n.Status, n.Reason, n.Cause)
 }
 
-// open are the handlers that are reached without a token, and those of which nothing is
-// known but that no verify is before them.
+// open returns the handlers that requests reach without a token, and handlers about which
+// it is only known that they have no verify.
 func (r *accessReport) open() (found []unguarded) {
 	for _, u := range r.Unguarded {
 		if u.Request != "" || !u.Conditional {
@@ -191,8 +190,8 @@ func (r *accessReport) open() (found []unguarded) {
 	return found
 }
 
-// deniedTo is an error unless the Application gets through everywhere that is shown, each
-// with a token of some issuer.
+// deniedTo returns an error unless the Application gets through everywhere in the report,
+// each time with a token of some issuer.
 func (r *accessReport) deniedTo(client string) error {
 	if r.Nobody != nil {
 		return answerNo("%s", r.Nobody)

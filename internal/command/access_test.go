@@ -99,7 +99,7 @@ func accessed(t *testing.T, args ...string) ran {
 	return r
 }
 
-// What each form of the output says.
+// Each form of the output has the same facts.
 func TestAccess(t *testing.T) {
 	for _, row := range []struct {
 		name, args string
@@ -123,7 +123,7 @@ func TestAccess(t *testing.T) {
 	}
 }
 
-// What one request comes to.
+// The answer about one request.
 func TestAccessOfOneRequest(t *testing.T) {
 	for _, row := range []struct {
 		request string

@@ -10,7 +10,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/check"
 )
 
-// checkCommand finds what is allowed and not recommended.
+// checkCommand finds what is allowed but not recommended.
 func checkCommand() *cobra.Command {
 	cmd := newCommand(&cobra.Command{
 		Use:   "check [<applications file>…] [--config <file>] [--adapter <name>] [--address <address>] [--fail-on <severity>] [--sarif <file>] [--json]",
@@ -50,7 +50,7 @@ The exit code is 1 if a finding is as bad as --fail-on says: error, warning, not
 	return cmd
 }
 
-// never is the --fail-on of those who only want to read.
+// never is the --fail-on for a command that only reports.
 const never = "never"
 
 func runCheck(c *call) error {
@@ -81,7 +81,7 @@ func failOn() (all []string) {
 	return append(all, never)
 }
 
-// check asks about the files of the arguments, or else about the configuration.
+// check checks the files of the arguments, or else the configuration.
 func (c *call) check() (*check.Report, error) {
 	resources, err := c.GetStringArray("resource")
 	if err != nil {
@@ -103,7 +103,7 @@ func (c *call) check() (*check.Report, error) {
 	return check.Config(config, check.Options{File: c.configFile()})
 }
 
-// configFile is where the configuration was read, or "".
+// configFile returns the file of the configuration, or "".
 func (c *call) configFile() string {
 	switch {
 	case c.String("address") != "":

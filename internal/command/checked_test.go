@@ -50,7 +50,7 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// Only what is as bad as --fail-on says, and not suppressed, makes the exit code 1.
+// The exit code is 1 for a finding that is as bad as --fail-on says, and not suppressed.
 func TestCheckFailsOn(t *testing.T) {
 	const fine = "resources: [{name: a, scopes: [{name: a.read}]}]\napplications: [{client_id: reader, scopes: [a.read], active: false}]\n"
 	note := strings.Replace(fine, "active: false", `secrets: [{id: "1", hash: "$sha256$`+strings.Repeat("0a", 32)+`"}]`, 1)
@@ -97,7 +97,7 @@ func TestCheckWithoutAnswer(t *testing.T) {
 	}
 }
 
-// A file alone says of its tests that they are not run.
+// The check of a file alone reports that its tests did not run.
 func TestCheckLeavesOutTests(t *testing.T) {
 	r := runChecked(t, checkedApplications+"tests:\n  - {anonymous: true, deny: [GET https://a.example.com/]}\n", "applications.yaml")
 	if want := "not run: applications.yaml:12: the test is about routes, which are in a configuration of Caddy\n"; r.code != 1 || !strings.Contains(r.stdout, want) {

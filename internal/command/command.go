@@ -48,12 +48,12 @@ func addCommands(cmd *cobra.Command) {
 	}
 }
 
-// command is what Cobra does not know of a command.
+// command has properties of a command that Cobra does not have.
 type command struct {
 	exits exitCodes
-	// noArguments says which flag to use instead of an argument.
+	// noArguments says which flag replaces an argument.
 	noArguments string
-	// takesArguments: run looks at the arguments itself.
+	// takesArguments: run reads the arguments itself.
 	takesArguments bool
 	run            func(*call) error
 }
@@ -64,8 +64,8 @@ type call struct {
 	out *printer
 }
 
-// newCommand completes the command: its help has its exit codes, and its errors
-// come with one of them. No error repeats an argument, which may be a secret.
+// newCommand completes the command: it adds the exit codes to its help and to its errors.
+// No error repeats an argument, which may be a secret.
 func newCommand(cmd *cobra.Command, c command) *cobra.Command {
 	cmd.Long += "\n\n" + c.exits.String()
 	cmd.Args = cobra.ArbitraryArgs
@@ -91,7 +91,7 @@ func unknownCommand(cmd *cobra.Command, name string) error {
 	return fmt.Errorf("unknown command %s%s; say '%s --help'", name, nearest.DidYouMean(name, slices.Values(known)), strings.TrimSpace(cmd.CommandPath()))
 }
 
-// flagError is the error of a mistyped flag, or of a mistyped command before it.
+// flagError returns the error of a mistyped flag, or of a mistyped command before it.
 func flagError(cmd *cobra.Command, err error) error {
 	if cmd.HasSubCommands() && cmd.Flags().NArg() > 0 {
 		return unknownCommand(cmd, cmd.Flags().Arg(0))
@@ -108,7 +108,7 @@ func flagError(cmd *cobra.Command, err error) error {
 	return err
 }
 
-// notOneOf is the error of a value that is not one of those that are known.
+// notOneOf returns the error of an unknown value.
 func notOneOf(what, value string, known []string) error {
 	return fmt.Errorf("%s %q is not one of %s%s", what, value, strings.Join(known, ", "), nearest.DidYouMean(value, slices.Values(known)))
 }

@@ -81,7 +81,7 @@ func (c *call) failOn() (string, error) {
 	return on, nil
 }
 
-// diffReport is the answer.
+// diffReport is the result of diff.
 type diffReport struct {
 	Old     string `json:"old"`
 	New     string `json:"new"`
@@ -90,14 +90,14 @@ type diffReport struct {
 	Changes int    `json:"changes"`
 	// Differences are sorted by danger.
 	Differences []diffRow `json:"differences"`
-	// Unseen are routes that no request was made for.
+	// Unseen are routes for which no request was made.
 	Unseen []string `json:"unseen,omitempty"`
-	// Unknown is what is not here and counts as present.
+	// Unknown is what is missing here and counts as present.
 	Unknown []string `json:"unknown,omitempty"`
 }
 
-// diffRow is one difference. Anybody without a token has no issuer, and whoever has a
-// token of a trusted issuer no clients.
+// diffRow is one difference. Anybody without a token has no issuer. The holders of tokens
+// of a trusted issuer have no clients.
 type diffRow struct {
 	Kind        string      `json:"kind"`
 	Issuer      string      `json:"issuer,omitempty"`
@@ -112,7 +112,7 @@ type diffRow struct {
 	After       diffOutcome `json:"after"`
 }
 
-// diffOutcome is what becomes of a request.
+// diffOutcome is the result of a request.
 type diffOutcome struct {
 	Allowed      bool     `json:"allowed"`
 	Status       int      `json:"status,omitempty"`
@@ -168,7 +168,7 @@ func (s *diffSide) outcome(o reachdiff.Outcome) diffOutcome {
 	}
 }
 
-// isOn reports whether there is what --fail-on names.
+// isOn reports whether the report has a difference that --fail-on names.
 func (r *diffReport) isOn(failOn string) bool {
 	switch failOn {
 	case "gain":
@@ -181,7 +181,7 @@ func (r *diffReport) isOn(failOn string) bool {
 	return false
 }
 
-// summary counts the differences, as in: 2 gains, 1 loss, 0 changes.
+// summary counts the differences, such as: 2 gains, 1 loss, 0 changes.
 func (r *diffReport) summary() string {
 	return fmt.Sprintf("%s, %s, %s", counted(r.Gains, "gain", "gains"), counted(r.Losses, "loss", "losses"), counted(r.Changes, "change", "changes"))
 }

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// mostMarkdown bounds the table. A comment on GitHub may have 65,536 characters, with what
-// follows.
+// mostMarkdown limits the table. A comment on GitHub may have 65,536 characters, including
+// the text after the table.
 const mostMarkdown = 40_000
 
-// markdown is the report as a comment on a pull request. Whatever comes from the
-// configurations is code, which no site reads as a link, a mention or HTML.
+// markdown returns the report as a comment on a pull request. Every text from the
+// configurations is code, so that a site does not read it as a link, a mention or HTML.
 func (r *diffReport) markdown() string {
 	var b strings.Builder
 	if len(r.Differences) == 0 {
@@ -44,7 +44,7 @@ func (d *diffRow) markdown() string {
 	return "| " + strings.Join(cells, " | ") + " |\n"
 }
 
-// mostDetails is how many lines of one kind follow the table.
+// mostDetails is the number of lines of one kind after the table.
 const mostDetails = 20
 
 func writeDetails(b *strings.Builder, title string, lines []string) {
@@ -58,16 +58,16 @@ func writeDetails(b *strings.Builder, title string, lines []string) {
 	b.WriteString("\n</details>\n")
 }
 
-// mostOfCode is how much of a text stands in one span.
+// mostOfCode is the length of a text in one span.
 const mostOfCode = 300
 
-// cell is a span of code in a table. A backslash before a bar would escape the backslash
-// of the bar.
+// cell returns a span of code in a table. A backslash before a bar would escape the
+// backslash of the bar.
 func cell(text string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(code(text), `\|`, `\ |`), "|", `\|`)
 }
 
-// code is a span of code, with more backticks around it than are in it.
+// code returns a span of code, with more backticks around it than in it.
 func code(text string) string {
 	text = printable(text)
 	if runes := []rune(text); len(runes) > mostOfCode {

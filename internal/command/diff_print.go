@@ -32,10 +32,10 @@ var diffTitles = map[string]string{
 
 func (d *diffRow) title() string { return diffTitles[d.Kind] }
 
-// mostNames is how many clients are named.
+// mostNames is the number of clients that are named.
 const mostNames = 3
 
-// who names some of the callers.
+// who returns the names of some of the callers.
 func (d *diffRow) who() string {
 	switch {
 	case d.Issuer == "":
@@ -66,8 +66,8 @@ func (d *diffRow) route() string {
 	return d.Route
 }
 
-// request is the first request, with the methods of all that differ in nothing else. All
-// methods are *.
+// request returns the first request, with the methods of all requests that differ in
+// nothing else. * means all methods.
 func (d *diffRow) request() string {
 	_, target, _ := strings.Cut(d.Requests[0], " ")
 	var methods []string
@@ -90,7 +90,7 @@ func (d *diffRow) request() string {
 	return text
 }
 
-// text says in words what becomes of a request.
+// text describes the result of a request in words.
 func (o *diffOutcome) text() string {
 	if !o.Allowed {
 		return o.refused()

@@ -23,10 +23,10 @@ import (
 type diffSide struct {
 	name  string
 	probe *probe.Probe
-	dir   string // of the files of a Git revision; "": they are where they are
+	dir   string // of the files of a Git revision; "": the files stay in place
 }
 
-// diffSides are the old and the new configuration.
+// diffSides returns the old and the new configuration.
 func (c *call) diffSides() (older, newer *diffSide, err error) {
 	names, err := c.diffNames()
 	if err != nil {
@@ -42,7 +42,7 @@ func (c *call) diffSides() (older, newer *diffSide, err error) {
 	return older, newer, nil
 }
 
-// ofRunning stands for the configuration of a running Caddy.
+// ofRunning means the configuration of a running Caddy.
 const ofRunning = "the running Caddy"
 
 func (c *call) diffNames() ([]string, error) {
@@ -95,8 +95,8 @@ func (s *diffSide) read(c *call, o *probe.Options) ([]byte, error) {
 	return caddy.RemoveMetaFields(config), err
 }
 
-// withIssuers adds the app, with an issuer whose tokens no route accepts, to a
-// configuration from before TokenIDP.
+// withIssuers adds the app with an issuer to a configuration from before TokenIDP. No route
+// accepts the tokens of that issuer.
 func withIssuers(config []byte) []byte {
 	var whole map[string]json.RawMessage
 	var apps map[string]json.RawMessage
@@ -116,7 +116,7 @@ func withIssuers(config []byte) []byte {
 	return changed
 }
 
-// close removes what was checked out.
+// close removes the files of the revision.
 func (s *diffSide) close() {
 	if s.probe != nil {
 		s.probe.Close()
@@ -126,7 +126,7 @@ func (s *diffSide) close() {
 	}
 }
 
-// shown names files by their place in the repository.
+// shown names files by their path in the repository.
 func (s *diffSide) shown(text string) string {
 	if s.dir == "" {
 		return text
@@ -134,8 +134,8 @@ func (s *diffSide) shown(text string) string {
 	return strings.ReplaceAll(text, s.dir+string(filepath.Separator), "")
 }
 
-// checkOut copies the files of a Git revision, and returns where the named file is. The
-// name is rev:path, with a path from the current folder.
+// checkOut copies the files of a Git revision, and returns the path of the named file. The
+// name is rev:path, with a path relative to the current folder.
 func (s *diffSide) checkOut(name string) (string, error) {
 	rev, path, ok := strings.Cut(name, ":")
 	if !ok || rev == "" || path == "" || filepath.IsAbs(path) {
@@ -168,7 +168,7 @@ func (s *diffSide) checkOut(name string) (string, error) {
 
 func oneLine(output []byte) string { return strings.TrimSuffix(string(output), "\n") }
 
-// git runs Git, and returns what it prints.
+// git runs Git, and returns its output.
 func git(args ...string) ([]byte, error) {
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(context.Background(), "git", args...) //nolint:gosec // no argument is an option: see checkOut
@@ -180,8 +180,8 @@ func git(args ...string) ([]byte, error) {
 	return output, err
 }
 
-// unpack writes the folders, files and links of an archive, and nothing outside of the
-// folder.
+// unpack writes the folders, files and links of an archive. It writes nothing outside of
+// the folder.
 func unpack(archive []byte, dir string) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {

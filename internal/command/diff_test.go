@@ -35,7 +35,7 @@ var (
 	withoutRead  = strings.Replace(testedCaddyfile, "\t\tverify orders.read\n\t\tverify @write orders.write\n", "", 1)
 )
 
-// The exit code says what --fail-on asks for, and 2 stands for no answer.
+// The exit code follows --fail-on, and 2 means no answer.
 func TestDiffExitCodes(t *testing.T) {
 	older, newer := diffed(t, testedCaddyfile, withoutRead)
 	for _, row := range []struct {
@@ -90,7 +90,7 @@ func TestDiffPrints(t *testing.T) {
 	}
 }
 
-// Nothing from a configuration is more than text in a comment, whatever it is.
+// Any text from a configuration stays text in a comment.
 func TestDiffMarkdownIsText(t *testing.T) {
 	nasty := "[x](javascript:a) <img src=x> @everyone | `` ` \\| **b** \u202e\n# title"
 	d := diffRow{Kind: "opened", Route: nasty, Requests: []string{"GET https://a.example/" + nasty}, After: diffOutcome{Allowed: true, Handler: nasty}}
@@ -112,7 +112,7 @@ func TestDiffMarkdownIsText(t *testing.T) {
 
 var report = diffReport{}
 
-// A revision of Git is read without being checked out, with the files beside it.
+// A revision of Git is read without a change to the work tree, with the files next to it.
 func TestDiffOfGitRevisions(t *testing.T) {
 	older, newer := diffed(t, testedCaddyfile, withoutRead)
 	repo := t.TempDir()

@@ -12,9 +12,9 @@ import (
 
 // The exit codes of every command.
 const (
-	exitYes      = caddy.ExitCodeSuccess       // the answer is yes, or it is done
+	exitYes      = caddy.ExitCodeSuccess       // the answer is yes, or the work is done
 	exitNo       = caddy.ExitCodeFailedStartup // the answer is no
-	exitNoAnswer = caddy.ExitCodeForceQuit     // the question could not be asked
+	exitNoAnswer = caddy.ExitCodeForceQuit     // there is no answer
 	exitTryLater = caddy.ExitCodeFailedQuit    // a token endpoint asks to try again later
 )
 
@@ -43,7 +43,7 @@ func (c exitCodes) String() string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// answer is an error that answers the question, with an exit code of its own.
+// answer is an error that answers the question, with its own exit code.
 type answer struct {
 	code int
 	error
@@ -54,8 +54,8 @@ func answerNo(format string, args ...any) error {
 	return answer{exitNo, fmt.Errorf(format, args...)}
 }
 
-// exitCode returns the code of a command that ends with the error. An error that
-// is no answer means that there is none.
+// exitCode returns the code of a command that ends with the error. An error that is not an
+// answer means that there is no answer.
 func exitCode(err error) int {
 	var a answer
 	switch {
@@ -67,8 +67,8 @@ func exitCode(err error) int {
 	return exitNoAnswer
 }
 
-// exit gives Caddy the error and the exit code of a command. Caddy prints the
-// error, which may have come from the network, in one line.
+// exit returns the error and the exit code to Caddy. Caddy prints the error, which may come
+// from the network, in one line.
 func exit(cmd *cobra.Command, err error) error {
 	if err == nil {
 		return nil

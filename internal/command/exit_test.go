@@ -16,7 +16,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 )
 
-// ordinaryServer is an admin endpoint where all is in order, or nothing.
+// ordinaryServer starts an admin endpoint on which everything is in order, or nothing.
 func ordinaryServer(t *testing.T, inOrder bool) (address string) {
 	t.Helper()
 	refused := []adminapi.RefusedGroup{{ClientID: "reader", Reason: "missing_scope", Times: 1}}
@@ -48,7 +48,7 @@ const ordinaryConfig = `{"apps": {"tokenidp": {"issuers": [{"issuer": "https://a
 		{"match": [{"host": ["api.example.com"], "path": ["/orders*"]}], "handle": [
 			{"handler": "verify", "scopes": ["orders.read"], "source": "Caddyfile:1"}, {"handler": "reverse_proxy", "upstreams": [{"dial": "up:1"}]}]}]}}}}}`
 
-// One rule holds for every command: 0 is yes or done, 1 is no, 2 is no answer.
+// One rule is valid for every command: 0 is yes or done, 1 is no, 2 is no answer.
 func TestExitCodes(t *testing.T) {
 	yes, no, without := ordinaryServer(t, true), ordinaryServer(t, false), adminServer(t, nil)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -61,7 +61,7 @@ func TestExitCodes(t *testing.T) {
 	}
 	for _, row := range []struct {
 		args []string
-		no   int // the exit code where the answer is no
+		no   int // the exit code if the answer is no
 	}{
 		{[]string{"status"}, 1},
 		{[]string{"report"}, 1},
@@ -95,7 +95,7 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// Every command says in its help what its exit codes mean.
+// The help of every command describes its exit codes.
 func TestHelpHasTheExitCodes(t *testing.T) {
 	group := &cobra.Command{Use: "tokenidp"}
 	addCommands(group)
@@ -111,7 +111,7 @@ func TestHelpHasTheExitCodes(t *testing.T) {
 	check(group)
 }
 
-// The table of docs/operations.md has what each help has.
+// The table of docs/operations.md has the exit codes of each help.
 func TestOperationsHasTheExitCodes(t *testing.T) {
 	document, err := os.ReadFile(filepath.Join("..", "..", "docs", "operations.md"))
 	if err != nil {
@@ -142,7 +142,7 @@ func TestOperationsHasTheExitCodes(t *testing.T) {
 	check(group)
 }
 
-// A mistyped name is answered with the one that was meant.
+// The error of a mistyped name suggests the correct name.
 func TestMistypedNames(t *testing.T) {
 	address := ordinaryServer(t, true)
 	for want, args := range map[string][]string{
@@ -161,7 +161,7 @@ func TestMistypedNames(t *testing.T) {
 	}
 }
 
-// What the server refuses is its sentence alone.
+// The error has only the sentence of the server's refusal.
 func TestErrorOfTheServerIsItsSentence(t *testing.T) {
 	address := adminServer(t, map[string]any{})
 	r := run(t, "keys", "--address", address)
@@ -170,7 +170,7 @@ func TestErrorOfTheServerIsItsSentence(t *testing.T) {
 	}
 }
 
-// Several mistakes are told in one line.
+// Several mistakes are in one line.
 func TestErrorIsOneLine(t *testing.T) {
 	err := exit(&cobra.Command{}, fmt.Errorf("wrong: %w", errors.Join(errors.New("first"), errors.New("second"))))
 	if want := "wrong: first; second"; err == nil || err.Error() != want {
@@ -178,7 +178,7 @@ func TestErrorIsOneLine(t *testing.T) {
 	}
 }
 
-// The version is that of the module, wherever it is built into.
+// The version is the version of the module, in any build.
 func TestVersion(t *testing.T) {
 	if r := run(t, "--version"); r.code != 0 || !strings.HasPrefix(r.stdout, "TokenIDP ") || !strings.Contains(r.stdout, ", Caddy ") {
 		t.Errorf("%+v", r)

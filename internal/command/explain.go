@@ -64,11 +64,11 @@ func runExplain(c *call) error {
 	return refused(e)
 }
 
-// maxTokenInput bounds what is read from standard input, so that the admin endpoint
-// takes it however it is escaped.
+// maxTokenInput limits what is read from standard input, so that the admin endpoint accepts
+// it however it is escaped.
 const maxTokenInput = 32 << 10
 
-// givenToken returns the token, which is not empty.
+// givenToken returns the token. It is not empty.
 func givenToken(args []string) (string, error) {
 	token, err := pastedToken(args)
 	if err == nil && token == "" {
@@ -78,7 +78,7 @@ func givenToken(args []string) (string, error) {
 }
 
 func pastedToken(args []string) (string, error) {
-	given := adminapi.TokenIn(strings.Join(args, " ")) // also of Bearer and a token, without quotes
+	given := adminapi.TokenIn(strings.Join(args, " ")) // also finds it in an unquoted "Bearer <token>"
 	switch {
 	case len(args) > 1 && strings.Contains(given, " "):
 		return "", errors.New("this command takes one token; quote it, or give it on standard input")
@@ -114,7 +114,7 @@ func findExplanation(c *call, token string) (*adminapi.Explanation, error) {
 	return e, err
 }
 
-// explainRunning asks a running Caddy. The configuration is what that runs.
+// explainRunning asks a running Caddy, about the configuration that it runs.
 func explainRunning(c *call, token string) (*adminapi.Explanation, []byte, error) {
 	client, err := c.admin()
 	if err != nil {
@@ -137,7 +137,7 @@ func explainConfigured(c *call, token string) (*adminapi.Explanation, []byte, er
 	return e, config, err
 }
 
-// refused is an error unless the token passes all that is shown.
+// refused returns an error unless the token passes every route in the answer.
 func refused(e *adminapi.Explanation) error {
 	count := 0
 	for _, r := range e.Routes {

@@ -46,7 +46,7 @@ func tabulateStatement(t *table, s adminapi.Statement, now time.Time) {
 	row("claims", string(s.Claims))
 }
 
-// withDistance is a moment, and how far that is from now.
+// withDistance returns a moment and its distance from now.
 func withDistance(t *time.Time, now time.Time) string {
 	if t == nil {
 		return ""
@@ -58,7 +58,7 @@ func withDistance(t *time.Time, now time.Time) string {
 	return fmt.Sprintf("%s, in %s", t.Format(time.RFC3339), distance)
 }
 
-// tabulateRoute does not repeat what is said of the token already.
+// tabulateRoute does not repeat facts about the token.
 func tabulateRoute(t *table, r adminapi.RouteExplanation, general adminapi.Verdict) {
 	title := strings.TrimSpace(fmt.Sprintf("%s: %s", titleOf(r.Route, r.Source), r.RequiredScopes))
 	switch {

@@ -24,7 +24,7 @@ func TestWithDistance(t *testing.T) {
 	}
 }
 
-// Whatever a token says, it is printed, and harms no terminal.
+// Any content of a token is printed, and harms no terminal.
 func FuzzStatement(f *testing.F) {
 	for _, claims := range []string{`{}`, `{"iss":"\u001b[2J\u202e","exp":1}`, `{"aud":[null],"exp":-1,"iat":1e999}`, `{"a":"` + "\u009b\n" + `"}`, `[]`} {
 		f.Add([]byte(`{"alg":"RS256","kid":"\u0000"}`), []byte(claims))

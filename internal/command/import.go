@@ -10,7 +10,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/migrate"
 )
 
-// importCommand makes a file of Applications of what another server exports.
+// importCommand makes a file of Applications from an export of another server.
 func importCommand() *cobra.Command {
 	cmd := newCommand(&cobra.Command{
 		Use:   "import <server> [--file <export>]",
@@ -89,10 +89,10 @@ func runImportKeycloak(c *call) error {
 	return c.printImported(file, err)
 }
 
-// largestExport is that of more clients than a server should have.
+// largestExport is larger than an export of all clients that a server should have.
 const largestExport = 64 << 20
 
-// readExport reads a file, or standard input where path is "".
+// readExport reads a file, or standard input if path is "".
 func readExport(path string) ([]byte, error) {
 	in, name := os.Stdin, "standard input"
 	if path != "" {

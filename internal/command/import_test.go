@@ -9,7 +9,8 @@ import (
 
 const exports = "../migrate/testdata/"
 
-// The file goes to standard output, and what does not come along to standard error.
+// The file goes to standard output, and the list of what is missing in it to standard
+// error.
 func TestImport(t *testing.T) {
 	for _, row := range []struct {
 		args     []string

@@ -49,20 +49,20 @@ command that uses it. It is good for one request, within four minutes.`,
 
 var keypairAlgorithms = []string{"ES256", "PS256", "RS256", "EdDSA"}
 
-// sampleLifetime is within the five minutes that the server accepts, with a minute
-// for clocks that differ.
+// sampleLifetime is shorter than the five minutes that the server accepts, and leaves a
+// minute for clocks that differ.
 const sampleLifetime = 4 * time.Minute
 
-// keypair is a key pair as it is shown.
+// keypair is the output of the command.
 type keypair struct {
-	PrivateKey     string             `json:"private_key,omitempty"`      // only where no file has it
+	PrivateKey     string             `json:"private_key,omitempty"`      // only if it is in no file
 	PrivateKeyFile string             `json:"private_key_file,omitempty"` // as given
 	JWKS           jose.JSONWebKeySet `json:"jwks"`
 	JWKSFile       string             `json:"jwks_file,omitempty"` // as given
 	Sample         *sampleAssertion   `json:"sample,omitempty"`
 }
 
-// sampleAssertion is an assertion, and the request that uses it.
+// sampleAssertion is an assertion and a request that uses it.
 type sampleAssertion struct {
 	ClientID      string    `json:"client_id"`
 	TokenEndpoint string    `json:"token_endpoint"`
@@ -97,7 +97,7 @@ func runKeypair(c *call) error {
 	return c.out.lines(text)
 }
 
-// newSample is nil where it is not asked for. It refuses what the server would.
+// newSample returns nil if no sample is requested. It refuses what the server refuses.
 func newSample(key *client.Key, clientID, issuer string, now time.Time) (*sampleAssertion, error) {
 	switch {
 	case clientID == "" && issuer == "":
@@ -119,8 +119,8 @@ func newSample(key *client.Key, clientID, issuer string, now time.Time) (*sample
 	return s, err
 }
 
-// keep writes the keys to their files, or has them shown. It leaves both files, or
-// none.
+// keep writes the keys to their files, or leaves them for the output. It leaves both files
+// or none.
 func (p *keypair) keep(key *client.Key) error {
 	private, err := key.PEM()
 	if err != nil {
@@ -146,8 +146,7 @@ func (p *keypair) keep(key *client.Key) error {
 	return err
 }
 
-// writeNew never writes over another file, which may be the only copy of a key that
-// is in use.
+// writeNew never overwrites a file, because it may be the only copy of a key in use.
 func writeNew(path string, content []byte, mode os.FileMode) (err error) {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode) //nolint:gosec // the path is the operator's to choose
 	if errors.Is(err, os.ErrExist) {
@@ -197,8 +196,8 @@ func (p *keypair) writeJWKS(out io.Writer) error {
 	return nil
 }
 
-// writeJWK writes a public JWK as one entry of a YAML list, members that every key
-// has first.
+// writeJWK writes a public JWK as one entry of a YAML list. The members that every key has
+// come first.
 func writeJWK(out io.Writer, jwk jose.JSONWebKey) error {
 	encoded, err := jwk.MarshalJSON()
 	if err != nil {
@@ -218,7 +217,7 @@ func writeJWK(out io.Writer, jwk jose.JSONWebKey) error {
 	return nil
 }
 
-// quotedForShell is one word for a POSIX shell.
+// quotedForShell returns one word for a POSIX shell.
 func quotedForShell(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

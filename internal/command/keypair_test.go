@@ -9,7 +9,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
-// What the server would refuse is refused, and no file is left of it.
+// The command refuses what the server refuses, and leaves no file.
 func TestKeypairRefuses(t *testing.T) {
 	dir, secret := t.TempDir(), secret.Generate()
 	there, link := filepath.Join(dir, "there.pem"), filepath.Join(dir, "link.pem")

@@ -13,9 +13,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// printer writes all that the commands print. It escapes what a terminal would obey:
-// names, paths and messages come from callers, from certificates and from other
-// servers.
+// printer writes all output of the commands. It escapes characters that a terminal
+// interprets, because names, paths and messages come from callers, from certificates and
+// from other servers.
 type printer struct{ stdout, stderr io.Writer }
 
 func newPrinter(cmd *cobra.Command) *printer { return &printer{cmd.OutOrStdout(), cmd.ErrOrStderr()} }
@@ -26,7 +26,7 @@ func (p *printer) line(text string) error {
 	return err
 }
 
-// lines prints text that has line breaks of its own.
+// lines prints text with its own line breaks.
 func (p *printer) lines(text string) error {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -42,11 +42,10 @@ func (p *printer) part(text string) error {
 	return err
 }
 
-// warn prints one line beside the answer. That it cannot be printed is no reason to
-// stop.
+// warn prints one line to standard error. It ignores a failure to print it.
 func (p *printer) warn(text string) { _, _ = io.WriteString(p.stderr, printable(text)+"\n") }
 
-// prompt asks for input, in the same line.
+// prompt asks for input on the same line.
 func (p *printer) prompt(text string) { _, _ = io.WriteString(p.stderr, printable(text)) }
 
 // json prints a value as JSON in one line.
@@ -59,8 +58,8 @@ func (p *printer) json(v any) error {
 	return err
 }
 
-// encodeJSON returns JSON in one line, escaped: what is not printable stands within
-// strings alone.
+// encodeJSON returns JSON in one line, with escapes. Characters that are not printable
+// occur only in strings.
 func encodeJSON(v any) (string, error) {
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)
@@ -87,11 +86,11 @@ func (p *printer) table(write func(t *table)) error {
 	return nil
 }
 
-// table is what is printed of one table.
+// table is a table that is being printed.
 type table struct{ w *tabwriter.Writer }
 
-// row adds a line. Its cells line up with those of the rows above and below; a single
-// cell stands alone.
+// row adds a line. Its cells align with those of the rows above and below. A single cell
+// does not align.
 func (t *table) row(cells ...string) {
 	escaped := make([]string, len(cells))
 	for i, cell := range cells {
@@ -100,9 +99,9 @@ func (t *table) row(cells ...string) {
 	_, _ = fmt.Fprintln(t.w, strings.Join(escaped, "\t")) // into memory
 }
 
-// printable escapes, as JSON does, what a terminal would obey or not show: control
-// characters, and those that turn the direction of text. What is no UTF-8 becomes
-// U+FFFD.
+// printable escapes, as JSON does, characters that a terminal interprets or does not show:
+// control characters, and those that turn the direction of text. It replaces invalid UTF-8
+// by U+FFFD.
 func printable(s string) string {
 	var b strings.Builder
 	for _, c := range s {

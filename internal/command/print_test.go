@@ -27,11 +27,11 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 )
 
-// hostile has what a terminal would obey: C0, DEL, C1 and bidi control characters, line
-// breaks, and what is no UTF-8.
+// hostile has the characters that a terminal interprets: C0, DEL, C1 and bidi control
+// characters, line breaks, and invalid UTF-8.
 const hostile = "red\x1b[31m\x00\t\r\n\x7f\u009b31m\u202e\u2066\U000e0001\xff"
 
-// harmless reports whether a terminal shows text as it is.
+// harmless reports whether a terminal shows the text unchanged.
 func harmless(text string) bool {
 	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(c rune) bool { return c != '\n' && !unicode.IsPrint(c) })
 }
@@ -67,7 +67,7 @@ func fill(v reflect.Value) {
 	}
 }
 
-// hostileServer is an admin endpoint whose every text is hostile.
+// hostileServer starts an admin endpoint with hostile text in every string.
 func hostileServer(t *testing.T) (address string) {
 	t.Helper()
 	config := `{"apps":{"http":{"servers":{"a":{"routes":[{"match":[{"path":["/` + "\u009b" + `"]}],"handle":[{"handler":"reverse_proxy","upstreams":[{"dial":"` + "\u202e" + `"}]}]}]}}}}}`
@@ -85,7 +85,7 @@ func hostileServer(t *testing.T) (address string) {
 	})
 }
 
-// Names in a configuration are not obeyed either.
+// A terminal does not interpret names in a configuration either.
 func TestNothingHostileOfAConfigurationIsPrinted(t *testing.T) {
 	text, err := json.Marshal(hostile)
 	if err != nil {
@@ -124,7 +124,7 @@ func adminServer(t *testing.T, answers map[string]any) (address string) {
 	return server.Listener.Addr().String()
 }
 
-// ran is what a command printed, and how it ended.
+// ran is the output of a command, and how it ended.
 type ran struct {
 	stdout, stderr string
 	code           int
@@ -153,8 +153,8 @@ func run(t *testing.T, args ...string) (r ran) {
 	return r
 }
 
-// Whatever a server says, and whatever somebody types, a terminal shows it and does
-// not obey.
+// A terminal shows the answer of a server and the input of a user, and does not interpret
+// them.
 func TestNothingHostileIsPrinted(t *testing.T) {
 	address := hostileServer(t)
 	for _, args := range [][]string{
@@ -204,7 +204,8 @@ func checkHarmless(t *testing.T, args ...string) {
 	}
 }
 
-// What a token endpoint answers is not obeyed either, nor is the name in a certificate.
+// A terminal does not interpret the answer of a token endpoint, or the name in a
+// certificate.
 func TestNothingHostileOfTheNetworkIsPrinted(t *testing.T) {
 	t.Setenv("ORDERS", "marigold")
 	text, err := json.Marshal(hostile)
@@ -251,7 +252,7 @@ func TestNothingHostileOfTheNetworkIsPrinted(t *testing.T) {
 	}
 }
 
-// certified makes a certificate for a name, signed by itself.
+// certified makes a self-signed certificate for a name.
 func certified(t *testing.T, name string) tls.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -36,9 +36,9 @@ func (c *call) provisioned(running bool, o *probe.Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Logger = nil // the server has warned
+	o.Logger = nil // the server has already warned
 	if !hasIssuers(config) {
-		return config, nil // so there are no Applications to ask for
+		return config, nil // no Applications to ask for
 	}
 	inForce, err := client.Applications(context.Background())
 	if err != nil {
@@ -48,7 +48,7 @@ func (c *call) provisioned(running bool, o *probe.Options) ([]byte, error) {
 	return withIssuerURLs(config, inForce), err
 }
 
-// withIssuerURLs replaces the placeholders of issuers, which only the server can.
+// withIssuerURLs replaces the placeholders of issuers, whose values only the server has.
 func withIssuerURLs(config []byte, inForce *adminapi.Applications) []byte {
 	type named struct {
 		Issuer string `json:"issuer"`
@@ -76,7 +76,7 @@ func withIssuerURLs(config []byte, inForce *adminapi.Applications) []byte {
 }
 
 func quoted(text string) []byte {
-	encoded, _ := json.Marshal(text) // a string always can be
+	encoded, _ := json.Marshal(text) // a string never fails
 	return encoded
 }
 
@@ -88,8 +88,8 @@ func hasIssuers(config []byte) bool {
 	return err == nil && whole.Apps["tokenidp"] != nil
 }
 
-// testedConfig is that of a running Caddy if its address is given. Of the Applications, the
-// files here count.
+// testedConfig returns the configuration of a running Caddy if its address is given. The
+// Applications come from the files here.
 func (c *call) testedConfig() ([]byte, error) {
 	if c.String("address") == "" {
 		return c.config()
@@ -116,14 +116,14 @@ func readInForce(inForce *adminapi.Applications) (_ map[string]*application.Set,
 	return all, nil
 }
 
-// warnings is the log of a configuration that is loaded to answer a question: JSON, as
-// Caddy writes it, of what deserves attention.
+// warnings returns the logger for a configuration that is loaded to answer a question. It
+// prints JSON, as Caddy does, from the level Warn.
 func (p *printer) warnings() *zap.Logger {
 	encoder := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig())
 	return zap.New(zapcore.NewCore(encoder, zapcore.AddSync(p), zapcore.WarnLevel))
 }
 
-// Write prints lines beside the answer.
+// Write prints lines to standard error.
 func (p *printer) Write(lines []byte) (int, error) {
 	for line := range strings.Lines(string(lines)) {
 		p.warn(strings.TrimSuffix(line, "\n"))

@@ -11,7 +11,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 )
 
-// reportCommand shows the requests that enforcement would refuse.
+// reportCommand shows the requests that a verify without report_only would refuse.
 func reportCommand() *cobra.Command {
 	cmd := newCommand(&cobra.Command{
 		Use:   "report [--route <route>] [--enforced] [--json]",
@@ -56,8 +56,8 @@ func runReport(c *call) error {
 	return nil
 }
 
-// reportOf asks a running Caddy about all routes with report_only, or about those that
-// an operator asks for.
+// reportOf asks a running Caddy about all routes with report_only, or about the routes that
+// an operator names.
 func reportOf(client *adminapi.Client, asked string, enforced bool) ([]adminapi.RouteReport, error) {
 	all, err := client.Report(context.Background(), enforced)
 	if err != nil || asked == "" {

@@ -90,7 +90,7 @@ func givenRevocation(fl caddycmd.Flags) (*adminapi.RevokeRequest, error) {
 	return request, err
 }
 
-// givenFlags are those of the flags that are there.
+// givenFlags returns the flags that are set.
 func givenFlags(fl caddycmd.Flags, names ...string) (given []string) {
 	for _, name := range names {
 		if fl.Changed(name) {

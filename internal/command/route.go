@@ -12,9 +12,9 @@ import (
 // routeUsage describes the flag --route.
 const routeUsage = "Show only this route, the one of this source, or those that this request can take"
 
-// routesFor keeps what is said of the routes that an operator asks for, as route.Select
-// does. "" keeps all. place returns the ID of a route and its source. A server that does
-// not know the IDs has sources in their place.
+// routesFor keeps the answers about the routes that an operator names, like route.Select.
+// "" keeps all. place returns the ID of a route and its source. A server that does not know
+// the IDs has sources in their place.
 func routesFor[R any](all []R, place func(R) (id, source string), asked string, config []byte) (found []R, err error) {
 	if asked == "" {
 		return all, nil
@@ -45,7 +45,7 @@ func routesFor[R any](all []R, place func(R) (id, source string), asked string, 
 	return found, nil
 }
 
-// selectRoutes returns the IDs of the routes that an operator asks for.
+// selectRoutes returns the IDs of the routes that an operator names.
 func selectRoutes(routes *route.Config, asked string) (map[string]bool, error) {
 	selected, err := routes.Select(asked)
 	if err != nil {
@@ -69,7 +69,7 @@ func unknownRoute(asked string, known []string) error {
 	return fmt.Errorf("no verify is reached by --route %q%s; without it, all are shown", asked, nearest.DidYouMean(asked, slices.Values(known)))
 }
 
-// titleOf returns a route with its source beside it: api.example.com/orders* (Caddyfile:12).
+// titleOf returns a route and its source: api.example.com/orders* (Caddyfile:12).
 func titleOf(id, source string) string {
 	if id == "" || source == "" || id == source {
 		return cmp.Or(id, source, "verify")

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A route is asked for by its ID, its source, or a request, whether the server knows the
-// IDs or only the sources.
+// An operator names a route by its ID, its source, or a request, whether the server knows
+// the IDs or only the sources.
 func TestRoutesFor(t *testing.T) {
 	const config = `{"apps": {"http": {"servers": {"s": {"listen": [":443"], "routes": [
 		{"match": [{"host": ["a.example"]}], "handle": [{"handler": "verify", "source": "Caddyfile:2"}], "terminal": true},

@@ -19,7 +19,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
-// secretCommand makes a client secret, or hashes one that exists.
+// secretCommand makes a client secret, or hashes an existing secret.
 func secretCommand() *cobra.Command {
 	cmd := newCommand(&cobra.Command{
 		Use:   "secret [--hash] [--id <id>] [--expires <date>] [--json]",
@@ -48,7 +48,7 @@ guessed; one made by this command cannot be.`,
 
 // declaration is a client secret as applications.yaml declares it.
 type declaration struct {
-	Secret  string `json:"secret,omitempty"` // only one made here is shown
+	Secret  string `json:"secret,omitempty"` // only if it was made here
 	ID      string `json:"id"`
 	Hash    string `json:"hash"`
 	Expires string `json:"expires"`
@@ -75,12 +75,12 @@ func runSecret(c *call) error {
 	return c.out.lines(d.text())
 }
 
-// complete sets what was not given, and refuses what applications.yaml would.
+// complete sets the missing fields, and refuses what applications.yaml refuses.
 func (d *declaration) complete(now time.Time) error {
 	today := now.Format(time.DateOnly)
 	if d.ID == "" {
-		// A secret that replaces one of the same day is another one, in logs and in
-		// what is known of its use.
+		// The number distinguishes two secrets of the same day, in logs and in
+		// what is known of their use.
 		number, err := rand.Int(rand.Reader, big.NewInt(900_000))
 		if err != nil {
 			return fmt.Errorf("drawing an id: %w", err)
@@ -96,7 +96,7 @@ func (d *declaration) complete(now time.Time) error {
 	if _, err := time.Parse(time.DateOnly, d.Expires); err != nil {
 		return fmt.Errorf("--expires %q is not a date; write it as 2027-06-30", d.Expires)
 	}
-	if d.Expires < today { // as text: both are in the one form
+	if d.Expires < today { // as text: both have the same form
 		return fmt.Errorf("--expires %s is in the past", d.Expires)
 	}
 	return nil
@@ -126,7 +126,7 @@ func hashFromInput(out *printer) (string, error) {
 	}
 }
 
-// maxSecretInput bounds what is read as a secret.
+// maxSecretInput limits the input that is read as a secret.
 const maxSecretInput = 4096
 
 func readSecret(out *printer) (string, error) {
@@ -137,7 +137,7 @@ func readSecret(out *printer) (string, error) {
 	return readSecretFrom(os.Stdin, "standard input")
 }
 
-// readSecretFrom takes one newline at the end for the end of a line.
+// readSecretFrom removes one newline at the end, because it is the end of a line.
 func readSecretFrom(r io.Reader, from string) (string, error) {
 	data, err := io.ReadAll(io.LimitReader(r, maxSecretInput+1))
 	if err != nil {
@@ -153,8 +153,8 @@ func readSecretFrom(r io.Reader, from string) (string, error) {
 	return string(data), nil
 }
 
-// promptSecret reads from a terminal without echo, and turns the echo on again
-// even for somebody who gives up.
+// promptSecret reads from a terminal without echo. It turns the echo on again, also after
+// an interrupt.
 func promptSecret(terminal int, out *printer) (string, error) {
 	if echoing, err := term.GetState(terminal); err == nil {
 		interrupts := make(chan os.Signal, 1)

@@ -13,7 +13,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 )
 
-// secretsCommand lists the secrets of all Applications, and answers whether one can be
+// secretsCommand lists the secrets of all Applications, and answers whether a secret can be
 // removed.
 func secretsCommand() *cobra.Command {
 	cmd := newCommand(&cobra.Command{
@@ -65,7 +65,7 @@ func runSecrets(c *call) error {
 	return c.out.table(func(t *table) { tabulateSecrets(t, all, time.Now()) })
 }
 
-// allSecrets joins the pages, so that there is one entry for each issuer.
+// allSecrets joins the pages, so that each issuer has one entry.
 func allSecrets(pages iter.Seq2[[]adminapi.IssuerSecrets, error]) (all []adminapi.IssuerSecrets, err error) {
 	for page, err := range pages {
 		if err != nil {
@@ -82,7 +82,7 @@ func allSecrets(pages iter.Seq2[[]adminapi.IssuerSecrets, error]) (all []adminap
 	return all, nil
 }
 
-// streamSecrets prints the JSON of what allSecrets returns, page by page.
+// streamSecrets prints the JSON of the result of allSecrets, page by page.
 func streamSecrets(out *printer, pages iter.Seq2[[]adminapi.IssuerSecrets, error]) error {
 	stream := &secretStream{out: out}
 	for page, err := range pages {
@@ -101,8 +101,8 @@ func streamSecrets(out *printer, pages iter.Seq2[[]adminapi.IssuerSecrets, error
 // secretStream is a JSON list of issuers that grows.
 type secretStream struct {
 	out    *printer
-	issuer string // whose secrets are being printed, "" at first
-	begun  bool   // one of them is printed
+	issuer string // the current issuer, "" at first
+	begun  bool   // an issuer has been printed
 }
 
 const secretsEnd = "]}" // of the JSON of an issuer, whose last member is the list of secrets
@@ -163,7 +163,7 @@ func tabulateSecrets(t *table, all []adminapi.IssuerSecrets, now time.Time) {
 	}
 }
 
-// since is an age in the unit that a person would use.
+// since returns an age in the unit that a person would use.
 func since(t *time.Time, now time.Time) string {
 	if t == nil {
 		return "-"
@@ -178,8 +178,8 @@ func since(t *time.Time, now time.Time) string {
 	}
 }
 
-// retireSecret answers whether one secret can be removed. It may be of several
-// issuers, which have the same file.
+// retireSecret answers whether a secret can be removed. Several issuers with the same file
+// may have it.
 func retireSecret(c *call, pages iter.Seq2[[]adminapi.IssuerSecrets, error]) error {
 	all, err := allSecrets(pages)
 	if err != nil {
@@ -200,7 +200,7 @@ func retireSecret(c *call, pages iter.Seq2[[]adminapi.IssuerSecrets, error]) err
 	return nil
 }
 
-// tabulateRetired shows what to remove, unless some issuer needs it.
+// tabulateRetired shows what to remove, unless an issuer needs it.
 func tabulateRetired(t *table, found []adminapi.Secret) {
 	shown := make(map[string]bool)
 	for _, s := range found {

@@ -13,8 +13,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 )
 
-// pagedSecrets is an admin endpoint with so many secrets of an issuer, after one of
-// another and before an issuer without any.
+// pagedSecrets starts an admin endpoint with many secrets of an issuer, after one secret of
+// another issuer, and before an issuer without secrets.
 func pagedSecrets(t *testing.T, n int) (address string) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -44,7 +44,7 @@ func pagedSecrets(t *testing.T, n int) (address string) {
 	return server.Listener.Addr().String()
 }
 
-// However many secrets there are, they are listed, and their JSON is that of one list.
+// Any number of secrets is listed, and their JSON is one list.
 func TestSecretsHaveNoEnd(t *testing.T) {
 	t.Parallel()
 	address := pagedSecrets(t, 100_000)
@@ -61,7 +61,7 @@ func TestSecretsHaveNoEnd(t *testing.T) {
 	}
 }
 
-// The stream is the JSON of the whole, wherever the pages begin.
+// The stream equals the JSON of the whole, for any page boundaries.
 func TestStreamedSecrets(t *testing.T) {
 	a, b, none := adminapi.Secret{ClientID: "a"}, adminapi.Secret{ClientID: "b"}, []adminapi.Secret{}
 	for name, pages := range map[string][][]adminapi.IssuerSecrets{
@@ -94,7 +94,7 @@ func TestStreamedSecrets(t *testing.T) {
 	}
 }
 
-// Whether a secret may go is an answer, and the place is where to remove it.
+// The answer says whether a secret can be removed, and its place says where.
 func TestRetireAnswers(t *testing.T) {
 	retire := []string{"secrets", "--client", "reader", "--id", "a", "--retire", "--address"}
 	if r := run(t, append(retire, ordinaryServer(t, true))...); r.code != 0 || r.stdout != "nobody uses the secret a of reader any more; remove it at apps.yaml:7\n" {

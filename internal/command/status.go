@@ -10,7 +10,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 )
 
-// statusCommand reports whether all is in order.
+// statusCommand reports whether everything is in order.
 func statusCommand() *cobra.Command {
 	cmd := newCommand(&cobra.Command{
 		Use:   "status [--json]",
@@ -90,7 +90,7 @@ func tabulateIssuer(t *table, iss adminapi.IssuerStatus) {
 	}
 	for _, f := range iss.Files {
 		if f.Departed {
-			continue // its problem says all
+			continue // its problem is enough
 		}
 		t.row("file", f.Path, fmt.Sprintf("%d applications, in force since %s", f.Applications, day(f.LoadedAt)))
 	}

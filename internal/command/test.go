@@ -77,10 +77,10 @@ func runTest(c *call) error {
 	return nil
 }
 
-// mostTestErrors is how many mistakes in tests are told.
+// mostTestErrors is the number of mistakes in tests that an error lists.
 const mostTestErrors = 20
 
-// runTests runs all tests. An error is about the tests: nothing was found out.
+// runTests runs all tests. An error is about the tests themselves: they have no result.
 func runTests(p *probe.Probe) (*testrun.Report, error) {
 	report, err := testrun.Run(p)
 	switch {
@@ -99,7 +99,7 @@ func runTests(p *probe.Probe) (*testrun.Report, error) {
 	return report, errors.Join(wrong...)
 }
 
-// tabulateTests prints what failed, and how many did not.
+// tabulateTests prints the failures, and counts the others.
 func tabulateTests(r *testrun.Report) func(t *table) {
 	return func(t *table) {
 		for _, one := range r.Results {
@@ -116,7 +116,7 @@ func tabulateTests(r *testrun.Report) func(t *table) {
 	}
 }
 
-// writeFile writes a file that everybody may read.
+// writeFile writes a file that every user may read.
 func writeFile(name string, text []byte) error {
 	return os.WriteFile(name, text, 0o644) //nolint:gosec // it holds no secret
 }

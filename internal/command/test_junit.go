@@ -7,7 +7,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/testrun"
 )
 
-// junit is a report as CI systems read it.
+// junit is a report in the format that CI systems read.
 type junit struct {
 	XMLName  xml.Name     `xml:"testsuites"`
 	Tests    int          `xml:"tests,attr"`
@@ -38,7 +38,7 @@ type junitFailure struct {
 func writeJUnit(file string, r *testrun.Report) error {
 	all := junit{Tests: r.Passed + r.Failed, Failures: r.Failed}
 	for _, one := range r.Results {
-		name := one.Source[:max(0, strings.LastIndexByte(one.Source, ':'))] // it is file:line
+		name := one.Source[:max(0, strings.LastIndexByte(one.Source, ':'))] // the source is file:line
 		if len(all.Suites) == 0 || all.Suites[len(all.Suites)-1].Name != name {
 			all.Suites = append(all.Suites, junitSuite{Name: name})
 		}

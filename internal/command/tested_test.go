@@ -69,7 +69,7 @@ applications:
 tests:
 `
 
-// runTested runs the tests that are given.
+// runTested runs the given tests.
 func runTested(t *testing.T, tests string, args ...string) (ran, string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -99,7 +99,7 @@ func TestTestsThatPass(t *testing.T) {
 	}
 }
 
-// A failure says what happened, by which line, for which reason, and what would change it.
+// A failure says what happened, by which line, for which reason, and how to correct it.
 func TestTestsThatFail(t *testing.T) {
 	for test, want := range map[string][]string{
 		"{client_id: reader, allow: [POST https://api.example.com/orders]}": {
@@ -132,7 +132,7 @@ func TestTestsThatFail(t *testing.T) {
 	}
 }
 
-// What nobody can mean is an error, and no pass.
+// A test that makes no sense is an error, not a pass.
 func TestTestsThatMeanNothing(t *testing.T) {
 	for test, want := range map[string]string{
 		"{client_id: raeder, deny: [GET https://api.example.com/orders]}":            "applications.yaml:12: no application is \"raeder\"; did you mean reader?",

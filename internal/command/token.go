@@ -15,7 +15,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/client"
 )
 
-// tokenCommand gets a token as a service would.
+// tokenCommand requests a token as a service does.
 func tokenCommand() *cobra.Command {
 	cmd := newCommand(&cobra.Command{
 		Use:   "token --issuer <url> --client-id <id> [<credentials>] [--scope <scopes>] [--raw|--json]",
@@ -76,7 +76,7 @@ if Caddy's own CA has signed for them; or as --ca says, and then only so.`,
 	return cmd
 }
 
-// newDPoPKey is the file of a key that is in no file.
+// newDPoPKey is the value for a new key that no file keeps.
 const newDPoPKey = "-"
 
 func runToken(c *call) error {
@@ -100,8 +100,8 @@ func runToken(c *call) error {
 	return showToken(c, asker.Server, token)
 }
 
-// askForToken begins to count the time that the server has when everything is read:
-// somebody may have typed the secret.
+// askForToken starts the timeout for the server after it has read all input, because a
+// person may have to type the secret.
 func askForToken(fl caddycmd.Flags, c *client.Client) (*client.Token, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), fl.Duration("timeout"))
 	defer cancel()
@@ -115,7 +115,7 @@ func askForToken(fl caddycmd.Flags, c *client.Client) (*client.Token, error) {
 	return c.Token(ctx, client.Request{Scope: fl.String("scope"), Resource: fl.String("resource")})
 }
 
-// shownToken is a token with what it says.
+// shownToken is a token with its claims.
 type shownToken struct {
 	*client.Token
 	Header json.RawMessage `json:"header,omitempty"`

@@ -30,7 +30,7 @@ func adviseUnreachable(err error) error {
 	return err
 }
 
-// adviseRefused says what the server said, and what to do.
+// adviseRefused returns the answer of the server, and advice.
 func adviseRefused(r *client.Refusal, fl caddycmd.Flags) error {
 	return fmt.Errorf("the server refuses: %s; %s", r.Error(), advice(r, fl))
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
-// checkTokenFlags refuses what is missing, and what would have no effect. Nothing
-// that may be a secret is repeated.
+// checkTokenFlags refuses missing flags and flags without an effect. It repeats nothing
+// that may be a secret.
 func checkTokenFlags(fl caddycmd.Flags) error {
 	given := func(names ...string) (found []string) {
 		for _, name := range names {
@@ -61,7 +61,7 @@ func checkTokenFlags(fl caddycmd.Flags) error {
 	return nil
 }
 
-// newTokenClient reads what the client needs, and asks no server.
+// newTokenClient reads the input of the client. It does not call a server.
 func newTokenClient(call *call) (*client.Client, error) {
 	fl := call.Flags
 	c := &client.Client{
@@ -128,7 +128,7 @@ func clientSecret(call *call) (string, error) {
 	}
 	if name := fl.String("secret-env"); name != "" {
 		secret, ok := os.LookupEnv(name)
-		if !ok { // the name may be a secret that somebody misplaced
+		if !ok { // the name may be a misplaced secret
 			return "", errors.New("--secret-env does not name an environment variable that is set; give its name, without $")
 		}
 		return secret, nil
@@ -136,7 +136,7 @@ func clientSecret(call *call) (string, error) {
 	return readSecret(call.out)
 }
 
-// longestPEM is more than any key or bundle of certificates needs.
+// longestPEM is longer than any key or bundle of certificates.
 const longestPEM = 4 << 20
 
 func readPEM(path string) ([]byte, error) {
@@ -197,8 +197,8 @@ func clientCertificate(fl caddycmd.Flags) (*tls.Certificate, error) {
 	return &certificate, nil
 }
 
-// trustedRoots are those of --ca alone, or else the system's, and Caddy's own for a
-// server on this machine, which nobody has to have installed.
+// trustedRoots returns the roots of --ca alone, or else those of the system. For a server
+// on this machine, it adds Caddy's own root, which need not be installed.
 func trustedRoots(fl caddycmd.Flags) (*x509.CertPool, error) {
 	if path := fl.String("ca"); path != "" {
 		roots := x509.NewCertPool()
@@ -211,7 +211,7 @@ func trustedRoots(fl caddycmd.Flags) (*x509.CertPool, error) {
 		}
 		return roots, nil
 	}
-	host := "" // what is no URL is refused when it is asked
+	host := "" // text that is not a URL is refused later
 	if u, err := url.Parse(cmp.Or(fl.String("token-endpoint"), fl.String("issuer"))); err == nil {
 		host = u.Hostname()
 	}

@@ -19,7 +19,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/client"
 )
 
-// newCall is a command as somebody typed it. What it prints is lost.
+// newCall returns a command as if somebody typed it. Its output is lost.
 func newCall(t *testing.T, cmd *cobra.Command, args ...string) *call {
 	t.Helper()
 	if err := cmd.ParseFlags(args); err != nil {
@@ -28,8 +28,8 @@ func newCall(t *testing.T, cmd *cobra.Command, args ...string) *call {
 	return &call{caddycmd.Flags{FlagSet: cmd.Flags()}, &printer{io.Discard, io.Discard}}
 }
 
-// What is missing, or would have no effect, is said before anything is sent; and
-// nothing that may be a secret is repeated.
+// The command reports missing flags and flags without effect before it sends anything. It
+// repeats nothing that may be a secret.
 func TestTokenFlagsThatAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name, content string) string {
@@ -100,7 +100,7 @@ func TestTokenFlags(t *testing.T) {
 	}
 }
 
-// Every refusal comes with what to do.
+// Every refusal has advice.
 func TestAdvice(t *testing.T) {
 	secret, key, assertion, certificate := []string{"--secret-env", "A"}, []string{"--key", "a"}, []string{"--assertion-file", "a"}, []string{"--cert", "a"}
 	for _, row := range []struct {
@@ -141,7 +141,7 @@ func TestAdvice(t *testing.T) {
 	}
 }
 
-// What the user takes to type a secret is none of the time that the server has.
+// The time in which the user types a secret does not count for the server's timeout.
 func TestTimeoutBeginsWhenTheCredentialsAreRead(t *testing.T) {
 	t.Setenv("ORDERS", "marigold")
 	call := newCall(t, tokenCommand(), "--issuer", "https://idp.example.com", "--client-id", "reader", "--secret-env", "ORDERS", "--timeout", "1h")
@@ -166,7 +166,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// A variable of the shell need not be exported for what the help says.
+// The examples of the help also work with a shell variable that is not exported.
 func TestHelpPipesAVariableThatIsNotExported(t *testing.T) {
 	for _, cmd := range []*cobra.Command{proofCommand(), explainCommand(), revokeCommand()} {
 		if !strings.Contains(cmd.Example, `printf %s "$TOKEN" | caddy tokenidp `+cmd.Name()) || strings.Contains(cmd.Example, "printenv") {
@@ -175,7 +175,7 @@ func TestHelpPipesAVariableThatIsNotExported(t *testing.T) {
 	}
 }
 
-// A script can tell a server that asks it to wait from one that refuses.
+// A script can distinguish a server that asks it to wait from a server that refuses.
 func TestTokenCommandIsAskedToWait(t *testing.T) {
 	t.Setenv("ORDERS", "marigold")
 	for status, want := range map[int]int{http.StatusTooManyRequests: 3, http.StatusServiceUnavailable: 3, http.StatusUnauthorized: 1} {

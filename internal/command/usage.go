@@ -15,7 +15,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 )
 
-// usageCommand shows who used what, and what nobody uses.
+// usageCommand shows who used what, and what is not used.
 func usageCommand() *cobra.Command {
 	cmd := newCommand(&cobra.Command{
 		Use:   "usage [--client <client_id>] [--route <route>] [--scope <scope>] [--storms] [--unused-for <duration>] [--json]",
@@ -111,7 +111,7 @@ func tabulateUsage(t *table, u *adminapi.Usage, storms, routes bool) {
 	}
 }
 
-// windowOf says what the answer rests on.
+// windowOf describes the data behind the answer.
 func windowOf(u *adminapi.Usage) string {
 	text := fmt.Sprintf("counted since %s, by %d server", moment(u.Since), u.Nodes)
 	if u.Nodes != 1 {
@@ -182,7 +182,7 @@ func tabulateCallers(t *table, u *adminapi.Usage) {
 	}
 }
 
-// tabulateStorms shows those first that got the most beyond what they need.
+// tabulateStorms shows the largest excess first: tokens beyond what a client needs.
 func tabulateStorms(t *table, u *adminapi.Usage) {
 	found := slices.DeleteFunc(slices.Clone(u.Applications), func(a adminapi.ApplicationUsage) bool { return a.Storm == nil })
 	slices.SortStableFunc(found, func(a, b adminapi.ApplicationUsage) int {
