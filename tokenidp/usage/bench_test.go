@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// busy is a Store of 10,000 clients that have all called one route.
+// busy returns a Store of 10,000 clients that have all called one route.
 func busy(b *testing.B) (*Store, []Key) {
 	n := New(newStorage(b), folder, Options{})
 	keys := make([]Key, 10_000)
@@ -48,7 +48,7 @@ func BenchmarkSync(b *testing.B) {
 	}
 }
 
-// BenchmarkDue is what is done once a second.
+// BenchmarkDue measures the work of each second.
 func BenchmarkDue(b *testing.B) {
 	n, _ := busy(b)
 	b.ReportAllocs()

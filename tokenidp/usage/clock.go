@@ -35,7 +35,7 @@ func (m moment) seconds() int64 { return min(max(m.wall.Unix(), 1), lastSecond) 
 const lastSecond = 253402300799
 
 // secondsOf returns the wall time at which the monotonic clock had the nanoseconds, 0 for
-// none. It goes by the wall clock of now, which may have been corrected since.
+// none. It uses the wall clock of now, which may have been corrected since.
 func (m moment) secondsOf(elapsed int64) int64 {
 	if elapsed == 0 {
 		return 0

@@ -11,20 +11,20 @@ import (
 	"unicode/utf8"
 )
 
-// Counter counts for one [Key] in this process. Its times are those of the clock that
-// cannot be set, so that they are right after the other one was corrected.
+// Counter counts for one [Key] in this process. Its times come from the clock that cannot
+// be set, so that they stay right when the wall clock is corrected.
 type Counter struct {
 	count       atomic.Int64
 	first       atomic.Int64 // nanoseconds; 0: never
 	last        atomic.Int64
 	exampleAt   atomic.Int64
 	example     atomic.Pointer[Example]
-	declared    atomic.Int64 // the call of Observe that last had it
+	declared    atomic.Int64 // the last call of Observe that had it
 	mu          sync.Mutex
 	hours, days Series
 }
 
-// counters are those of this process. A map that is never changed has most of them, so
+// counters are the counters of this process. A map that never changes has most of them, so
 // that requests find theirs without a lock.
 type counters struct {
 	found atomic.Pointer[map[Key]*Counter]
@@ -38,7 +38,7 @@ type counters struct {
 	issuer  map[string]int64 // the last call for each issuer
 }
 
-// group are the keys that share a limit.
+// group has the keys that share a limit.
 type group struct {
 	kind         Kind
 	issuer, name string
@@ -58,7 +58,7 @@ func (s *Store) Count(k Key) {
 	s.counters.counter(k).mark(s.clock.elapsed())
 }
 
-// CountExample adds one, and takes over the request at most once a second.
+// CountExample adds one, and keeps the request at most once a second.
 func (s *Store) CountExample(k Key, example func() Example) {
 	if s == nil {
 		return
@@ -93,7 +93,7 @@ func (s *Store) CountSecret(issuer, client, secret string, from netip.Addr) {
 	s.CountSource(issuer, client, secret, from)
 }
 
-// CountSource adds a use from the network of an address, which may be the zero one.
+// CountSource adds a use from the network of an address, which may be the zero address.
 func (s *Store) CountSource(issuer, client, secret string, from netip.Addr) {
 	if network := networkOf(from); network != "" {
 		s.Count(Key{Kind: Network, Issuer: issuer, Client: client, Name: secret, Detail: network})
@@ -127,8 +127,8 @@ func (c *Counter) mark(now time.Duration) {
 	c.count.Add(1)
 }
 
-// counter returns the Counter of a key. If it is new and there are too many, it is one
-// that others share.
+// counter returns the Counter of a key. If the key is new and there are too many, it
+// returns a shared Counter.
 func (c *counters) counter(k Key) *Counter {
 	if found := (*c.found.Load())[k]; found != nil {
 		return found
@@ -175,7 +175,7 @@ func (c *counters) lookup(k Key) *Counter {
 	return c.fresh[k]
 }
 
-// merge makes the fresh counters ones that are found without a lock. The caller holds c.mu.
+// merge moves the fresh counters to the map that needs no lock. The caller holds c.mu.
 func (c *counters) merge() {
 	if len(c.fresh) == 0 {
 		return
@@ -189,8 +189,8 @@ func (c *counters) merge() {
 	clear(c.fresh)
 }
 
-// most is how many keys there may be in a group. Secrets and grants are those that the
-// operator declares.
+// most is the limit of keys in a group. The operator declares secrets and grants, so these
+// have no limit.
 var most = map[Kind]int{
 	Network: 8, Issued: 25_000, Asked: 256, Denied: 64, Passed: 10_000, Refused: 1000, Reported: 1000, Read: 256, Dropped: int(lastKind),
 }
@@ -202,7 +202,7 @@ const (
 	longestName  = 1024
 )
 
-// clone copies the texts. Those of a caller may keep its whole token in memory.
+// clone copies the texts. A text of a caller may keep its whole token in memory.
 func (k Key) clone() Key {
 	return Key{k.Kind, strings.Clone(k.Issuer), strings.Clone(k.Client), strings.Clone(k.Name), strings.Clone(k.Detail)}
 }
@@ -220,7 +220,7 @@ func (k Key) group() group {
 	return group{kind: k.Kind, issuer: k.Issuer}
 }
 
-// fits reports whether a new key may be told apart. The caller holds c.mu.
+// fits reports whether a new key may have its own Counter. The caller holds c.mu.
 func (c *counters) fits(k Key) bool {
 	for _, name := range []string{k.Issuer, k.Client, k.Name, k.Detail} {
 		if len(name) > longestName || !utf8.ValidString(name) {
@@ -231,7 +231,7 @@ func (c *counters) fits(k Key) bool {
 	return !limited || k.Kind == Dropped || k.Issuer == Others || c.groups[k.group()] < limit && c.limited < c.bound
 }
 
-// shared returns the key for what is not told apart.
+// shared returns the key for keys without their own Counter.
 func (k Key) shared() Key {
 	k.Issuer, k.Client = Others, ""
 	switch k.Kind {
@@ -262,7 +262,7 @@ func (e Example) bounded() Example {
 	return e
 }
 
-// value returns what this process counted.
+// value returns the counts of this process.
 func (c *counters) value(k Key, at moment) Value {
 	if found := (*c.found.Load())[k]; found != nil {
 		return found.value(at)
@@ -282,8 +282,8 @@ func (c *counters) all() iter.Seq2[Key, *Counter] {
 	return maps.All(*c.found.Load())
 }
 
-// Counted returns what this process has counted since it began its entry: the counters of
-// its metrics, which begin anew once a day.
+// Counted returns the counts of this process since it began its entry: the counters of its
+// metrics, which begin anew once a day.
 func (s *Store) Counted() iter.Seq2[Key, int64] {
 	return func(yield func(Key, int64) bool) {
 		if s == nil {

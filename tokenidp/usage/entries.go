@@ -11,8 +11,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/storage"
 )
 
-// entries are those of all processes, in the storage. An entry is overwritten by its own
-// process alone. One that folds others is never changed.
+// entries are the stored entries of all processes. Only its own process overwrites an
+// entry. An entry that folds others never changes.
 type entries struct {
 	*storage.Entries
 	certmagic.Locker
@@ -41,5 +41,5 @@ func (e entries) load(ctx context.Context, name string) (entry, error) {
 	return decode(data)
 }
 
-// lockKey is that of the lock of the process that folds.
+// lockKey returns the key of the lock for the process that folds.
 func (e entries) lockKey() string { return path.Join(e.Folder(), "fold") }

@@ -26,16 +26,16 @@ var errOtherVersion = errors.New("written by a newer version of this software, w
 type entry struct {
 	// sequence counts the writes of the entry.
 	sequence int64
-	// watch is the time in which, as far as the writer knows, some process counted.
+	// watch is the time in which, according to the writer, a process counted.
 	watch watch
-	// ended: its process has given it up.
+	// ended: its process no longer writes it.
 	ended  bool
 	values map[Key]Value
 	// folded are the entries whose values are in this one.
 	folded map[string]taken
 }
 
-// taken is the sequence that an entry had when it was folded, and when that was.
+// taken is the sequence of an entry when it was folded, and the time of the fold.
 type taken struct{ sequence, at int64 }
 
 // encode writes
@@ -69,7 +69,7 @@ func (e entry) encode() ([]byte, error) {
 	})
 }
 
-// encodeBounded returns an error for an entry that nobody would read.
+// encodeBounded returns an error for an entry that is too large to read.
 func (e entry) encodeBounded() ([]byte, error) {
 	data, err := e.encode()
 	if len(data) > mostEntrySize {
@@ -123,7 +123,7 @@ var (
 	errCount   = errors.New("a count is not one that this software writes")
 )
 
-// decode parses an entry, and checks everything but whether its times are believable.
+// decode parses an entry, and checks everything except whether its times are believable.
 func decode(data []byte) (e entry, err error) {
 	object, err := strictjson.Object(data)
 	if err != nil {
@@ -180,7 +180,7 @@ type int64s = []int64
 // mostNumber keeps sums within bounds.
 const mostNumber = 1 << 52
 
-// numbers reads a list of numbers, none negative.
+// numbers reads a list of numbers. None may be negative.
 func numbers(value any) (int64s, bool) {
 	list, ok := value.([]any)
 	all := make(int64s, len(list))

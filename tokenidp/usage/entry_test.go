@@ -85,8 +85,8 @@ func TestDecode(t *testing.T) {
 	}
 }
 
-// FuzzDecode: whatever is accepted could have been written here, and is read as the same
-// again.
+// FuzzDecode: every accepted entry could have been written here, and decodes to the same
+// values again.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		goodEntry, "", "null", "[]", "{}", `{"version":1}`, `{"version":2}`, `{"version":1e99}`, `{"version":-1}`,

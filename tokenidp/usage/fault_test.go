@@ -14,8 +14,8 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 )
 
-// TestUnreadableEntry is left alone, and logged once. What this process counts is written
-// all the same. The reading is not complete.
+// TestUnreadableEntry: the entry stays unchanged, and the failure is logged once. This
+// process writes its own counts nevertheless. The read is not complete.
 func TestUnreadableEntry(t *testing.T) {
 	for name, content := range map[string]string{
 		"corrupt": goodEntry[:50], "empty": "", "foreign": "hello", "newer": strings.Replace(goodEntry, `"version":1`, `"version":2`, 1),
@@ -84,7 +84,7 @@ func TestStorageFailures(t *testing.T) {
 	}
 }
 
-// TestReadOnlyStorage is read, and a write is tried once a minute.
+// TestReadOnlyStorage: the storage is read, and a write is tried once a minute.
 func TestReadOnlyStorage(t *testing.T) {
 	s, c := newStorage(t), newTestClock()
 	other := node(s.sharing(), c)
@@ -126,7 +126,7 @@ func TestLostEntryIsWrittenAgain(t *testing.T) {
 
 const month = 30 * 24 * time.Hour
 
-// TestClockWasBehind when a secret was used: what is stored is corrected with the clock.
+// TestClockWasBehind when a secret was used: the stored time is corrected with the clock.
 func TestClockWasBehind(t *testing.T) {
 	for _, behind := range []time.Duration{month, testTime.Sub(time.Unix(0, 0)), testTime.Sub(time.Unix(-1e6, 0))} {
 		s, c := newStorage(t), newTestClock()
@@ -151,7 +151,8 @@ func TestClockWasBehind(t *testing.T) {
 	}
 }
 
-// TestEntryFromTheFuture counts, and its time is no sign that anybody watches now.
+// TestEntryFromTheFuture: the entry counts, but its time does not show that a node counts
+// now.
 func TestEntryFromTheFuture(t *testing.T) {
 	s, c := newStorage(t), newTestClock()
 	ahead := newTestClock()
@@ -178,7 +179,7 @@ func TestEntryFromTheFuture(t *testing.T) {
 	}
 }
 
-// TestGap: time in which nobody counted does not count as time without any use.
+// TestGap: a time in which no node counted is not a time without any use.
 func TestGap(t *testing.T) {
 	for _, row := range []struct {
 		off  time.Duration
@@ -232,8 +233,8 @@ func TestUnbroken(t *testing.T) {
 	}
 }
 
-// TestLegacyEntries of earlier releases are read, also those that come later, and taken
-// over into the entry of this process.
+// TestLegacyEntries: entries of earlier releases are read, also later ones, and added to
+// the entry of this process.
 func TestLegacyEntries(t *testing.T) {
 	s, c := newStorage(t), newTestClock()
 	const legacy = "tokenidp/idp.example.com-01234567/last_use"
@@ -268,8 +269,8 @@ func TestLegacyEntries(t *testing.T) {
 
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
-// TestRun: what is counted is written, and what others wrote is read within a minute. A
-// failure is logged when it begins.
+// TestRun: counts are written, and the counts of others are read within a minute. A failure
+// is logged when it begins.
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStorage(t)

@@ -12,19 +12,19 @@ import (
 const (
 	// deadAfter is how long an entry must not have changed before others fold it.
 	deadAfter = time.Hour
-	// staleAfter is the age, by the clocks, of an entry that is folded without this
-	// process having watched it for so long.
+	// staleAfter is the age, by the clocks, at which an entry is folded, even if this
+	// process has not watched it for so long.
 	staleAfter = 6 * time.Hour
 	// leastFold is how many entries are folded at once, or any number once in foldEvery.
 	leastFold = 8
 	foldEvery = time.Hour
-	// takenFor is how long an entry that was folded is listed. A storage may write late.
+	// takenFor is how long a fold lists a folded entry. A storage may write late.
 	takenFor = 7 * 24 * time.Hour
-	// forgetAfter is how long what nobody uses, and this process does not declare, is kept.
+	// forgetAfter is how long an unused key that this process does not declare is kept.
 	forgetAfter = mostDays * Day
 )
 
-// dead returns the entries that nobody writes any more, sorted. The caller holds s.mu.
+// dead returns the entries that no process writes any more, sorted. The caller holds s.mu.
 func (s *Store) dead(at moment) (dead []string) {
 	for _, name := range counted(s.known) {
 		k := s.known[name]
@@ -36,7 +36,7 @@ func (s *Store) dead(at moment) (dead []string) {
 	return dead
 }
 
-// fold takes in the entries of processes that have ended, and then deletes them.
+// fold adds the entries of ended processes to one entry, and then deletes them.
 func (s *Store) fold(ctx context.Context) (err error) {
 	if !s.foldDue() {
 		return s.removeFolded(ctx)
@@ -75,8 +75,8 @@ func (s *Store) foldDue() bool {
 	return dead >= leastFold || dead > 0 && at.elapsed-s.foldedAt >= foldEvery
 }
 
-// folded returns the entry that takes in the dead ones, and those that folded others
-// before. The caller holds s.mu.
+// folded returns the entry that contains the dead entries, and the earlier folds. The
+// caller holds s.mu.
 func (s *Store) folded(at moment) entry {
 	e := entry{sequence: 1, ended: true, values: make(map[Key]Value), folded: make(map[string]taken)}
 	counts := counted(s.known)
@@ -107,7 +107,7 @@ func (s *Store) folded(at moment) entry {
 	return e
 }
 
-// trim drops what is too old, and puts together what is too much.
+// trim drops old values, and joins values if there are too many.
 func (s *Store) trim(values map[Key]Value, at moment) map[Key]Value {
 	groups := make(map[group]int)
 	kept := make(map[Key]Value, len(values))
@@ -133,8 +133,8 @@ func (s *Store) trim(values map[Key]Value, at moment) map[Key]Value {
 	return kept
 }
 
-// commit deletes what was folded. If another process has folded some of it at the same
-// time, though there is a lock, this one takes its own back: nothing is deleted yet.
+// commit deletes the folded entries. If another process has folded some of them at the same
+// time, in spite of the lock, this one undoes its own fold: nothing is deleted yet.
 func (s *Store) commit(ctx context.Context, name string, e entry) error {
 	if err := s.read(ctx); isStopping(err) {
 		return err
@@ -168,8 +168,7 @@ func keys(folded map[string]taken) map[string]bool {
 	return in
 }
 
-// removeFolded deletes what a process that was killed, or a storage that was late, has
-// left.
+// removeFolded deletes entries that a killed process or a late storage has left.
 func (s *Store) removeFolded(ctx context.Context) error {
 	at := s.clock.moment()
 	var left []string

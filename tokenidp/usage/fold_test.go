@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// ended makes processes that have counted and stopped.
+// ended starts processes that have counted and stopped.
 func ended(t *testing.T, s *testStorage, c *testClock, n int) {
 	t.Helper()
 	for range n {
@@ -43,8 +43,8 @@ func TestEndedEntriesAreFolded(t *testing.T) {
 	}
 }
 
-// TestAKilledProcessIsFolded an hour after it was last seen to write, and its entry may
-// appear again.
+// TestAKilledProcessIsFolded an hour after its last visible write. Its entry may appear
+// again.
 func TestAKilledProcessIsFolded(t *testing.T) {
 	s, c := newStorage(t), newTestClock()
 	n, killed := node(s, c), node(s.sharing(), c)
@@ -76,7 +76,7 @@ func TestAKilledProcessIsFolded(t *testing.T) {
 	}
 }
 
-// TestAFoldedProcessThatLives goes on in a new entry, whichever version was folded.
+// TestAFoldedProcessThatLives continues in a new entry, whichever version was folded.
 func TestAFoldedProcessThatLives(t *testing.T) {
 	for _, row := range []struct {
 		name   string
@@ -128,7 +128,7 @@ func TestAFoldedProcessThatLives(t *testing.T) {
 	}
 }
 
-// TestTwoFoldAtOnce because the lock does not hold: nothing is lost, or counted twice.
+// TestTwoFoldAtOnce because the lock does not hold: no count is lost, or counted twice.
 func TestTwoFoldAtOnce(t *testing.T) {
 	for _, moment := range []string{"Lock", "Store", "Delete"} {
 		t.Run(moment, func(t *testing.T) {
@@ -196,7 +196,7 @@ func TestCrashAnywhere(t *testing.T) {
 	}
 }
 
-// TestJoiningInAnyOrder and repeatedly gives the same.
+// TestJoiningInAnyOrder and repeatedly gives the same values.
 func TestJoiningInAnyOrder(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 18))
 	for range 200 {
@@ -245,7 +245,7 @@ func randomValue(random *rand.Rand) Value {
 	return v
 }
 
-// model has processes that count, stop, are killed between any two operations, and fold.
+// model has processes that count, stop, fold, and are killed between any two operations.
 type model struct {
 	t       *testing.T
 	storage *testStorage
@@ -253,7 +253,7 @@ type model struct {
 	random  *rand.Rand
 	running []*modelNode
 	counted int64 // by all
-	least   int64 // what must be known of those that were killed
+	least   int64 // the known minimum of killed processes
 }
 
 type modelNode struct {
@@ -309,7 +309,7 @@ func (m *model) step() {
 	m.invariant()
 }
 
-// invariant: what was written is known, and nothing twice.
+// invariant: written counts are known, and none counts twice.
 func (m *model) invariant() {
 	least := m.least
 	for _, n := range m.running {
@@ -322,7 +322,7 @@ func (m *model) invariant() {
 	}
 }
 
-// faulty is a Sync in which an operation fails, before or after it was done.
+// faulty runs a Sync in which an operation fails, before or after it was done.
 func (m *model) faulty(n *modelNode) {
 	left := m.random.IntN(20)
 	fault := func(string, string) error {
@@ -346,7 +346,7 @@ func (m *model) kill(i int) {
 	m.running = slices.Delete(m.running, i, i+1)
 }
 
-// check lets all processes write. What was killed may have lost what it had not written.
+// check lets all processes write. Killed processes may have lost unwritten counts.
 func (m *model) check() {
 	running := int64(0)
 	for range 3 {

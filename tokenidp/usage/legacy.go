@@ -15,8 +15,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
-// legacy is what releases before this one stored of the last uses of secrets, also those
-// that still run on other nodes. It is only read. What it has is written with the entry of
+// legacy is what earlier releases stored of the last uses of secrets, including releases
+// that still run on other nodes. It is only read. Its content is written with the entry of
 // this process, so the folder can be deleted when no such release runs any more.
 type legacy struct {
 	folders map[string]*legacyFolder // by issuer
@@ -33,8 +33,8 @@ const mostLegacySize = 8 << 20
 
 var legacyName = regexp.MustCompile(`^[0-9a-f]{32}-[0-9]{1,18}\.json$`)
 
-// Migrate names the folder in which releases before this one stored the last uses of the
-// issuer's secrets.
+// Migrate names the folder in which earlier releases stored the last uses of the issuer's
+// secrets.
 func (s *Store) Migrate(issuer string, from certmagic.Storage, folder string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -85,7 +85,7 @@ func (s *Store) readLegacyOf(ctx context.Context, issuer string, folder *legacyF
 	return nil
 }
 
-// learnLegacy takes over an entry:
+// learnLegacy adds an entry:
 //
 //	{
 //	  "version": 1,

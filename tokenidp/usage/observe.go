@@ -3,7 +3,7 @@ package usage
 import "iter"
 
 // Observe sets what an issuer declares: its secrets and grants. Call it with all of them
-// when the files are loaded and after each change. What is new is observed from now on.
+// when the files are loaded and after each change. The observation of new ones begins now.
 func (s *Store) Observe(issuer string, declared iter.Seq[Key]) {
 	if s == nil {
 		return

@@ -7,16 +7,16 @@ import (
 )
 
 const (
-	// heartbeat is how old the entry of a running process may get. Then it is written
-	// without news, so that others know that its process runs.
+	// heartbeat is the age at which a running process writes its entry again, even if
+	// nothing is new. So others know that the process runs.
 	heartbeat = 10 * time.Minute
-	// renewal is how long a process writes the same entry. What it has to write each
-	// minute is no more than what it saw since.
+	// renewal is how long a process writes the same entry. It limits the size of the write
+	// of each minute to what the process saw since.
 	renewal = 24 * time.Hour
 	// mostUnwritten is the part of all counts that may be unwritten for more than a second.
 	mostUnwritten = 200
-	// mostVersions are kept of the current entry. Another process that folds it may have
-	// read one that is not the last.
+	// mostVersions is the number of versions of the current entry that are kept. Another
+	// process that folds it may have read an earlier version.
 	mostVersions = 4
 )
 
@@ -32,9 +32,9 @@ type own struct {
 	writtenAt time.Duration
 	failedAt  time.Duration // of the last write, if it failed
 	tookTime  time.Duration // the last write
-	lost      bool          // the storage has it no more, or an older version
-	given     int64         // counts in the entries before
-	total     atomic.Int64  // counts that are written, of those in memory
+	lost      bool          // the storage no longer has it, or has an older version
+	given     int64         // counts in earlier entries
+	total     atomic.Int64  // counts in memory that are written
 }
 
 // version is what was written at one time.
@@ -124,7 +124,7 @@ func (s *Store) writePending(ctx context.Context) error {
 	return nil
 }
 
-// version returns what is counted now, but for what others have stored already.
+// version returns the current counts without those that others have stored already.
 func (s *Store) version(ended bool) *version {
 	at := s.clock.moment()
 	s.own.sequence++
@@ -147,7 +147,7 @@ func (s *Store) version(ended bool) *version {
 	return v
 }
 
-// giveUp begins a new entry. What the old one has is not in the new one.
+// giveUp begins a new entry. The new entry does not repeat the content of the old one.
 func (s *Store) giveUp(e entry, v version) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -157,7 +157,7 @@ func (s *Store) giveUp(e entry, v version) {
 	s.sum()
 }
 
-// rebase takes what was written away from the counters, and begins a new entry. The caller
+// rebase subtracts the written values from the counters, and begins a new entry. The caller
 // holds s.mu.
 func (s *Store) rebase(v version, now time.Duration) {
 	s.counters.subtract(v.values, now)
@@ -167,7 +167,7 @@ func (s *Store) rebase(v version, now time.Duration) {
 	s.own.total.Store(0)
 }
 
-// subtract takes the values away, and drops counters that nobody uses.
+// subtract subtracts the values, and drops unused counters.
 func (c *counters) subtract(values map[Key]Value, now time.Duration) {
 	for k, counter := range c.all() {
 		if v, written := values[k]; written {

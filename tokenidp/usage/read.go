@@ -12,32 +12,33 @@ import (
 	"time"
 )
 
-// ErrIncomplete means that an entry could not be read, so that what only it has is unknown
-// here. The error names the entry, which is left alone. What this process counts is written nevertheless.
+// ErrIncomplete means that an entry could not be read, so that its content is unknown here.
+// The error names the entry, which stays unchanged. This process writes its own counts
+// nevertheless.
 var ErrIncomplete = errors.New("what all nodes counted is not known")
 
-// errClock is for people. Reading went well.
+// errClock is for people. The read succeeded.
 var errClock = errors.New("a clock is wrong")
 
-// isStopping reports whether a read has failed in a way that forbids to fold.
+// isStopping reports whether a read has failed in a way that forbids a fold.
 func isStopping(err error) bool { return err != nil && !errors.Is(err, errClock) }
 
 const (
-	// mostEntries is how many entries are read. If there are more, some are folded, which
-	// makes room for the others.
+	// mostEntries limits the entries that are read. If there are more, some are folded to
+	// make room for the others.
 	mostEntries = 1024
-	// attempts bounds the listings of one read. Others cannot fold this often meanwhile.
+	// attempts limits the listings of one read. Others cannot fold so often meanwhile.
 	attempts = 10
 )
 
-// known is a stored entry, and when this process first saw this version of it.
+// known is a stored entry, and the time at which this process first saw this version.
 type known struct {
 	entry     entry
 	changedAt time.Duration
 }
 
-// read reads what others have written, until a listing has the same entries as the one
-// before. So it does not miss an entry that is folded meanwhile.
+// read reads the entries of others, until a listing has the same entries as the one before.
+// So it does not miss an entry that is folded meanwhile.
 func (s *Store) read(ctx context.Context) error {
 	at := s.clock.moment()
 	s.readAt = max(1, at.elapsed)
@@ -92,7 +93,7 @@ func (s *Store) load(ctx context.Context, names []string, found map[string]*know
 	return nil
 }
 
-// learn takes over what was read.
+// learn adds what was read.
 func (s *Store) learn(found map[string]*known, names []string) {
 	maps.DeleteFunc(found, func(name string, _ *known) bool { _, there := slices.BinarySearch(names, name); return !there })
 	s.mu.Lock()
@@ -126,8 +127,8 @@ func (s *Store) noticeFold() {
 	}
 }
 
-// folded returns the version with the sequence. If it is not kept, it returns the oldest
-// after it: what is between the two is lost rather than counted twice.
+// folded returns the version with the sequence. If that is not kept, it returns the oldest
+// later one: the counts between the two are lost rather than counted twice.
 func (o *own) folded(sequence int64) *version {
 	versions := o.versions
 	if o.pending != nil {
@@ -141,7 +142,7 @@ func (o *own) folded(sequence int64) *version {
 	return nil
 }
 
-// sum adds up what others have stored. The caller holds s.mu.
+// sum adds the values that others have stored. The caller holds s.mu.
 func (s *Store) sum() {
 	s.others = make(map[Key]Value, len(s.others))
 	for _, name := range counted(s.known) {
@@ -154,8 +155,8 @@ func (s *Store) sum() {
 	}
 }
 
-// counted returns the names of the entries that count, sorted: not those that are in one
-// that folds them. If two have folded the same entry, the one that has more counts.
+// counted returns the names of the entries that count, sorted. An entry inside a fold does
+// not count. If two entries have folded the same entry, the one that folds more counts.
 func counted(all map[string]*known) (names []string) {
 	in := make(map[string]bool)
 	for _, name := range foldsOf(all) {

@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// interval is how often the storage is read, and written at least if there is news.
+	// interval is how often the storage is read, and how often news is written at least.
 	interval = time.Minute
-	// tick is how often it is checked whether that is due.
+	// tick is how often run checks whether that is due.
 	tick = time.Second
-	// refreshTimeout bounds what an operator waits for.
+	// refreshTimeout limits the time that an operator waits.
 	refreshTimeout = 5 * time.Second
-	// endTimeout bounds the last write. The end of the process waits for it.
+	// endTimeout limits the last write. The end of the process waits for it.
 	endTimeout = 5 * time.Second
 )
 
-// interval is not the same for all processes, so that they do not use the storage at once.
+// interval differs between processes, so that they do not use the storage at once.
 func (e entries) interval() time.Duration {
 	return interval - time.Duration(e.Process()[0])*50*time.Millisecond
 }
@@ -54,7 +54,7 @@ func (s *Store) work(ctx context.Context) {
 	at := s.clock.moment()
 	read := s.readAt == 0 || at.elapsed-s.readAt >= s.entries.interval()
 	if read || s.due(at) {
-		_ = s.sync(ctx, read, false) // noted
+		_ = s.sync(ctx, read, false) // it is noted
 	}
 }
 
@@ -90,7 +90,8 @@ func (s *Store) sync(ctx context.Context, read, force bool) error {
 	return errors.Join(reading, writing)
 }
 
-// note logs a failure when it begins. What the end of a configuration cuts off is none.
+// note logs a failure when it begins. A read or write that the end of a configuration
+// cancels is no failure.
 func (s *Store) note(p *background.Problem, err error) {
 	if errors.Is(err, context.Canceled) {
 		return
@@ -100,7 +101,7 @@ func (s *Store) note(p *background.Problem, err error) {
 	}
 }
 
-// Refresh reads what other processes wrote, unless that was done in the last second. It
+// Refresh reads what other processes wrote, unless a read happened in the last second. It
 // waits for a few seconds at most.
 func (s *Store) Refresh(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
@@ -114,8 +115,8 @@ func (s *Store) Refresh(ctx context.Context) {
 	}
 }
 
-// End writes everything, and gives the entry up. Call it when the process stops to count,
-// while the storage is open. Counting may go on.
+// End writes everything, and ends the entry. Call it when the process stops counting, while
+// the storage is open. Counting may continue.
 func (s *Store) End() {
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()

@@ -33,7 +33,7 @@ var (
 	refused  = Key{Kind: Refused, Name: "api.example.com/orders*", Detail: "no_token"}
 )
 
-// testClock is a wall clock that can be set, and one that goes on.
+// testClock has a wall clock that can be set, and a clock that cannot.
 type testClock struct{ wall, passed atomic.Int64 }
 
 func newTestClock() *testClock {
@@ -50,20 +50,21 @@ func (c *testClock) pass(d time.Duration) {
 	c.passed.Add(int64(d))
 }
 
-// files are what all nodes share.
+// files are the storage that all nodes share.
 type files struct {
 	mu     sync.Mutex
 	values map[string][]byte
 	locks  map[string]bool
 }
 
-// testStorage is one node's view of the files. It fails as it is told to.
+// testStorage is one node's view of the files. The test decides when it fails.
 type testStorage struct {
 	tb testing.TB
 	*files
-	// before runs ahead of each operation, which does not happen if it returns an error.
+	// before runs before each operation. If it returns an error, the operation does not
+	// happen.
 	before func(op, key string) error
-	// after runs behind each operation, and its error replaces the answer.
+	// after runs after each operation, and its error replaces the answer.
 	after func(op, key string) error
 	ops   []string
 }
@@ -97,7 +98,7 @@ func (s *testStorage) do(op, key string, operation func() error) error {
 	return err
 }
 
-// count returns how often one of the operations was asked for since the last call.
+// count returns how often one of the operations was called since the last call.
 func (s *testStorage) count(ops ...string) (n int) {
 	for _, op := range s.ops {
 		if slices.Contains(ops, op) {
@@ -141,7 +142,7 @@ func (s *testStorage) Unlock(_ context.Context, key string) error {
 	return s.do("Unlock", key, func() error { delete(s.locks, key); return nil })
 }
 
-// Exists answers "no" to an outage too, so nobody may ask.
+// Exists also answers "no" in an outage, so the code must not call it.
 func (s *testStorage) Exists(context.Context, string) bool {
 	s.tb.Error("Exists was called")
 	return false
@@ -205,7 +206,7 @@ func (s *testStorage) names() (names []string) {
 
 func (s *testStorage) put(name, content string) { s.values[folder+"/"+name] = []byte(content) }
 
-// node returns a process that starts now.
+// node starts a process now.
 func node(s *testStorage, c *testClock, declared ...Key) *Store {
 	own := c.elapsed()
 	n := New(s, folder, Options{Now: c.now, Elapsed: func() time.Duration { return c.elapsed() - own }})

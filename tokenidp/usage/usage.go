@@ -6,14 +6,14 @@
 // sum of all entries is what all nodes saw. Each process adds to its own entry only, so no
 // lock is needed, and the order of reading does not matter.
 //
-// A process gives its entry up once a day, and when it stops. Entries that nobody writes
-// any more are folded: one entry takes in several and lists them by name, and only then
-// are they deleted. A reader ignores an entry that is listed. So a count is neither lost
-// nor added twice if a process stops at any point. One process at a time folds, by a lock
-// of the storage.
+// A process ends its entry once a day, and when it stops. Entries that no process writes
+// any more are folded: one entry contains the values of several and lists them by name.
+// Only then are they deleted. A reader ignores an entry that is listed. So no count is lost
+// or added twice if a process stops at any point. A lock of the storage lets one process
+// fold at a time.
 //
-// What a killed process saw since its last write is lost. It writes once a second while
-// more than one part in two hundred is not written, and otherwise once a minute.
+// The counts of a killed process since its last write are lost. A process writes once a
+// second while more than one part in two hundred is unwritten, and otherwise once a minute.
 //
 // In case of doubt, a secret looks used, or not observed for long enough: after an entry
 // that cannot be read, a time in which no node wrote, or a clock that is wrong or was set.
@@ -43,9 +43,9 @@ const (
 	Issued
 	// Asked is a scope Name of such a token.
 	Asked
-	// Denied is a scope Name that the client asked for and is not granted.
+	// Denied is a scope Name that the client requested without having it.
 	Denied
-	// Granted is a scope Name that the client may ask for. It is declared, not counted.
+	// Granted is a scope Name that the client may request. It is declared, not counted.
 	Granted
 	// Passed is a request to the route Name. Detail are the scopes that decided.
 	Passed
@@ -53,10 +53,10 @@ const (
 	Refused
 	// Reported is a request that the route Name, with report_only, would have refused.
 	Reported
-	// Read is a scope Name on which something behind a route may have decided: a matcher,
-	// or an upstream that it went to.
+	// Read is a scope Name on which something behind a route may have decided: a matcher, or
+	// an upstream.
 	Read
-	// Dropped is what was not told apart. Name is the kind.
+	// Dropped counts keys that have no Counter of their own. Name is the kind.
 	Dropped
 
 	lastKind = Dropped
@@ -70,7 +70,7 @@ type Key struct {
 	Name, Detail   string
 }
 
-// Others is the Issuer of a Key for all clients that are not told apart.
+// Others is the Issuer of a Key for all clients that share a counter.
 const Others = "*"
 
 // Options are optional.
@@ -84,7 +84,7 @@ type Options struct {
 	Logger *zap.Logger
 }
 
-// Store holds what this process counts, and what it has read of other processes. A nil
+// Store holds the counts of this process, and what it has read of other processes. A nil
 // Store counts nothing.
 type Store struct {
 	clock    clock
@@ -94,7 +94,7 @@ type Store struct {
 	reading  background.Problem
 	writing  background.Problem
 
-	// syncing is held by what uses the storage. It guards the next fields.
+	// syncing is held while the storage is used. It guards the next fields.
 	syncing  chan struct{}
 	own      own
 	readAt   time.Duration // when the last read began
@@ -130,7 +130,7 @@ func New(s certmagic.Storage, folder string, o Options) *Store {
 	return store
 }
 
-// Value returns what all nodes counted for a key, as far as is known here.
+// Value returns what all nodes counted for a key, as far as this process knows.
 func (s *Store) Value(k Key) Value {
 	at := s.clock.moment()
 	s.mu.RLock()
@@ -172,10 +172,10 @@ func (s *Store) syncedAt(at moment) time.Time {
 	return at.wall.Add(s.synced.completeAt - at.elapsed).UTC()
 }
 
-// Window is what a Value rests on.
+// Window describes the data behind a Value.
 type Window struct {
-	// Since is since when some node has counted, without a gap of more than three hours
-	// and without a step of this node's clock. It is zero if no node does.
+	// Since is the time since which a node has counted, without a gap of more than three
+	// hours and without a step of this node's clock. It is zero if no node counts.
 	Since time.Time
 	// Nodes are the processes that count now, this one included.
 	Nodes int
@@ -185,7 +185,7 @@ type Window struct {
 	Unwritten int64
 }
 
-// Window returns what the values rest on now.
+// Window returns the current Window.
 func (s *Store) Window() Window {
 	at := s.clock.moment()
 	s.mu.RLock()
@@ -205,17 +205,18 @@ func (s *Store) Window() Window {
 type Use struct {
 	// LastUsed is zero if no use was seen. It may be in the future if clocks differ.
 	LastUsed time.Time
-	// ObservedSince is the time since which some node has watched it, see Since.
+	// ObservedSince is the time since which a node has watched it, see Since.
 	ObservedSince time.Time
 }
 
-// Use returns what is known of the use of a secret.
+// Use returns what is known about the use of a secret.
 func (s *Store) Use(k Key) Use {
 	v := s.Value(k)
 	return Use{v.LastTime(), s.Since(v)}
 }
 
-// Since returns since when something declared has been observed without a gap, or zero.
+// Since returns the time since which something declared has been observed without a gap, or
+// zero.
 func (s *Store) Since(v Value) time.Time {
 	at := s.clock.moment()
 	s.mu.RLock()
@@ -226,7 +227,7 @@ func (s *Store) Since(v Value) time.Time {
 	return instant(s.synced.unbrokenSince(v.First, at))
 }
 
-// instant returns the time for seconds since 1970. 0 gives the zero time.
+// instant converts seconds since 1970 to a time. 0 gives the zero time.
 func instant(seconds int64) time.Time {
 	if seconds == 0 {
 		return time.Time{}

@@ -101,7 +101,7 @@ func TestConcurrentCounts(t *testing.T) {
 	want(t, other, Key{Kind: Issued, Issuer: idp, Client: "3 7"}, each/50)
 }
 
-// TestKeysAreBounded whatever comes in, and secrets are never dropped.
+// TestKeysAreBounded for any input, and secrets are never dropped.
 func TestKeysAreBounded(t *testing.T) {
 	s, c := newStorage(t), newTestClock()
 	n := node(s, c)
@@ -253,7 +253,7 @@ func TestObserve(t *testing.T) {
 			}
 		}
 	}
-	// A later process says nothing that is stored already.
+	// A later process does not repeat what is already stored.
 	later := node(s.sharing(), c, old, fresh, granted)
 	if mustSync(t, later); len(later.own.versions[0].values) != 0 {
 		t.Errorf("%v", later.own.versions[0].values)

@@ -24,7 +24,7 @@ type Example struct{ Method, Path, ClientIP string }
 // LastTime returns Last as a time. It is zero if it is unknown.
 func (v Value) LastTime() time.Time { return instant(v.Last) }
 
-// plus adds what another process counted. It is commutative and associative.
+// plus adds the counts of another process. It is commutative and associative.
 func (v Value) plus(other Value) Value {
 	sum := v.join(other)
 	sum.Count = v.Count + other.Count
@@ -32,7 +32,7 @@ func (v Value) plus(other Value) Value {
 	return sum
 }
 
-// join takes over the times, and leaves the counts. It is idempotent, too.
+// join merges the times, but not the counts. It is also idempotent.
 func (v Value) join(other Value) Value {
 	if other.Last > v.Last || other.Last == v.Last && other.Example.compare(v.Example) > 0 {
 		v.Example = other.Example
@@ -41,11 +41,11 @@ func (v Value) join(other Value) Value {
 	return v
 }
 
-// isZero reports whether the Value says nothing.
+// isZero reports whether the Value is empty.
 func (v Value) isZero() bool { return v.Count == 0 && v.First == 0 && v.Last == 0 }
 
-// adds reports whether the Value says more than what is stored elsewhere. Times of the
-// same moment may differ a little.
+// adds reports whether the Value has more than the stored one. Times of the same moment may
+// differ a little.
 func (v Value) adds(stored Value) bool {
 	const little = int64(clockSkew / time.Second)
 	return v.Count != 0 || v.Last-stored.Last > little || v.First != 0 && (stored.First == 0 || stored.First-v.First > little)
@@ -106,7 +106,7 @@ func (s Series) plus(other Series) Series {
 	return append(append(sum, s...), other...)
 }
 
-// minus takes away what was written. What would be negative is 0.
+// minus subtracts the written values. A negative result becomes 0.
 func (s Series) minus(written Series) Series {
 	left := slices.Clone(s)
 	for _, b := range written {
@@ -132,7 +132,7 @@ func (s *Series) count(slot int64) {
 	(*s)[i].Count++
 }
 
-// after drops what is before the slot. It changes nothing in place.
+// after drops the slots before the slot. It changes nothing in place.
 func (s Series) after(slot int64) Series {
 	i, _ := s.find(slot)
 	return s[i:]
@@ -147,7 +147,7 @@ const (
 	mostDays  = 90
 )
 
-// current drops the hours and days that are too old.
+// current drops old hours and days.
 func (v Value) current(at moment) Value {
 	v.Hours, v.Days = v.Hours.after(at.seconds()/Hour-mostHours), v.Days.after(at.seconds()/Day-mostDays)
 	return v

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// gap is how long a time without any entry may be before the observation begins again. In
-// a longer gap, nobody may have counted, or a process was killed before it could write. Or
-// there is no gap, and a clock was set.
+// gap is how long a time without any entry may be before the observation begins again. In a
+// longer gap, nodes may not have counted, or a process was killed before it could write. Or
+// a clock was set, and there is no gap.
 const gap = 3 * time.Hour
 
-// watch is a time span, in seconds since 1970, in which some process counted.
+// watch is a time span, in seconds since 1970, in which a process counted.
 type watch struct{ from, until int64 }
 
 // unbroken joins the watches to the latest one without a gap. Watches in the future are
@@ -42,15 +42,15 @@ func (w *watching) watched(at moment) (now watch, stepped bool) {
 	return watch{max(1, until-int64((at.elapsed-w.from.elapsed)/time.Second)), until}, stepped
 }
 
-// synced is what the last read found.
+// synced is the result of the last read.
 type synced struct {
-	once       bool  // some read has listed the storage
+	once       bool  // a read has listed the storage
 	run        watch // of all processes, at that moment
-	complete   bool  // some read had no entry that cannot be read
+	complete   bool  // a read could read every entry
 	completeAt time.Duration
 }
 
-// unbrokenSince returns since when something has been observed without a gap.
+// unbrokenSince returns the time since which something has been observed without a gap.
 func (s *synced) unbrokenSince(since int64, at moment) int64 {
 	if since == 0 || at.seconds()-s.run.until > int64(gap/time.Second) {
 		return 0
@@ -72,7 +72,8 @@ func (s *Store) run(at moment) (run watch, stepped bool) {
 	return unbroken(append(watches, mine), at), stepped
 }
 
-// nodes counts the processes that have written lately, and this one. The caller holds s.mu.
+// nodes counts the processes that have written recently, and this one. The caller holds
+// s.mu.
 func (s *Store) nodes(at moment) int {
 	count := 1
 	for name, k := range s.known {
