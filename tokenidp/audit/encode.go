@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// Version is that of the schema of a line. It changes when a field changes its meaning or
-// goes away. A new field does not change it.
+// Version is the version of the schema of a line. It changes when a field is removed or
+// changes its meaning. A new field does not change it.
 const Version = 1
 
 // LoggerName is the logger of every line.

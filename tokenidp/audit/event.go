@@ -17,19 +17,19 @@ const (
 	Allowed Kind = "allowed"
 	// Revoked: a token, the tokens of a client or all tokens of an issuer are revoked.
 	Revoked Kind = "revoked"
-	// Rotated: another key signs.
+	// Rotated: another key signs now.
 	Rotated Kind = "rotated"
-	// Deactivated: an Application is not active any more.
+	// Deactivated: an Application is no longer active.
 	Deactivated Kind = "deactivated"
-	// Changed: a configuration or the Applications in force are others than before.
+	// Changed: a configuration or the Applications in force have changed.
 	Changed Kind = "changed"
-	// Operated: somebody has used the admin endpoint to change something.
+	// Operated: a user of the admin endpoint has changed something.
 	Operated Kind = "operated"
 	// Lost: lines before this one could not be written.
 	Lost Kind = "lost"
 )
 
-// Kinds are all kinds that the configuration may leave out.
+// Kinds are all kinds that the configuration may omit.
 var Kinds = []Kind{Issued, Refused, Allowed, Revoked, Rotated, Deactivated, Changed, Operated}
 
 // Event is one decision. An empty field is not written.
@@ -56,17 +56,18 @@ type Event struct {
 	Scope                    []string
 	Expires                  time.Time
 
-	// Route is that of a verify, and Source its file and line, or that of an Application.
+	// Route is the route of a verify, and Source its file and line, or that of an
+	// Application.
 	Route, Source string
 	ReportOnly    bool
 
-	// Status, Reason and Cause are those of a refusal.
+	// Status, Reason and Cause describe a refusal.
 	Status        int
 	Reason, Cause string
 
-	// Who has used the admin endpoint, and Detail what changed.
+	// Who is the user of the admin endpoint, Detail the change.
 	Who, Detail string
 
-	// Lines is how many are lost.
+	// Lines is the number of lost lines.
 	Lines int
 }

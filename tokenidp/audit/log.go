@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// mostWaiting bounds the memory of lines that are not yet written, in bytes.
+	// mostWaiting limits the memory of lines that are not yet written, in bytes.
 	mostWaiting = 8 << 20
-	// enough bytes are written at once.
+	// enough is the number of bytes that are written at once.
 	enough = 32 << 10
 	// interval is how long a line waits at most.
 	interval = 200 * time.Millisecond
@@ -23,9 +23,9 @@ const (
 	closing = 5 * time.Second
 )
 
-// Log collects lines in memory, and writes them many at a time. Requests never wait for
-// the output: a line for which there is no room is lost, and counted. The methods of a nil
-// Log do nothing. The methods may be called concurrently.
+// Log collects lines in memory, and writes them many at a time. Requests never wait for the
+// output: if there is no room for a line, the line is lost and counted. The methods of a
+// nil Log do nothing. The methods may be called concurrently.
 type Log struct {
 	output   io.WriteCloser
 	separate bool
@@ -49,7 +49,7 @@ type Log struct {
 
 // Options are what Open needs besides the output.
 type Options struct {
-	// Separate has each line written by a call of its own, as for outputs that send
+	// Separate is true if each line needs a write of its own, as for outputs that send
 	// datagrams. Default: many lines at once.
 	Separate bool
 	// Now is the clock. Default: time.Now.
@@ -121,7 +121,7 @@ func (l *Log) Write(e *Event) {
 	if l.add(e.append(buffer[:0])) {
 		select {
 		case l.full <- struct{}{}:
-		default: // Flush is about to come
+		default: // Flush will follow soon
 		}
 	}
 }
@@ -140,7 +140,7 @@ func (l *Log) add(line []byte) bool {
 	return before < enough && len(l.waiting) >= enough
 }
 
-// Flush writes the lines that wait.
+// Flush writes the waiting lines.
 func (l *Log) Flush() {
 	if l == nil {
 		return
@@ -165,8 +165,7 @@ func (l *Log) Flush() {
 	l.spare = lines[:0]
 }
 
-// miss counts lines that could not be written, and those of which the log still does not
-// tell.
+// miss counts lines that could not be written, and those that the log has not reported yet.
 func (l *Log) miss(lines, untold int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -176,7 +175,7 @@ func (l *Log) miss(lines, untold int) {
 
 var newline = []byte("\n")
 
-// write returns how many bytes of lines are written.
+// write returns the number of bytes of written lines.
 func (l *Log) write(lines []byte) (written int, err error) {
 	if l.torn {
 		if _, err := l.output.Write(newline); err != nil {
@@ -202,7 +201,7 @@ func (l *Log) write(lines []byte) (written int, err error) {
 
 // Health is the state of a Log.
 type Health struct {
-	// Lost is how many lines could not be written since it was opened.
+	// Lost is the number of lines that could not be written since the Log was opened.
 	Lost int
 	// Problem is the error of the last attempt to write, or "".
 	Problem string

@@ -23,7 +23,7 @@ var when = time.Date(2026, 11, 29, 12, 0, 0, 1000, time.UTC)
 
 func clock() time.Time { return when }
 
-// everything has all members.
+// everything returns an event with all members.
 func everything() Event {
 	return Event{
 		Kind: Allowed, At: "verify", RequestID: "0b1e", TraceID: strings.Repeat("4b", 16), ClientIP: netip.MustParseAddr("::ffff:192.0.2.1"),
@@ -34,7 +34,7 @@ func everything() Event {
 	}
 }
 
-// output is where lines are written to. It fails while err is set, after room bytes.
+// output receives the lines. It fails while err is set, after room bytes.
 type output struct {
 	mu     sync.Mutex
 	text   bytes.Buffer
@@ -62,7 +62,7 @@ func (o *output) Close() error {
 	return nil
 }
 
-// written returns what was written, and in how many calls.
+// written returns the written text, and the number of calls.
 func (o *output) written() (text string, writes int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -144,8 +144,8 @@ func TestSchemaHasEveryMember(t *testing.T) {
 	}
 }
 
-// Whatever a caller sends, a line is one line of JSON, says the same, and has nothing that
-// a terminal would obey.
+// For any input of a caller, a line is one line of JSON with the same text, and has nothing
+// that a terminal interprets.
 func FuzzLine(f *testing.F) {
 	for _, s := range []string{"", "plain", "\x1b[31m", "\u202e", "\"\\\n", "\xff\xc0", "\u2028", "é", "😀", "\U000e0001", "\x7f"} {
 		f.Add(s)
@@ -212,7 +212,7 @@ func TestSeparateLines(t *testing.T) {
 	}
 }
 
-// What cannot be written is counted, said once it can be, and leaves whole lines.
+// Lines that cannot be written are counted, and reported later. Only whole lines remain.
 func TestCountsLostLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var o output
@@ -259,7 +259,7 @@ func TestCountsLostLines(t *testing.T) {
 	})
 }
 
-// An output that hangs costs lines, and no request waits for it.
+// If the output hangs, lines are lost, but requests do not wait.
 func TestNobodyWaitsForTheOutput(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		hangs := make(hanging)
@@ -267,7 +267,7 @@ func TestNobodyWaitsForTheOutput(t *testing.T) {
 		e := everything()
 		line := len(e.append(nil))
 		const more = 1000
-		for range 2*mostWaiting/line + more { // some are with the output
+		for range 2*mostWaiting/line + more { // the output has some of them
 			l.Write(&e)
 		}
 		if h := l.Health(); h.Lost < more {
