@@ -15,9 +15,9 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
-// decisions are those that no request asks for. They are written to the audit log, and
-// Caddy's events app learns of them. It may run a program for each, so it is told in a
-// goroutine of its own.
+// decisions are the decisions that no request causes. They go to the audit log and to
+// Caddy's events app. That app may run a program for each, so a separate goroutine emits
+// them.
 type decisions struct {
 	audit  *auditor
 	events *caddyevents.App // nil in a sandbox
@@ -44,7 +44,7 @@ func (a *App) provisionDecisions(ctx caddy.Context) error {
 	return nil
 }
 
-// emit tells the subscribers of the event, one after the other.
+// emit sends the event to the subscribers, one after the other.
 func (d *decisions) emit(name string, all ...map[string]any) {
 	if d.events == nil || len(all) == 0 || !d.events.ShouldEmit(name) {
 		return
@@ -71,7 +71,7 @@ func (d *decisions) started(a *App) {
 	})
 }
 
-// changed records that other Applications are in force.
+// changed records that other Applications are now in force.
 func (d *decisions) changed(issuer string, changes []string) {
 	const most = 50
 	if len(changes) > most {
@@ -104,7 +104,7 @@ func (d *decisions) deactivated(issuer string, before, now *application.Set) {
 // watchInterval is how often watch checks an issuer.
 const watchInterval = time.Minute
 
-// watch records that another key signs, and that a secret expires soon, until ctx ends.
+// watch records that another key signs, and that a secret expires soon. It ends with ctx.
 func (d *decisions) watch(ctx context.Context, iss *Issuer) {
 	d.check(iss, time.Now())
 	background.Every(ctx, watchInterval, func() { d.check(iss, time.Now()) })
@@ -122,8 +122,8 @@ func (d *decisions) check(iss *Issuer, now time.Time) {
 	}
 }
 
-// newlyExpiring returns the secrets that have begun to expire soon since the last call, in
-// this process.
+// newlyExpiring returns the secrets that have started to expire soon since the last call,
+// in this process.
 func (c *issuerCarryover) newlyExpiring(iss *Issuer, now time.Time) (all []map[string]any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -142,17 +142,17 @@ func (c *issuerCarryover) newlyExpiring(iss *Issuer, now time.Time) (all []map[s
 	return all
 }
 
-// Operation is what somebody has done at the admin endpoint, or has tried to do.
+// Operation is a change at the admin endpoint, or an attempt to make one.
 type Operation struct {
-	// Who it is: the name in the certificate, or the address.
+	// Who is the name in the certificate, or the address.
 	Who string
-	// Revokes is true if it has revoked tokens.
+	// Revokes is true if tokens were revoked.
 	Revokes bool
 	// What it is about.
 	Issuer, ClientID, TokenID, KeyID string
 	// Detail is the command with its options, without a token.
 	Detail string
-	// Status and Cause are those of a failure.
+	// Status and Cause describe a failure.
 	Status int
 	Cause  string
 }
@@ -169,8 +169,8 @@ func (a *App) RecordOperation(o Operation) {
 	})
 }
 
-// AuditHealth returns how many audit lines are lost, and why. on is false if there is no
-// audit log.
+// AuditHealth returns the number of lost audit lines, and why they are lost. on is false if
+// there is no audit log.
 func (a *App) AuditHealth() (h audit.Health, on bool) {
 	if a.audit == nil {
 		return audit.Health{}, false

@@ -93,15 +93,15 @@ func openAudit(output caddy.WriterOpener) (*audit.Log, error) {
 // writes reports whether decisions of the kind get a line.
 func (w *auditor) writes(kind audit.Kind) bool { return w != nil && !w.omit[kind] }
 
-// write writes a line, unless the decision is omitted.
+// write writes a line, unless the kind of decision is omitted.
 func (w *auditor) write(e *audit.Event) {
 	if w.writes(e.Kind) {
 		w.log.Write(e)
 	}
 }
 
-// writeRequest writes a line about a request. It has the sender, what the client asked for
-// as it was sent, and the ids of the request.
+// writeRequest writes a line about a request. It has the sender, the requested values as
+// the client sent them, and the ids of the request.
 func (w *auditor) writeRequest(r *http.Request, e *audit.Event) {
 	if !w.writes(e.Kind) {
 		return
@@ -112,9 +112,9 @@ func (w *auditor) writeRequest(r *http.Request, e *audit.Event) {
 	w.log.Write(e)
 }
 
-// requestID returns the placeholder {http.request.uuid}. Caddy makes one when it is first
-// asked for, and then shows it in its access log. That costs more than an audit line, so
-// that the lines of allowed requests have it only if the configuration uses it before.
+// requestID returns the placeholder {http.request.uuid}. Caddy makes it on first use, and
+// then shows it in its access log. That costs more than an audit line. So lines of allowed
+// requests have it only if the configuration uses it before.
 func requestID(r *http.Request, orMake bool) string {
 	if id, ok := caddyhttp.GetVar(r.Context(), "uuid").(fmt.Stringer); ok {
 		return id.String()
@@ -130,7 +130,7 @@ func requestID(r *http.Request, orMake bool) string {
 	return id
 }
 
-// traceID returns the id of the trace, where Caddy's tracing is on.
+// traceID returns the id of the trace, if Caddy's tracing is on.
 func traceID(r *http.Request) string {
 	if span := trace.SpanContextFromContext(r.Context()); span.HasTraceID() {
 		return span.TraceID().String()

@@ -16,8 +16,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// phase is a part of the work on a request. Its duration is observed, and where Caddy's
-// tracing is on, it has a span. A span has no secret and no token.
+// phase is a part of the work on a request. Its duration is observed. If Caddy's tracing is
+// on, it has a span. A span has no secret and no token.
 type phase struct {
 	context.Context // of the phases within it
 
@@ -41,7 +41,7 @@ func (p *phase) end() {
 	}
 }
 
-// describe adds what is not empty to the span.
+// describe adds the values that are not empty to the span.
 func (p *phase) describe(pairs ...string) {
 	for pair := range slices.Chunk(pairs, 2) {
 		if name, value := pair[0], pair[len(pair)-1]; value != "" {
