@@ -2,7 +2,7 @@ package verifier
 
 // Advice explains a [Reason] to an operator. Each field is one line.
 type Advice struct {
-	Expected string // what passes; a [Mismatch] knows better
+	Expected string // what passes; a [Mismatch] is more exact
 	Change   string // what to change, and where: in which file, or at the caller
 }
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// An operator is told what to change, whatever the reason, and in one line.
+// Every reason has advice on what to change, in one line.
 func TestEveryReasonHasAdvice(t *testing.T) {
 	for _, reason := range Reasons() {
 		a := Advise(reason)
@@ -18,8 +18,8 @@ func TestEveryReasonHasAdvice(t *testing.T) {
 	}
 }
 
-// Who runs a server that trusts an issuer elsewhere has no Applications file, no
-// storage with its keys, and options of `trust` to change.
+// The operator of a server that trusts an issuer elsewhere has no Applications file and no
+// storage with its keys, but can change options of `trust`.
 func TestAdviceOnTokensOfTrustedIssuers(t *testing.T) {
 	for _, reason := range Reasons() {
 		a := AdviseTrusted(Refuse(reason, nil))
@@ -42,7 +42,7 @@ func TestAdviceOnTokensOfTrustedIssuers(t *testing.T) {
 	}
 }
 
-// What an ID token is taken by is named, with the option that lets it pass.
+// The advice names the mark of an ID token, and the option that allows it.
 func TestAdviceOnMarks(t *testing.T) {
 	for mark, want := range map[string]string{
 		"nonce": "`insecure_id_token_marks nonce`", "at_hash": "`insecure_id_token_marks at_hash`", "c_hash": "", "events": "", "token_introspection": "",

@@ -40,7 +40,7 @@ func TestAuthorizeByAge(t *testing.T) {
 	}
 }
 
-// A token grows too old while it is remembered.
+// A token becomes too old while it is remembered.
 func TestAgeIsJudgedForEveryRequest(t *testing.T) {
 	c := &Claims{Audience: []string{"orders-api"}, IssuedAt: now, ExpiresAt: now.Add(time.Hour)}
 	asked := &Requirement{Audiences: c.Audience, MaxAge: time.Minute}

@@ -25,7 +25,7 @@ type attack struct {
 	reason Reason
 }
 
-// refuseAll runs a table of tokens, each to be refused for its own reason.
+// refuseAll runs a table of tokens. Each must be refused for its own reason.
 func refuseAll(t *testing.T, rows map[string]attack) {
 	t.Helper()
 	v := newVerifier(t)
@@ -122,8 +122,8 @@ func TestAlgorithmConfusionIsRefused(t *testing.T) {
 	})
 }
 
-// RFC 7515 section 4.1.2 to 4.1.8, RFC 8725 section 3.10: the token's writer does
-// not choose the key, and makes the server send no request.
+// RFC 7515 section 4.1.2 to 4.1.8, RFC 8725 section 3.10: the writer of a token does not
+// choose the key, and cannot make the server send a request.
 func TestKeysInTheHeaderAreNeverUsed(t *testing.T) {
 	var requests atomic.Int32
 	canary := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
@@ -204,7 +204,7 @@ func TestExtensionsAreRefused(t *testing.T) {
 	})
 }
 
-// unencoded is a token with the payload as it is (RFC 7797 section 5.2).
+// unencoded returns a token with an unencoded payload (RFC 7797 section 5.2).
 func unencoded() string {
 	input := b64(header(object{"b64": false})) + "." + claims(nil)
 	return input + "." + b64(byEC(private().ecA)([]byte(input)))
@@ -236,8 +236,8 @@ func TestOtherSerialisationsAreRefused(t *testing.T) {
 	})
 }
 
-// RFC 7515 section 2 and appendix C: one token has one spelling, so that nobody can
-// dodge a list of tokens.
+// RFC 7515 section 2 and appendix C: one token has one spelling, so that another spelling
+// cannot avoid a list of tokens.
 func TestOtherSpellingsOfBase64AreRefused(t *testing.T) {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	h, rest, _ := strings.Cut(goodToken(), ".")
@@ -369,8 +369,8 @@ func TestBadSignaturesAreRefused(t *testing.T) {
 	refuseAll(t, rows)
 }
 
-// RFC 7515 section 4, RFC 7519 section 4, RFC 8259 section 4: two readers would
-// take different values from these.
+// RFC 7515 section 4, RFC 7519 section 4, RFC 8259 section 4: two readers could read
+// different values from these.
 func TestRepeatedAndFoldedNamesAreRefused(t *testing.T) {
 	repeated := func(base, member string) string { return "{" + member + "," + base[1:] }
 	refuseAll(t, map[string]attack{
@@ -399,7 +399,7 @@ func TestRepeatedAndFoldedNamesAreRefused(t *testing.T) {
 	})
 }
 
-// RFC 6749 section 3.3, RFC 7519 section 4: such names are other claims, and give nothing.
+// RFC 6749 section 3.3, RFC 7519 section 4: such names are other claims, and grant nothing.
 func TestFoldedScopeDoesNotCount(t *testing.T) {
 	for _, name := range []string{"ſcope", "Scope", "SCOPE", "scp", "scopes", "roles"} {
 		got, err := newVerifier(t).Verify(context.Background(), signed(claims(object{"scope": removed{}, name: "orders.read"})))
@@ -427,7 +427,7 @@ func TestDeepAndOddJSONIsRefused(t *testing.T) {
 	})
 }
 
-// RFC 8725 section 2: splitting a flood of dots is how others ran out of memory.
+// RFC 8725 section 2: other libraries ran out of memory because they split a flood of dots.
 func TestFloodsAreRefusedWithoutGrowth(t *testing.T) {
 	v := newVerifier(t).mindful
 	for _, token := range []string{strings.Repeat(".", 900_000), strings.Repeat("A.", jws.MaxTokenSize/2), strings.Repeat("A", 3_000_000)} {

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// manyTokens are those that a busy server knows. Ed25519 is the fastest to sign
-// with, and plays no part once they are remembered.
+// manyTokens are the tokens that a busy server remembers. Ed25519 signs fastest, and has no
+// effect once they are remembered.
 const manyTokens = 10_000
 
 func remembering(t testing.TB) (v *Verifier, authorizations [][]string) {
@@ -33,8 +33,8 @@ func remembering(t testing.TB) (v *Verifier, authorizations [][]string) {
 
 const rsaSignature = 256
 
-// check is all that a protected route does before it looks at its own requirement.
-// The header is not one of thousands, because a server has just read it.
+// check does everything that a protected route does before its own requirement. The header
+// is the same each time, because a server has just read it.
 func check(v *Verifier, h http.Header, authorization []string) error {
 	h["Authorization"] = authorization
 	presented, err := PresentedToken(h)
@@ -74,8 +74,8 @@ func BenchmarkVerifyRemembered(b *testing.B) {
 	b.Run("parallel, one token", parallel(1))
 }
 
-// The key is found in a map and no token is remembered, so that what is measured
-// is one verification: the signature, and what is ours around it.
+// The key is found in a map and no token is remembered, so that the benchmark measures one
+// verification: the signature, and our own work.
 func benchmarkVerify(b *testing.B, v *Verifier, token string) {
 	ctx := context.Background()
 	b.Run("serial", func(b *testing.B) {

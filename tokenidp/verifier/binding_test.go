@@ -20,8 +20,8 @@ var (
 	otherThumbprint = "AQ" + strings.Repeat("A", 41)
 )
 
-// RFC 7800 section 3.1, RFC 8705 section 3.1, RFC 9449 section 6.1: what is known is
-// read, and everything else is refused, so that no bound token passes for a free one.
+// RFC 7800 section 3.1, RFC 8705 section 3.1, RFC 9449 section 6.1: known methods are read,
+// and all others are refused, so that no bound token passes as an unbound one.
 func TestConfirmation(t *testing.T) {
 	for name, row := range map[string]struct {
 		cnf  any
@@ -62,7 +62,7 @@ func TestConfirmation(t *testing.T) {
 	}
 }
 
-// RFC 9449 section 7.1: DPoP-bound under Bearer, and what is not under DPoP.
+// RFC 9449 section 7.1: a DPoP-bound token under Bearer, and an unbound token under DPoP.
 func TestSchemes(t *testing.T) {
 	free, key := &Claims{}, &Claims{Confirmation: &Confirmation{Key: someThumbprint}}
 	certificate, both := &Claims{Confirmation: &Confirmation{Certificate: someThumbprint}}, &Claims{Confirmation: &Confirmation{someThumbprint, someThumbprint}}
@@ -83,7 +83,7 @@ func TestSchemes(t *testing.T) {
 	}
 }
 
-// RFC 8705 section 3: this very certificate, on this very connection.
+// RFC 8705 section 3: exactly this certificate, on exactly this connection.
 func TestCheckCertificate(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -109,7 +109,7 @@ func TestCheckCertificate(t *testing.T) {
 	}{
 		"own":              {&tls.ConnectionState{HandshakeComplete: true, PeerCertificates: all[:1]}, ""},
 		"own, with others": {&tls.ConnectionState{HandshakeComplete: true, PeerCertificates: all}, ""},
-		// Another certificate of the same key is another one.
+		// Another certificate of the same key does not match.
 		"other":                 {&tls.ConnectionState{HandshakeComplete: true, PeerCertificates: all[1:]}, CertificateMismatch},
 		"own, not the client's": {&tls.ConnectionState{HandshakeComplete: true, PeerCertificates: []*x509.Certificate{all[1], all[0]}}, CertificateMismatch},
 		"none":                  {&tls.ConnectionState{HandshakeComplete: true}, NoCertificate},
@@ -128,8 +128,8 @@ func TestCheckCertificate(t *testing.T) {
 	}
 }
 
-// RFC 9449 section 7.1: a proof that does not do is invalid_dpop_proof; one of which
-// nobody can tell whether it was used is nobody's.
+// RFC 9449 section 7.1: an invalid proof is invalid_dpop_proof. If nobody knows whether a
+// proof was used, that is no fault of the caller.
 func TestRefuseProof(t *testing.T) {
 	for err, want := range map[error]Reason{
 		dpop.ErrMissing: NoProof, dpop.ErrSeveral: SeveralProofs, dpop.ErrMalformed: MalformedProof, dpop.ErrStale: StaleProof,
@@ -150,7 +150,7 @@ func TestDPoPChallenge(t *testing.T) {
 	}
 }
 
-// A route decides by what its tokens have to be bound.
+// A route decides how its tokens must be bound.
 func TestSenderConstrained(t *testing.T) {
 	for _, row := range []struct {
 		bound  *Confirmation

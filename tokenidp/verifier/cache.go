@@ -54,7 +54,7 @@ func (c *cache) find(id tokenID) *entry {
 
 func (c *cache) add(e *entry) { c.tokens.Set(e.id, e) }
 
-// remove does nothing if the token was verified again meanwhile.
+// remove does nothing if the token has been verified again meanwhile.
 func (c *cache) remove(e *entry) {
 	c.tokens.ComputeIfPresent(e.id, func(known *entry) (*entry, otter.ComputeOp) {
 		if known == e {
@@ -64,7 +64,7 @@ func (c *cache) remove(e *entry) {
 	})
 }
 
-// weigh returns an estimate of the memory of an entry with these claims, in bytes. It is
+// weigh estimates the memory of an entry with these claims, in bytes. The estimate is
 // rather too high: the entry itself, the text of the claims twice, and for each list,
 // object and member the most that Go needs for one.
 func weigh(c *Claims) int {

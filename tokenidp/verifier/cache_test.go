@@ -10,7 +10,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// entryOf is one of that many bytes at least.
+// entryOf returns an entry of at least that many bytes.
 func entryOf(name string, bytes int) *entry {
 	e := &entry{id: sha256.Sum256([]byte(name))}
 	if err := e.all.decode(fmt.Sprintf(`{"x":%q}`, strings.Repeat("x", bytes))); err != nil {
@@ -20,7 +20,7 @@ func entryOf(name string, bytes int) *entry {
 	return e
 }
 
-// wantBounded counts what the cache holds.
+// wantBounded counts the entries of the cache.
 func wantBounded(t *testing.T, c *cache, size int) (entries int) {
 	t.Helper()
 	weight := 0
@@ -62,7 +62,7 @@ func TestCacheHoldsTenThousandTokens(t *testing.T) {
 	}
 }
 
-// A client with a flood of tokens of its own does not displace those in use.
+// A client with a flood of its own tokens does not displace those in use.
 func TestCacheKeepsWhatIsAskedFor(t *testing.T) {
 	const size = 1000
 	c := newCache(size)
@@ -86,8 +86,8 @@ func TestCacheKeepsWhatIsAskedFor(t *testing.T) {
 	wantBounded(t, c, size)
 }
 
-// Two requests that verify one token at once leave one entry, and the first one's
-// end does not take the second one's with it.
+// Two requests that verify one token at once leave one entry. The removal of the first one
+// does not remove the second one.
 func TestCacheReplacesItsOwn(t *testing.T) {
 	c, first, second := newCache(10), entryOf("a", 0), entryOf("a", 0)
 	c.add(first)
@@ -103,7 +103,7 @@ func TestCacheReplacesItsOwn(t *testing.T) {
 	}
 }
 
-// A configuration that goes leaves nothing running.
+// A removed configuration leaves nothing running.
 func TestCacheHasNoGoroutine(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	c := newCache(100)

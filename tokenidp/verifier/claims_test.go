@@ -104,7 +104,7 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// number is spelled in JSON as it stands.
+// number is written to JSON unchanged.
 type number string
 
 func (n number) MarshalJSON() ([]byte, error) { return []byte(n), nil }
@@ -175,8 +175,8 @@ func TestSenderConstrainedTokensAreNoBearerTokens(t *testing.T) {
 	refuseAll(t, rows)
 }
 
-// RFC 8725 sections 2.8 and 3.12, RFC 9068 section 5: substitutes that lie about
-// their type, also with an issuer whose access tokens are plain JWTs.
+// RFC 8725 sections 2.8 and 3.12, RFC 9068 section 5: substitutes with a false type, also
+// with an issuer whose access tokens are plain JWTs.
 func TestOtherTokensAreNoAccessTokens(t *testing.T) {
 	idToken := object{"client_id": removed{}, "jti": removed{}, "scope": removed{}, "nonce": "n", "auth_time": at(0), "azp": "orders-worker"}
 	assertion := object{"iss": "orders-worker", "client_id": removed{}, "scope": removed{}, "aud": issuerA}
@@ -209,7 +209,7 @@ func TestNoClaimsHaveNothing(t *testing.T) {
 	}
 }
 
-// A client id of spaces would be none in a header.
+// A client id of spaces would be empty in a header.
 func TestClientIDsOfSpacesAreRefused(t *testing.T) {
 	v := newVerifier(t)
 	for _, id := range []string{"", " ", "\t", "\u00a0"} {

@@ -21,8 +21,9 @@ var comparisons = map[string]bool{
 	overloads.StartsWith: true, overloads.EndsWith: true, overloads.Contains: true, overloads.Matches: true,
 }
 
-// A comparison with request.path becomes compareBoth of the comparison as it is written,
-// and of the same with lowerCase around its operands. Nobody can write these names.
+// A comparison with request.path becomes compareBoth of the original comparison and of the
+// same comparison with lowerCase around its operands. An expression cannot contain these
+// names.
 const (
 	compareBoth = "@compare_both"
 	lowerCase   = "@lower_case"
@@ -47,7 +48,8 @@ func pathFunctions() []cel.EnvOption {
 	}
 }
 
-// lower returns a value as Caddy's path matchers compare it. Of a map, these are its keys.
+// lower returns a value as Caddy's path matchers compare it. For a map, it changes the
+// keys.
 func lower(v ref.Val) ref.Val {
 	switch v := v.(type) {
 	case types.String:
@@ -105,8 +107,8 @@ func ignoringCase(ctx *cel.OptimizerContext, pattern ast.Expr) ast.Expr {
 	return ctx.NewCall(operators.Add, ctx.NewLiteral(types.String(flag)), pattern)
 }
 
-// comparesPath reports whether it is a comparison with the path: in an operand, or in the
-// list of a macro.
+// comparesPath reports whether the call is a comparison with the path: in an operand, or in
+// the list of a macro.
 func comparesPath(a *ast.AST, e ast.NavigableExpr) bool {
 	if e.Kind() != ast.CallKind || !comparisons[e.AsCall().FunctionName()] {
 		return false

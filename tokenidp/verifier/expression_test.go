@@ -78,7 +78,7 @@ func TestExpression(t *testing.T) {
 	}
 }
 
-// wantExpressed wants a refusal whose cause says so, or none.
+// wantExpressed wants a refusal whose cause contains the text, or none.
 func wantExpressed(t *testing.T, c *Claims, e *Expression, r *http.Request, cause string) {
 	t.Helper()
 	err := c.Authorize(&Requirement{Audiences: c.Audience, Expressions: []*Expression{e}}, clock, r)
@@ -115,7 +115,7 @@ func TestExpressionMistakes(t *testing.T) {
 	}
 }
 
-// A placeholder is text like any other.
+// A placeholder is plain text.
 func TestExpressionExpandsNothing(t *testing.T) {
 	e, err := NewExpression(`claims.tenant == "{http.request.uri.path}"`)
 	if err != nil {
@@ -127,7 +127,7 @@ func TestExpressionExpandsNothing(t *testing.T) {
 	wantExpressed(t, c, e, httptest.NewRequest("GET", "/", nil), "")
 }
 
-// RFC 3986 section 6.2.2: no rule on the path is passed by another spelling of it.
+// RFC 3986 section 6.2.2: another spelling of a path does not pass a rule on the path.
 func TestExpressionSeesPlainPathsOnly(t *testing.T) {
 	const rule = `request.path.startsWith("/tenants/a/") || !request.path.startsWith("/tenants/")`
 	e, err := NewExpression(rule)
@@ -153,8 +153,8 @@ func TestExpressionSeesPlainPathsOnly(t *testing.T) {
 	}
 }
 
-// A rule that forbids a path holds for every spelling that Caddy's matchers take for the
-// same, and one that permits a path holds for none but its own.
+// A rule that forbids a path is valid for every spelling that Caddy's matchers treat as
+// equal. A rule that permits a path is valid for that spelling alone.
 func TestExpressionsHoldForTheCaseOfAPath(t *testing.T) {
 	c := &Claims{Audience: []string{"orders-api"}, all: claimsOf(object{"tenant": "Acme", "role": "Clerk", "closed": []any{"/orders/Admin"}, "groups": []any{"a", "b"}})}
 	const ambiguous = "differs in case alone"
@@ -209,7 +209,7 @@ func TestExpressionWithoutRequest(t *testing.T) {
 	wantExpressed(t, &Claims{Audience: []string{"orders-api"}}, e, nil, "there is no request")
 }
 
-// What an attacker's issuer puts into a token costs no more than that.
+// The content of a token of an attacker's issuer costs no more than that.
 func TestExpressionCostIsBounded(t *testing.T) {
 	many := slices.Repeat([]any{"aaaaaaaaaaaaaaaa"}, 4000)
 	c := &Claims{Audience: []string{"orders-api"}, all: claimsOf(object{"groups": many, "text": strings.Repeat("a", 8000)})}

@@ -49,12 +49,12 @@ func (s keySet) Key(_ context.Context, kid, _ string) (*jws.Key, error) {
 	return nil, ErrUnknownKey
 }
 
-// brokenKeys is one that always does.
+// brokenKeys is a source of keys that always fails.
 type brokenKeys struct{ err error }
 
 func (s brokenKeys) Key(context.Context, string, string) (*jws.Key, error) { return nil, s.err }
 
-// Generating RSA keys takes longer than all the tests; they share these.
+// The tests share these, because generating RSA keys takes longer than all the tests.
 var private = sync.OnceValue(func() (keys struct {
 	rsa          *rsa.PrivateKey
 	ecA, ecB, ec *ecdsa.PrivateKey // ec is the attacker's
@@ -83,7 +83,7 @@ func publicKey(t testing.TB, kid, alg string, public crypto.PublicKey) *jws.Key 
 	return key
 }
 
-// twins are two verifiers that differ in one thing: one remembers tokens.
+// twins are two verifiers with one difference: one remembers tokens.
 type twins struct {
 	t                  testing.TB
 	forgetful, mindful *Verifier
@@ -112,7 +112,7 @@ func newWith(t testing.TB, now func() time.Time, cacheSize int, issuers ...Optio
 	return v
 }
 
-// Verify asks both, the one with a memory twice, and makes sure that they agree.
+// Verify asks both, the one with a memory twice, and checks that they agree.
 func (w twins) Verify(ctx context.Context, token string) (*Claims, error) {
 	w.t.Helper()
 	want, wantErr := w.forgetful.Verify(ctx, token)
@@ -125,8 +125,8 @@ func (w twins) Verify(ctx context.Context, token string) (*Claims, error) {
 	return want, wantErr
 }
 
-// newVerifier knows two issuers with keys of the same kid. The first has a key for
-// PS256 beside those of its allowed algorithms.
+// newVerifier knows two issuers with keys of the same kid. The first also has a key for
+// PS256, which it does not allow.
 func newVerifier(t testing.TB) twins {
 	t.Helper()
 	return newTwins(t, clock, twoIssuers(t)...)
@@ -147,7 +147,7 @@ func twoIssuers(t testing.TB) []Options {
 	}
 }
 
-// goodClaims are those of RFC 9068 section 2.2.
+// goodClaims returns the claims of RFC 9068 section 2.2.
 func goodClaims() object {
 	return object{
 		"iss": issuerA, "sub": "orders-worker", "client_id": "orders-worker", "aud": "orders-api",
@@ -234,16 +234,16 @@ func digest(newHash func() hash.Hash, data []byte) []byte {
 	return h.Sum(nil)
 }
 
-// goodToken is what every attack is a variation of.
+// goodToken returns the token that every attack varies.
 func goodToken() string { return compact(header(nil), claims(nil), byEC(private().ecA)) }
 
-// signed is a token of issuer A that is right in all but its claims.
+// signed returns a token of issuer A. Everything except its claims is valid.
 func signed(claims string) string { return compact(header(nil), claims, byEC(private().ecA)) }
 
-// headed is one that is right in all but its header.
+// headed returns a token. Everything except its header is valid.
 func headed(header string) string { return compact(header, claims(nil), byEC(private().ecA)) }
 
-// wantRefusal also makes sure that no caller learns, and no log keeps, what it should not.
+// wantRefusal also checks that callers and logs see nothing secret.
 func wantRefusal(t *testing.T, err error, reason Reason, token string) {
 	t.Helper()
 	var refusal *Refusal
@@ -262,7 +262,7 @@ func wantRefusal(t *testing.T, err error, reason Reason, token string) {
 	}
 }
 
-// alike reports whether two tokens say the same, in their fields and in all their claims,
+// alike reports whether two tokens are equal, in their fields and in all their claims,
 // which one of them may have to decode first.
 func alike(a, b *Claims) bool {
 	if a == nil || b == nil {
@@ -273,7 +273,7 @@ func alike(a, b *Claims) bool {
 	return reflect.DeepEqual(fields, others) && a.all.text == b.all.text && reflect.DeepEqual(a.All(), b.All())
 }
 
-// claimsOf are those that no token has been read for.
+// claimsOf returns claims without the text of a token.
 func claimsOf(members object) *claimSet {
 	s := new(claimSet)
 	s.decoded.Store(&members)

@@ -12,9 +12,9 @@ import (
 	"testing"
 )
 
-// FuzzVerify varies header and claims with a signature that is right as long as
-// none is given; without header, the last argument is the whole token. The key is
-// the same in every process, so that seeds stay valid.
+// FuzzVerify varies header and claims. It signs correctly unless a signature is given.
+// Without header, the last argument is the whole token. The key is the same in every
+// process, so that seeds stay valid.
 func FuzzVerify(f *testing.F) {
 	key := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{7}, ed25519.SeedSize))
 	public := key.Public().(ed25519.PublicKey)
@@ -70,7 +70,7 @@ func FuzzVerify(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var standard object // into a struct it would fold case
+		var standard object // a struct would fold case
 		if err := json.Unmarshal(claims, &standard); err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func FuzzVerify(f *testing.F) {
 			t.Fatalf("accepted %s as %+v", claims, got)
 		}
 		for name, value := range map[string]string{"sub": got.Subject, "jti": got.ID, "client_id": got.ClientID} {
-			// What is optional may be absent, and another claim the client's id.
+			// Optional claims may be absent, and another claim may be the client's id.
 			if written, found := standard[name]; written != value && (got.Issuer == issuerA || found) {
 				t.Fatalf("%s of %s read as %q", name, claims, value)
 			}

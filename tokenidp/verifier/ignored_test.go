@@ -10,8 +10,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
-// RFC 7515 section 4, RFC 7519 section 4: what nothing uses is ignored, as these
-// issuers write it.
+// RFC 7515 section 4, RFC 7519 section 4: unused members are ignored, as these issuers
+// write them.
 func TestWhatDecidesNothingIsIgnored(t *testing.T) {
 	cloudflare := Layout{ClientID: []claimrule.Path{{"common_name"}}, Scope: []claimrule.Path{{"scope"}}, Optional: []string{"sub", "jti", "iat"}}
 	for name, row := range map[string]struct {
@@ -44,8 +44,8 @@ func TestWhatDecidesNothingIsIgnored(t *testing.T) {
 	}
 }
 
-// RFC 7519 section 4: a claim that no rule reads is no claim, whatever it holds; one
-// that has a value is kept.
+// RFC 7519 section 4: a claim that no rule reads may have any value. A claim with a valid
+// value is kept.
 func TestUnreadClaims(t *testing.T) {
 	v := foreignVerifier(t, foreign)
 	for _, value := range []any{nil, true, false, "", 7, object{}, []any{}, []any{nil}, []string{"x"}} {
@@ -61,7 +61,7 @@ func TestUnreadClaims(t *testing.T) {
 	}
 }
 
-// A rule that reads sub or jti reads a non-empty string, and nothing that contains one.
+// A rule that reads sub or jti reads a non-empty string, and no other value.
 func TestRulesReadNoMistypedClaims(t *testing.T) {
 	v := foreignVerifier(t, foreign)
 	for _, name := range []string{"sub", "jti"} {
@@ -83,8 +83,8 @@ func TestRulesReadNoMistypedClaims(t *testing.T) {
 	}
 }
 
-// RFC 7517 section 4.5: a kid may stand for a key of each algorithm, and the token says
-// which. Its algorithm is one of the issuer's, and the key's own.
+// RFC 7517 section 4.5: a kid may name a key of each algorithm, and the token says which.
+// Its algorithm is one of the issuer's, and the key's own.
 func TestOneKidForSeveralAlgorithms(t *testing.T) {
 	keys := manyKeys{publicKey(t, "k", "ES256", private().ecA.Public()), publicKey(t, "k", "RS256", private().rsa.Public()), publicKey(t, "k", "PS256", private().rsa.Public())}
 	v := newTwins(t, clock, Options{URL: issuerA, Algorithms: []string{"ES256", "RS256"}, Keys: keys})
@@ -104,7 +104,7 @@ func TestOneKidForSeveralAlgorithms(t *testing.T) {
 	}
 }
 
-// manyKeys have one kid, and an algorithm each.
+// manyKeys have one kid, and different algorithms.
 type manyKeys []*jws.Key
 
 func (k manyKeys) Key(_ context.Context, kid, algorithm string) (*jws.Key, error) {
@@ -116,8 +116,8 @@ func (k manyKeys) Key(_ context.Context, kid, algorithm string) (*jws.Key, error
 	return nil, ErrUnknownKey
 }
 
-// RFC 6749 section 3.3: one space separates, more say no more, and nothing else
-// separates. What is written out has one.
+// RFC 6749 section 3.3: one space separates. More spaces have no other meaning, and nothing
+// else separates. The output has one space.
 func TestSpacesInAScope(t *testing.T) {
 	v := newVerifier(t)
 	for scope, want := range map[string]string{

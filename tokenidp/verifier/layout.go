@@ -120,7 +120,7 @@ func (l *Layout) isBoundAccessToken(claims *Claims) bool {
 	return len(l.PurposeOfBound) > 0 && claims.Confirmation != nil && claims.Confirmation.Key != "" && claims.checkRules(l.PurposeOfBound) == nil
 }
 
-// markError is about a token with a claim that access tokens do not have.
+// markError is the error of a token with a claim that access tokens do not have.
 type markError struct{ mark string }
 
 func (e *markError) Error() string { return fmt.Sprintf("%v: %s is present", errOtherPurpose, e.mark) }

@@ -22,7 +22,7 @@ var foreign = Layout{
 	Optional: []string{"sub", "client_id", "jti", "iat"},
 }
 
-// foreignVerifier knows an issuer of that layout, whose tokens are of any type or none.
+// foreignVerifier knows an issuer of that layout. Its tokens have any type or none.
 func foreignVerifier(t testing.TB, layout Layout) twins {
 	t.Helper()
 	return newTwins(t, clock, Options{
@@ -31,7 +31,8 @@ func foreignVerifier(t testing.TB, layout Layout) twins {
 	})
 }
 
-// bare is a token with the claims that every issuer's tokens must have, and those given.
+// bare returns a token with the claims that every issuer's tokens must have, and the given
+// ones.
 func bare(more object) string {
 	return typed("JWT", edit(object{"iss": issuerA, "aud": "orders-api", "exp": at(time.Hour)}, more))
 }
@@ -40,7 +41,7 @@ func typed(typ, payload string) string {
 	return compact(header(object{"typ": typ}), payload, byEC(private().ecA))
 }
 
-// untyped is a token of a Kubernetes service account, but for the payload.
+// untyped returns a token of a Kubernetes service account, except for the payload.
 func untyped(payload string) string {
 	return compact(header(object{"typ": removed{}}), payload, byEC(private().ecA))
 }
@@ -91,8 +92,8 @@ func TestTokensOfOtherIssuers(t *testing.T) {
 	}
 }
 
-// A claim that is there and has the wrong type is refused: to pass it over would be
-// to take the next best one for it.
+// A present claim with the wrong type is refused. Otherwise, the next claim would replace
+// it.
 func TestMistypedClaimsOfOtherIssuersAreRefused(t *testing.T) {
 	v := foreignVerifier(t, foreign)
 	refused := func(name, token string, reason Reason) {
@@ -104,7 +105,7 @@ func TestMistypedClaimsOfOtherIssuersAreRefused(t *testing.T) {
 	for _, name := range []string{"iss", "aud", "exp"} {
 		refused(name+" missing", bare(object{name: removed{}}), MissingClaim)
 	}
-	// sub is the client here, as nothing before it is present.
+	// sub is the client here, because no earlier claim is present.
 	for _, name := range []string{"iss", "aud", "exp", "sub", "client_id", "azp", "appid", "iat", "nbf"} {
 		for _, value := range []any{nil, true, "", object{}, []any{}, []any{nil}} {
 			refused(name+" is "+toJSON(value), bare(object{name: value}), MalformedClaims)
@@ -119,7 +120,7 @@ func TestMistypedClaimsOfOtherIssuersAreRefused(t *testing.T) {
 			refused(name+" is "+toJSON(value), bare(object{name: value}), MalformedClaims)
 		}
 	}
-	// Not two scopes in one, and not one that an upstream would read as two.
+	// One scope must not become two, also not for an upstream.
 	for _, element := range []string{"", " ", "a b", "Domain Users", "a\n", `a"`, `a\`, "é", "\x7f"} {
 		refused("role "+toJSON(element), bare(object{"roles": []string{"orders.read", element}}), MalformedClaims)
 	}
@@ -134,7 +135,7 @@ func TestMistypedClaimsOfOtherIssuersAreRefused(t *testing.T) {
 	refused("expired", bare(object{"exp": at(-time.Minute)}), Expired)
 }
 
-// Each of the claims is optional only where the layout says so.
+// Each of the claims is optional only if the layout says so.
 func TestOptionalClaims(t *testing.T) {
 	for _, name := range []string{"sub", "client_id", "jti", "iat"} {
 		token := compact(header(nil), claims(object{name: removed{}}), byEC(private().ecA))
@@ -149,7 +150,7 @@ func TestOptionalClaims(t *testing.T) {
 	}
 }
 
-// A name may hold dots, and is no path; a path is no name.
+// A name may contain dots, and is not a path. A path is not a name.
 func TestPathsAreNotNames(t *testing.T) {
 	layout := Layout{ClientID: []claimrule.Path{{"a", "b"}}, Scope: []claimrule.Path{{"x.y"}}, Optional: []string{"client_id"}}
 	got, err := foreignVerifier(t, layout).Verify(context.Background(), signed(claims(object{
@@ -160,7 +161,7 @@ func TestPathsAreNotNames(t *testing.T) {
 	}
 }
 
-// RFC 7519 section 5.1, RFC 8725 section 3.11: no type is not any type.
+// RFC 7519 section 5.1, RFC 8725 section 3.11: no type does not mean any type.
 func TestTokensWithoutType(t *testing.T) {
 	accepted := func(types ...string) twins {
 		return newTwins(t, clock, Options{
@@ -186,7 +187,7 @@ func TestTokensWithoutType(t *testing.T) {
 	}
 }
 
-// RFC 8725 sections 2.8 and 3.12, with an issuer that types none of its tokens.
+// RFC 8725 sections 2.8 and 3.12, with an issuer whose tokens have no type.
 func TestOtherTokensOfOtherIssuersAreRefused(t *testing.T) {
 	common := object{"iss": issuerA, "aud": "orders-api", "exp": at(time.Hour), "iat": at(0), "sub": "s", "azp": "orders-api"}
 	verifiers := make(map[string]twins)
@@ -226,7 +227,7 @@ func TestOtherTokensOfOtherIssuersAreRefused(t *testing.T) {
 						t.Errorf("with %q: %v", marks, err)
 					}
 				}
-				// The type says what it is, and only the issuer can have written it.
+				// The type says what the token is, and only the issuer can have written it.
 				if _, err := v.Verify(context.Background(), typed("at+jwt", payload)); err != nil {
 					t.Error(err)
 				}
@@ -235,7 +236,7 @@ func TestOtherTokensOfOtherIssuersAreRefused(t *testing.T) {
 	}
 }
 
-// Only what some issuers have in access tokens can be let pass.
+// Only marks that some issuers have in access tokens can be allowed.
 func TestMarksThatNoAccessTokenHas(t *testing.T) {
 	for _, mark := range []string{"c_hash", "s_hash", "events", "token_introspection", "typ", ""} {
 		layout := foreign
@@ -247,7 +248,7 @@ func TestMarksThatNoAccessTokenHas(t *testing.T) {
 	}
 }
 
-// An issuer may have a mark of its own, which says more than the type.
+// An issuer may have its own mark, which is more exact than the type.
 func TestPurposeOfTokensOfOtherIssuers(t *testing.T) {
 	marked := foreign
 	marked.Purpose = []claimrule.Rule{{Path: claimrule.Path{"typ"}, Values: []string{"Bearer"}}}
@@ -274,8 +275,8 @@ func TestPurposeOfTokensOfOtherIssuers(t *testing.T) {
 	}
 }
 
-// An issuer may mark its bound access tokens in another way. The mark of one is worth
-// nothing on a token that is not bound to a key.
+// An issuer may mark its bound access tokens in another way. That mark has no effect on a
+// token that is not bound to a key.
 func TestPurposeOfBoundTokens(t *testing.T) {
 	marked := foreign
 	marked.Purpose = []claimrule.Rule{{Path: claimrule.Path{"typ"}, Values: []string{"Bearer"}}}
@@ -306,7 +307,7 @@ func TestPurposeOfBoundTokens(t *testing.T) {
 			}
 		}
 	}
-	// What bound tokens have is asked of no others, unless the issuer marks them.
+	// Tokens that are not bound need no mark of bound tokens, unless the issuer marks them.
 	free := foreign
 	free.PurposeOfBound = []claimrule.Rule{{Path: claimrule.Path{"typ"}, Values: []string{"DPoP"}}}
 	if _, err := foreignVerifier(t, free).Verify(context.Background(), bare(nil)); err != nil {

@@ -1,9 +1,9 @@
 package verifier
 
-// Mismatch is the cause of a refusal that knows which values would have been accepted.
+// Mismatch is the cause of a refusal, with the values that are accepted.
 type Mismatch struct {
-	Found    string // as in: aud is "stock-api"
-	Expected string // as in: orders-api
+	Found    string // such as: aud is "stock-api"
+	Expected string // such as: orders-api
 }
 
 func (m *Mismatch) Error() string { return m.Found + "; accepted: " + m.Expected }

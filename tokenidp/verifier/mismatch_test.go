@@ -9,7 +9,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
-// Where a token is not what was asked for, both are told.
+// A mismatch has the found value and the expected one.
 func TestMismatchTellsWhatWasFoundAndExpected(t *testing.T) {
 	at := time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)
 	c := &Claims{Audience: []string{"stock-api"}, Scope: []string{"stock.read"}, all: claimsOf(object{"tier": "free"})}

@@ -13,7 +13,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
-// remembers looks without leaving a trace.
+// remembers looks the token up without an effect on the cache.
 func remembers(v *Verifier, token string) bool {
 	for _, issuer := range v.issuers {
 		if issuer.cache == nil {
@@ -26,8 +26,8 @@ func remembers(v *Verifier, token string) bool {
 	return false
 }
 
-// The first request is let in and remembered, something changes, and the second
-// request gets the answer that a verifier without a memory gives.
+// The first request gets in and is remembered, something changes, and the second request
+// gets the answer that a verifier without a memory gives.
 func TestRememberedTokensAreJudgedAgain(t *testing.T) {
 	ec := func(t *testing.T, own bool) *jws.Key {
 		if own {
@@ -73,7 +73,7 @@ func TestRememberedTokensAreJudgedAgain(t *testing.T) {
 			if remembers(v.mindful, token) {
 				t.Error("refused, and still remembered")
 			}
-			// What was right before is right again.
+			// A token that was valid before is valid again.
 			clock, *keys = now, changingKeys{key: ec(t, true)}
 			if _, err := v.Verify(context.Background(), token); err != nil {
 				t.Error(err)
@@ -90,8 +90,8 @@ type changingKeys struct {
 
 func (k *changingKeys) Key(context.Context, string, string) (*jws.Key, error) { return k.key, k.err }
 
-// Oathkeeper CVE-2021-32701 and CVE-2026-33496: a token let in on one route, and
-// remembered, is no more than it was on the next.
+// Oathkeeper CVE-2021-32701 and CVE-2026-33496: a token that one route accepts, and that is
+// remembered, must still be checked on the next route.
 func TestRememberedTokensAreAuthorizedByEachRoute(t *testing.T) {
 	v := newVerifier(t).mindful
 	token := signed(claims(object{"scope": "orders.read"}))
@@ -116,8 +116,8 @@ func TestRememberedTokensAreAuthorizedByEachRoute(t *testing.T) {
 	}
 }
 
-// What one issuer remembers lets nothing in with another one, also if that has the
-// same URL and another configuration.
+// A token that one issuer remembers does not get in with another issuer, also if that has
+// the same URL and another configuration.
 func TestIssuersRememberForThemselves(t *testing.T) {
 	const clientID = "client_id"
 	options := Options{URL: issuerA, Algorithms: []string{"ES256"}, Keys: keySet{ecKID: publicKey(t, ecKID, "ES256", private().ecA.Public())}}
@@ -148,7 +148,7 @@ func TestIssuersRememberForThemselves(t *testing.T) {
 	}
 }
 
-// The clock is the Verifier's, and so is the answer.
+// The Verifier's clock decides.
 func TestVerifiersShareWhatAnIssuerRemembers(t *testing.T) {
 	issuer, err := NewIssuer(twoIssuers(t)[0])
 	if err != nil {
@@ -173,7 +173,7 @@ func TestVerifiersShareWhatAnIssuerRemembers(t *testing.T) {
 	wantRefusal(t, err, Expired, token)
 }
 
-// A source may know a key by another name than its own: the token's is asked for.
+// A source may know a key by another name. The verifier asks for the name in the token.
 func TestRecallAsksForTheKeyOfTheToken(t *testing.T) {
 	keys := keySet{"alias": publicKey(t, ecKID, "ES256", private().ecA.Public())}
 	v := newTwins(t, clock, Options{URL: issuerA, Algorithms: []string{"ES256"}, Keys: keys})
@@ -186,7 +186,7 @@ func TestRecallAsksForTheKeyOfTheToken(t *testing.T) {
 	wantRefusal(t, err, UnknownKey, token)
 }
 
-// One bit of a token that is remembered is one that nobody verified.
+// A remembered token with one changed bit is a token that was never verified.
 func TestChangedTokensAreNotRemembered(t *testing.T) {
 	v, token := newVerifier(t), goodToken()
 	if _, err := v.Verify(context.Background(), token); err != nil {
@@ -209,7 +209,7 @@ func TestLessThanNoCacheRemembersNothing(t *testing.T) {
 	}
 }
 
-// Counted, not timed.
+// The test counts, and does not measure time.
 func TestRememberedTokensCostNoAllocation(t *testing.T) {
 	v, h := newVerifier(t).mindful, http.Header{}
 	authorization := []string{"Bearer " + compact(header(object{"alg": "RS256", "kid": rsaKID}), claims(nil), byRS256)}
@@ -222,7 +222,7 @@ func TestRememberedTokensCostNoAllocation(t *testing.T) {
 	}
 }
 
-// Keys come and go while requests run. After a key has gone, no request is let in.
+// Keys come and go while requests run. After a key is removed, no request gets in.
 func TestKeysChangeWhileTokensAreRecalled(t *testing.T) {
 	keys := new(swappedKeys)
 	keys.Store(new(changingKeys))

@@ -59,15 +59,15 @@ const (
 	ExpressionRefused      Reason = "expression_refused"
 )
 
-// answer is what a caller learns (RFC 6750 section 3.1).
+// answer is the part that a caller sees (RFC 6750 section 3.1).
 type answer struct {
 	status      int
 	code        string
 	description string
 }
 
-// The descriptions are fixed, so that nothing of a request is reflected. They have only
-// the characters of RFC 6750 section 3: ASCII without quotes and backslashes.
+// The descriptions are fixed, so that they reflect nothing of a request. They have only the
+// characters of RFC 6750 section 3: ASCII without quotes and backslashes.
 var (
 	badToken = answer{http.StatusUnauthorized, "invalid_token", "The access token is malformed or not accepted here"}
 	expired  = answer{http.StatusUnauthorized, "invalid_token", "The access token expired"}
@@ -143,7 +143,7 @@ type Refusal struct {
 	Code        string   // error code of RFC 6750 section 3.1, empty for a bare challenge
 	Description string   // for the caller: fixed text, safe in a quoted-string
 	Reason      Reason   // for the operator: logs and metrics
-	Scope       []string // of insufficient_scope: the scopes that would do; else those that a token needs
+	Scope       []string // of insufficient_scope: the scopes that are enough; else those that a token needs
 	cause       error
 }
 

@@ -47,7 +47,7 @@ func TestChallenge(t *testing.T) {
 	}
 }
 
-// RFC 9728 section 5.1: also where there was no token.
+// RFC 9728 section 5.1: also without a token.
 func TestChallengeNamesTheMetadata(t *testing.T) {
 	const at = "https://api.example.com/.well-known/oauth-protected-resource"
 	for reason, want := range map[Reason]string{
@@ -96,7 +96,7 @@ func TestRefusalKeepsItsCauseForTheLog(t *testing.T) {
 	}
 }
 
-// Only where a token is missing or no good can another one help.
+// Another token can help only if a token is missing or invalid.
 func TestWhichRefusalsAskForAToken(t *testing.T) {
 	for reason, want := range map[Reason]bool{
 		NoToken: true, Expired: true, BadSignature: true, WrongAudience: true, WrongScheme: true, NotSenderConstrained: true,

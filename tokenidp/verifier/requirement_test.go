@@ -86,7 +86,7 @@ func TestAuthorize(t *testing.T) {
 	}
 }
 
-// One token on two routes: what the first one found says nothing about the second.
+// One token on two routes: the result of the first does not affect the second.
 func TestAuthorizeRemembersNothing(t *testing.T) {
 	c := &Claims{Audience: []string{"orders-api"}, Scope: []string{"orders.read"}}
 	read := &Requirement{Audiences: []string{"orders-api"}, Scopes: []string{"orders.read"}}
@@ -99,7 +99,7 @@ func TestAuthorizeRemembersNothing(t *testing.T) {
 	}
 }
 
-// A claim rule is kept only by a value that is there, of its kind, byte for byte.
+// Only a present value of the right type, equal byte for byte, meets a claim rule.
 func TestAuthorizeByClaims(t *testing.T) {
 	c := &Claims{Audience: []string{"orders-api"}, all: claimsOf(object{
 		"repository": "my-org/my-repo", "run": strictjson.Number("7"), "prod": true, "nothing": nil,

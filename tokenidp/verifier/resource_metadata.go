@@ -31,13 +31,13 @@ func NewResource(identifier string) (*Resource, error) {
 }
 
 // Is reports whether the audience is this resource. It ignores the slash of an empty path.
-// It decides about no token: [Requirement] does.
+// It does not decide about a token: [Requirement] does.
 func (r *Resource) Is(audience string) bool {
 	return weburl.WithPath(audience) == weburl.WithPath(r.Identifier)
 }
 
-// AudienceOf returns the audience by which a requirement accepts tokens for the
-// resource, and false if it accepts none.
+// AudienceOf returns the audience with which a requirement accepts tokens for the resource,
+// and false if it accepts none.
 func (r *Resource) AudienceOf(required *Requirement) (audience string, found bool) {
 	if required == nil {
 		return "", false
@@ -51,9 +51,9 @@ func (r *Resource) AudienceOf(required *Requirement) (audience string, found boo
 }
 
 // Covers returns how many bytes of the path of a request to the host the resource's own
-// path covers, segment by segment, and -1 if the request is not below it. Of several
-// resources, that with the most is the one that a client means. Case is ignored, as
-// Caddy's matchers do. It is no decision on the request.
+// path covers, segment by segment, and -1 if the request is not below it. If several
+// resources cover the path, the client means the one with the most bytes. It ignores case,
+// like Caddy's matchers. It does not decide about the request.
 func (r *Resource) Covers(host, path string) int {
 	_, rest, _ := strings.Cut(r.MetadataURL, "://")
 	own := strings.TrimPrefix(r.MetadataPath, weburl.ProtectedResource)
@@ -67,12 +67,12 @@ func (r *Resource) Covers(host, path string) int {
 	return len(own)
 }
 
-// ResourceRules is what all routes of a resource together require of its tokens.
+// ResourceRules are the requirements of all routes of a resource for its tokens.
 type ResourceRules struct {
-	Issuers, Scopes []string // whose tokens are accepted, and what some route asks for
+	Issuers, Scopes []string // whose tokens are accepted, and the scopes that a route requires
 	DPoP            bool     // some route can check a proof
-	DPoPRequired    bool     // every route asks for one
-	MTLS            bool     // some route asks for a token that is bound to a certificate, or takes one instead
+	DPoPRequired    bool     // every route requires a proof
+	MTLS            bool     // a route requires or accepts a token that is bound to a certificate
 }
 
 // Metadata returns the metadata document (RFC 9728 section 2).

@@ -63,7 +63,7 @@ func TestResourceMetadata(t *testing.T) {
 	}
 }
 
-// RFC 3986 section 6.2.3, and nothing beyond it. What a token must have stays as it is.
+// RFC 3986 section 6.2.3, and nothing more. The requirements for a token stay the same.
 func TestResourceOfAnAudience(t *testing.T) {
 	for identifier, row := range map[string]struct{ same, others []string }{
 		"https://api.example.com":        {[]string{"https://api.example.com", "https://api.example.com/"}, []string{"https://api.example.com//", "https://API.example.com", "https://api.example.com:443", "http://api.example.com", "api.example.com", ""}},

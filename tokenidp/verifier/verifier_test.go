@@ -43,7 +43,7 @@ func TestVerifyReturnsTheClaims(t *testing.T) {
 	}
 }
 
-// RFC 7518 section 3.1, RFC 8037: signed by go-jose, an implementation that is not ours.
+// RFC 7518 section 3.1, RFC 8037: signed by go-jose, an independent implementation.
 func TestVerifyWorksWithEveryAlgorithm(t *testing.T) {
 	for _, alg := range jws.Algorithms {
 		t.Run(alg, func(t *testing.T) {
@@ -90,8 +90,8 @@ func signingKey(t *testing.T, alg string) crypto.Signer {
 	return private().rsa
 }
 
-// RFC 8725 section 3.8: the keys of one issuer are no good for another's tokens,
-// also when both have the same kid.
+// RFC 8725 section 3.8: the keys of one issuer do not verify tokens of another, also if
+// both have the same kid.
 func TestVerifyDoesNotMixIssuers(t *testing.T) {
 	v, p := newVerifier(t), private()
 	for name, row := range map[string]struct {
@@ -115,7 +115,7 @@ func TestVerifyDoesNotMixIssuers(t *testing.T) {
 	}
 }
 
-// RFC 8725 section 3.1: what one issuer allows is not allowed to another.
+// RFC 8725 section 3.1: the algorithms of one issuer are not allowed to another.
 func TestVerifyTakesTheAlgorithmsOfTheIssuer(t *testing.T) {
 	token := compact(header(object{"alg": "RS256", "kid": rsaKID}), claims(object{"iss": issuerB}), byRS256)
 	_, err := newVerifier(t).Verify(context.Background(), token)
@@ -135,7 +135,8 @@ func TestVerifyForgetsRemovedKeys(t *testing.T) {
 	wantRefusal(t, err, UnknownKey, token)
 }
 
-// RFC 6750 section 3.1 has no code for a failure of ours; it is no reason to let anybody in.
+// RFC 6750 section 3.1 has no code for a failure of ours. Such a failure lets no request
+// in.
 func TestVerifyFailsClosedWithoutKeys(t *testing.T) {
 	for name, row := range map[string]struct {
 		keys   KeySource
@@ -242,7 +243,7 @@ func TestNewIssuerKeepsItsOwnCopyOfTheOptions(t *testing.T) {
 	}
 }
 
-// Requests that run side by side never see each other's identity.
+// Parallel requests never see each other's identity.
 func TestVerifyInParallel(t *testing.T) {
 	v, p := newVerifier(t), private()
 	var wg sync.WaitGroup
@@ -261,8 +262,7 @@ func TestVerifyInParallel(t *testing.T) {
 	wg.Wait()
 }
 
-// RFC 9864 section 2.2: an issuer's tokens may have either name, and so may what is
-// configured.
+// RFC 9864 section 2.2: the tokens of an issuer and the configuration may use either name.
 func TestEd25519IsEdDSA(t *testing.T) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

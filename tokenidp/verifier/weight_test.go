@@ -10,8 +10,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimrule"
 )
 
-// remembered fills a cache as Verify does, with all claims decoded, and returns what the
-// heap has grown by.
+// remembered fills a cache like Verify, with all claims decoded, and returns the growth of
+// the heap.
 func remembered(t *testing.T, c *cache, tokens int, payload func(i int) string) (grown int) {
 	t.Helper()
 	before := heap()
@@ -33,8 +33,8 @@ func remembered(t *testing.T, c *cache, tokens int, payload func(i int) string) 
 	return grown
 }
 
-// heap is what is in use when nothing more is freed: what has a cleanup, as a
-// cache that is gone does, takes more than one collection.
+// heap returns the memory in use when nothing more is freed. Values with a cleanup, such as
+// a removed cache, need more than one collection.
 func heap() int {
 	var m runtime.MemStats
 	for least := uint64(math.MaxUint64); ; least = m.HeapAlloc {
@@ -55,8 +55,8 @@ func weightOf(c *cache) (weight, entries int) {
 	return weight, entries
 }
 
-// The estimate is not too low, whatever a token is made of, and seldom more than twice
-// too high; a tenth is for what else the heap does meanwhile.
+// The estimate is never too low for any token, and seldom more than twice too high. A tenth
+// is for other uses of the heap.
 func TestWeightIsThatOfTheHeap(t *testing.T) {
 	with := func(name string, value any) func(int) string {
 		return func(i int) string { return claims(object{"jti": fmt.Sprint("token-", i), name: value}) }
@@ -122,7 +122,7 @@ func strictNested(depth int) any {
 	return value
 }
 
-// What no route has asked for is kept as text.
+// Claims that no route has read are kept as text.
 func TestRememberedTokenKeepsTheTextOfItsClaims(t *testing.T) {
 	v := newVerifier(t).mindful
 	token := signed(claims(object{"tenant": "acme"}))
@@ -144,7 +144,7 @@ func TestRememberedTokenKeepsTheTextOfItsClaims(t *testing.T) {
 	}
 }
 
-// Ten thousand tokens with a dozen claims, and any number of the heaviest.
+// Ten thousand tokens with a dozen claims, and any number of the heaviest tokens.
 func TestMemoryIsBounded(t *testing.T) {
 	usual := func(i int) string {
 		return claims(object{
