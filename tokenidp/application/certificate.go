@@ -20,8 +20,8 @@ type CertificateName struct {
 	// Value is the name as it was registered.
 	Value string
 
-	subject []relativeName // of tls_client_auth_subject_dn
-	ip      netip.Addr     // of tls_client_auth_san_ip
+	subject []relativeName // for tls_client_auth_subject_dn
+	ip      netip.Addr     // for tls_client_auth_san_ip
 }
 
 // The fields of RFC 8705 section 2.1.2.
@@ -76,8 +76,8 @@ func (n *CertificateName) Names(certificate *x509.Certificate) bool {
 
 var subjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
 
-// hasAlternativeName reads the names as they are in the certificate: a parsed URI may have
-// another spelling.
+// hasAlternativeName reads the names from the certificate itself, because a parsed URI may
+// have another spelling.
 func hasAlternativeName(certificate *x509.Certificate, choice int, is func(name []byte) bool) bool {
 	for _, extension := range certificate.Extensions {
 		if !extension.Id.Equal(subjectAltName) {

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// certificate makes one, signed by itself, from a template.
+// certificate makes a self-signed certificate from a template.
 func certificate(t testing.TB, template x509.Certificate) *x509.Certificate {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -59,8 +59,7 @@ func parsedURL(t testing.TB, s string) *url.URL {
 	return u
 }
 
-// RFC 8705 section 2.1.2: the names of the registered kind count, whole, and no
-// others.
+// RFC 8705 section 2.1.2: only whole names of the registered kind count.
 func TestCertificateNames(t *testing.T) {
 	full := certificate(t, x509.Certificate{
 		Subject:        pkix.Name{CommonName: "orders", OrganizationalUnit: []string{"batch"}, Organization: []string{"Example, Inc."}, Country: []string{"DE"}},
@@ -124,7 +123,7 @@ func TestCertificateNames(t *testing.T) {
 	}
 }
 
-// X.501: attributes that stand beside each other have no order, others have.
+// X.501: attributes of one relative name have no order, others have.
 func TestDistinguishedNamesOfSeveralValues(t *testing.T) {
 	subject, err := asn1.Marshal(pkix.RDNSequence{
 		{{Type: asn1.ObjectIdentifier{2, 5, 4, 10}, Value: "Example"}},
@@ -196,7 +195,7 @@ func TestDistinguishedNamesThatAreMalformed(t *testing.T) {
 	}
 }
 
-// What Go writes of a subject is that subject, and is no other.
+// The text that Go writes for a subject names that subject, and no other.
 func FuzzDistinguishedName(f *testing.F) {
 	for _, seed := range []string{"CN=orders,OU=batch,O=Example", `CN=\#a\+b\,c\"d\\e\<f\>g\;h`, "CN=a+UID=b", "2.5.4.3=#0c0161", `CN=\20a\20`, "CN=ä", "DC=a,DC=b", "CN=a\\00b"} {
 		f.Add(seed)

@@ -136,7 +136,7 @@ func attributeValue(encoded string) (string, error) {
 	return string(value), nil
 }
 
-// berValue is a value in hexadecimal BER: a string of some kind.
+// berValue returns a value in hexadecimal BER, which must be a string.
 func berValue(digits string) (string, error) {
 	der, err := hex.DecodeString(digits)
 	if err != nil {

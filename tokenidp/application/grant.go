@@ -13,8 +13,8 @@ import (
 )
 
 // The errors of Grant. The text around them names scopes and Applications, and is for the
-// log only: the caller of the token endpoint must not learn whether a scope exists that it
-// may not have.
+// log only: the caller of the token endpoint must not learn whether a scope exists that
+// it does not have.
 var (
 	// ErrNoScope: no scope was requested, and the Application has no default (RFC 6749
 	// section 3.3).
@@ -23,9 +23,11 @@ var (
 	ErrMalformedScope = errors.New("malformed scope")
 	// ErrScopeNotGranted: a scope is not granted to the Application, or does not exist.
 	ErrScopeNotGranted = errors.New("scope not granted")
-	// ErrScopeOfSeveralResources: one token would have to be for several APIs.
+	// ErrScopeOfSeveralResources: the scopes belong to several APIs, but a token is for
+	// one.
 	ErrScopeOfSeveralResources = errors.New("scopes of several resources")
-	// ErrWrongResource: the scopes belong to another resource than the named one (RFC 8707 section 2).
+	// ErrWrongResource: the scopes do not belong to the named resource (RFC 8707 section
+	// 2).
 	ErrWrongResource = errors.New("scopes are not of the requested resource")
 	// ErrUnknownResource: the Application has no scope of the named resource.
 	ErrUnknownResource = errors.New("unknown resource")
@@ -36,15 +38,15 @@ type Grant struct {
 	// Scopes are unique, in the order of the request.
 	Scopes   []string
 	Resource *Resource
-	// Audience is that of the Resource.
+	// Audience is the audience of the Resource.
 	Audience string
 	Lifetime time.Duration
 }
 
 // Grant returns what a token for the Application gets. requested is the raw `scope`
 // parameter, "" if it was omitted. resources are the raw `resource` parameters, if any.
-// defaultLifetime is that of the issuer. A request that cannot be granted as a whole is
-// refused, because a client that silently gets less fails later, in another place.
+// defaultLifetime is the issuer's default. Grant refuses a request that it cannot grant as
+// a whole, because a client that silently gets less fails later, in another place.
 func (s *Set) Grant(a *Application, requested string, resources []string, defaultLifetime time.Duration) (*Grant, error) {
 	scopes, err := a.requestedScopes(requested)
 	if err != nil {
@@ -78,7 +80,7 @@ func (a *Application) requestedScopes(requested string) ([]string, error) {
 	seen := make(map[string]bool)
 	for scope := range strings.SplitSeq(requested, " ") {
 		switch {
-		case scope == "": // one space more says nothing
+		case scope == "": // an additional space has no meaning
 		case !isScopeToken(scope):
 			return nil, errMalformedScope
 		case !seen[scope]:

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// asking has Applications that may ask about tokens, declared in two files.
+// asking has Applications that may introspect tokens, declared in two files.
 var asking = map[string]string{
 	"apis.yaml": `
 resources:
@@ -26,7 +26,7 @@ applications:
 `,
 }
 
-// RFC 7662 section 4: who may ask about which token.
+// RFC 7662 section 4: who may introspect which token.
 func TestMayIntrospect(t *testing.T) {
 	set, _, failure := loadFrom(write(t, asking), "apis.yaml", "apps.yaml")
 	if failure != "" {

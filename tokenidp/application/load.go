@@ -26,9 +26,9 @@ type Options struct {
 	// ReadFile reads the files that an applications file names, such as mounted secrets.
 	// Default: [ReadFile].
 	ReadFile func(path string, most int64) ([]byte, fs.FileInfo, error)
-	// Absent is called with each placeholder without a value and each missing file, and
-	// its place. These then count as present, although no client can authenticate with
-	// them. Default: they are mistakes.
+	// Absent is called with each placeholder without a value and each missing file, and its
+	// place. These then count as present, although no client can authenticate with them.
+	// Default: they are mistakes.
 	Absent func(what string)
 }
 
@@ -149,7 +149,7 @@ func read(file string, data []byte, o Options) *loader {
 	return l
 }
 
-// absent reports whether what could not be read may be on the server alone.
+// absent reports whether a file that could not be read may exist on the server alone.
 func (l *loader) absent(at strictyaml.Position, what string, err error) bool {
 	if l.options.Absent == nil || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
 		return false
@@ -158,7 +158,7 @@ func (l *loader) absent(at strictyaml.Position, what string, err error) bool {
 	return true
 }
 
-// newReader returns a reader that never quotes fields that may have a secret by mistake.
+// newReader returns a reader that never quotes fields that may contain a secret by mistake.
 func newReader(file string) *strictyaml.Reader {
 	refused := make(map[string]string)
 	for _, field := range storedAsHash {

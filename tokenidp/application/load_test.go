@@ -27,7 +27,7 @@ func wantFast(t *testing.T, a *Application, presented, id string, want secret.Ma
 	}
 }
 
-// write puts files, by their names, into a folder of their own.
+// write writes files, by their names, into their own folder.
 func write(t testing.TB, files map[string]string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -57,7 +57,7 @@ func load(o Options, paths ...string) (*Set, error) {
 	return Union(parts)
 }
 
-// loadFrom loads the files from dir at noon. Its error and warnings leave dir out.
+// loadFrom loads the files from dir at noon. Its error and warnings do not contain dir.
 func loadFrom(dir string, paths ...string) (set *Set, warnings []string, failure string) {
 	for i := range paths {
 		paths[i] = filepath.Join(dir, paths[i])

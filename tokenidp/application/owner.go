@@ -46,7 +46,7 @@ func (s *Set) UnknownAudience(audience string) error {
 	return fmt.Errorf("unknown audience %q; known: %s", audience, Shortened(names))
 }
 
-// Shortened lists at most 20 names, for an error message.
+// Shortened returns at most 20 names, for an error message.
 func Shortened(names []string) string {
 	const most = 20
 	if len(names) <= most {

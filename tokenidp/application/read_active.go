@@ -9,9 +9,9 @@ import (
 )
 
 // deactivated returns the Applications that must not be active, even if the file has other
-// mistakes. So a deactivation does not depend on the other lines of the file, nor on the
-// spelling of false. Everything that is not literally true deactivates, also in a field
-// whose name is active with a typing error.
+// mistakes. So a deactivation does not depend on the other lines of the file, or on the
+// spelling of false. Every value that is not literally true deactivates, also in a field
+// whose name is a mistyped active.
 func deactivated(root *strictyaml.Node) (clientIDs []string) {
 	for _, applications := range strictyaml.Values(root, "applications") {
 		entries := []*strictyaml.Node{applications}

@@ -169,8 +169,8 @@ var clientIDFormat = &strictyaml.Format{
 	Loose:   "a secret",
 }
 
-// clientID returns the client_id and its place. It returns no place for one that is defined
-// twice.
+// clientID returns the client_id and its place. It returns no place if the client_id is
+// defined twice.
 func (l *loader) clientID(m *mapping) (string, strictyaml.Position) {
 	id, at := m.Text("client_id")
 	if at == nil || !l.define(m.At(at), m.What, "client_id", id) {
@@ -187,13 +187,13 @@ func (m *mapping) grantTypes() []string {
 	return values
 }
 
-// mostScopes is more than fit into a token.
+// mostScopes is more than a token can hold.
 const mostScopes = 1000
 
 func (l *loader) scopesOf(m *mapping, a *Application, field string) []string {
 	scopes, nodes := m.Texts(field)
 	if m.Has("scopes") && m.Field("scopes") == nil {
-		return scopes // that default_scopes is not part of it follows from the error
+		return scopes // the same error implies that default_scopes is not part of it
 	}
 	byDefault := field == "default_scopes"
 	for i, scope := range scopes {

@@ -33,7 +33,7 @@ func wayFields() (fields []string) {
 	return fields
 }
 
-// keyFields are the fields beside which token_endpoint_auth_signing_alg has an effect.
+// keyFields are the fields with which token_endpoint_auth_signing_alg has an effect.
 var keyFields = []string{"jwks", "jwks_file", "jwks_uri"}
 
 // wayConditions returns what authentication and needs check, as JSON Schemas.
@@ -56,7 +56,7 @@ func wayConditions() []strictyaml.Schema {
 	return all
 }
 
-// authentication reads how the Application authenticates. Only one way is allowed, because
+// authentication reads how the Application authenticates. It allows only one way, because
 // an attacker would choose the weaker of two.
 func (l *loader) authentication(m *mapping, a *Application) {
 	method, at := m.Text("token_endpoint_auth_method")

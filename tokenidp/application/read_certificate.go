@@ -12,7 +12,7 @@ import (
 
 const longestCertificateName = 1024
 
-// certificateName reads the one name by which the client's certificate is known.
+// certificateName reads the one name that identifies the client's certificate.
 func (l *loader) certificateName(m *mapping, a *Application) {
 	for _, field := range certificateFields {
 		value, at := m.Text(field)

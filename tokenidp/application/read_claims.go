@@ -40,7 +40,7 @@ var claimNameFormat = &strictyaml.Format{
 	Loose:   "a character that Unicode does not count as printable, or as another case of a letter",
 }
 
-// anyCase returns a pattern for the names in upper and lower case.
+// anyCase returns a pattern that matches the names in any case.
 func anyCase(names []string) string {
 	var b strings.Builder
 	for _, c := range strings.Join(names, "|") {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// RFC 9068 section 2.2.3: what else its tokens say.
+// RFC 9068 section 2.2.3: additional claims of its tokens.
 func TestClaims(t *testing.T) {
 	set := mustLoad(t, keyed("    jwks: {keys: ["+ecJWK+"]}\n    claims: {team: shop, tier: 2, ratio: 1.5, internal: true, roles: [a, b], org: {unit: {id: \"7\"}}, text: \"<&>\"}"))
 	a, _ := set.Application("x")

@@ -59,8 +59,8 @@ var federationObject = &strictyaml.Object{
 	},
 }
 
-// claimValueFormat accepts the value of a claim. insteadOfPattern says what to write for
-// one with an asterisk; "" accepts it.
+// claimValueFormat accepts the value of a claim. insteadOfPattern says what to write
+// instead of a value with an asterisk; "" accepts it.
 func claimValueFormat(says, insteadOfPattern string) *strictyaml.Format {
 	f := strictyaml.Label(longestClaim, "")
 	f.Says = says
@@ -145,7 +145,7 @@ func federation(m *strictyaml.Mapping) *Federation {
 	return f
 }
 
-// pathOf returns the path of a claim. Its format has been checked, as that of patterns.
+// pathOf returns the path of a claim. The format of the claim has been checked.
 func pathOf(e strictyaml.Entry) claimrule.Path {
 	path, _ := claimrule.ParsePath(e.Name)
 	return path

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// RFC 7521 section 4.2: who vouches for the workload, and for which.
+// RFC 7521 section 4.2: the issuer that identifies the workload, and which workload.
 func TestFederation(t *testing.T) {
 	for _, row := range []struct{ name, entry, want string }{
 		{"subject", "issuer: https://k.example.com, subject: 'system:serviceaccount:shop:worker'", `https://k.example.com sub=["system:serviceaccount:shop:worker"]`},
@@ -33,7 +33,7 @@ func TestFederation(t *testing.T) {
 	}
 }
 
-// Nobody is let in whom the file does not name.
+// A workload that the file does not name does not get in.
 func TestFederationErrors(t *testing.T) {
 	const entry = inX + `federated "https://k.example.com": `
 	const nobody = entry + "says of nobody in particular that he may authenticate: everybody with a token of this issuer could; add subject, subject_pattern or claims"
@@ -71,7 +71,7 @@ func TestFederationErrors(t *testing.T) {
 	}
 }
 
-// A claim that every token of the issuer has lets everybody in, or nobody.
+// A claim that every token of the issuer has matches all workloads, or none.
 func TestAFederationIsNotOfEverybodyWhoHasAToken(t *testing.T) {
 	for _, claims := range []string{
 		"claims: {iss: 'https://k.example.com'}", "claims: {aud: a}", "claims: {/aud: a}", "claims: {/aud/0: a}", "claims: {exp: '1'}", "claims: {nbf: '1'}",
@@ -85,7 +85,7 @@ func TestAFederationIsNotOfEverybodyWhoHasAToken(t *testing.T) {
 	mustLoad(t, keyed("    federated: [{issuer: 'https://k.example.com', claims: {/custom/iss: a}}]"))
 }
 
-// federatedIssuers are those that any active Application relies on, sorted.
+// federatedIssuers returns the issuers that active Applications use, sorted.
 func federatedIssuers(s *Set) (issuers []string) {
 	for _, a := range s.byClientID {
 		for _, f := range a.Federated {

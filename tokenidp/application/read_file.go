@@ -32,7 +32,7 @@ func ReadFile(path string, most int64) ([]byte, fs.FileInfo, error) {
 	}
 	defer func() { _ = f.Close() }() // it was only read
 	var data bytes.Buffer
-	data.Grow(int(info.Size()) + bytes.MinRead) // so that it does not grow while it is read
+	data.Grow(int(info.Size()) + bytes.MinRead) // so that it does not grow during the read
 	if _, err := data.ReadFrom(io.LimitReader(f, most+1)); err != nil {
 		return nil, nil, withoutPath(err)
 	}

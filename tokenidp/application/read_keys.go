@@ -24,7 +24,7 @@ const (
 	// keys.
 	mostKeys     = 20
 	mostKeysFile = 256 << 10
-	// longestReason bounds the text of a key file in a warning, in bytes.
+	// longestReason limits the text of a key file in a warning, in bytes.
 	longestReason = 200
 )
 
@@ -126,8 +126,7 @@ func (l *loader) inlineKeys(m *mapping, algorithms []string) (keys []*jws.Key) {
 	return keys
 }
 
-// inlineKey returns a key, or an error. It returns neither after it has reported a mistake
-// itself.
+// inlineKey returns a key, or an error, or neither if it has reported a mistake itself.
 func (l *loader) inlineKey(set *strictyaml.Mapping, n *strictyaml.Node, index int, algorithms []string) (*jws.Key, error) {
 	value, ok := set.Value(n, l.NameOf("key", n, "kid", index))
 	if !ok {
@@ -153,7 +152,7 @@ func (l *loader) keysFile(m *mapping, a *Application, algorithms []string) []*jw
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(l.file), path)
 	}
-	fail := m.failIfActive(a) // to shut it out, its keys may be taken away first
+	fail := m.failIfActive(a) // an operator may remove its keys first to shut it out
 	data, _, err := l.options.ReadFile(path, mostKeysFile)
 	switch {
 	case err != nil && l.absent(m.At(at), "the keys in "+path, err):

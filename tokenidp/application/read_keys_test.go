@@ -26,14 +26,14 @@ const (
 	ecPrivate  = `870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE`
 )
 
-// keyed is a file with one Application that has these fields.
+// keyed returns a file with one Application that has these fields.
 func keyed(fields string) string {
 	return "resources: [{name: a-api, scopes: [{name: a.read}]}]\napplications:\n  - client_id: x\n    scopes: [a.read]\n" + fields
 }
 
 const inX = `application "x": `
 
-// RFC 7591 section 2: jwks, jwks_uri, and the method that they are for.
+// RFC 7591 section 2: jwks, jwks_uri, and the method for them.
 func TestKeysOfAClient(t *testing.T) {
 	for _, row := range []struct{ name, fields, want string }{
 		{"inline", "    jwks: {keys: [" + ecJWK + "]}", "private_key_jwt 1 ES256"},
@@ -73,8 +73,8 @@ func TestKeysOfAClient(t *testing.T) {
 	}
 }
 
-// An Application authenticates in one way, and says which; nothing that it says of
-// another is passed over. No error repeats a key.
+// An Application authenticates in one way, and names it. No field of another way is
+// ignored. No error repeats a key.
 func TestKeyErrors(t *testing.T) {
 	const notUsable = `jwks: key "1" is not usable: key 0 (kid "1"): unusable key: `
 	const onlyPublic = "; only public keys that verify signatures belong here"
@@ -123,7 +123,7 @@ func TestKeyErrors(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			_, _, failure := loadText(t, keyed(row.fields))
 			if row.want == "" && failure != "" {
-				return // what the library says of it
+				return // the text of the library
 			}
 			if failure != row.want {
 				t.Errorf("got:\n%s\nwant:\n%s", failure, row.want)
@@ -135,7 +135,7 @@ func TestKeyErrors(t *testing.T) {
 	}
 }
 
-// manyKeys are that many, in a list.
+// manyKeys returns a list of that many keys.
 func manyKeys(n int) (list string) {
 	for i := range n {
 		list += strings.Replace(edJWK, `"2"`, fmt.Sprintf(`"k%d"`, i), 1) + ", "
@@ -143,7 +143,7 @@ func manyKeys(n int) (list string) {
 	return list
 }
 
-// A JWK Set, or PEM as openssl writes it.
+// A JWK Set, or PEM in the form of openssl.
 func TestKeysFile(t *testing.T) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -218,8 +218,8 @@ func TestKeysFile(t *testing.T) {
 	}
 }
 
-// RFC 7517 section 5: an entry that is not understood affects no other key, wherever the
-// set is. A private key stays an error: somebody has to move it to a safe place.
+// RFC 7517 section 5: an unknown entry affects no other key, wherever the set is. A private
+// key stays an error: somebody has to move it to a safe place.
 func TestKeysOfUnknownTypesAreSkipped(t *testing.T) {
 	const akp = `"kty":"AKP","alg":"ML-DSA-44","kid":"pq","pub":"AAAA"`
 	const ec = `{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","kid":"1"}`
@@ -282,7 +282,8 @@ func TestKeysOfUnknownTypesAreSkipped(t *testing.T) {
 	}
 }
 
-// Whoever steals a key that two have is both, and neither can be shut out alone.
+// A thief of a key that two Applications have can use both, and they cannot be deactivated
+// separately.
 func TestSharedKeysAreWarnedOf(t *testing.T) {
 	_, warnings, failure := loadText(t, keyed("    jwks: {keys: ["+ecJWK+"]}\n")+"  - {client_id: b, scopes: [a.read], jwks: {keys: ["+ecJWK+"]}}\n")
 	if want := `a.yaml:6: application "b": application "x" has the same key; give each its own`; failure != "" || len(warnings) != 1 || warnings[0] != want {
@@ -290,7 +291,8 @@ func TestSharedKeysAreWarnedOf(t *testing.T) {
 	}
 }
 
-// Whoever has what opens two Applications is both, and neither can be shut out alone.
+// A thief of one credential for two Applications can use both, and they cannot be
+// deactivated separately.
 func TestWhateverTwoApplicationsShareIsWarnedOf(t *testing.T) {
 	const cluster = "federated: [{issuer: 'https://k.example.com', "
 	for _, row := range []struct{ name, one, other, want string }{
@@ -315,7 +317,7 @@ func TestWhateverTwoApplicationsShareIsWarnedOf(t *testing.T) {
 	}
 }
 
-// One source is enough for all who name a URL, and none for those shut out.
+// One source is enough for all Applications with the URL, and inactive ones need none.
 func TestPublishedKeys(t *testing.T) {
 	set := mustLoad(t, keyed("    jwks_uri: https://b.example.com\n")+
 		"  - {client_id: b, scopes: [a.read], jwks_uri: https://a.example.com}\n"+

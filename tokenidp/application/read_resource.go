@@ -95,7 +95,7 @@ func (l *loader) resource(m *mapping) {
 	l.resources = append(l.resources, r)
 }
 
-// own defines a name that only this resource may have, in all files.
+// own defines a name that no other resource may have, in any file.
 func (l *loader) own(at strictyaml.Position, what, kind, name string) bool {
 	if !l.define(at, what, kind, name) {
 		return false

@@ -139,8 +139,8 @@ func (l *loader) secret(m *mapping, a *Application) *secret.Secret {
 	return s
 }
 
-// CheckSecretID returns an error for an id that is too long, has other characters than
-// those of a log line, or is itself a secret.
+// CheckSecretID returns an error for an id that is too long, has characters that do not fit
+// into a log line, or is itself a secret.
 func CheckSecretID(id string) error {
 	switch {
 	case secret.Classify(id) == secret.Generated:
@@ -182,7 +182,7 @@ func (l *loader) mountedSecret(m *mapping, a *Application, s *secret.Secret) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(l.file), path)
 	}
-	fail := m.failIfActive(a) // to shut it out, its secret may be taken away first
+	fail := m.failIfActive(a) // an operator may remove its secret first to shut it out
 	data, info, err := l.options.ReadFile(path, mostSecretFile)
 	switch {
 	case err != nil && l.absent(m.At(at), "the secret in "+path, err):
@@ -209,7 +209,7 @@ func withoutNewline(s string) string {
 }
 
 // parseExpiry returns the first moment at which the secret is no longer valid, or the zero
-// time for a text that is not one.
+// time for an invalid text.
 func parseExpiry(s string) (t time.Time) {
 	if day, err := time.Parse(time.DateOnly, s); err == nil {
 		t = day.AddDate(0, 0, 1)
@@ -223,7 +223,7 @@ func parseExpiry(s string) (t time.Time) {
 }
 
 // instant reports whether the text is valid by RFC 3339 section 5.6. time.Parse also
-// accepts a comma for the point, and hours of one digit.
+// accepts a comma instead of the point, and hours of one digit.
 var instant = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
 
 func parseInstant(s string) (time.Time, bool) {

@@ -144,7 +144,7 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// slowHashes are n bcrypt hashes of the highest cost, 912 ms each.
+// slowHashes returns n bcrypt hashes of the highest cost, 912 ms each.
 func slowHashes(n int) string {
 	var text strings.Builder
 	for i := range n {

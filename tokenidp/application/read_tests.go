@@ -5,15 +5,15 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/warning"
 )
 
-// Test says what must happen to the requests of one caller. `caddy tokenidp test` runs it;
-// nothing that serves does.
+// Test says what must happen to the requests of one caller. Only `caddy tokenidp test` runs
+// it, never a server.
 type Test struct {
-	// ClientID is the Application that calls, or Token the claims of a token that it has,
-	// or Anonymous: it has none.
+	// The caller is the Application ClientID, or has a token with the claims Token, or, if
+	// Anonymous is true, has no token.
 	ClientID  string
 	Token     map[string]any
 	Anonymous bool
-	// Requests are what it asks for.
+	// Requests are the requests of the caller.
 	Requests []TestedRequest
 	// Source is the "file:line" of its definition.
 	Source string
@@ -24,12 +24,12 @@ type TestedRequest struct {
 	// Text is a method, or * for all, and a URL.
 	Text  string
 	Allow bool
-	// Source is the "file:line" where it stands.
+	// Source is the "file:line" of the request.
 	Source string
 }
 
-// Tests returns those of all files, in their order. The error has a line for each of the
-// first 20 mistakes in tests.
+// Tests returns the tests of all files, in their order. The error has a line for each of
+// the first 20 mistakes in tests.
 func (s *Set) Tests() (all []*Test, err error) {
 	var problems []strictyaml.Problems
 	for _, d := range s.documents {
@@ -39,9 +39,9 @@ func (s *Set) Tests() (all []*Test, err error) {
 	return all, strictyaml.Error(problems...)
 }
 
-// tests reads the tests of a file, and takes them from the document. They decide nothing
-// about who gets a token, so a mistake in them is an error of `caddy tokenidp test`, and
-// only a warning here: it must not keep the file from being in force.
+// tests reads the tests of a file, and removes them from the document. They do not decide
+// who gets a token. So a mistake in them is an error of `caddy tokenidp test`, and only a
+// warning here: it must not keep the file from being in force.
 func (l *loader) tests(root *strictyaml.Node) (found bool) {
 	taken := strictyaml.Take(root, "tests")
 	if taken == nil {

@@ -50,7 +50,7 @@ func TestTests(t *testing.T) {
 }
 
 // A mistake in a test is an error of the tests, and a warning of the file: it must not
-// hold up a deactivation.
+// delay a deactivation.
 func TestMistakesInTestsOnlyWarn(t *testing.T) {
 	const file = `applications:
   - client_id: retired

@@ -18,17 +18,17 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictyaml"
 )
 
-// Rendering is what is in force of one file, or of a part of it, in the form that Read
-// reads. It has no secret and no hash of one. Each resource, Application and test is in its line of
-// the file.
+// Rendering is the content of one file that is in force, or a part of it, in the format of
+// Read. It has no secret and no hash of a secret. Each resource, Application and test is in
+// its line of the file.
 type Rendering struct {
 	File    string `json:"file"`
 	Content string `json:"content"`
-	// TestProblem are the mistakes in the tests of the file, or "".
+	// TestProblem describes the mistakes in the tests of the file, or is "".
 	TestProblem string `json:"test_problem,omitempty"`
 }
 
-// Render returns renderings of all files, each with at most so many Applications.
+// Render returns renderings of all files, each with a limited number of Applications.
 func (s *Set) Render(most int) (all []Rendering) {
 	for _, d := range s.documents {
 		all = append(all, s.render(d, func(r *renderer) { r.resources(d.resources) }))
@@ -75,7 +75,7 @@ func ReadRendered(all []Rendering) (*Set, error) {
 
 var errNotRendered = errors.New("hashes are not rendered")
 
-// notRendered stands for the hash of a secret.
+// notRendered replaces the hash of a secret.
 const notRendered = "{not rendered}"
 
 // renderer writes the content of a file.
@@ -97,7 +97,7 @@ func (r *renderer) list(name string, n int, write func(i int)) {
 	r.b.WriteString("]")
 }
 
-// at goes on in the line of a source, unless that is past.
+// at continues in the line of a source, unless the text is already past it.
 func (r *renderer) at(source string) {
 	line, err := strconv.Atoi(source[strings.LastIndexByte(source, ':')+1:])
 	if err == nil && line > r.line {
@@ -106,13 +106,13 @@ func (r *renderer) at(source string) {
 	}
 }
 
-// value writes JSON that YAML reads alike: what is not printable is escaped.
+// value writes JSON that YAML reads in the same way: it escapes unprintable characters.
 func (r *renderer) value(v any) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(v); err != nil {
-		panic(fmt.Sprintf("rendering %T: %v", v, err)) // all of it was read from text
+		panic(fmt.Sprintf("rendering %T: %v", v, err)) // every value was read from text
 	}
 	for _, c := range strings.TrimSpace(text.String()) {
 		switch {
@@ -252,7 +252,7 @@ func (f *applicationForm) certificate(n *CertificateName) {
 	}
 }
 
-// claimsInOrder are the claims in the order of their definition.
+// claimsInOrder returns the claims in the order of their definition.
 func claimsInOrder(a *Application) json.RawMessage {
 	if len(a.Claims) == 0 {
 		return nil
@@ -263,7 +263,7 @@ func claimsInOrder(a *Application) json.RawMessage {
 	}
 	b := bytes.NewBufferString("{")
 	for i, name := range a.ClaimNames {
-		key, _ := json.Marshal(name) // a string always can be
+		key, _ := json.Marshal(name) // a string never fails
 		if i > 0 {
 			b.WriteString(", ")
 		}
@@ -302,7 +302,7 @@ func federationFormOf(f *Federation) federationForm {
 	return form
 }
 
-// pointer is what claimrule.ParsePath reads.
+// pointer returns the text that claimrule.ParsePath reads.
 func pointer(p claimrule.Path) string {
 	if len(p) == 1 && !strings.HasPrefix(p[0], "/") {
 		return p[0]

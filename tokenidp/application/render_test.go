@@ -64,7 +64,7 @@ applications:
       - {issuer: https://token.example.com, audience: here, subject_pattern: "repo:shop/*", claims: {/a~1b/c: [x, "y"], "dots.in": z}, claims_pattern: {/env/name: "prod:*"}}
 `
 
-// What is rendered reads as the same Set, but for secrets.
+// A rendering reads as the same Set, except for secrets.
 func TestRenderRoundTrip(t *testing.T) {
 	text := strings.NewReplacer("ECKEY", ecJWK, "HASH2", strings.ReplaceAll(validHash, "0a", "1b"), "HASH", validHash).Replace(everyField)
 	set, err := Union([]Part{{Document: Read("/etc/apps.yaml", []byte(text), Options{})}})
@@ -88,7 +88,7 @@ func TestRenderRoundTrip(t *testing.T) {
 	}
 }
 
-// described is everything of a set but secrets.
+// described has everything of a set except secrets.
 func described(t *testing.T, s *Set) string {
 	t.Helper()
 	var b strings.Builder
@@ -127,7 +127,7 @@ func described(t *testing.T, s *Set) string {
 	return b.String()
 }
 
-// No field of an Application is forgotten.
+// A rendering has every field of an Application.
 func TestRenderHasEveryField(t *testing.T) {
 	form, rendered := reflect.TypeFor[applicationForm](), make(map[string]bool)
 	for i := range form.NumField() {

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 )
 
-// SchemaURL is where the JSON Schema of applications files is published.
+// SchemaURL is the address of the JSON Schema of applications files.
 const SchemaURL = "https://raw.githubusercontent.com/tokenidp/caddy-tokenidp/main/docs/applications.schema.json"
 
 // Schema returns the JSON Schema (draft 7) of applications files, for editors. It is
-// generated from the declarations by which files are read.
+// generated from the declarations that read the files.
 func Schema() ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)

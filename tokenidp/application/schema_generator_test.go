@@ -10,8 +10,8 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// generator makes applications files: valid ones, which have every field, and from these
-// others with mistakes.
+// generator makes applications files: valid files with every field, and variants of these
+// with mistakes.
 type generator struct {
 	*rand.Rand
 	names int
@@ -19,7 +19,7 @@ type generator struct {
 	gentle bool
 }
 
-// raw is a scalar that is written as it is.
+// raw is a scalar that is written unchanged.
 type raw string
 
 // object is a mapping. Its fields are written in the order of their names.
@@ -189,7 +189,7 @@ func (g *generator) test() object {
 	return t
 }
 
-// strange are values that belong nowhere, or in some places alone.
+// strange has values that are valid nowhere, or only in some places.
 var strange = []any{
 	nil, true, false, 0, 1, 600, -1, 1.5, 1_000_001, 12345678901234567, "", " ", "a", "a b", "0", "true", "null", "client_credentials", "private_key_jwt", "HS256", "Ed25519",
 	[]any{}, []any{"a"}, []any{"a", "a"}, []any{nil}, []any{object{}}, []any{[]any{}}, object{}, object{"a": "b"}, object{"a": nil}, object{"keys": []any{}},
@@ -204,7 +204,7 @@ var strange = []any{
 	raw("yes"), raw("On"), raw("True"), raw("0x10"), raw("1_000"), raw("600.0"), raw("1e3"), raw("2026-11-01"), raw("~"), raw("0123"), raw(".5"),
 }
 
-// near are values that are almost right for a field.
+// near has values that are almost valid for a field.
 var near = map[string][]any{
 	"client_id":      {"a:b", "a b", generated, "client-1", raw("yes"), strings.Repeat("a", 256)},
 	"client_name":    {"a\u00adb", "", "a\nb", raw("2026-11-01"), raw("1e3")},
@@ -257,7 +257,7 @@ func clone(value any) any {
 	return value
 }
 
-// names are those of fields, right and wrong.
+// names are names of fields, right and wrong.
 var names = func() (all []string) {
 	for _, o := range []interface{ Names() []string }{fileObject, resourceObject, scopeObject, applicationObject, secretObject, federationObject, quotaObject, jwksObject, testObject} {
 		all = append(all, o.Names()...)

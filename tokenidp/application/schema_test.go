@@ -111,8 +111,9 @@ var sourcesAreAbsent = Options{
 	Absent:   func(string) {},
 }
 
-// meanings are the errors that a JSON Schema cannot express: about what values mean
-// together, what a format means beyond its pattern, and how YAML spells values.
+// meanings are the errors that a JSON Schema cannot express: about the meaning of several
+// values together, the meaning of a format beyond its pattern, and the spelling of YAML
+// values.
 var meanings = listed(
 	// What values mean together.
 	"is already defined at",
@@ -146,7 +147,7 @@ func listed(texts ...string) (all []*regexp.Regexp) {
 	return all
 }
 
-// asJSON returns what an editor takes a file for: YAML 1.2, in which dates are texts.
+// asJSON reads a file like an editor: YAML 1.2, in which dates are texts.
 func asJSON(t testing.TB, text string) any {
 	t.Helper()
 	var document yaml.Node

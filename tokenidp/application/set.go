@@ -23,8 +23,8 @@ type Set struct {
 	hashingTime time.Duration
 
 	documents []*Document
-	// deactivated are the client_ids that a newer version of their file deactivates than
-	// the one in documents.
+	// deactivated are the client_ids that a version of their file newer than the one in
+	// documents deactivates.
 	deactivated []string
 }
 
@@ -167,18 +167,19 @@ func (s *Set) CountSecrets(now time.Time) map[secret.Validity]int {
 // Documents returns the Document of each file, in the order in which the files were read.
 func (s *Set) Documents() []*Document { return slices.Clone(s.documents) }
 
-// Deactivated returns the client_ids that a newer version of their file deactivates than
-// the one in Documents.
+// Deactivated returns the client_ids that a version of their file newer than the one in
+// Documents deactivates.
 func (s *Set) Deactivated() []string { return slices.Clone(s.deactivated) }
 
 // Warnings returns what is allowed but not recommended, in the order of files and lines.
-// Each has an ID of package warning. They are about expired secrets, secret files that other users may read, long-lived
-// tokens, a secret that several Applications share, very slow hashes.
+// Each has an ID of package warning. They are about expired secrets, secret files that
+// other users may read, long-lived tokens, a secret that several Applications share, very
+// slow hashes.
 func (s *Set) Warnings() []strictyaml.Problem { return slices.Clone(s.warnings) }
 
 const (
 	leastAuthenticationFloor = 250 * time.Millisecond
-	slowAuthenticationFloor  = time.Second // beyond that, one Application slows down all
+	slowAuthenticationFloor  = time.Second // a longer floor lets one Application slow down all others
 	mostHashingTime          = 5 * time.Second
 )
 
@@ -195,7 +196,7 @@ func (s *Set) AuthenticationFloor() time.Duration {
 	return max(s.hashingTime, leastAuthenticationFloor)
 }
 
-// Remember takes over from an earlier Set which secrets were verified, so that unchanged
+// Remember copies from an earlier Set which secrets were verified, so that unchanged
 // secrets need no slow hash again.
 func (s *Set) Remember(earlier *Set) {
 	for _, a := range s.byClientID {

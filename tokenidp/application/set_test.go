@@ -56,7 +56,7 @@ func TestSetCannotBeChangedThroughItsAnswers(t *testing.T) {
 	}
 }
 
-// many has n Applications with a secret each, in no order.
+// many returns n Applications with a secret each, in no order.
 func many(t testing.TB, n int) *Set {
 	t.Helper()
 	hash, err := secret.HashGenerated(generated)

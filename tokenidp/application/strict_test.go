@@ -79,7 +79,7 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// TestAccepted has what is unusual and right.
+// TestAccepted has unusual but valid files.
 func TestAccepted(t *testing.T) {
 	for _, row := range []struct{ name, old, new string }{
 		{"quoted ids stay strings", "client_id: orders-worker", `client_id: "0123"`},

@@ -12,8 +12,8 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/weburl"
 )
 
-// Part is what a Set takes from one file: a version of it, and the client_ids that a
-// newer, unusable version deactivates.
+// Part is the contribution of one file to a Set: a version of the file, and the client_ids
+// that a newer, unusable version deactivates.
 type Part struct {
 	*Document
 	Deactivated map[string]bool
@@ -95,10 +95,10 @@ func (s *Set) addApplications(p Part, errs *strictyaml.Problems) {
 	}
 }
 
-// checkReferences returns errors for scopes without an owner, and default_scopes with
-// several.
+// checkReferences returns errors for scopes without an owner, and for default_scopes with
+// several owners.
 func (s *Set) checkReferences(errs []strictyaml.Problems) {
-	hints := make(map[string]string) // searching all names takes its time
+	hints := make(map[string]string) // a search over all names takes time
 	hint := func(scope string) string {
 		if _, ok := hints[scope]; !ok {
 			if len(hints) == strictyaml.MaxReported {
@@ -113,7 +113,7 @@ func (s *Set) checkReferences(errs []strictyaml.Problems) {
 			owner, owned := s.byScope[ref.scope]
 			at, what := strictyaml.Position{File: d.file, Line: int(ref.line)}, ref.application.what
 			switch {
-			case !owned && ref.byDefault: // said of scopes already
+			case !owned && ref.byDefault: // already reported for scopes
 			case !owned:
 				errs[i].Add(at, "%s: scope %s is owned by no resource; %s", what(), strictyaml.Quote(ref.scope), hint(ref.scope))
 			case ref.byDefault:
@@ -164,7 +164,7 @@ func (s *Set) warnOfShared(warnings []strictyaml.Problems, applications int) {
 // owners has the client_ids for everything that only one Application should have.
 type owners map[secret.Tag]string
 
-// of returns another Application that has the same, or "".
+// of returns another Application with the same value, or "".
 func (o owners) of(t secret.Tag, a *Application) string {
 	other, found := o[t]
 	if !found {
