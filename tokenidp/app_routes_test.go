@@ -65,7 +65,7 @@ func TestRoutesAreCountedBySource(t *testing.T) {
 		a.routes = append(a.routes, &Verify{Source: source, ReportOnly: true, verifyWorker: &verifyWorker{app: a}})
 	}
 	for _, v := range a.routes {
-		v.countRefused(usage.Reported, r, nil, verifier.NoToken)
+		v.countRefused(usage.Reported, v.routeID(r), r, nil, verifier.NoToken)
 	}
 	reports := a.Reports(false)
 	if len(reports) != 3 || reports[0].WouldRefuse[0].Times != 1 || reports[1].WouldRefuse[0].Times != 2 || reports[2].WouldRefuse[0].Times != 2 {

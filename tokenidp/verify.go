@@ -251,12 +251,7 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	case err != nil:
 		return v.refuse(w, r, claims, err)
 	}
-	v.countPassed(r, claims)
-	v.metrics.RequestAllowed()
-	v.auditAllowed(r, claims)
-	if c := v.logger.Check(zap.DebugLevel, "request verified"); c != nil {
-		c.Write(zap.String("client_id", claims.ClientID), zap.String("jti", claims.ID), zap.String("source", v.Source))
-	}
+	v.recordAllowed(r, claims)
 	v.admit(r, claims, headers, admitted)
 	return next.ServeHTTP(w, r)
 }

@@ -19,7 +19,7 @@ import (
 // refuseAll is a verify that accepts no token, with a claim header.
 func refuseAll(t *testing.T) *Verify {
 	t.Helper()
-	v := &Verify{ClaimHeaders: []ClaimHeader{{Header: "X-Client-Id", Claim: "client_id"}}, verifyWorker: &verifyWorker{logger: zap.NewNop(), app: new(App)}}
+	v := &Verify{ClaimHeaders: []ClaimHeader{{Header: "X-Client-Id", Claim: "client_id"}}, verifyWorker: &verifyWorker{logger: zap.NewNop(), app: &App{verifyRoutes: func() []VerifyRoute { return nil }}}}
 	v.metrics = metrics.NewCounters()
 	var err error
 	if v.verifier, err = verifier.New(time.Now); err != nil {

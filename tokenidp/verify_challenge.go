@@ -14,7 +14,6 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/usage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -42,11 +41,7 @@ func (v *Verify) refuse(w http.ResponseWriter, r *http.Request, claims *verifier
 		r.Header.Del("Authorization")
 		delete(r.Header, dpop.Header)
 	}
-	setRefused(r, refusal)
-	v.countRefused(usage.Refused, r, claims, refusal.Reason)
-	v.metrics.RequestRefused(refusal.Reason)
-	v.logRefusal("request refused", r, claims, refusal)
-	v.auditRefused(r, claims, refusal)
+	v.recordRefused(r, claims, refusal)
 	return caddyhttp.Error(refusal.Status, refusal)
 }
 

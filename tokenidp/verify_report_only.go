@@ -33,11 +33,7 @@ func (v *Verify) letThrough(w http.ResponseWriter, r *http.Request, next caddyht
 	if !errors.As(err, &refusal) {
 		return caddyhttp.Error(http.StatusInternalServerError, err)
 	}
-	v.countRefused(usage.Reported, r, claims, refusal.Reason)
-	setRefused(r, refusal)
-	v.metrics.RequestReported(refusal.Reason)
-	v.logRefusal("request would be refused", r, claims, refusal)
-	v.auditRefused(r, claims, refusal)
+	v.recordRefused(r, claims, refusal)
 	return next.ServeHTTP(w, asReported(r))
 }
 

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tokenidp/caddy-tokenidp/internal/route"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimheader"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/usage"
@@ -51,11 +50,11 @@ func (v *Verify) decided(claims *verifier.Claims) string {
 }
 
 // countPassed counts a request that passes.
-func (v *Verify) countPassed(r *http.Request, claims *verifier.Claims) {
+func (v *Verify) countPassed(at string, claims *verifier.Claims) {
 	if v.app.usage == nil {
 		return
 	}
-	v.app.usage.Count(usage.Key{Kind: usage.Passed, Issuer: claims.Issuer, Client: claims.ClientID, Name: v.routeID(r), Detail: v.decided(claims)})
+	v.app.usage.Count(usage.Key{Kind: usage.Passed, Issuer: claims.Issuer, Client: claims.ClientID, Name: at, Detail: v.decided(claims)})
 	if v.deciding.shown {
 		countRead(v.app.usage, claims, claims.Scope)
 	}
@@ -70,27 +69,15 @@ func countRead(s *usage.Store, claims *verifier.Claims, scopes []string) {
 
 // countRefused counts a request that is refused, or would be. A client is known from a
 // verified token only.
-func (v *Verify) countRefused(kind usage.Kind, r *http.Request, claims *verifier.Claims, reason verifier.Reason) {
+func (v *Verify) countRefused(kind usage.Kind, at string, r *http.Request, claims *verifier.Claims, reason verifier.Reason) {
 	if v.app.usage == nil {
 		return
 	}
-	k := usage.Key{Kind: kind, Name: v.routeID(r), Detail: string(reason)}
+	k := usage.Key{Kind: kind, Name: at, Detail: string(reason)}
 	if claims != nil {
 		k.Issuer, k.Client = claims.Issuer, claims.ClientID
 	}
 	v.app.usage.CountExample(k, func() usage.Example {
 		return usage.Example{Method: refusallog.Loggable(r.Method), Path: refusallog.Loggable(originalPath(r)), ClientIP: clientIP(r).String()}
 	})
-}
-
-// routeID returns the ID of the route by which a request has come.
-func (v *Verify) routeID(r *http.Request) string {
-	v.app.verifyRoutes()
-	switch len(v.routes) {
-	case 0:
-		return v.Source
-	case 1:
-		return v.routes[0].ID
-	}
-	return route.Taken(v.routes, r).ID
 }
