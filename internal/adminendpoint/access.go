@@ -1,12 +1,10 @@
 package adminendpoint
 
 import (
-	"cmp"
 	"fmt"
 	"iter"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +12,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
+	"github.com/tokenidp/caddy-tokenidp/internal/route"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
@@ -80,7 +79,7 @@ func access(app *tokenidp.App, q accessQuery, now time.Time) (report *adminapi.A
 			report.Routes = append(report.Routes, one)
 		}
 	}
-	slices.SortStableFunc(report.Routes, func(a, b adminapi.RouteAccess) int { return compareSources(a.Source, b.Source) })
+	slices.SortStableFunc(report.Routes, func(a, b adminapi.RouteAccess) int { return route.CompareSources(a.Source, b.Source) })
 	if q.clientID == "" {
 		report.Nowhere = nowhere(app, reaches, clients)
 	}
@@ -225,18 +224,6 @@ func clientIDsOf(iss *tokenidp.Issuer) iter.Seq[string] {
 			}
 		}
 	}
-}
-
-// compareSources puts lines of one file into their order.
-func compareSources(a, b string) int {
-	place := func(source string) (file string, line int) {
-		end := strings.LastIndexByte(source, ':') + 1
-		line, _ = strconv.Atoi(source[end:])
-		return source[:end], line
-	}
-	fileA, lineA := place(a)
-	fileB, lineB := place(b)
-	return cmp.Or(strings.Compare(fileA, fileB), lineA-lineB)
 }
 
 // unknownClient is the error of a client_id that no Application has.

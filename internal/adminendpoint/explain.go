@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/internal/route"
 	"github.com/tokenidp/caddy-tokenidp/internal/statement"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
@@ -75,7 +76,7 @@ func explain(ctx context.Context, app *tokenidp.App, token string) *adminapi.Exp
 		one.Route = r.ID
 		e.Routes = append(e.Routes, one)
 	}
-	slices.SortStableFunc(e.Routes, func(a, b adminapi.RouteExplanation) int { return compareSources(a.Source, b.Source) })
+	slices.SortStableFunc(e.Routes, func(a, b adminapi.RouteExplanation) int { return route.CompareSources(a.Source, b.Source) })
 	return e
 }
 

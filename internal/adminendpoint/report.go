@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/internal/route"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
 
@@ -46,5 +47,5 @@ func reportPage(all []adminapi.RouteReport, page adminapi.Page) (routes []admina
 }
 
 func compareReports(a, b adminapi.RouteReport) int {
-	return cmp.Or(compareSources(a.Source, b.Source), strings.Compare(a.Route, b.Route))
+	return cmp.Or(route.CompareSources(a.Source, b.Source), strings.Compare(a.Route, b.Route))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/internal/route"
 	"github.com/tokenidp/caddy-tokenidp/internal/statuspage"
 	"github.com/tokenidp/caddy-tokenidp/internal/version"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
@@ -88,9 +89,9 @@ func once(compute func(string) []adminapi.RouteAccess) func(string) []adminapi.R
 var nobody = clientRange{after: "\xff"}
 
 // accessOf evaluates Applications at the routes with this ID, or at all.
-func accessOf(app *tokenidp.App, route string, clients clientRange, now time.Time) (all []adminapi.RouteAccess) {
+func accessOf(app *tokenidp.App, id string, clients clientRange, now time.Time) (all []adminapi.RouteAccess) {
 	for _, r := range app.VerifyRoutes() {
-		if route != "" && r.ID != route {
+		if id != "" && r.ID != id {
 			continue
 		}
 		for _, one := range accessTo(app, r.Verify, clients, now, make(map[reaching]bool)) {
@@ -98,7 +99,7 @@ func accessOf(app *tokenidp.App, route string, clients clientRange, now time.Tim
 			all = append(all, one)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b adminapi.RouteAccess) int { return compareSources(a.Source, b.Source) })
+	slices.SortStableFunc(all, func(a, b adminapi.RouteAccess) int { return route.CompareSources(a.Source, b.Source) })
 	return all
 }
 

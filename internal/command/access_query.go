@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminendpoint"
@@ -83,7 +82,7 @@ func (q accessQuery) ofRoutes(p *probe.Probe, named map[string]bool) (*accessRep
 	for i, e := range asked {
 		report.Routes = append(report.Routes, q.ofRoute(e, answers[i], reached)...)
 	}
-	slices.SortStableFunc(report.Routes, func(a, b routeAccess) int { return compareSources(a.Source, b.Source) })
+	slices.SortStableFunc(report.Routes, func(a, b routeAccess) int { return route.CompareSources(a.Source, b.Source) })
 	report.Unguarded = open
 	if named == nil && q.client == "" {
 		report.Nowhere = nowhere(p, reached)
@@ -259,16 +258,4 @@ func withEveryMethod(requests []probe.Request) []probe.Request {
 		}
 	}
 	return all
-}
-
-// compareSources puts lines of one file into their order.
-func compareSources(a, b string) int {
-	fileA, lineA := cutLine(a)
-	fileB, lineB := cutLine(b)
-	return cmp.Or(strings.Compare(fileA, fileB), len(lineA)-len(lineB), strings.Compare(lineA, lineB))
-}
-
-func cutLine(source string) (file, line string) {
-	i := strings.LastIndexByte(source, ':') + 1
-	return source[:i], source[i:]
 }
