@@ -1,5 +1,6 @@
-// Package background has the loop of all background work, and detects when a failure
-// begins and ends, so that it is logged once and not at every attempt.
+// Package background has the loop of all background work and a clock for it that cannot be
+// set, and detects when a failure begins and ends, so that it is logged once and not at
+// every attempt.
 package background
 
 import (
@@ -8,6 +9,12 @@ import (
 	"sync"
 	"time"
 )
+
+// Elapsed returns a clock that cannot be set: the time since this call.
+func Elapsed() func() time.Duration {
+	start := time.Now()
+	return func() time.Duration { return time.Since(start) }
+}
 
 // Every calls do after each interval, until ctx ends.
 func Every(ctx context.Context, interval time.Duration, do func()) {

@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/background"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 )
 
@@ -93,8 +94,7 @@ func (o Options) withDefaults() Options {
 		o.Elapsed = o.Predecessor.elapsed // one clock for the age of what is taken over
 	}
 	if o.Elapsed == nil {
-		start := time.Now()
-		o.Elapsed = func() time.Duration { return time.Since(start) }
+		o.Elapsed = background.Elapsed()
 	}
 	return o
 }

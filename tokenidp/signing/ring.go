@@ -95,8 +95,7 @@ func NewRing(storage certmagic.Storage, issuer, algorithm string, o Options) *Ri
 		return r
 	}
 	if r.elapsed == nil {
-		start := time.Now()
-		r.elapsed = func() time.Duration { return time.Since(start) }
+		r.elapsed = background.Elapsed()
 	}
 	r.seen = newSightings()
 	empty, _ := newKeys(nil) // nothing that could fail to be encoded

@@ -3,6 +3,8 @@ package state
 import (
 	"math"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/background"
 )
 
 // leeway is more than the difference of the nodes' clocks together with the leeway of
@@ -21,8 +23,7 @@ func newClock(o Options) clock {
 		c.now = time.Now
 	}
 	if c.elapsed == nil {
-		start := time.Now()
-		c.elapsed = func() time.Duration { return time.Since(start) }
+		c.elapsed = background.Elapsed()
 	}
 	return c
 }

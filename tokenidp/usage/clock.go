@@ -1,6 +1,10 @@
 package usage
 
-import "time"
+import (
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/background"
+)
 
 // clock has the wall clock, and a monotonic one that cannot be set.
 type clock struct {
@@ -14,8 +18,7 @@ func newClock(o Options) clock {
 		c.now = time.Now
 	}
 	if c.elapsed == nil {
-		start := time.Now()
-		c.elapsed = func() time.Duration { return time.Since(start) }
+		c.elapsed = background.Elapsed()
 	}
 	return c
 }
