@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 )
 
 // mermaid returns a diagram of who gets in where. Clients that get in at the same routes
@@ -103,7 +105,7 @@ func drawClients(b *strings.Builder, who []string, edges map[string][]string) {
 // label escapes text for a label of a diagram.
 func label(text string) string {
 	var b strings.Builder
-	for _, c := range printable(text) {
+	for _, c := range ascii.Escape(text) {
 		switch {
 		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.ContainsRune(" ./:,=-", c):
 			b.WriteRune(c)

@@ -3,6 +3,8 @@ package command
 import (
 	"fmt"
 	"strings"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 )
 
 // mostMarkdown limits the table. A comment on GitHub may have 65,536 characters, including
@@ -69,7 +71,7 @@ func cell(text string) string {
 
 // code returns a span of code, with more backticks around it than in it.
 func code(text string) string {
-	text = printable(text)
+	text = ascii.Escape(text)
 	if runes := []rune(text); len(runes) > mostOfCode {
 		text = string(runes[:mostOfCode]) + "…"
 	}

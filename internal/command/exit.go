@@ -8,6 +8,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 )
 
 // The exit codes of every command.
@@ -74,6 +76,6 @@ func exit(cmd *cobra.Command, err error) error {
 		return nil
 	}
 	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) {
-		return exitCode(err), errors.New(printable(strings.ReplaceAll(err.Error(), "\n", "; ")))
+		return exitCode(err), errors.New(ascii.Escape(strings.ReplaceAll(err.Error(), "\n", "; ")))
 	})(cmd, nil)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 )
 
 // ordinaryServer starts an admin endpoint on which everything is in order, or nothing.
@@ -165,7 +166,7 @@ func TestMistypedNames(t *testing.T) {
 func TestErrorOfTheServerIsItsSentence(t *testing.T) {
 	address := adminServer(t, map[string]any{})
 	r := run(t, "keys", "--address", address)
-	if want := "there is no " + printable(strings.ReplaceAll(hostile, "\n", "; ")) + "\n"; r.stderr != want {
+	if want := "there is no " + ascii.Escape(strings.ReplaceAll(hostile, "\n", "; ")) + "\n"; r.stderr != want {
 		t.Errorf("%q, want %q", r.stderr, want)
 	}
 }

@@ -7,10 +7,10 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
-	"unicode"
-	"unicode/utf16"
 
 	"github.com/spf13/cobra"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 )
 
 // printer writes all output of the commands. It escapes characters that a terminal
@@ -22,7 +22,7 @@ func newPrinter(cmd *cobra.Command) *printer { return &printer{cmd.OutOrStdout()
 
 // line prints one line.
 func (p *printer) line(text string) error {
-	_, err := io.WriteString(p.stdout, printable(text)+"\n")
+	_, err := io.WriteString(p.stdout, ascii.Escape(text)+"\n")
 	return err
 }
 
@@ -30,7 +30,7 @@ func (p *printer) line(text string) error {
 func (p *printer) lines(text string) error {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
-		b.WriteString(printable(strings.TrimSuffix(line, "\n")) + "\n")
+		b.WriteString(ascii.Escape(strings.TrimSuffix(line, "\n")) + "\n")
 	}
 	_, err := io.WriteString(p.stdout, b.String())
 	return err
@@ -38,15 +38,15 @@ func (p *printer) lines(text string) error {
 
 // part prints a part of a line.
 func (p *printer) part(text string) error {
-	_, err := io.WriteString(p.stdout, printable(text))
+	_, err := io.WriteString(p.stdout, ascii.Escape(text))
 	return err
 }
 
 // warn prints one line to standard error. It ignores a failure to print it.
-func (p *printer) warn(text string) { _, _ = io.WriteString(p.stderr, printable(text)+"\n") }
+func (p *printer) warn(text string) { _, _ = io.WriteString(p.stderr, ascii.Escape(text)+"\n") }
 
 // prompt asks for input on the same line.
-func (p *printer) prompt(text string) { _, _ = io.WriteString(p.stderr, printable(text)) }
+func (p *printer) prompt(text string) { _, _ = io.WriteString(p.stderr, ascii.Escape(text)) }
 
 // json prints a value as JSON in one line.
 func (p *printer) json(v any) error {
@@ -67,7 +67,7 @@ func encodeJSON(v any) (string, error) {
 	if err := encoder.Encode(v); err != nil {
 		return "", err
 	}
-	return printable(strings.TrimSuffix(b.String(), "\n")), nil
+	return ascii.Escape(strings.TrimSuffix(b.String(), "\n")), nil
 }
 
 // table prints lines whose cells are in columns.
@@ -94,26 +94,7 @@ type table struct{ w *tabwriter.Writer }
 func (t *table) row(cells ...string) {
 	escaped := make([]string, len(cells))
 	for i, cell := range cells {
-		escaped[i] = printable(cell)
+		escaped[i] = ascii.Escape(cell)
 	}
 	_, _ = fmt.Fprintln(t.w, strings.Join(escaped, "\t")) // into memory
-}
-
-// printable escapes, as JSON does, characters that a terminal interprets or does not show:
-// control characters, and those that turn the direction of text. It replaces invalid UTF-8
-// by U+FFFD.
-func printable(s string) string {
-	var b strings.Builder
-	for _, c := range s {
-		switch {
-		case unicode.IsPrint(c):
-			b.WriteRune(c)
-		case c > 0xffff:
-			high, low := utf16.EncodeRune(c)
-			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, c)
-		}
-	}
-	return b.String()
 }

@@ -1,5 +1,5 @@
 // Package ascii knows the characters that the identifiers, URLs and tokens of OAuth
-// are made of.
+// are made of, and escapes those that no text for people should have.
 package ascii
 
 import "strings"

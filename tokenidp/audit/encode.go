@@ -4,8 +4,9 @@ import (
 	"encoding/json"
 	"strconv"
 	"time"
-	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 )
 
 // Version is the version of the schema of a line. It changes when a field is removed or
@@ -109,21 +110,5 @@ func appendEscaped(line []byte, s string) []byte {
 	if err != nil {
 		return append(line, `""`...) // not for a string
 	}
-	for _, r := range string(quoted) {
-		if r == 0x7f || r > 0x7f && !strconv.IsPrint(r) {
-			line = appendEscape(line, r)
-			continue
-		}
-		line = utf8.AppendRune(line, r)
-	}
-	return line
-}
-
-// appendEscape appends \uXXXX, twice outside the basic plane (RFC 8259 section 7).
-func appendEscape(line []byte, r rune) []byte {
-	const digits = "0123456789abcdef"
-	for _, unit := range utf16.Encode([]rune{r}) {
-		line = append(line, '\\', 'u', digits[unit>>12], digits[unit>>8&15], digits[unit>>4&15], digits[unit&15])
-	}
-	return line
+	return append(line, ascii.Escape(string(quoted))...)
 }
