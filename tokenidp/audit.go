@@ -46,7 +46,7 @@ func (a *App) provisionAudit(ctx caddy.Context) error {
 	for _, name := range a.Audit.Omit {
 		kind := audit.Kind(name)
 		if !slices.Contains(audit.Kinds, kind) {
-			return fmt.Errorf("audit: no decision is called %q%s; those that can be omitted are %s", name, nearest.DidYouMean(name, kindNames()), strings.Join(slices.Collect(kindNames()), ", "))
+			return unknownDecision(name)
 		}
 		w.omit[kind] = true
 	}
@@ -71,14 +71,12 @@ func (a *App) provisionAudit(ctx caddy.Context) error {
 	return nil
 }
 
-func kindNames() func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for _, kind := range audit.Kinds {
-			if !yield(string(kind)) {
-				return
-			}
-		}
+func unknownDecision(name string) error {
+	var known []string
+	for _, kind := range audit.Kinds {
+		known = append(known, string(kind))
 	}
+	return fmt.Errorf("audit: no decision is called %q%s; those that can be omitted are %s", name, nearest.DidYouMean(name, slices.Values(known)), strings.Join(known, ", "))
 }
 
 func openAudit(output caddy.WriterOpener) (*audit.Log, error) {

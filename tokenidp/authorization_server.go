@@ -115,8 +115,8 @@ func (s *AuthorizationServer) serveToken(w http.ResponseWriter, r *http.Request)
 	if policy.AllowBrowser(w, r) {
 		return nil
 	}
-	whole := beginPhase(r.Context(), "token", s.metrics.TokenDuration(s.issuer.Issuer, metrics.WholeRequest))
-	issued, err := s.issueToken(whole, w, r, policy)
+	ctx, whole := beginPhase(r.Context(), "token", s.metrics.TokenDuration(s.issuer.Issuer, metrics.WholeRequest))
+	issued, err := s.issueToken(ctx, w, r, policy)
 	refusal := refusalOf(err)
 	s.endToken(&whole, issued, refusal)
 	format := oauth.FormatOf(r)
@@ -147,7 +147,7 @@ func (s *AuthorizationServer) issueToken(ctx context.Context, w http.ResponseWri
 		return issued, err
 	}
 	applications := s.issuer.applications.Load()
-	authenticating := beginPhase(ctx, "authenticate", s.metrics.TokenDuration(s.issuer.Issuer, metrics.Authenticate))
+	_, authenticating := beginPhase(ctx, "authenticate", s.metrics.TokenDuration(s.issuer.Issuer, metrics.Authenticate))
 	issued.client, err = s.authenticate(r, applications, issued.request.Credentials)
 	authenticating.end()
 	if err != nil {
@@ -173,7 +173,7 @@ func (s *AuthorizationServer) issueToken(ctx context.Context, w http.ResponseWri
 	if err != nil {
 		return issued, err
 	}
-	signed := beginPhase(ctx, "sign", s.metrics.TokenDuration(s.issuer.Issuer, metrics.Sign))
+	_, signed := beginPhase(ctx, "sign", s.metrics.TokenDuration(s.issuer.Issuer, metrics.Sign))
 	issued.signed, issued.keyID, err = s.issuer.keys.Sign(claims)
 	signed.end()
 	return issued, err

@@ -19,19 +19,18 @@ import (
 // phase is a part of the work on a request. Its duration is observed. If Caddy's tracing is
 // on, it has a span. A span has no secret and no token.
 type phase struct {
-	context.Context // of the phases within it
-
 	began    time.Time
 	duration prometheus.Observer
 	span     trace.Span // nil if the request is not traced
 }
 
-func beginPhase(ctx context.Context, name string, duration prometheus.Observer) phase {
-	p := phase{Context: ctx, began: time.Now(), duration: duration}
+// beginPhase returns a phase, and the context of the phases within it.
+func beginPhase(ctx context.Context, name string, duration prometheus.Observer) (context.Context, phase) {
+	p := phase{began: time.Now(), duration: duration}
 	if parent := trace.SpanFromContext(ctx); parent.IsRecording() {
-		p.Context, p.span = parent.TracerProvider().Tracer("tokenidp").Start(ctx, "tokenidp "+name)
+		ctx, p.span = parent.TracerProvider().Tracer("tokenidp").Start(ctx, "tokenidp "+name)
 	}
-	return p
+	return ctx, p
 }
 
 func (p *phase) end() {

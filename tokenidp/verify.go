@@ -239,7 +239,7 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if !applies {
 		return next.ServeHTTP(w, r)
 	}
-	checking := beginPhase(r.Context(), "verify", v.metrics.VerifyDuration)
+	_, checking := beginPhase(r.Context(), "verify", v.metrics.VerifyDuration)
 	claims, headers, err := v.check(r, admitted)
 	v.endCheck(&checking, r, claims, err)
 	if v.observe != nil && v.observe(r, Observation{Verify: v, Claims: claims, Headers: headerOf(headers), Err: err}) && err != nil {
