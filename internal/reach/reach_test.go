@@ -3,17 +3,15 @@ package reach_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/caddyserver/caddy/v2/caddyconfig"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/tokenidp/caddy-tokenidp/caddyfile"
 	"github.com/tokenidp/caddy-tokenidp/internal/probe"
+	"github.com/tokenidp/caddy-tokenidp/internal/probe/probetest"
 	"github.com/tokenidp/caddy-tokenidp/internal/reach"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
@@ -193,22 +191,7 @@ api.example.com {
 
 func newProbe(t testing.TB, applications, caddyfile string) *probe.Probe {
 	t.Helper()
-	dir := t.TempDir()
-	for name, text := range map[string]string{"applications.yaml": applications, "second.yaml": fewApplications} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	adapted, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), map[string]any{"filename": filepath.Join(dir, "Caddyfile")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := probe.New(adapted, probe.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
-	return p
+	return probetest.New(t, caddyfile, map[string]string{"applications.yaml": applications, "second.yaml": fewApplications})
 }
 
 // told returns an answer in one line: the classes of the first issuer, and the trusted

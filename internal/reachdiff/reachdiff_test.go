@@ -2,17 +2,15 @@ package reachdiff_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/caddyserver/caddy/v2/caddyconfig"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/tokenidp/caddy-tokenidp/caddyfile"
 	"github.com/tokenidp/caddy-tokenidp/internal/probe"
+	"github.com/tokenidp/caddy-tokenidp/internal/probe/probetest"
 	"github.com/tokenidp/caddy-tokenidp/internal/reachdiff"
 )
 
@@ -55,20 +53,7 @@ const (
 
 func newProbe(t testing.TB, caddyfile, applications string) *probe.Probe {
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "applications.yaml"), []byte(applications), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	adapted, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), map[string]any{"filename": filepath.Join(dir, "Caddyfile")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := probe.New(adapted, probe.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(p.Close)
-	return p
+	return probetest.New(t, caddyfile, map[string]string{"applications.yaml": applications})
 }
 
 // describe returns one line for each difference.
