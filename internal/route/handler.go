@@ -257,8 +257,8 @@ func (h *Handler) rewritesMethod() bool { return h.Name == "rewrite" && h.settin
 // asksAnother reports whether a proxy sends every request to another server that decides
 // about it, as forward_auth does.
 func (h *Handler) asksAnother() bool {
-	return h.Name == "reverse_proxy" && h.settings.Rewrite != nil && h.settings.Rewrite.Method == http.MethodGet && len(h.responses) > 0 &&
-		!slices.ContainsFunc(h.responses, func(r response) bool { return len(r.Routes) > 0 && !r.onlySuccess() })
+	return h.Name == "reverse_proxy" && h.settings.Rewrite != nil && h.settings.Rewrite.Method == http.MethodGet &&
+		slices.ContainsFunc(h.responses, response.onlySuccess)
 }
 
 // onlySuccess reports whether the routes are for successful responses alone, as those of

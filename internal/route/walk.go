@@ -310,10 +310,13 @@ func (w *walker) invoke(route *Route, h *Handler, in flow, by way) flow {
 func (w *walker) proxied(h *Handler, in flow, by way) flow {
 	out := in.ended(h)
 	by.after = AfterResponse
+	decides := h.asksAnother()
 	for _, r := range h.responses {
-		out = out.or(w.routes(r.Routes, in, by))
+		passed := w.routes(r.Routes, in, by)
+		decides = decides && (r.onlySuccess() || !passed.reached)
+		out = out.or(passed)
 	}
-	out.known = out.known || h.asksAnother()
+	out.known = out.known || decides
 	return out
 }
 
