@@ -169,3 +169,25 @@ func TestAuditLogOmits(t *testing.T) {
 		t.Errorf("more or less than one line:\n%s", text)
 	}
 }
+
+// Who is deactivated by a reload has a line, too.
+func TestAuditLogOfAReload(t *testing.T) {
+	t.Parallel()
+	fewer := strings.Replace(shopApplications, "client_id: reader", "client_id: reader\n    active: false", 1)
+	fewer = strings.Replace(fewer, "client_id: basic-only", "client_id: another", 1)
+	c := start(t, auditedShop, options{files: map[string]string{"applications.yaml": shopApplications, "fewer.yaml": fewer}})
+	other := strings.Replace(c.adapted(), "/applications.yaml", "/fewer.yaml", 1)
+	if a := c.administer(http.MethodPost, "/load", other, "Content-Type: application/json"); a.StatusCode != http.StatusOK {
+		t.Fatalf("reload: %d %s", a.StatusCode, a.body)
+	}
+	c.stop()
+	text := read(t, filepath.Join(c.dir, "lines.jsonl"))
+	for client, detail := range map[string]string{"reader": "it is not active", "basic-only": "it is removed"} {
+		if want := `"client_id":"` + client + `","detail":"` + detail + `"`; strings.Count(text, want) != 1 {
+			t.Errorf("there is no line, or more than one, with %s:\n%s", want, text)
+		}
+	}
+	if strings.Count(text, `"deactivated"`) != 2 {
+		t.Errorf("not two are deactivated:\n%s", text)
+	}
+}
