@@ -167,7 +167,7 @@ func runDocument(t *testing.T, document string, prepare func(root string) []stri
 		}
 	}
 	runs := 0
-	heading := ""
+	heading, fromBlock := "", false // what runs is of this section, and of a caddyfile block
 	for _, b := range blocks(document) {
 		if name := b.file(); name != "" {
 			write(t, filepath.Join(root, name), p.replace(b.text))
@@ -178,6 +178,10 @@ func runDocument(t *testing.T, document string, prepare func(root string) []stri
 		}
 		switch b.kind {
 		case "sh":
+			if fromBlock && len(running) > 0 && (runCommand.MatchString(b.text) || runScript.MatchString(b.text)) {
+				t.Fatalf("line %d: the Caddy of the block before runs at the same ports, and Linux gives each some of the requests; begin a section", b.line)
+			}
+			fromBlock = false
 			if match := runCommand.FindStringSubmatch(b.text); match != nil {
 				running = append(running, startIn(t, root, match[1], home, p))
 				heading = b.heading
@@ -190,7 +194,7 @@ func runDocument(t *testing.T, document string, prepare func(root string) []stri
 			restart()
 			heading = b.heading
 			write(t, filepath.Join(root, "Caddyfile.block"), p.replace(wholeCaddyfile(b.text)))
-			running = append(running, startIn(t, root, "Caddyfile.block", home, p))
+			running, fromBlock = append(running, startIn(t, root, "Caddyfile.block", home, p)), true
 		case "yaml":
 			checkApplications(t, b)
 		case "console":
