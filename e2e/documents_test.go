@@ -86,6 +86,9 @@ func TestEveryExampleIsRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, folder := range folders {
+		if !folder.IsDir() {
+			continue // the index
+		}
 		document := read(t, filepath.Join("../examples", folder.Name(), "README.md"))
 		if !startsCaddy(document) || !strings.Contains(document, "```console\n$ ") {
 			t.Errorf("examples/%s/README.md shows no Caddy to start, or no command to type", folder.Name())
@@ -395,25 +398,44 @@ func TestEveryReasonIsExplained(t *testing.T) {
 // Links within the repository lead to a file, and to a heading of it.
 func TestLinksOfDocuments(t *testing.T) {
 	t.Parallel()
-	others := append(pages(t, "clients"), "../xcaddy.md", "../CHANGELOG.md", "../SECURITY.md", "../CONTRIBUTING.md", "../ARCHITECTURE.md")
+	others := append(pages(t, "clients"), "../examples/README.md", "../xcaddy.md", "../CHANGELOG.md", "../SECURITY.md", "../CONTRIBUTING.md", "../ARCHITECTURE.md")
 	for _, path := range append(documents(t), others...) {
-		for _, match := range regexp.MustCompile(`\]\(([^)#]*)(?:#([^)]*))?\)`).FindAllStringSubmatch(read(t, path), -1) {
-			if strings.Contains(match[1], "://") {
-				continue
-			}
-			target := path
-			if match[1] != "" {
-				target = filepath.Join(filepath.Dir(path), match[1])
-			}
-			if _, err := os.Stat(target); err != nil {
+		for _, l := range links(t, path) {
+			if _, err := os.Stat(l.target); err != nil {
 				t.Errorf("%s: %v", path, err)
 				continue
 			}
-			if match[2] != "" && !slices.Contains(anchors(read(t, target)), match[2]) {
-				t.Errorf("%s: %s has no heading #%s", path, target, match[2])
+			if l.anchor != "" && !slices.Contains(anchors(read(t, l.target)), l.anchor) {
+				t.Errorf("%s: %s has no heading #%s", path, l.target, l.anchor)
 			}
 		}
 	}
+}
+
+// link is a link within the repository.
+type link struct{ target, anchor string }
+
+var (
+	markdownLink = regexp.MustCompile(`\]\(([^)#]*)(?:#([^)]*))?\)`)
+	pictureLink  = regexp.MustCompile(`<img [^>]*src="([^"]*)"()`)
+)
+
+// links returns the links and pictures of a document.
+func links(t *testing.T, path string) []link {
+	t.Helper()
+	text := read(t, path)
+	var found []link
+	for _, match := range append(markdownLink.FindAllStringSubmatch(text, -1), pictureLink.FindAllStringSubmatch(text, -1)...) {
+		if strings.Contains(match[1], "://") {
+			continue
+		}
+		l := link{target: path, anchor: match[2]}
+		if match[1] != "" {
+			l.target = filepath.Join(filepath.Dir(path), match[1])
+		}
+		found = append(found, l)
+	}
+	return found
 }
 
 // anchors returns what headings are called in links, as GitHub makes it from their
@@ -433,24 +455,56 @@ func anchors(document string) []string {
 	return found
 }
 
-// The README links every document and every example in its lists.
-func TestReadmeListsEveryDocument(t *testing.T) {
+// The README links the index of the documents and that of the examples. The first has every
+// document in docs, and leads to those in its folders. The second has every example.
+func TestIndexes(t *testing.T) {
 	t.Parallel()
-	readme := read(t, "../README.md")
-	for section, pattern := range map[string]string{"## Documents": "../docs/*.md", "## Examples": "../examples/*"} {
-		_, list, found := strings.Cut(readme, section+"\n")
-		if !found {
-			t.Errorf("README.md has no section %q", section)
+	const documentIndex, exampleIndex = "../docs/README.md", "../examples/README.md"
+	for index, pattern := range map[string]string{documentIndex: "../docs/*.md", exampleIndex: "../examples/*/README.md"} {
+		if !linked(t, "../README.md", index) {
+			t.Errorf("README.md has no link to %s", index)
 		}
-		list, _, _ = strings.Cut(list, "\n## ")
-		paths, err := filepath.Glob(pattern)
-		if err != nil || len(paths) == 0 {
-			t.Fatalf("%d documents at %s, %v", len(paths), pattern, err)
-		}
-		for _, path := range paths {
-			if link := "](" + strings.TrimPrefix(path, "../") + ")"; !strings.Contains(list, link) {
-				t.Errorf("README.md has no link %s under %s", link, section)
+		for _, path := range glob(t, pattern) {
+			if path != index && !linked(t, index, path) {
+				t.Errorf("%s has no link to %s", index, path)
 			}
 		}
 	}
+	reached := reach(t, documentIndex)
+	for _, path := range glob(t, "../docs/*/*.md") {
+		if !slices.Contains(reached, path) {
+			t.Errorf("no links lead from %s to %s", documentIndex, path)
+		}
+	}
+}
+
+// linked reports whether a document has a link to another, or to the folder that it opens.
+func linked(t *testing.T, from, to string) bool {
+	t.Helper()
+	return slices.ContainsFunc(links(t, from), func(l link) bool {
+		return l.target == to || filepath.Join(l.target, "README.md") == to
+	})
+}
+
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%d files at %s, %v", len(paths), pattern, err)
+	}
+	return paths
+}
+
+// reach returns the documents in docs to which links lead from a document.
+func reach(t *testing.T, from string) []string {
+	t.Helper()
+	reached := []string{from}
+	for i := 0; i < len(reached); i++ {
+		for _, l := range links(t, reached[i]) {
+			if strings.HasPrefix(l.target, "../docs/") && strings.HasSuffix(l.target, ".md") && !slices.Contains(reached, l.target) {
+				reached = append(reached, l.target)
+			}
+		}
+	}
+	return reached
 }

@@ -33,16 +33,16 @@ func (c *caddy) readPeer(t *testing.T, cmd *exec.Cmd, into any, env ...string) {
 	}
 }
 
-// readmeMCP is the configuration that the README shows, in front of an MCP server.
-func readmeMCP(t *testing.T) (caddyfile, applications string) {
+// tourMCP is the configuration that the tour shows, in front of an MCP server.
+func tourMCP(t *testing.T) (caddyfile, applications string) {
 	t.Helper()
-	_, section, found := strings.Cut(read(t, "../README.md"), "### Let clients find the issuer\n")
+	_, section, found := strings.Cut(read(t, "../docs/tour.md"), "### Let clients find the issuer\n")
 	_, caddyfile, _ = strings.Cut(section, "```caddyfile\n")
 	caddyfile, _, _ = strings.Cut(caddyfile, "```")
 	_, edit, _ := strings.Cut(section, "$ sed '")
 	edit, _, _ = strings.Cut(edit, "'")
 	if !found || !strings.Contains(caddyfile, `respond "fine"`) || edit == "" {
-		t.Fatal("the README shows it no more")
+		t.Fatal("docs/tour.md shows it no more")
 	}
 	sed := exec.CommandContext(t.Context(), "sed", edit, "../applications.example.yaml")
 	output, err := sed.Output()
@@ -73,7 +73,7 @@ var mcpSDKs = []string{"@modelcontextprotocol/sdk", "@modelcontextprotocol/clien
 // the first 401 to the answer of a tool: MCP's authorization specification, with RFC
 // 6750, 9728, 8414, 8707 and client credentials.
 func TestPeerMCP(t *testing.T) {
-	caddyfile, applications := readmeMCP(t)
+	caddyfile, applications := tourMCP(t)
 	c := startMCP(t, caddyfile, applications)
 	for _, sdk := range mcpSDKs {
 		for scope, granted := range map[string]string{"": "orders.read", "orders.read": "orders.read", "orders.read orders.write": "orders.read orders.write"} {
@@ -101,7 +101,7 @@ func TestPeerMCP(t *testing.T) {
 // The server is at the root of its host, so that some clients add a slash to its
 // identifier; and it is for another client.
 func TestPeerMCPAtTheRoot(t *testing.T) {
-	caddyfile, applications := readmeMCP(t)
+	caddyfile, applications := tourMCP(t)
 	caddyfile = strings.Replace(strings.Replace(caddyfile, "https://localhost:5001/orders", "https://localhost:5001/", 1), "handle /orders*", "handle", 1)
 	applications = strings.Replace(applications, "https://localhost:5001/orders", "https://localhost:5001", 1)
 	c := startMCP(t, caddyfile, applications)
@@ -119,7 +119,7 @@ func TestPeerMCPAtTheRoot(t *testing.T) {
 
 // A client that has a key instead of a secret (RFC 7523), under both names of EdDSA.
 func TestPeerMCPWithAKey(t *testing.T) {
-	caddyfile, applications := readmeMCP(t)
+	caddyfile, applications := tourMCP(t)
 	applications, _, _ = strings.Cut(applications, "\n# Who gets through") // and no tests behind them
 	applications += "\n"
 	dir := t.TempDir()
@@ -150,7 +150,7 @@ func TestPeerMCPInGo(t *testing.T) {
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, output)
 	}
-	caddyfile, applications := readmeMCP(t)
+	caddyfile, applications := tourMCP(t)
 	applications = strings.Replace(applications, "    default_scopes:", "    # default_scopes:", 1)
 	atTheRoot := strings.NewReplacer("https://localhost:5001/orders", "https://localhost:5001", "handle /orders*", "handle")
 	for path, c := range map[string]*caddy{
