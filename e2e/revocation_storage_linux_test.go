@@ -173,6 +173,12 @@ func TestRevocationsThatWereNeverRead(t *testing.T) {
 	if a := again.get("https://localhost:5001/ready", ""); a.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("ready: %d", a.StatusCode)
 	}
+	if output, code := again.ctl("status", "--ready"); code != 1 || !strings.Contains(output, "this server is not ready") {
+		t.Errorf("status --ready ends with %d: %s", code, output)
+	}
+	if output, code := again.ctl("status", "--ready", "--json"); code != 1 || !strings.Contains(output, `{"ready":false}`) {
+		t.Errorf("status --ready --json ends with %d: %s", code, output)
+	}
 	if a := again.introspect("gateway", token); a.StatusCode != http.StatusServiceUnavailable || strings.Contains(a.body, "active") {
 		t.Errorf("introspection says %d %s", a.StatusCode, a.body)
 	}

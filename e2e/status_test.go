@@ -24,6 +24,10 @@ func TestStatusTellsWhatIsNotInOrder(t *testing.T) {
 	if !strings.Contains(output, "PROBLEM") || !strings.Contains(output, "apps/orders.yaml:2:") || strings.Contains(output, "all is in order") {
 		t.Errorf("a broken file:\n%s", output)
 	}
+	// It is no reason to restart the server, which would not start.
+	if output, code := c.ctl("status", "--ready"); code != 0 || output != "this server is ready\n" {
+		t.Errorf("status --ready ends with %d: %s", code, output)
+	}
 	var all struct {
 		Ready   bool
 		Issuers []struct {

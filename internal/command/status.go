@@ -13,17 +13,22 @@ import (
 // statusCommand reports whether everything is in order.
 func statusCommand() *cobra.Command {
 	cmd := newCommand(&cobra.Command{
-		Use:   "status [--json]",
+		Use:   "status [--ready] [--json]",
 		Short: "Shows what is in force in a running Caddy, and what is not in order",
 		Long: `
 Shows what is in force in a running Caddy: the issuers, their Applications and
 files, the key that signs, the secrets that expire, the issuers that are trusted,
 and the shared state; and what is not in order, such as a broken file that is not
-in force.`,
+in force.
+
+With --ready, it answers only whether this server can do its work, as the matcher
+tokenidp_ready does. Use this for the health check of a container: a broken file is
+a reason to look at the server, but not a reason to restart it.`,
 	}, command{
-		exits: exitCodes{yes: "all is in order", no: "something is not"},
+		exits: exitCodes{yes: "all is in order; with --ready: the server can do its work", no: "something is not; with --ready: it cannot"},
 		run:   runStatus,
 	})
+	cmd.Flags().Bool("ready", false, "Answer only whether this server can do its work, for health checks")
 	asksAdmin(cmd)
 	return cmd
 }
@@ -37,6 +42,9 @@ func runStatus(c *call) error {
 	if err != nil {
 		return err
 	}
+	if c.Bool("ready") {
+		return answerReady(c, s)
+	}
 	if err := c.show(s, func(t *table) { tabulateStatus(t, s) }); err != nil {
 		return err
 	}
@@ -44,9 +52,28 @@ func runStatus(c *call) error {
 	case len(problems) > 0:
 		return answerNo("%s", problems[0])
 	case !s.Ready:
-		return answerNo("this server is not ready")
+		return errNotReady
 	}
 	return nil
+}
+
+var errNotReady = answerNo("this server is not ready")
+
+// answerReady answers whether the server can do its work, whatever else is not in order.
+func answerReady(c *call, s *adminapi.Status) error {
+	if err := c.show(map[string]bool{"ready": s.Ready}, func(t *table) { tabulateReady(t, s) }); err != nil {
+		return err
+	}
+	if !s.Ready {
+		return errNotReady
+	}
+	return nil
+}
+
+func tabulateReady(t *table, s *adminapi.Status) {
+	if s.Ready {
+		t.row("this server is ready")
+	}
 }
 
 func tabulateStatus(t *table, s *adminapi.Status) {
