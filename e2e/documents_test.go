@@ -45,7 +45,7 @@ func TestDocuments(t *testing.T) {
 func documents(t *testing.T) []string {
 	t.Helper()
 	paths := []string{"../README.md"}
-	for _, pattern := range []string{"../docs/*.md", "../docs/migrate/*.md", "../examples/*/README.md"} {
+	for _, pattern := range []string{"../docs/*.md", "../docs/migrate/*.md", "../docs/deploy/*.md", "../examples/*/README.md"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -74,6 +74,12 @@ func TestIndexesListEveryPage(t *testing.T) {
 			if link := "](" + strings.TrimPrefix(path, "../docs/") + ")"; !strings.Contains(index, link) {
 				t.Errorf("docs/%s.md has no link %s", folder, link)
 			}
+		}
+	}
+	index := read(t, "../docs/deploy/README.md")
+	for _, path := range pages(t, "deploy") {
+		if name := filepath.Base(path); name != "README.md" && !strings.Contains(index, "]("+name+")") {
+			t.Errorf("docs/deploy/README.md has no link %s", name)
 		}
 	}
 }
