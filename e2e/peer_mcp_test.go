@@ -36,7 +36,7 @@ func (c *caddy) readPeer(t *testing.T, cmd *exec.Cmd, into any, env ...string) {
 // tourMCP is the configuration that the tour shows, in front of an MCP server.
 func tourMCP(t *testing.T) (caddyfile, applications string) {
 	t.Helper()
-	_, section, found := strings.Cut(read(t, "../docs/tour.md"), "### Let clients find the issuer\n")
+	_, section, found := strings.Cut(read(t, "../docs/tour.md"), "## Let clients find the issuer\n")
 	_, caddyfile, _ = strings.Cut(section, "```caddyfile\n")
 	caddyfile, _, _ = strings.Cut(caddyfile, "```")
 	_, edit, _ := strings.Cut(section, "$ sed '")
