@@ -186,6 +186,7 @@ func optionMistakes() []mistake {
 		in(besideIssuer).mistake("audit {\noutput\n}", "audit {\noutput file /var/log/caddy/audit.log\n}", "output file /var/log/caddy/audit.log"),
 		in(besideIssuer).mistake("audit {\noutput discard\nomit\n}", "audit {\noutput discard\nomit allowed\n}", "omit allowed"),
 		in(besideIssuer).mistake("audit {\noutput discard\nomit alowed\n}", "audit {\noutput discard\nomit allowed\n}", "allowed"),
+		in(besideIssuer).mistake("usage on", "usage off", "usage off"),
 		in(besideIssuer).mistake("dpop_origin api.example.com", "dpop_origin https://api.example.com", "https://api.example.com"),
 		in(besideIssuer).mistake("dpop_origin http://api.example.com", "dpop_origin https://api.example.com", ""),
 		iss.mistake("token_lifetime 30", "token_lifetime 30m", "30m"),

@@ -38,6 +38,7 @@ import (
 //	    audit {
 //	        ...
 //	    }
+//	    usage off
 //	}
 //
 // Relative paths start at the folder of the Caddyfile. `issuer`, `trust` and `policy`
@@ -95,11 +96,31 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 			if app.Audit, err = parseAudit(d); err != nil {
 				return nil, err
 			}
+		case "usage":
+			if app.UsageOff {
+				return nil, d.Err("usage is given twice")
+			}
+			if err := parseUsage(d); err != nil {
+				return nil, err
+			}
+			app.UsageOff = true
 		default:
-			return nil, unknown(d, "tokenidp", "issuer, trust, policy, state, dpop_origin, audit")
+			return nil, unknown(d, "tokenidp", "issuer, trust, policy, state, dpop_origin, audit, usage")
 		}
 	}
 	return httpcaddyfile.App{Name: "tokenidp", Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+// parseUsage parses `usage off`. Without it, usage is counted.
+func parseUsage(d *caddyfile.Dispenser) error {
+	const syntax = "usage off; without it, usage is counted"
+	switch word, err := oneArg(d, syntax); {
+	case err != nil:
+		return err
+	case word != "off":
+		return usage(d, syntax)
+	}
+	return nil
 }
 
 func parseIssuer(d *caddyfile.Dispenser) (*tokenidp.Issuer, error) {

@@ -56,6 +56,10 @@ type App struct {
 	// A log of every decision. Default: none.
 	Audit *Audit `json:"audit,omitempty"`
 
+	// UsageOff counts no usage on this server, and writes none to the storage. Then nobody
+	// knows which secrets, scopes and Applications are used. Default: false.
+	UsageOff bool `json:"usage_off,omitempty"`
+
 	routesUnknown bool
 
 	audit     *auditor // nil if there is none
@@ -68,7 +72,7 @@ type App struct {
 	stateModule stateModule
 	bounded     *storage.Bounded
 
-	usage        *usage.Store         // nil in a sandbox
+	usage        *usage.Store         // nil in a sandbox, and with UsageOff
 	usageStorage *storage.Bounded     // of the configuration that made it
 	config       *route.Config        // its routes
 	verifyRoutes func() []VerifyRoute // see setRoutes

@@ -30,7 +30,7 @@ var usageFolder = path.Join(storage.Folder("usage"), "counts")
 // provisionUsage takes over what the configuration before has counted, if that has the
 // same storage. A sandbox counts nothing.
 func (a *App) provisionUsage(ctx context.Context) error {
-	if sandboxFrom(ctx) != nil {
+	if sandboxFrom(ctx) != nil || a.UsageOff {
 		return nil
 	}
 	carried, release, err := carry(ctx, a.bounded.String(), func() (*usageCarryover, error) {
@@ -53,6 +53,9 @@ func (a *App) followUsage() (leave func()) {
 
 // countUsage starts to count. Call leave when this configuration ends.
 func (a *App) countUsage() (leave func()) {
+	if a.usage == nil {
+		return func() {}
+	}
 	leave = a.followUsage()
 	counts := len(a.routes) > 0
 	for _, iss := range a.Issuers {
@@ -68,7 +71,7 @@ func (a *App) countUsage() (leave func()) {
 	return leave
 }
 
-// Usage returns what the nodes have counted.
+// Usage returns what the nodes have counted. It is nil with UsageOff.
 func (a *App) Usage() *usage.Store { return a.usage }
 
 // declareUsage says what the Applications may use, so that what nobody uses is known.

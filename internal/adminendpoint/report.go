@@ -14,6 +14,9 @@ import (
 )
 
 func serveReport(app *tokenidp.App, w http.ResponseWriter, r *http.Request) error {
+	if app.Usage() == nil {
+		return errUsageOff
+	}
 	app.Usage().Refresh(r.Context())
 	all := append([]adminapi.RouteReport{}, app.Reports(r.URL.Query().Get("enforced") == "true")...)
 	page, err := adminapi.ReadPage(r.URL.Query(), 2)

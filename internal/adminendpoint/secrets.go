@@ -152,7 +152,7 @@ func checkSecretNames(app *tokenidp.App, q secretsQuery) error {
 func reportSecret(counts *usage.Store, issuer string, s application.PlacedSecret, unusedFor time.Duration, now time.Time) adminapi.Secret {
 	a := s.Application
 	use := counts.Use(usage.Key{Kind: usage.Secret, Issuer: issuer, Client: a.ClientID, Name: s.ID})
-	why := needed(counts.SyncedAt(), a, s.Secret, use, unusedFor, now)
+	why := needed(counts, a, s.Secret, use, unusedFor, now)
 	return adminapi.Secret{
 		ClientID: a.ClientID, ClientName: a.ClientName, Active: a.Active, SecretID: s.ID, State: string(s.ValidityAt(now)),
 		ExpiresAt: adminapi.Moment(s.Expires), ObservedSince: adminapi.Moment(use.ObservedSince), LastUsed: adminapi.Moment(use.LastUsed),
@@ -161,16 +161,19 @@ func reportSecret(counts *usage.Store, issuer string, s application.PlacedSecret
 }
 
 // needed says why a secret must stay, or "". What is not known counts as a use.
-func needed(synced time.Time, a *application.Application, s *secret.Secret, use usage.Use, unusedFor time.Duration, now time.Time) string {
+func needed(counts *usage.Store, a *application.Application, s *secret.Secret, use usage.Use, unusedFor time.Duration, now time.Time) string {
 	if !a.Active {
 		return "" // it authenticates nobody
 	}
 	if !hasAnother(a, s, now) {
 		return "it is the only valid secret of its Application"
 	}
+	synced := counts.SyncedAt()
 	switch {
 	case s.ValidityAt(now) == secret.Expired:
 		return ""
+	case counts == nil:
+		return "with usage off, nobody knows who uses it"
 	case synced.IsZero() || now.Sub(synced) > syncedWithin:
 		return "what other nodes saw is not known; see the log"
 	case !use.LastUsed.IsZero() && now.Sub(use.LastUsed) < unusedFor:

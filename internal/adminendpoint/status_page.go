@@ -64,7 +64,9 @@ func newFacts(app *tokenidp.App, now time.Time) statuspage.Facts {
 		return accessOf(app, "", clientRange{only: clientID}, now)
 	}
 	f.Callers = once(func(route string) []adminapi.RouteAccess { return accessOf(app, route, clientRange{}, now) })
-	f.Usage = usageOf(app, usageQuery{unusedFor: longUnused}, now)
+	if f.UsageOff = app.Usage() == nil; !f.UsageOff {
+		f.Usage = usageOf(app, usageQuery{unusedFor: longUnused}, now)
+	}
 	return f
 }
 

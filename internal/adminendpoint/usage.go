@@ -2,6 +2,7 @@ package adminendpoint
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -28,8 +29,18 @@ func serveUsage(app *tokenidp.App, w http.ResponseWriter, r *http.Request) error
 	if err := q.checkNames(app); err != nil {
 		return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: err}
 	}
+	if app.Usage() == nil {
+		return errUsageOff
+	}
 	app.Usage().Refresh(r.Context())
 	return writeJSON(w, usageOf(app, q, time.Now()))
+}
+
+// errUsageOff is the answer if this server counts nothing. An answer of zeros would say that
+// nobody calls.
+var errUsageOff = caddy.APIError{
+	HTTPStatus: http.StatusConflict,
+	Err:        errors.New("this server counts no usage, because its configuration has `usage off`; to count, take that line out of the global option tokenidp"),
 }
 
 // longUnused is how long nobody may have used a scope or an Application for it to be a

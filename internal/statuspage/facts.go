@@ -24,6 +24,8 @@ type Facts struct {
 	Callers func(route string) []adminapi.RouteAccess
 	// Usage is what all nodes counted, or nil.
 	Usage *adminapi.Usage
+	// UsageOff: this server counts nothing, as its configuration says.
+	UsageOff bool
 
 	uses map[pairOf]Use // of Usage
 }

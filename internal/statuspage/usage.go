@@ -11,6 +11,7 @@ import (
 // Counted is what the nodes have counted: of the chosen Application or route, or of all.
 type Counted struct {
 	Query
+	Off     bool    // by the configuration, no usage is counted
 	Known   bool    // some node counts
 	Since   *Moment // when that began
 	Nodes   int
@@ -52,7 +53,7 @@ const (
 )
 
 func (f *Facts) counted(q Query) Counted {
-	c := Counted{Query: q, Routes: len(f.Routes)}
+	c := Counted{Query: q, Routes: len(f.Routes), Off: f.UsageOff}
 	if f.Usage == nil || f.Usage.Since == nil {
 		return c
 	}

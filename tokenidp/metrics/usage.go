@@ -10,6 +10,7 @@ import (
 // Usage is what this process has counted, by route and by client. Both are known from the
 // configuration.
 type Usage struct {
+	// Counted is nil if no usage is counted. Then there are no series.
 	Counted *usage.Store
 	// Routes are the IDs of the routes to each verify.
 	Routes []string
@@ -35,6 +36,9 @@ var results = map[usage.Kind]string{usage.Passed: "allowed", usage.Refused: "ref
 type client struct{ issuer, clientID string }
 
 func (u Usage) collect(issuers []Issuer, samples chan<- prometheus.Metric) {
+	if u.Counted == nil {
+		return // counters that stay at 0 would say that nobody calls
+	}
 	type routeResult struct{ route, result string }
 	type clientResult struct {
 		client

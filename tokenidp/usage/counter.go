@@ -95,6 +95,9 @@ func (s *Store) CountSecret(issuer, client, secret string, from netip.Addr) {
 
 // CountSource adds a use from the network of an address, which may be the zero address.
 func (s *Store) CountSource(issuer, client, secret string, from netip.Addr) {
+	if s == nil {
+		return
+	}
 	if network := networkOf(from); network != "" {
 		s.Count(Key{Kind: Network, Issuer: issuer, Client: client, Name: secret, Detail: network})
 	}

@@ -35,7 +35,12 @@ type Health struct {
 }
 
 // Health returns the result of the last work. It does not wait for the storage.
-func (s *Store) Health() Health { return Health{cmp.Or(s.writing.String(), s.reading.String())} }
+func (s *Store) Health() Health {
+	if s == nil {
+		return Health{}
+	}
+	return Health{cmp.Or(s.writing.String(), s.reading.String())}
+}
 
 // Run reads and writes until ctx ends. It may run for several configurations at once.
 func (s *Store) Run(ctx context.Context) {
@@ -104,6 +109,9 @@ func (s *Store) note(p *background.Problem, err error) {
 // Refresh reads what other processes wrote, unless a read happened in the last second. It
 // waits for a few seconds at most.
 func (s *Store) Refresh(ctx context.Context) {
+	if s == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, refreshTimeout)
 	defer cancel()
 	if s.acquire(ctx) != nil {

@@ -85,7 +85,7 @@ type Options struct {
 }
 
 // Store holds the counts of this process, and what it has read of other processes. A nil
-// Store counts nothing.
+// Store counts nothing, and knows nothing.
 type Store struct {
 	clock    clock
 	logger   *zap.Logger
@@ -132,6 +132,9 @@ func New(s certmagic.Storage, folder string, o Options) *Store {
 
 // Value returns what all nodes counted for a key, as far as this process knows.
 func (s *Store) Value(k Key) Value {
+	if s == nil {
+		return Value{}
+	}
 	at := s.clock.moment()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -140,6 +143,9 @@ func (s *Store) Value(k Key) Value {
 
 // All returns what all nodes counted.
 func (s *Store) All() map[Key]Value {
+	if s == nil {
+		return nil
+	}
 	at := s.clock.moment()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -159,6 +165,9 @@ func (s *Store) All() map[Key]Value {
 // SyncedAt returns when the entries of all nodes were last read completely, or the zero
 // time.
 func (s *Store) SyncedAt() time.Time {
+	if s == nil {
+		return time.Time{}
+	}
 	at := s.clock.moment()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -187,6 +196,9 @@ type Window struct {
 
 // Window returns the current Window.
 func (s *Store) Window() Window {
+	if s == nil {
+		return Window{}
+	}
 	at := s.clock.moment()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -218,6 +230,9 @@ func (s *Store) Use(k Key) Use {
 // Since returns the time since which something declared has been observed without a gap, or
 // zero.
 func (s *Store) Since(v Value) time.Time {
+	if s == nil {
+		return time.Time{}
+	}
 	at := s.clock.moment()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
