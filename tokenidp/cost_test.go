@@ -33,8 +33,8 @@ const costConfig = `{
 	"logging": {"logs": {"default": {"writer": {"output": "discard"}}}},
 	"storage": {"module": "file_system", "root": "DIR"},
 	"apps": {
-		"tokenidp": {"issuers": [ISSUERS]},
-		"http": {"servers": {
+		"tokenidp": {"issuers": [ISSUERS]AUDIT},
+		"http": {METRICS"servers": {
 			"bare": {"listen": ["unix/DIR/bare"], "automatic_https": {"disable": true}, "routes": [{"handle": [{"handler": "static_response", "body": "ok"}]}]},
 			"vars": {"listen": ["unix/DIR/vars"], "automatic_https": {"disable": true}, "routes": [{"handle": [{"handler": "vars", "a": "b"}, {"handler": "static_response", "body": "ok"}]}]},
 			SERVERS
@@ -64,17 +64,25 @@ applications:
     scopes: [orders.read]
 `
 
+// recorded is a configuration with the audit log in a file, and Caddy's metrics; usage
+// is always counted.
+var (
+	recorded   = [...]string{"AUDIT", `, "audit": {"writer": {"output": "file", "filename": "DIR/audit.log", "roll": false}}`, "METRICS", `"metrics": {}, `}
+	unrecorded = [...]string{"AUDIT", "", "METRICS", ""}
+)
+
 // costs is a Caddy without a network, with the secret of its Application.
 type costs struct {
 	servers map[string]*caddyhttp.Server
 	t       testing.TB
+	dir     string
 	secret  string
 }
 
-func newCosts(t testing.TB) *costs {
+func newCosts(t testing.TB, with [4]string) *costs {
 	t.Helper()
 	dir := t.TempDir()
-	s := &costs{t: t, secret: secret.Generate()}
+	s := &costs{t: t, dir: dir, secret: secret.Generate()}
 	hash, err := secret.HashGenerated(s.secret)
 	s.check(err)
 	s.check(os.WriteFile(filepath.Join(dir, "applications.yaml"), fmt.Appendf(nil, costApplications, hash), 0o600))
@@ -86,7 +94,7 @@ func newCosts(t testing.TB) *costs {
 		issuers = append(issuers, strings.ReplaceAll(costIssuer, "ALG", algorithm))
 		servers = append(servers, strings.ReplaceAll(costServers, "ALG", algorithm))
 	}
-	config := strings.NewReplacer("ISSUERS", strings.Join(issuers, ","), "SERVERS", strings.Join(servers, ",")).Replace(costConfig)
+	config := strings.NewReplacer(append(with[:], "ISSUERS", strings.Join(issuers, ","), "SERVERS", strings.Join(servers, ","))...).Replace(costConfig)
 	s.check(caddy.Load([]byte(strings.ReplaceAll(config, "DIR", dir)), true))
 	t.Cleanup(func() { s.check(caddy.Stop()) })
 	app, err := caddy.ActiveContext().App("http")
@@ -159,13 +167,19 @@ func (s *costs) get(server string, tokens ...string) func() {
 }
 
 // What verify adds to a request whose token is remembered: the admission, and a place
-// for it among those who know placeholders.
+// for it among those who know placeholders. Usage, metrics and the audit log add nothing.
 func TestVerifyAllocatesLittle(t *testing.T) {
-	s := newCosts(t)
+	s := newCosts(t, recorded)
 	token := s.token("RS256")
 	bare, verified := s.allocations("bare", token), s.allocations("verify-RS256", token)
 	if verified > bare+3 {
 		t.Errorf("%.0f allocations, and %.0f without verify", verified, bare)
+	}
+	s.check(caddy.Stop()) // writes what is still in memory
+	audit, err := os.ReadFile(filepath.Join(s.dir, "audit.log"))
+	s.check(err)
+	if !strings.Contains(string(audit), `"event":"allowed"`) {
+		t.Errorf("the audit log has no line of these requests: %.500s", audit)
 	}
 }
 
@@ -180,7 +194,7 @@ func (s *costs) allocations(server, token string) float64 {
 }
 
 func BenchmarkRequest(b *testing.B) {
-	s := newCosts(b)
+	s := newCosts(b, unrecorded)
 	many := make([]string, 10_000)
 	for i := range many {
 		many[i] = s.token("EdDSA")
@@ -206,7 +220,7 @@ func BenchmarkRequest(b *testing.B) {
 }
 
 func BenchmarkToken(b *testing.B) {
-	s := newCosts(b)
+	s := newCosts(b, unrecorded)
 	for _, algorithm := range []string{"RS256", "ES256", "EdDSA"} {
 		b.Run(algorithm, func(b *testing.B) {
 			b.ReportAllocs()
@@ -222,7 +236,7 @@ func BenchmarkToken(b *testing.B) {
 
 // BenchmarkUsage is a verified request with and without its usage being counted.
 func BenchmarkUsage(b *testing.B) {
-	s := newCosts(b)
+	s := newCosts(b, unrecorded)
 	many := make([]string, 10_000)
 	for i := range many {
 		many[i] = s.token("EdDSA")

@@ -3,9 +3,12 @@
 package bench
 
 import (
+	"bufio"
+	"bytes"
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -45,7 +48,7 @@ func signAlone(algorithm string) {
 // BenchmarkVerify compares what verify lets through with the same request to the
 // same answer without verify, in turns.
 func BenchmarkVerify(b *testing.B) {
-	s := start(b)
+	s := start(b, build(b), byDefault)
 	rs, es := s.tokens(b, "rs", "RS256", usedOnce), s.tokens(b, "es", "ES256", usedOnce)
 	leaveServerCore(b)
 	fmt.Printf("\n%d rounds of %v for each, 64 connections, GOMAXPROCS=1, pinned: %v, %s\n", rounds, aRound, pinning() != "", runtime.Version())
@@ -78,10 +81,7 @@ func BenchmarkVerify(b *testing.B) {
 		}
 		bare.run(b, s, warmUp)
 		if !row.once {
-			known := *verified
-			known.once = true
-			known.run(b, s, time.Minute) // each token, once
-			verified.run(b, s, warmUp)
+			verified.remember(b, s)
 		}
 		var a, z result
 		var ratios []float64
@@ -99,6 +99,70 @@ func BenchmarkVerify(b *testing.B) {
 	}
 }
 
+// remember has the server verify each token once, and warm up.
+func (l *load) remember(b *testing.B, s *server) {
+	b.Helper()
+	each := *l
+	each.once = true
+	each.run(b, s, time.Minute)
+	l.run(b, s, warmUp)
+}
+
+// BenchmarkObserved compares verify in a server that counts usage, writes the audit log
+// to a file and has Caddy's metrics on with verify in one that does not, each beside its
+// own respond, in turns.
+func BenchmarkObserved(b *testing.B) {
+	binary := build(b)
+	servers := []*server{start(b, binary, nothing), start(b, binary, all)}
+	tokens := make([][]string, len(servers))
+	for i, s := range servers {
+		tokens[i] = s.tokens(b, "rs", "RS256", remembers)
+	}
+	leaveServerCore(b)
+	fmt.Printf("\n%d rounds of %v for each, 64 connections, GOMAXPROCS=1, pinned: %v, %s\n", rounds, aRound, pinning() != "", runtime.Version())
+	t := newTable("tokens", "of `respond`, CPU, without", "with", "points lost, each round")
+	defer t.Flush()
+	for _, n := range []int{1, remembers} {
+		var ratios [2][]float64
+		var lost []float64
+		for round := range rounds + 1 {
+			var now [2]float64
+			for i, s := range servers {
+				bare, verified := s.get("bare", tokens[i][:n], false), s.get("RS256", tokens[i][:n], false)
+				if round == 0 {
+					s.guards(b, "RS256")
+					bare.run(b, s, warmUp)
+					verified.remember(b, s)
+					continue
+				}
+				x, y := bare.run(b, s, aRound), verified.run(b, s, aRound)
+				now[i] = y.perCPUSecond() / x.perCPUSecond()
+				ratios[i] = append(ratios[i], now[i])
+			}
+			if round > 0 {
+				lost = append(lost, now[0]-now[1])
+			}
+		}
+		t.row(strconv.Itoa(n), spread(ratios[0]), spread(ratios[1]), spread(lost))
+	}
+	servers[1].audits(b)
+}
+
+// audits makes sure that the audit log has a line of an allowed request, and none is lost.
+func (s *server) audits(b *testing.B) {
+	b.Helper()
+	file, err := os.Open(filepath.Join(s.process.Dir, "audit.log"))
+	check(b, err)
+	defer file.Close()
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		if bytes.Contains(lines.Bytes(), []byte(`"event":"allowed"`)) {
+			fmt.Printf("\n%.0f lines of the audit log are lost\n", s.metric(b, "caddy_tokenidp_audit_lines_lost_total"))
+			return
+		}
+	}
+	b.Fatal("the audit log has no line of an allowed request")
+}
+
 // guards makes sure that the route would refuse, so that what is measured is
 // verify.
 func (s *server) guards(b *testing.B, route string) {
@@ -114,7 +178,7 @@ func (s *server) guards(b *testing.B, route string) {
 // BenchmarkIssue compares the tokens that an issuer gives with the signatures that
 // the same core makes when it does nothing else, in turns.
 func BenchmarkIssue(b *testing.B) {
-	s := start(b)
+	s := start(b, build(b), byDefault)
 	leaveServerCore(b)
 	fmt.Printf("\n%d rounds of %v for each, 16 connections, GOMAXPROCS=1, pinned: %v, %s\n", rounds, aRound, pinning() != "", runtime.Version())
 	t := newTable("algorithm, secret", "tokens/s", "per CPU second", "signatures per CPU second", "of them", "p50", "p99")

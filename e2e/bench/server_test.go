@@ -37,7 +37,9 @@ const (
 const config = `{
 	admin ADMIN
 	auto_https off
+	GLOBAL
 	tokenidp {
+		OBSERVED
 		issuer http://SITE/rs {
 			applications applications.yaml
 			signing_key file RS256.pem
@@ -99,22 +101,36 @@ type server struct {
 	process     *exec.Cmd
 }
 
-// start builds Caddy as a release is built, without the race detector, and runs it
-// on one core with its log in a file.
-func start(b *testing.B) *server {
+// observation is what a server counts and writes down of its requests.
+type observation struct{ global, tokenidp string }
+
+var (
+	byDefault = observation{}
+	nothing   = observation{tokenidp: "usage off"}
+	all       = observation{global: "metrics", tokenidp: "audit {\n output file audit.log {\n roll_disabled\n }\n }"}
+)
+
+// build is Caddy as a release is built, without the race detector.
+func build(b *testing.B) string {
 	b.Helper()
-	dir := b.TempDir()
-	binary := filepath.Join(dir, "caddy")
+	binary := filepath.Join(b.TempDir(), "caddy")
 	if output, err := exec.Command("go", "build", "-o", binary, "../../cmd/caddy").CombinedOutput(); err != nil {
 		b.Fatalf("building Caddy: %v\n%s", err, output)
 	}
+	return binary
+}
+
+// start runs Caddy on one core with its log in a file.
+func start(b *testing.B, binary string, observed observation) *server {
+	b.Helper()
+	dir := b.TempDir()
 	s := &server{site: freeAddress(b), admin: freeAddress(b), routes: make(map[string]string), secrets: make(map[string]string)}
 	s.config = config
 	for name, handlers := range routes {
 		s.routes[name] = freeAddress(b)
 		s.config += fmt.Sprintf("\nhttp://%s {\n %s\n respond ok\n}\n", s.routes[name], handlers)
 	}
-	s.config = strings.NewReplacer("SITE", s.site, "ADMIN", s.admin).Replace(s.config)
+	s.config = strings.NewReplacer("SITE", s.site, "ADMIN", s.admin, "GLOBAL", observed.global, "OBSERVED", observed.tokenidp).Replace(s.config)
 	s.secrets["generated"], s.secrets["chosen"] = secret.Generate(), "a secret that an operator chose"
 	generated, err := secret.HashGenerated(s.secrets["generated"])
 	check(b, err)
