@@ -110,12 +110,13 @@ func TestValidateLeavesKeysAlone(t *testing.T) {
 	}
 }
 
-// storedKeys are the files of ours in the storage.
+// storedKeys are the files of keys in the storage. The server writes its usage beside
+// them whenever it is time for it.
 func storedKeys(t *testing.T, home string) map[string]string {
 	t.Helper()
 	files := make(map[string]string)
 	err := filepath.WalkDir(filepath.Join(home, ".local/share/caddy/tokenidp"), func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.Type().IsRegular() {
+		if err == nil && entry.Type().IsRegular() && filepath.Base(filepath.Dir(path)) == "keys" {
 			files[path] = read(t, path)
 		}
 		return err
