@@ -124,8 +124,8 @@ var answers = map[Reason]answer{
 	ReasonSeveralMethods:   invalidRequest("the request uses more than one way of client authentication"),
 	ReasonMalformedBasic:   invalidRequest("the Authorization header is not well-formed HTTP Basic with form-encoded credentials"),
 	ReasonClientIDMismatch: invalidRequest("client_id in the body is not the one in the Authorization header"),
-	ReasonMissingGrantType: invalidRequest("the parameter grant_type is missing"),
-	ReasonMissingToken:     invalidRequest("the parameter token is missing"),
+	ReasonMissingGrantType: invalidRequest("the parameter grant_type is missing; a JSON body needs Content-Type: application/json"),
+	ReasonMissingToken:     invalidRequest("the parameter token is missing; a JSON body needs Content-Type: application/json"),
 	ReasonMissingClientID:  {http.StatusUnauthorized, CodeInvalidClient, "the client did not say who it is: use HTTP Basic, or client_id in the body"},
 
 	ReasonUnknownClient:         notAuthenticated,
