@@ -33,7 +33,7 @@ const costConfig = `{
 	"logging": {"logs": {"default": {"writer": {"output": "discard"}}}},
 	"storage": {"module": "file_system", "root": "DIR"},
 	"apps": {
-		"tokenidp": {"issuers": [ISSUERS]AUDIT},
+		"tokenidp": {"issuers": [ISSUERS], RECORDS},
 		"http": {METRICS"servers": {
 			"bare": {"listen": ["unix/DIR/bare"], "automatic_https": {"disable": true}, "routes": [{"handle": [{"handler": "static_response", "body": "ok"}]}]},
 			"vars": {"listen": ["unix/DIR/vars"], "automatic_https": {"disable": true}, "routes": [{"handle": [{"handler": "vars", "a": "b"}, {"handler": "static_response", "body": "ok"}]}]},
@@ -64,11 +64,11 @@ applications:
     scopes: [orders.read]
 `
 
-// recorded is a configuration with the audit log in a file, and Caddy's metrics; usage
-// is always counted.
-var (
-	recorded   = [...]string{"AUDIT", `, "audit": {"writer": {"output": "file", "filename": "DIR/audit.log", "roll": false}}`, "METRICS", `"metrics": {}, `}
-	unrecorded = [...]string{"AUDIT", "", "METRICS", ""}
+// What a configuration records of requests.
+const (
+	unrecorded = `"usage_off": true`
+	recorded   = `"audit": {"writer": {"output": "file", "filename": "DIR/audit.log", "roll": false}}` // and usage
+	measured   = `"metrics": {}, `                                                                     // of Caddy
 )
 
 // costs is a Caddy without a network, with the secret of its Application.
@@ -79,7 +79,7 @@ type costs struct {
 	secret  string
 }
 
-func newCosts(t testing.TB, with [4]string) *costs {
+func newCosts(t testing.TB, records, metrics string) *costs {
 	t.Helper()
 	dir := t.TempDir()
 	s := &costs{t: t, dir: dir, secret: secret.Generate()}
@@ -94,7 +94,7 @@ func newCosts(t testing.TB, with [4]string) *costs {
 		issuers = append(issuers, strings.ReplaceAll(costIssuer, "ALG", algorithm))
 		servers = append(servers, strings.ReplaceAll(costServers, "ALG", algorithm))
 	}
-	config := strings.NewReplacer(append(with[:], "ISSUERS", strings.Join(issuers, ","), "SERVERS", strings.Join(servers, ","))...).Replace(costConfig)
+	config := strings.NewReplacer("ISSUERS", strings.Join(issuers, ","), "SERVERS", strings.Join(servers, ","), "RECORDS", records, "METRICS", metrics).Replace(costConfig)
 	s.check(caddy.Load([]byte(strings.ReplaceAll(config, "DIR", dir)), true))
 	t.Cleanup(func() { s.check(caddy.Stop()) })
 	app, err := caddy.ActiveContext().App("http")
@@ -169,7 +169,7 @@ func (s *costs) get(server string, tokens ...string) func() {
 // What verify adds to a request whose token is remembered: the admission, and a place
 // for it among those who know placeholders. Usage, metrics and the audit log add nothing.
 func TestVerifyAllocatesLittle(t *testing.T) {
-	s := newCosts(t, recorded)
+	s := newCosts(t, recorded, measured)
 	token := s.token("RS256")
 	bare, verified := s.allocations("bare", token), s.allocations("verify-RS256", token)
 	if verified > bare+3 {
@@ -194,7 +194,7 @@ func (s *costs) allocations(server, token string) float64 {
 }
 
 func BenchmarkRequest(b *testing.B) {
-	s := newCosts(b, unrecorded)
+	s := newCosts(b, unrecorded, "")
 	many := make([]string, 10_000)
 	for i := range many {
 		many[i] = s.token("EdDSA")
@@ -220,7 +220,7 @@ func BenchmarkRequest(b *testing.B) {
 }
 
 func BenchmarkToken(b *testing.B) {
-	s := newCosts(b, unrecorded)
+	s := newCosts(b, unrecorded, "")
 	for _, algorithm := range []string{"RS256", "ES256", "EdDSA"} {
 		b.Run(algorithm, func(b *testing.B) {
 			b.ReportAllocs()
@@ -234,31 +234,26 @@ func BenchmarkToken(b *testing.B) {
 	}
 }
 
-// BenchmarkUsage is a verified request with and without its usage being counted.
-func BenchmarkUsage(b *testing.B) {
-	s := newCosts(b, unrecorded)
-	many := make([]string, 10_000)
-	for i := range many {
-		many[i] = s.token("EdDSA")
-	}
-	app := serving.latest()
-	counted := app.usage
-	b.Cleanup(func() { app.usage = counted })
-	for _, tokens := range []int{1, len(many)} {
-		for _, on := range []bool{false, true, false, true, false, true} {
-			b.Run(fmt.Sprintf("tokens=%d/counted=%t", tokens, on), func(b *testing.B) {
-				if app.usage = counted; !on {
-					app.usage = nil
-				}
-				get := s.get("verify-EdDSA", many[:tokens]...)
-				for range tokens {
-					get()
-				}
-				b.ReportAllocs()
-				for b.Loop() {
-					get()
-				}
-			})
-		}
+// BenchmarkRecorded is a verified request with and without usage and the audit log.
+func BenchmarkRecorded(b *testing.B) {
+	for _, row := range []struct {
+		tokens  int
+		records string
+	}{{1, unrecorded}, {1, recorded}, {10_000, unrecorded}, {10_000, recorded}} {
+		b.Run(fmt.Sprintf("tokens=%d/recorded=%t", row.tokens, row.records == recorded), func(b *testing.B) {
+			s := newCosts(b, row.records, "")
+			tokens := make([]string, row.tokens)
+			for i := range tokens {
+				tokens[i] = s.token("EdDSA")
+			}
+			get := s.get("verify-EdDSA", tokens...)
+			for range tokens {
+				get()
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				get()
+			}
+		})
 	}
 }
