@@ -31,6 +31,13 @@ type usageAnswer struct {
 			Times  int
 		}
 	}
+	Refusals []struct {
+		At, Route, Issuer, Reason string
+		ReportOnly                bool `json:"report_only"`
+		Times                     int
+		LastDay                   int        `json:"last_day"`
+		ByDay                     []struct{} `json:"refusals_by_day"`
+	}
 	Findings []struct{ Kind string }
 }
 
@@ -100,11 +107,20 @@ func TestUsageOfARestartedServer(t *testing.T) {
 		c.get("https://localhost:5001/orders", token)
 	}
 	c.do(http.MethodGet, "https://localhost:5001/orders", "")
+	for range 2 {
+		if status := c.tokenStatus("nobody", "orders.read"); status != http.StatusUnauthorized {
+			t.Errorf("an unknown client: %d", status)
+		}
+	}
 	check := func(c *caddy) {
 		t.Helper()
 		u := c.usage()
 		if r := u.Routes[0]; len(r.Callers) != 1 || r.Callers[0].Times != 7 || len(r.Refused) != 1 || r.Refused[0].Reason != "no_token" || u.Nodes != 1 || len(u.Findings) != 0 {
 			t.Errorf("%+v", u)
+		}
+		if r := u.Refusals; len(r) != 2 || r[0].At != "token" || r[0].Reason != "unknown_client" || r[0].Times != 2 || r[0].LastDay != 2 || r[0].Issuer == "" ||
+			r[1].At != "verify" || r[1].Reason != "no_token" || r[1].Times != 1 || r[1].Route == "" || len(r[1].ByDay) != 1 {
+			t.Errorf("%+v", r)
 		}
 	}
 	check(c)
@@ -113,7 +129,7 @@ func TestUsageOfARestartedServer(t *testing.T) {
 		t.Errorf("report: %d\n%s", code, output)
 	}
 	output, code = c.ctl("usage")
-	if code != 0 || !containsAll(output, "by 1 server", "reader", "orders.read", "refused no_token") {
+	if code != 0 || !containsAll(output, "by 1 server", "reader", "orders.read", "refused no_token", "REFUSED BY", "unknown_client") {
 		t.Errorf("usage: %d\n%s", code, output)
 	}
 	if output, code := c.ctl("usage", "--storms"); code != 0 || !containsAll(output, "reader", "NEEDED") {

@@ -49,6 +49,7 @@ func (s *AuthorizationServer) recordToken(r *http.Request, issued *issuance) {
 // recordRefusal counts a refused request, and logs it with the true reason.
 func (s *AuthorizationServer) recordRefusal(r *http.Request, issued *issuance, refusal *oauth.Error) {
 	s.metrics.TokenRefused(s.issuer.Issuer, refusal.Reason)
+	s.issuer.usage.CountHourly(usage.Key{Kind: usage.TokenRefusals, Issuer: s.issuer.Issuer, Detail: string(refusal.Reason)})
 	if refusal.Reason == oauth.ReasonScopeNotGranted {
 		s.countDenied(issued)
 	}
@@ -128,7 +129,7 @@ func (s *AuthorizationServer) claimedClientID(c oauth.Credentials) string {
 // countIssued counts a token and its scopes.
 func (s *AuthorizationServer) countIssued(r *http.Request, issued *issuance) {
 	k := usage.Key{Kind: usage.Issued, Issuer: s.issuer.Issuer, Client: issued.token.ClientID}
-	s.issuer.usage.CountIssued(k)
+	s.issuer.usage.CountHourly(k)
 	if issued.client.Secret == nil {
 		s.issuer.usage.CountSource(k.Issuer, k.Client, "", clientIP(r))
 	}

@@ -77,6 +77,11 @@ func (v *Verify) countRefused(kind usage.Kind, at string, r *http.Request, claim
 	if claims != nil {
 		k.Issuer, k.Client = claims.Issuer, claims.ClientID
 	}
+	overTime := usage.RouteRefusals
+	if kind == usage.Reported {
+		overTime = usage.RouteReports
+	}
+	v.app.usage.CountHourly(usage.Key{Kind: overTime, Name: at, Detail: string(reason)})
 	v.app.usage.CountExample(k, func() usage.Example {
 		return usage.Example{Method: refusallog.Loggable(r.Method), Path: refusallog.Loggable(originalPath(r)), ClientIP: clientIP(r).String()}
 	})

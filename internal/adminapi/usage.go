@@ -22,7 +22,9 @@ type Usage struct {
 
 	Applications []ApplicationUsage `json:"applications"`
 	Routes       []RouteUsage       `json:"routes"`
-	Findings     []Finding          `json:"findings"`
+	// Refusals has the most frequent of the last 24 hours first.
+	Refusals []ReasonUsage `json:"refusals"`
+	Findings []Finding     `json:"findings"`
 }
 
 // ApplicationUsage is what an Application has used.
@@ -101,6 +103,37 @@ type RouteUsage struct {
 	Callers []Caller `json:"callers"`
 	// Refused are those that it refused, or would have refused with ReportOnly.
 	Refused []RefusedGroup `json:"refused,omitempty"`
+}
+
+// The places of a [ReasonUsage].
+const (
+	RefusedByVerify = "verify"
+	RefusedByToken  = "token"
+)
+
+// ReasonUsage is how often requests were refused for one reason, of all clients.
+type ReasonUsage struct {
+	// At is verify, or token for the token endpoint.
+	At string `json:"at"`
+	// Route is that of verify, as in RouteAccess. It is missing for routes that are not told
+	// apart.
+	Route  string `json:"route,omitempty"`
+	Issuer string `json:"issuer,omitempty"` // of the token endpoint
+	Reason string `json:"reason"`
+	// ReportOnly: they would have been refused.
+	ReportOnly bool      `json:"report_only,omitempty"`
+	Times      uint64    `json:"times"`
+	Last       time.Time `json:"last"`
+	// LastDay are those of the last 24 hours.
+	LastDay uint64         `json:"last_day"`
+	ByHour  []RefusalCount `json:"refusals_by_hour,omitempty"` // of two days
+	ByDay   []RefusalCount `json:"refusals_by_day,omitempty"`  // of 90 days
+}
+
+// RefusalCount is how many requests were refused from a time on, for an hour or a day.
+type RefusalCount struct {
+	From     time.Time `json:"from"`
+	Refusals uint64    `json:"refusals"`
 }
 
 // Caller is a client that a route let through, by the same scopes.

@@ -26,7 +26,7 @@ func TestStatusPageShowsUse(t *testing.T) {
 	for range 5 {
 		app.Usage().Count(key(usage.Refused, "https://elsewhere.example.com", "revoked"))
 	}
-	app.Usage().CountIssued(usage.Key{Kind: usage.Issued, Issuer: "https://idp.example.com", Client: "worker"})
+	app.Usage().CountHourly(usage.Key{Kind: usage.Issued, Issuer: "https://idp.example.com", Client: "worker"})
 	f := newFacts(app, time.Now())
 	if f.Usage.Nodes != 1 || f.Usage.Since == nil {
 		t.Fatalf("%+v", f.Usage)

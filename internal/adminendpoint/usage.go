@@ -89,11 +89,12 @@ type counts struct {
 	byClient map[owner]map[usage.Key]usage.Value
 	byRoute  map[string]map[usage.Key]usage.Value
 	dropped  map[string]int64 // by kind
+	refusals map[usage.Key]usage.Value
 }
 
 func countsOf(store *usage.Store, now time.Time) *counts {
 	c := &counts{
-		store: store, now: now, dropped: make(map[string]int64),
+		store: store, now: now, dropped: make(map[string]int64), refusals: make(map[usage.Key]usage.Value),
 		byClient: make(map[owner]map[usage.Key]usage.Value), byRoute: make(map[string]map[usage.Key]usage.Value),
 	}
 	for k, v := range store.All() {
@@ -103,6 +104,9 @@ func countsOf(store *usage.Store, now time.Time) *counts {
 			continue
 		case usage.Passed, usage.Refused, usage.Reported:
 			put(c.byRoute, k.Name, k, v)
+		case usage.RouteRefusals, usage.RouteReports, usage.TokenRefusals:
+			c.refusals[k] = v
+			continue
 		default:
 		}
 		put(c.byClient, owner{k.Issuer, k.Client}, k, v)
@@ -123,9 +127,12 @@ func usageOf(app *tokenidp.App, q usageQuery, now time.Time) *adminapi.Usage {
 	u := &adminapi.Usage{
 		Since: adminapi.Moment(window.Since), Nodes: window.Nodes, SyncedAt: adminapi.Moment(window.SyncedAt), Problem: store.Health().Problem,
 		Applications: []adminapi.ApplicationUsage{}, Routes: []adminapi.RouteUsage{}, Findings: []adminapi.Finding{},
+		Refusals: c.reasons(q),
 	}
-	for _, dropped := range c.dropped {
-		u.NotToldApart += positive(dropped)
+	for kind, dropped := range c.dropped {
+		if !slices.Contains(overTime, kind) {
+			u.NotToldApart += positive(dropped)
+		}
 	}
 	decides := decidingScopes(app)
 	for _, iss := range app.Issuers {
@@ -170,13 +177,13 @@ func (c *counts) application(iss *tokenidp.Issuer, a *application.Application, q
 		ByHour: tokenCounts(issued.Hours, usage.Hour), ByDay: tokenCounts(issued.Days, usage.Day),
 		Scopes: c.scopes(a, own, q), Secrets: secretUsage(own),
 	}
-	if today := issued.Hours.Sum(c.now.Unix()/usage.Hour - 23); today > 0 {
+	if today := c.lastDay(issued); today > 0 {
 		networks := 0
 		for _, s := range one.Secrets {
 			networks += len(s.Networks)
 		}
 		lifetime := cmp.Or(a.TokenLifetime, time.Duration(iss.TokenLifetime))
-		one.Storm = &adminapi.Storm{Tokens: positive(today), Needed: positive(int64(24*time.Hour/lifetime)+1) * uint64(max(1, networks))}
+		one.Storm = &adminapi.Storm{Tokens: today, Needed: positive(int64(24*time.Hour/lifetime)+1) * uint64(max(1, networks))}
 	}
 	return one
 }

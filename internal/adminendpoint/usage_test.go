@@ -66,7 +66,7 @@ func (o *observed) pass(d time.Duration) {
 // token counts a token with the scopes, asked for with the new secret.
 func (o *observed) token(from string, scopes ...string) {
 	o.store.CountSecret("https://idp.example.com", "worker", "new", netip.MustParseAddr(from))
-	o.store.CountIssued(o.key(usage.Issued, ""))
+	o.store.CountHourly(o.key(usage.Issued, ""))
 	for _, scope := range scopes {
 		o.store.Count(o.key(usage.Asked, scope))
 	}
@@ -165,7 +165,7 @@ func TestUsageAnswers(t *testing.T) {
 	count(usage.Refused, route, "expired")
 	count(usage.Asked, "orders.read", "")
 	count(usage.Denied, "stock.read", "")
-	app.Usage().CountIssued(usage.Key{Kind: usage.Issued, Issuer: "https://idp.example.com", Client: "worker"})
+	app.Usage().CountHourly(usage.Key{Kind: usage.Issued, Issuer: "https://idp.example.com", Client: "worker"})
 	u, err := client.Usage(t.Context(), adminapi.UsageQuery{})
 	if err != nil || len(u.Applications) != 1 || len(u.Routes) != 1 || u.Nodes != 1 || u.Since == nil || u.SyncedAt == nil || len(u.Findings) != 0 {
 		t.Fatalf("%+v %v", u, err)

@@ -23,7 +23,8 @@ func usageCommand() *cobra.Command {
 		Long: `
 Shows what all servers that share the storage have counted, for up to 90 days: the
 last token of each Application, the scopes that it may ask for, asked for and used on
-a route; who called each route, and who was refused and why.
+a route; who called each route, and who was refused and why; and how many requests were
+refused for each reason, also at the token endpoint.
 
 Then it shows what nobody has used for --unused-for: scopes, with the lines of YAML
 before and after, secrets, and whole Applications; and secrets that are used from many
@@ -89,6 +90,9 @@ func findUsage(c *call) (*adminapi.Usage, error) {
 	}
 	u.Findings, u.Applications = []adminapi.Finding{}, []adminapi.ApplicationUsage{}
 	u.Routes, err = routesFor(u.Routes, func(r adminapi.RouteUsage) (id, source string) { return r.Route, r.Source }, asked, config)
+	u.Refusals = slices.DeleteFunc(u.Refusals, func(r adminapi.ReasonUsage) bool {
+		return !slices.ContainsFunc(u.Routes, func(of adminapi.RouteUsage) bool { return of.Route == r.Route })
+	})
 	return u, err
 }
 
@@ -102,9 +106,11 @@ func tabulateUsage(t *table, u *adminapi.Usage, storms, routes bool) {
 		tabulateStorms(t, u)
 	case routes:
 		tabulateCallers(t, u)
+		tabulateReasons(t, u)
 	default:
 		tabulateApplications(t, u)
 		tabulateCallers(t, u)
+		tabulateReasons(t, u)
 	}
 	for _, f := range u.Findings {
 		tabulateFinding(t, f)
@@ -179,6 +185,37 @@ func tabulateCallers(t *table, u *adminapi.Usage) {
 		for _, g := range r.Refused {
 			t.row(cmp.Or(g.ClientID, "(no valid token)"), result+g.Reason, strconv.FormatUint(g.Times, 10), moment(&g.Last))
 		}
+	}
+}
+
+// tabulateReasons joins the routes and the issuers.
+func tabulateReasons(t *table, u *adminapi.Usage) {
+	type kind struct{ at, reason string }
+	found := make(map[kind]adminapi.ReasonUsage)
+	var order []kind
+	for _, r := range u.Refusals {
+		k := kind{r.At, r.Reason}
+		if r.ReportOnly {
+			k.at += " (report_only)"
+		}
+		sum, there := found[k]
+		if !there {
+			order = append(order, k)
+		}
+		sum.LastDay, sum.Times = sum.LastDay+r.LastDay, sum.Times+r.Times
+		if r.Last.After(sum.Last) {
+			sum.Last = r.Last
+		}
+		found[k] = sum
+	}
+	if len(order) == 0 {
+		return
+	}
+	slices.SortStableFunc(order, func(a, b kind) int { return -cmp.Compare(found[a].LastDay, found[b].LastDay) })
+	t.row("REFUSED BY", "REASON", "24 HOURS", "IN ALL", "LAST")
+	for _, k := range order {
+		sum := found[k]
+		t.row(k.at, k.reason, strconv.FormatUint(sum.LastDay, 10), strconv.FormatUint(sum.Times, 10), moment(&sum.Last))
 	}
 }
 

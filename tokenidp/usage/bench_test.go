@@ -13,7 +13,7 @@ func busy(b *testing.B) (*Store, []Key) {
 		keys[i] = passed
 		keys[i].Client = fmt.Sprintf("orders-worker-%06d", i)
 		n.Count(keys[i])
-		n.CountIssued(Key{Kind: Issued, Issuer: idp, Client: keys[i].Client})
+		n.CountHourly(Key{Kind: Issued, Issuer: idp, Client: keys[i].Client})
 	}
 	mustSync(b, n)
 	return n, keys

@@ -72,8 +72,9 @@ func (s *Store) CountExample(k Key, example func() Example) {
 	c.mark(now)
 }
 
-// CountIssued adds a token to the hour and the day.
-func (s *Store) CountIssued(k Key) {
+// CountHourly adds one, also to the hour and the day. In the same hour, it does not
+// allocate.
+func (s *Store) CountHourly(k Key) {
 	if s == nil {
 		return
 	}
@@ -196,6 +197,7 @@ func (c *counters) merge() {
 // have no limit.
 var most = map[Kind]int{
 	Network: 8, Issued: 25_000, Asked: 256, Denied: 64, Passed: 10_000, Refused: 1000, Reported: 1000, Read: 256, Dropped: int(lastKind),
+	RouteRefusals: 4096, RouteReports: 4096, TokenRefusals: 256,
 }
 
 // mostCounters bounds how many keys requests can cause; what the operator declares does not
@@ -218,7 +220,7 @@ func (k Key) group() group {
 		return group{k.Kind, k.Issuer, k.Name, k.Client}
 	case Asked, Denied, Read:
 		return group{kind: k.Kind, issuer: k.Issuer, client: k.Client}
-	case Secret, Issued, Granted, Dropped:
+	case Secret, Issued, Granted, Dropped, RouteRefusals, RouteReports, TokenRefusals:
 	}
 	return group{kind: k.Kind, issuer: k.Issuer}
 }
@@ -240,6 +242,8 @@ func (k Key) shared() Key {
 	switch k.Kind {
 	case Passed, Refused, Reported:
 		k.Name, k.Detail = bounded(k.Name), bounded(k.Detail)
+	case RouteRefusals, RouteReports, TokenRefusals:
+		k.Name, k.Detail = "", bounded(k.Detail)
 	case Secret, Network, Issued, Asked, Denied, Granted, Read, Dropped:
 		k.Name, k.Detail = "", ""
 	}
@@ -327,7 +331,7 @@ func (c *Counter) value(at moment) Value {
 
 // String returns the name of the kind in the key of what was dropped.
 func (k Kind) String() string {
-	names := [...]string{"", "secret", "network", "issued", "asked", "denied", "granted", "passed", "refused", "reported", "read", "dropped"}
+	names := [...]string{"", "secret", "network", "issued", "asked", "denied", "granted", "passed", "refused", "reported", "read", "dropped", "route_refusals", "route_reports", "token_refusals"}
 	if k < 0 || int(k) >= len(names) {
 		return ""
 	}

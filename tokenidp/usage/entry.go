@@ -13,9 +13,13 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/strictjson"
 )
 
-// entryVersion is the format of an entry. Entries of a later version are not read, and not
-// folded, so two releases can share one storage.
-const entryVersion = 1
+// entryVersion is the format of the entries that are written. Version 2 has three more kinds
+// than version 1. Entries of a later version are not read, and not folded, so two releases
+// can share one storage. While they do, the older one knows less.
+const (
+	entryVersion  = 2
+	oldestVersion = 1
+)
 
 // mostEntrySize is in bytes. Larger entries are not read, and not written.
 const mostEntrySize = 64 << 20
@@ -41,7 +45,7 @@ type taken struct{ sequence, at int64 }
 // encode writes
 //
 //	{
-//	  "version": 1,
+//	  "version": 2,
 //	  "sequence": <n>,
 //	  "watched": [<from>, <until>],
 //	  "ended": <bool>,
@@ -167,7 +171,7 @@ func checkVersion(value any) error {
 	number, _ := value.(strictjson.Number)
 	version, err := strconv.ParseUint(number.String(), 10, 32)
 	switch {
-	case err != nil || version < entryVersion:
+	case err != nil || version < oldestVersion:
 		return errors.New("has no version")
 	case version > entryVersion:
 		return errOtherVersion

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestEntryIsWrittenAsDocumented(t *testing.T) {
@@ -19,7 +20,7 @@ func TestEntryIsWrittenAsDocumented(t *testing.T) {
 	}
 	data, err := e.encode()
 	want := `{"counts":[[1,0,1,2,2,0,5,0],[3,0,1,2,2,3,5,7,[1,1,2,2],[0,3],[]],[8,2,2,3,1,1,6,6,[],[],[4,5,6]]],` +
-		`"ended":true,"folded":{"0123456789abcdef0123456789abcdef-1.json":[2,6]},"names":["i","a","","r","GET","/","::1"],"sequence":3,"version":1,"watched":[5,7]}`
+		`"ended":true,"folded":{"0123456789abcdef0123456789abcdef-1.json":[2,6]},"names":["i","a","","r","GET","/","::1"],"sequence":3,"version":2,"watched":[5,7]}`
 	if err != nil || string(data) != want {
 		t.Errorf("%s, %v; want %s", data, err, want)
 	}
@@ -35,6 +36,7 @@ func TestDecode(t *testing.T) {
 	members, count := errMembers.Error(), errCount.Error()
 	for _, row := range []struct{ name, old, new, want string }{
 		{"as written", "", "", ""},
+		{"as written now", `"version":1`, `"version":2`, ""},
 		{"no counts", goodEntry[strings.Index(goodEntry, "[[8"):], "[]}", ""},
 		{"the end of the year 9999", "1,2,3]]", "1,2,253402300799]]", ""},
 		{"nothing", goodEntry, "", "JSON is not an object"},
@@ -46,7 +48,7 @@ func TestDecode(t *testing.T) {
 		{"no version", `"version":1,`, "", "has no version"},
 		{"version 0", `"version":1`, `"version":0`, "has no version"},
 		{"a textual version", `"version":1`, `"version":"1"`, "has no version"},
-		{"a newer version", `"version":1`, `"version":2,"more":{}`, errOtherVersion.Error()},
+		{"a newer version", `"version":1`, `"version":3,"more":{}`, errOtherVersion.Error()},
 		{"no sequence", `"sequence":2,`, "", members},
 		{"sequence 0", `"sequence":2`, `"sequence":0`, members},
 		{"a negative sequence", `"sequence":2`, `"sequence":-2`, members},
@@ -89,7 +91,7 @@ func TestDecode(t *testing.T) {
 // values again.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
-		goodEntry, "", "null", "[]", "{}", `{"version":1}`, `{"version":2}`, `{"version":1e99}`, `{"version":-1}`,
+		goodEntry, "", "null", "[]", "{}", `{"version":1}`, `{"version":3}`, `{"version":1e99}`, `{"version":-1}`,
 		`{"version":1,"sequence":1,"watched":[1,1],"ended":true,"folded":{},"names":[],"counts":[]}`,
 		`{"version":1,"sequence":1,"watched":[1,1],"ended":true,"folded":{},"names":["\ud800"],"counts":[[1,0,0,0,0,1,1,1]]}`,
 		`{"version":1,"sequence":1,"watched":[1,1],"ended":true,"folded":{},"names":[""],"counts":[[3,0,0,0,0,1,1,1,[],[],[]]]}`,
@@ -115,4 +117,30 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestTheFormerVersionIsRead, and is folded into an entry of this one. So servers can be
+// updated one after the other.
+func TestTheFormerVersionIsRead(t *testing.T) {
+	s, c := newStorage(t), newTestClock()
+	earlier := entry{sequence: 1, watch: watch{testTime.Unix() - 60, testTime.Unix()}, ended: true, values: map[Key]Value{passed: {Count: 7, First: testTime.Unix() - 50, Last: testTime.Unix()}}}
+	data, err := earlier.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	former := strings.Replace(string(data), `"version":2`, `"version":1`, 1)
+	for i := range leastFold {
+		s.put(fmt.Sprintf("0123456789abcdef0123456789abcdef-%d.json", i), former)
+	}
+	n := node(s, c)
+	n.CountHourly(refusals)
+	for range 2 {
+		mustSync(t, n)
+		c.pass(time.Minute)
+	}
+	if names := s.names(); len(names) != 2 || !strings.Contains(string(s.values[folder+"/"+names[1]]), `"version":2`) {
+		t.Errorf("%v", names)
+	}
+	want(t, reader(t, s, c), passed, 7*leastFold)
+	want(t, reader(t, s, c), refusals, 1)
 }

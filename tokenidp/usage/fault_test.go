@@ -18,7 +18,7 @@ import (
 // process writes its own counts nevertheless. The read is not complete.
 func TestUnreadableEntry(t *testing.T) {
 	for name, content := range map[string]string{
-		"corrupt": goodEntry[:50], "empty": "", "foreign": "hello", "newer": strings.Replace(goodEntry, `"version":1`, `"version":2`, 1),
+		"corrupt": goodEntry[:50], "empty": "", "foreign": "hello", "newer": strings.Replace(goodEntry, `"version":1`, `"version":3`, 1),
 		"too large": strings.Repeat(" ", mostEntrySize+1),
 	} {
 		t.Run(name, func(t *testing.T) {

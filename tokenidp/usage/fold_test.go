@@ -16,7 +16,8 @@ func ended(t *testing.T, s *testStorage, c *testClock, n int) {
 	for range n {
 		one := node(s.sharing(), c, old)
 		countTo(one, passed, 10)
-		one.CountIssued(issued)
+		one.CountHourly(issued)
+		one.CountHourly(refusals)
 		one.End()
 	}
 }
@@ -36,6 +37,7 @@ func TestEndedEntriesAreFolded(t *testing.T) {
 		for _, n := range []*Store{n, reader(t, s, c)} {
 			want(t, n, passed, int64(10*leastFold*(round+1)))
 			want(t, n, issued, int64(leastFold*(round+1)))
+			want(t, n, refusals, int64(leastFold*(round+1)))
 		}
 	}
 	if len(s.locks) != 0 {

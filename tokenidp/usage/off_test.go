@@ -10,7 +10,7 @@ func TestNil(t *testing.T) {
 	var s *Store
 	k := Key{Kind: Refused, Name: "route", Detail: "no_token"}
 	s.Count(k)
-	s.CountIssued(k)
+	s.CountHourly(k)
 	s.CountExample(k, func() Example { t.Error("it asks for an example"); return Example{} })
 	s.CountSecret("i", "c", "1", netip.MustParseAddr("192.0.2.1"))
 	s.Observe("i", nil)

@@ -30,6 +30,7 @@ var (
 	granted  = Key{Kind: Granted, Issuer: idp, Client: "orders-worker", Name: "orders.read"}
 	issued   = Key{Kind: Issued, Issuer: idp, Client: "orders-worker"}
 	passed   = Key{Kind: Passed, Issuer: idp, Client: "orders-worker", Name: "api.example.com/orders*", Detail: "orders.read"}
+	refusals = Key{Kind: RouteRefusals, Name: "api.example.com/orders*", Detail: "no_token"}
 	refused  = Key{Kind: Refused, Name: "api.example.com/orders*", Detail: "no_token"}
 )
 

@@ -58,8 +58,16 @@ const (
 	Read
 	// Dropped counts keys that have no Counter of their own. Name is the kind.
 	Dropped
+	// RouteRefusals are the requests that the route Name refused for the reason Detail, of
+	// all clients, by hour and day.
+	RouteRefusals
+	// RouteReports are those that it would have refused, with report_only.
+	RouteReports
+	// TokenRefusals are the token requests that the issuer refused for the reason Detail, by
+	// hour and day.
+	TokenRefusals
 
-	lastKind = Dropped
+	lastKind = TokenRefusals
 )
 
 // Key names one counter.

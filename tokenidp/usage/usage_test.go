@@ -14,9 +14,11 @@ func TestNodesAddUp(t *testing.T) {
 	s, c := newStorage(t), newTestClock()
 	a, b := node(s, c), node(s.sharing(), c)
 	countTo(a, passed, 3)
-	a.CountIssued(issued)
+	a.CountHourly(issued)
 	countTo(b, passed, 4)
 	b.CountExample(refused, func() Example { return Example{"GET", "/orders", "192.0.2.7"} })
+	a.CountHourly(refusals)
+	b.CountHourly(refusals)
 	want(t, a, passed, 3)
 	mustSync(t, a, b, a)
 	for _, n := range []*Store{a, b, reader(t, s, c)} {
@@ -28,7 +30,10 @@ func TestNodesAddUp(t *testing.T) {
 		if v := n.Value(issued); v.Hours.Sum(0) != 1 || v.Days.Sum(testTime.Unix()/Day) != 1 || !v.LastTime().Equal(testTime) {
 			t.Errorf("issued: %+v", v)
 		}
-		if len(n.All()) != 3 {
+		if v := n.Value(refusals); v.Count != 2 || v.Hours.Sum(testTime.Unix()/Hour) != 2 || v.Days.Sum(testTime.Unix()/Day) != 2 {
+			t.Errorf("refusals: %+v", v)
+		}
+		if len(n.All()) != 4 {
 			t.Errorf("%v", n.All())
 		}
 	}
@@ -54,11 +59,14 @@ func TestCountNeitherAllocatesNorWaits(t *testing.T) {
 	var syncing sync.WaitGroup
 	syncing.Go(func() { _ = n.Sync(t.Context()) })
 	<-hangs
-	if allocated := testing.AllocsPerRun(100, func() { n.Count(passed) }); allocated != 0 {
-		t.Errorf("%v allocations", allocated)
+	n.CountHourly(refusals)
+	for what, count := range map[string]func(){"a request": func() { n.Count(passed) }, "a refusal": func() { n.CountHourly(refusals) }} {
+		if allocated := testing.AllocsPerRun(100, count); allocated != 0 {
+			t.Errorf("%s: %v allocations", what, allocated)
+		}
 	}
 	n.Count(refused)
-	n.CountIssued(issued)
+	n.CountHourly(issued)
 	n.CountSecret(idp, "orders-worker", "2026-11", netip.MustParseAddr("192.0.2.7"))
 	n.Observe(idp, slices.Values([]Key{old, fresh}))
 	want(t, n, old, 1)
@@ -89,7 +97,7 @@ func TestConcurrentCounts(t *testing.T) {
 		counting.Go(func() {
 			for i := range each {
 				n.Count(passed)
-				n.CountIssued(Key{Kind: Issued, Issuer: idp, Client: fmt.Sprint(g, i%50)})
+				n.CountHourly(Key{Kind: Issued, Issuer: idp, Client: fmt.Sprint(g, i%50)})
 			}
 		})
 	}
@@ -112,6 +120,12 @@ func TestKeysAreBounded(t *testing.T) {
 	}
 	want(t, n, Key{Kind: Refused, Issuer: Others, Name: refused.Name, Detail: refused.Detail}, int64(2*most[Refused]))
 	want(t, n, Key{Kind: Dropped, Name: "refused"}, int64(2*most[Refused]))
+	for i := range most[RouteRefusals] + 10 {
+		n.CountHourly(Key{Kind: RouteRefusals, Name: fmt.Sprint(i), Detail: "no_token"})
+		n.CountHourly(Key{Kind: TokenRefusals, Issuer: idp, Detail: "made_up_" + fmt.Sprint(i)})
+	}
+	want(t, n, Key{Kind: RouteRefusals, Issuer: Others, Detail: "no_token"}, 10)
+	want(t, n, Key{Kind: Dropped, Name: "token_refusals"}, int64(most[RouteRefusals]+10-most[TokenRefusals]))
 	for i := range 100 {
 		n.CountSecret(idp, "orders-worker", "2026-11", netip.AddrFrom4([4]byte{10, byte(i), 1, 1}))
 		n.CountSecret(idp, "orders-worker", "2026-11", netip.AddrFrom4([4]byte{10, byte(i), 1, 2}))
@@ -178,7 +192,7 @@ func TestHoursAndDaysAreForgotten(t *testing.T) {
 	s, c := newStorage(t), newTestClock()
 	n := node(s, c)
 	for range 100 * 24 {
-		n.CountIssued(issued)
+		n.CountHourly(issued)
 		c.pass(time.Hour)
 		if c.elapsed()%(6*time.Hour) == 0 {
 			mustSync(t, n)
@@ -269,7 +283,7 @@ func TestObserve(t *testing.T) {
 func TestNilStoreCountsNothing(t *testing.T) {
 	var n *Store
 	n.Count(passed)
-	n.CountIssued(issued)
+	n.CountHourly(issued)
 	n.CountSecret(idp, "a", "b", netip.Addr{})
 	n.CountExample(refused, nil)
 	n.Observe(idp, nil)

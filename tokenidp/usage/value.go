@@ -11,8 +11,8 @@ import (
 type Value struct {
 	Count       int64
 	First, Last int64
-	// Hours and Days are the counts by hour and day since 1970, for Issued alone. They are
-	// kept for two and for ninety days.
+	// Hours and Days are the counts by hour and day since 1970, of keys that CountHourly
+	// counts. They are kept for two and for ninety days.
 	Hours, Days Series
 	// Example is the last request, for Refused and Reported alone.
 	Example *Example
