@@ -189,15 +189,21 @@ func run(t *testing.T, c *caddy, config string, as *syscall.SysProcAttr) *caddy 
 	c.cmd = caddyCommand(c.dir, c.home, c.admin, append([]string{"run", "--config", config}, c.flags...)...)
 	c.cmd.SysProcAttr = as
 	c.cmd.Env = append(c.cmd.Env, c.env...)
+	return c.begin()
+}
+
+// begin starts the command, and follows its log.
+func (c *caddy) begin() *caddy {
+	c.t.Helper()
 	stderr, err := c.cmd.StderrPipe()
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	if err := c.cmd.Start(); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	go c.follow(stderr)
-	t.Cleanup(c.stop)
+	c.t.Cleanup(c.stop)
 	return c
 }
 
