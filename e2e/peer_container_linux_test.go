@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -177,7 +178,13 @@ func (c container) start() *caddy {
 	etc, _, _ := strings.Cut(c.mounts[0], ":")
 	running := &caddy{t: c.t, dir: etc, config: "Caddyfile", ports: c.ports, exited: make(chan error, 1), ready: make(chan struct{})}
 	running.cmd = c.execution(c.mounts, slices.Concat(c.entry, c.command)...)
-	return running.begin().serving()
+	stdin, err := running.cmd.StdinPipe()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	running.begin()
+	c.t.Cleanup(func() { _ = stdin.Close() }) // which ends it
+	return running.serving()
 }
 
 // refused runs the image, which must not start, with the mounts, and wants the page to show
@@ -210,6 +217,12 @@ func newContainer(t *testing.T, page string, i image) container {
 	}
 	write(t, filepath.Join(dir, "etc/applications/orders.yaml"), read(t, "../applications.example.yaml"))
 	sh(t, dir, "chmod -R a+rX . && mkdir -m 700 data config && openssl rand -base64 32 >kek && chmod 400 kek && "+asRoot+"chown 65532:65532 data config kek")
+	t.Cleanup(func() { // or nobody but root could remove it
+		own := exec.CommandContext(context.Background(), "sh", "-c", fmt.Sprintf("%schown -R %d %s %s", asRoot, os.Getuid(), dir, i.root))
+		if output, err := own.CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, output)
+		}
+	})
 	sh(t, i.root, "mkdir proc && touch etc/hosts run/secrets/kek") // as Docker does, to mount there
 	c.mounts = []string{dir + "/etc:/etc/caddy", dir + "/kek:/run/secrets/kek", dir + "/data:/data", dir + "/config:/config"}
 	return c
@@ -245,7 +258,7 @@ func TestPeerContainer(t *testing.T) {
 	if output, code := c.exec(i.health...); code != 0 || output != "this server is ready\n" {
 		t.Errorf("it is not healthy: %d %s", code, output)
 	}
-	running.wantNoPrivileges()
+	c.wantNoPrivileges()
 	if got := c.called(); got != "Hello orders-worker\n" {
 		t.Errorf("a call is answered %q", got)
 	}
@@ -279,15 +292,16 @@ func (c container) called() string {
 	return send(c.t, client, r).body
 }
 
-// wantNoPrivileges looks for the user and the capabilities of the processes that it has
-// started.
-func (c *caddy) wantNoPrivileges() {
+// wantNoPrivileges looks for the processes of the user of the container, and for their
+// capabilities.
+func (c container) wantNoPrivileges() {
 	c.t.Helper()
-	pid := c.cmd.Process.Pid
-	status := read(c.t, fmt.Sprintf("/proc/%d/status", pid))
-	for _, want := range []string{"\nUid:\t65532\t65532\t65532\t65532\n", "\nCapEff:\t0000000000000000\n", "\nCapPrm:\t0000000000000000\n"} {
-		if !strings.Contains(status, want) {
-			c.t.Errorf("process %d lacks %q:\n%s", pid, want, status)
+	for _, pid := range strings.Fields(sh(c.t, "", "pgrep -u 65532 -x caddy")) {
+		status := read(c.t, "/proc/"+pid+"/status")
+		for _, want := range []string{"\nUid:\t65532\t65532\t65532\t65532\n", "\nCapEff:\t0000000000000000\n", "\nCapPrm:\t0000000000000000\n"} {
+			if !strings.Contains(status, want) {
+				c.t.Errorf("process %s lacks %q:\n%s", pid, want, status)
+			}
 		}
 	}
 }
