@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -34,10 +35,11 @@ func addCommands(cmd *cobra.Command) {
 		testCommand(), checkCommand(), diffCommand(), schemaCommand(),
 		importCommand(),
 	)
+	nameBinary(cmd)
 	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return exit(cmd, flagError(cmd, err)) })
-	module, caddy := version.Of()
-	cmd.Version = module
-	cmd.SetVersionTemplate(fmt.Sprintf("TokenIDP %s, Caddy %s\n", module, caddy))
+	moduleVersion, caddyVersion := version.Of()
+	cmd.Version = moduleVersion
+	cmd.SetVersionTemplate(fmt.Sprintf("TokenIDP %s, Caddy %s\n", moduleVersion, caddyVersion))
 	// Cobra answers a mistyped command with the help, and success.
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -46,6 +48,22 @@ func addCommands(cmd *cobra.Command) {
 		}
 		return cmd.Help()
 	}
+}
+
+// nameBinary has the help of a command, and of those below it, name this binary if it is
+// not `caddy`.
+func nameBinary(cmd *cobra.Command) {
+	cmd.Long, cmd.Example = withBinary(cmd.Long), withBinary(cmd.Example)
+	for _, sub := range cmd.Commands() {
+		nameBinary(sub)
+	}
+}
+
+func withBinary(text string) string {
+	if caddy.CustomBinaryName == "" {
+		return text
+	}
+	return strings.ReplaceAll(text, "caddy tokenidp", caddy.CustomBinaryName+" tokenidp")
 }
 
 // command has properties of a command that Cobra does not have.

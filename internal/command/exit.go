@@ -76,6 +76,6 @@ func exit(cmd *cobra.Command, err error) error {
 		return nil
 	}
 	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) {
-		return exitCode(err), errors.New(ascii.Escape(strings.ReplaceAll(err.Error(), "\n", "; ")))
+		return exitCode(err), errors.New(ascii.Escape(withBinary(strings.ReplaceAll(err.Error(), "\n", "; "))))
 	})(cmd, nil)
 }
