@@ -17,8 +17,9 @@ import (
 
 // Client asks the admin endpoint of a running Caddy.
 type Client struct {
-	address, origin string
-	web             *http.Client
+	address, base string
+	sendsOrigin   bool // Caddy allows none at a Unix socket
+	web           *http.Client
 }
 
 // NewClient returns a client for the admin endpoint at an address in the form of Caddy's
@@ -31,10 +32,10 @@ func NewClient(address string) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the address %s of the admin endpoint: %w; write it as %s", address, err, caddy.DefaultAdminListen)
 	}
-	c := &Client{address: address, origin: "http://" + parsed.JoinHostPort(0)}
+	c := &Client{address: address, base: "http://" + parsed.JoinHostPort(0), sendsOrigin: !parsed.IsUnixNetwork()}
 	if parsed.IsUnixNetwork() {
 		parsed.Host, _, _ = strings.Cut(parsed.Host, "|") // the permissions of the socket
-		c.origin = "http://127.0.0.1"
+		c.base = "http://127.0.0.1"
 	}
 	c.web = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, parsed.Network, parsed.JoinHostPort(0))
@@ -96,11 +97,13 @@ func (c *Client) request(ctx context.Context, method, uri string, body any) (*ht
 		}
 		content = bytes.NewReader(encoded)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, c.origin+uri, content)
+	request, err := http.NewRequestWithContext(ctx, method, c.base+uri, content)
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Origin", c.origin)
+	if c.sendsOrigin {
+		request.Header.Set("Origin", c.base)
+	}
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}

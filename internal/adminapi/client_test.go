@@ -80,7 +80,9 @@ func TestClientOfASocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = fmt.Fprintf(w, `[{"issuer":%q}]`, r.Host) })}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = fmt.Fprintf(w, `[{"issuer":%q}]`, r.Host+r.Header.Get("Origin"))
+	})}
 	go func() { _ = server.Serve(listener) }()
 	defer func() { _ = server.Close() }()
 	if all, err := clientAt(t, "unix/"+path+"|0220").Keys(t.Context()); err != nil || len(all) != 1 || all[0].Issuer != "127.0.0.1" {
