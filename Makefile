@@ -1,5 +1,5 @@
 # The commands that people type. `make help` lists them.
-.PHONY: help build run test lint check schema
+.PHONY: help build run test lint check schema snapshot
 
 help: ## Lists the targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1	\2/p' Makefile
@@ -21,3 +21,6 @@ check: ## Runs everything that guards the main branch
 
 schema: ## Writes docs/applications.schema.json
 	go run ./cmd/caddy tokenidp schema > docs/applications.schema.json
+
+snapshot: ## Builds the archives and packages of every platform in dist/
+	go run $(shell sed -n 's/^goreleaser=//p' .ci/package) release --snapshot --clean
