@@ -3,9 +3,24 @@ package e2e
 import (
 	"encoding/xml"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
+
+// The README shows the two commands, each in a block of its own, and stays short.
+func TestReadmeIsOneScreen(t *testing.T) {
+	t.Parallel()
+	readme := read(t, "../README.md")
+	for _, command := range []string{"go run ./cmd/caddy run --config Caddyfile.example\n", "./test\n"} {
+		if !slices.ContainsFunc(blocks(readme), func(b block) bool { return b.kind == "sh" && b.text == command }) {
+			t.Errorf("README.md has no sh block with only %q", command)
+		}
+	}
+	if lines := strings.Count(readme, "\n"); lines > 110 {
+		t.Errorf("README.md has %d lines: show a feature in docs/tour.md, and link it", lines)
+	}
+}
 
 // picture is what the test reads of docs/overview.svg.
 type picture struct {
