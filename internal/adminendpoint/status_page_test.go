@@ -31,9 +31,13 @@ func TestStatusPageShowsUse(t *testing.T) {
 	if f.Usage.Nodes != 1 || f.Usage.Since == nil {
 		t.Fatalf("%+v", f.Usage)
 	}
-	text := regexp.MustCompile(`<[^>]*>`).ReplaceAllString(get(t, app, "/tokenidp/status-page?client=worker"), " ")
+	page := get(t, app, "/tokenidp/status-page?client=worker")
+	if !regexp.MustCompile(`<td data-label="By hour \(UTC\)">[^<]*:00: 1</td><td data-label="By day">[^<]*: 1</td>`).MatchString(page) {
+		t.Errorf("the page does not say that there was one token: %s", page)
+	}
+	text := regexp.MustCompile(`<[^>]*>`).ReplaceAllString(page, " ")
 	text = strings.Join(strings.Fields(text), " ")
-	for _, want := range []string{"1 token in 24 h, 1 in 30 d.", "Counted on 1 node, known since ", "1,204 times last ", "refused 2 times last ", "1,204 by orders.read"} {
+	for _, want := range []string{"The last token: ", "Counted on 1 node, known since ", "1,204 times last ", "refused 2 times last ", "1,204 by orders.read"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not say %q:\n%s", want, text)
 		}

@@ -99,7 +99,28 @@ func used(f Facts) *adminapi.Usage {
 		one.Refused = append(one.Refused, adminapi.RefusedGroup{Reason: "no_token", Times: uint64(40 - 9*j), Last: *in(-time.Duration(j+1) * time.Hour)})
 		u.Routes = append(u.Routes, one)
 	}
+	u.Refusals = refusedOverTime(f)
 	return u
+}
+
+// refusedOverTime has more reasons than there are charts, and what nobody asked for lately.
+func refusedOverTime(f Facts) (all []adminapi.ReasonUsage) {
+	for i, reason := range []string{"no_token", "expired", "missing_scope", "wrong_audience", "revoked", "malformed_token", "unknown_key"} {
+		r := adminapi.ReasonUsage{At: adminapi.RefusedByVerify, Route: f.Routes[i%len(f.Routes)].Route, Reason: reason}
+		for hour := i; hour < 40; hour += 2*i + 1 {
+			r.ByHour = append(r.ByHour, adminapi.RefusalCount{From: noon.Add(time.Duration(hour-39) * time.Hour), Refusals: uint64((hour*7)%23 + 1)})
+		}
+		for d := i; d < 17; d++ {
+			r.ByDay = append(r.ByDay, adminapi.RefusalCount{From: noon.Truncate(day).Add(time.Duration(d-16) * day), Refusals: uint64(1000 / (i*i + 1) / (17 - d))})
+		}
+		all = append(all, r)
+	}
+	all[5].ReportOnly = true
+	token := adminapi.ReasonUsage{At: adminapi.RefusedByToken, Issuer: issuer, Reason: "inactive_client"}
+	token.ByHour = []adminapi.RefusalCount{{From: noon, Refusals: 1204}}
+	token.ByDay = []adminapi.RefusalCount{{From: noon.Truncate(day), Refusals: 1204}}
+	long := adminapi.ReasonUsage{At: adminapi.RefusedByToken, Issuer: issuer, Reason: "wrong_secret", ByDay: []adminapi.RefusalCount{{From: noon.Add(-60 * day), Refusals: 9}}}
+	return append(all, token, long)
 }
 
 // names are those of the first Applications.

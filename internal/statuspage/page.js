@@ -4,8 +4,9 @@
 	let wait = every, tag = null, timer = 0;
 	const say = (text) => { const live = document.getElementById("live"); if (live.textContent !== text) live.textContent = text; };
 
-	// Buttons that copy the commands.
+	// Buttons that copy the commands, and sliders.
 	const decorate = (root) => {
+		for (const head of root.querySelectorAll("th[data-step]")) slide(head);
 		if (!navigator.clipboard) return;
 		for (const code of root.querySelectorAll(".do code")) {
 			if (code.nextElementSibling?.tagName === "BUTTON") continue;
@@ -17,6 +18,46 @@
 			button.onclick = () => navigator.clipboard.writeText(code.textContent).then(() => { button.textContent = "Copied"; }, () => {});
 			code.after(button);
 		}
+	};
+
+	// A slider at the head of a column of charts shows the numbers of one hour or day, and so
+	// does the pointer.
+	const slide = (head) => {
+		const step = Number(head.dataset.step), column = head.cellIndex, input = document.createElement("input");
+		let held = false;
+		const rows = [...head.closest("table").tBodies[0].rows].map((row) => {
+			const cell = row.cells[column], svg = cell.querySelector("svg"), figure = cell.querySelector("p"), at = document.createElementNS(svg.namespaceURI, "path");
+			at.classList.add("at");
+			return { name: row.cells[0].innerText.replace("\n", " "), svg, figure, at, told: [...figure.childNodes], counts: svg.dataset.counts.split(" ").map(Number) };
+		});
+		const format = { day: "numeric", month: "short", timeZone: "UTC", ...(step < 86400 && { hour: "2-digit", minute: "2-digit" }) };
+		const show = (slot) => {
+			const when = new Date((Number(head.dataset.begin) + slot * step) * 1000).toLocaleString("en-GB", format).replace(",", "");
+			input.value = slot;
+			input.setAttribute("aria-valuetext", when + ": " + rows.map((row) => row.name + " " + row.counts[slot]).join(", "));
+			for (const row of rows) {
+				const small = document.createElement("small");
+				small.textContent = when;
+				row.figure.replaceChildren(row.counts[slot].toLocaleString("en-US") + " ", small);
+				row.at.setAttribute("d", `M${slot * 10 - 1} 0h10v100h-10z`);
+				row.svg.append(row.at);
+			}
+		};
+		const hide = () => {
+			if (held) return;
+			for (const row of rows) { row.figure.replaceChildren(...row.told); row.at.remove(); }
+		};
+		input.type = "range";
+		input.max = rows[0].counts.length - 1;
+		input.value = input.max;
+		input.setAttribute("aria-label", head.dataset.name);
+		input.oninput = input.onfocus = () => { held = true; show(Number(input.value)); };
+		input.onblur = () => { held = false; hide(); };
+		for (const { svg, counts } of rows) {
+			svg.onpointermove = (event) => show(Math.min(counts.length - 1, Math.max(0, Math.floor(event.offsetX / svg.clientWidth * counts.length))));
+			svg.onpointerleave = hide;
+		}
+		head.append(input);
 	};
 
 	// Parts that differ are replaced, unless the reader is in them.

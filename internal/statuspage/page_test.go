@@ -132,13 +132,14 @@ func TestLinesSayTheUse(t *testing.T) {
 		if got := strings.Join(kinds(), ""); strings.Contains(got, "used") || len(New(f, Query{}).Reach.Lines) != 5 {
 			t.Errorf("without counts: %s", got)
 		}
-		if text := render(t, f, ""); strings.Contains(text, ">Use</th>") || strings.Contains(text, "<rect x") || !strings.Contains(text, "Nothing is counted yet") {
+		if text := render(t, f, ""); strings.Contains(text, ">Use</th>") || strings.Contains(text, "data-counts") || !strings.Contains(text, "Nothing is counted yet") {
 			t.Error("the page shows what is not known")
 		}
 	}
 }
 
-// TestNumbersAreTheTruth has each bar of the charts in the table, and their sums in words.
+// TestNumbersAreTheTruth has the sums and each number of the charts in words, and in the data
+// of the drawings.
 func TestNumbersAreTheTruth(t *testing.T) {
 	f := well(3)
 	var lastDay, lastMonth uint64
@@ -153,33 +154,82 @@ func TestNumbersAreTheTruth(t *testing.T) {
 		}
 	}
 	root := parse(t, render(t, f, ""))
-	text := content(root)
-	if want := amount(lastDay) + " tokens in 24 h, " + amount(lastMonth) + " in 30 d."; !strings.Contains(text, want) {
+	if want := "Counted on 3 nodes, known since 12 Nov 09:00 UTC"; !strings.Contains(content(root), want) {
 		t.Errorf("the page does not say %s", want)
 	}
-	if want := "Counted on 3 nodes, known since 12 Nov 09:00 UTC"; !strings.Contains(text, want) {
-		t.Errorf("the page does not say %s", want)
-	}
-	var bars, rows []string
-	for _, svg := range find(root, atom.Svg, "chart") {
-		for n := range svg.Descendants() {
-			if n.Data == "title" {
-				bars = append(bars, content(n))
+	charts := find(find(root, atom.Table, "charts")[0], atom.Tr, "")[1:]
+	numbers := find(details(root, "history-numbers"), atom.Tr, "")[1:]
+	var names []string
+	for i, tr := range charts {
+		name := content(find(tr, atom.Th, "")[0])
+		names = append(names, name)
+		if other := content(find(numbers[i], atom.Th, "")[0]); other != name {
+			t.Errorf("the charts of %s are beside the numbers of %s", name, other)
+		}
+		for j, td := range find(tr, atom.Td, "") {
+			listed := content(find(numbers[i], atom.Td, "")[j])
+			total, drawn := chartOf(t, find(td, atom.Svg, "chart")[0])
+			if drawn != strings.Count(listed, ": ") || !strings.HasPrefix(content(td), amount(total)) {
+				t.Errorf("%s: %s, and the chart has %d bars with %d", name, content(td), drawn, total)
 			}
 		}
 	}
-	for _, tr := range find(details(root, "token-numbers"), atom.Tr, "")[1:] {
-		cells := find(tr, atom.Td, "")
-		rows = append(rows, content(cells[0])+": "+content(cells[1]))
+	want := []string{
+		"Tokens issued", "inactive_client refused at the token endpoint", "no_token refused at routes", "expired refused at routes", "missing_scope refused at routes",
+		"malformed_token report_only: would be refused", "Other 3 reasons",
 	}
-	if len(rows) < 30 || !slices.Equal(bars, rows) {
-		t.Errorf("the bars are %q, and the table has %q", bars, rows)
+	if !slices.Equal(names, want) {
+		t.Errorf("the rows are %q, want %q", names, want)
 	}
-	if one := New(f, Query{ClientID: "orders-worker"}).Counted; one.Tokens.LastDay != lastDay/3 || len(one.Callers) != 2 {
+	tokens := New(f, Query{}).Counted.History.Rows[0]
+	if tokens.Hours.Total != lastDay || tokens.Days.Total != lastMonth {
+		t.Errorf("%d and %d tokens, want %d and %d", tokens.Hours.Total, tokens.Days.Total, lastDay, lastMonth)
+	}
+	if one := New(f, Query{ClientID: "orders-worker"}).Counted; len(one.History.Rows) != 1 || one.History.Rows[0].Hours.Total != lastDay/3 || len(one.Callers) != 2 {
 		t.Errorf("%+v", one)
 	}
-	if one := New(f, Query{Route: routes[2].id}).Counted; one.Tokens != nil || len(one.Callers) != 1 || one.Refusals[0].Times != 22 {
+	if one := New(f, Query{Route: routes[2].id}).Counted; len(one.History.Rows) != 2 || one.History.Rows[0].Document.Title != "missing_scope" || len(one.Callers) != 1 || one.Refusals[0].Times != 22 {
 		t.Errorf("%+v", one)
+	}
+}
+
+// chartOf returns the sum of a chart's data, and how many bars it has.
+func chartOf(t *testing.T, svg *html.Node) (total uint64, bars int) {
+	t.Helper()
+	some := 0
+	for _, count := range strings.Fields(attribute(svg, "data-counts")) {
+		n, err := strconv.ParseUint(count, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if total += n; n > 0 {
+			some++
+		}
+	}
+	for n := range svg.Descendants() {
+		bars += strings.Count(attribute(n, "d"), "M")
+	}
+	if bars != some {
+		t.Errorf("%d bars for %d numbers", bars, some)
+	}
+	return total, bars
+}
+
+// TestReasonsWithTwoParagraphs finds each reason that verify and the token endpoint share.
+func TestReasonsWithTwoParagraphs(t *testing.T) {
+	text, err := os.ReadFile("../../docs/troubleshooting.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var twice []string
+	for _, anchor := range anchors(string(text)) {
+		if reason, second := strings.CutSuffix(anchor, "-1"); second {
+			twice = append(twice, reason)
+		}
+	}
+	slices.Sort(twice)
+	if !slices.Equal(twice, sharedReasons) {
+		t.Errorf("%q have two paragraphs, and the page knows %q", twice, sharedReasons)
 	}
 }
 
@@ -200,7 +250,7 @@ func TestBounds(t *testing.T) {
 						}
 					}
 				}
-				if got := len(find(root, atom.Tr, "")); got > mostPairs+mostHolders+mostCallers+mostRefusals+24+days+5 {
+				if got := len(find(root, atom.Tr, "")); got > mostPairs+mostHolders+mostCallers+mostRefusals+2*(mostReasons+2)+7 {
 					t.Errorf("%s, %d, ?%.40s: %d rows", state, n, query, got)
 				}
 			}
@@ -261,6 +311,7 @@ func TestHostileNames(t *testing.T) {
 			Route: hostile, Callers: []adminapi.Caller{{Issuer: hostile, ClientID: hostile, Scopes: hostile, Times: 1}},
 			Refused: []adminapi.RefusedGroup{{Issuer: hostile, ClientID: hostile, Reason: hostile, Times: 1}},
 		}}
+		f.Usage.Refusals = []adminapi.ReasonUsage{{At: hostile, Route: hostile + "0", Reason: hostile, ByHour: []adminapi.RefusalCount{{From: noon, Refusals: 1}}}}
 		f.Usage.Applications[0].LastToken = nil
 		for i := range f.Routes {
 			f.Routes[i].Route, f.Routes[i].Source, f.Routes[i].Scopes = fmt.Sprint(hostile, i), hostile, []string{hostile}
@@ -334,7 +385,11 @@ func anchors(text string) (all []string) {
 	drop := regexp.MustCompile(`[^a-z0-9 _-]`)
 	for _, line := range strings.Split(text, "\n") {
 		if title, ok := strings.CutPrefix(strings.TrimLeft(line, "#"), " "); ok && strings.HasPrefix(line, "#") {
-			all = append(all, strings.ReplaceAll(drop.ReplaceAllString(strings.ToLower(title), ""), " ", "-"))
+			anchor := strings.ReplaceAll(drop.ReplaceAllString(strings.ToLower(title), ""), " ", "-")
+			if slices.Contains(all, anchor) {
+				anchor += "-1"
+			}
+			all = append(all, anchor)
 		}
 	}
 	return all

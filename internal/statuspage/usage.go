@@ -11,13 +11,12 @@ import (
 // Counted is what the nodes have counted: of the chosen Application or route, or of all.
 type Counted struct {
 	Query
-	Off     bool    // by the configuration, no usage is counted
-	Known   bool    // some node counts
-	Since   *Moment // when that began
-	Nodes   int
-	Problem string // why that of other nodes is not known, or ""
-	// Tokens is nil for a route, and where there is no Application.
-	Tokens       *Tokens
+	Off          bool    // by the configuration, no usage is counted
+	Known        bool    // some node counts
+	Since        *Moment // when that began
+	Nodes        int
+	Problem      string   // why that of other nodes is not known, or ""
+	History      *History // or nil
 	Callers      []Caller
 	CallersMore  int
 	Refusals     []Refusal
@@ -58,9 +57,7 @@ func (f *Facts) counted(q Query) Counted {
 		return c
 	}
 	c.Known, c.Since, c.Nodes, c.Problem, c.NotToldApart = true, f.moment(f.Usage.Since), f.Usage.Nodes, f.Usage.Problem, f.Usage.NotToldApart
-	if t := f.tokens(q); q.Route == "" && (t.Last != nil || t.TokenURL != "") {
-		c.Tokens = t
-	}
+	c.History = f.history(q)
 	c.Callers, c.CallersMore = bounded(f.callers(q), mostCallers)
 	c.Refusals, c.RefusalsMore = bounded(f.refusals(q), mostRefusals)
 	return c
