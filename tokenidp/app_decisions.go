@@ -29,6 +29,7 @@ const (
 	eventSecretExpiring = "secret_expiring"
 	eventKeyRotated     = "key_rotated"
 	eventDeactivated    = "application_deactivated"
+	eventTokenStorm     = "token_storm"
 )
 
 func (a *App) provisionDecisions(ctx caddy.Context) error {
@@ -104,13 +105,14 @@ func (d *decisions) deactivated(issuer string, before, now *application.Set) {
 // watchInterval is how often watch checks an issuer.
 const watchInterval = time.Minute
 
-// watch records that another key signs, and that a secret expires soon. It ends with ctx.
+// watch records that another key signs, that a secret expires soon, and that a client
+// fetches a token for each call. It ends with ctx.
 func (d *decisions) watch(ctx context.Context, iss *Issuer) {
-	d.check(iss, time.Now())
-	background.Every(ctx, watchInterval, func() { d.check(iss, time.Now()) })
+	d.check(ctx, iss, time.Now())
+	background.Every(ctx, watchInterval, func() { d.check(ctx, iss, time.Now()) })
 }
 
-func (d *decisions) check(iss *Issuer, now time.Time) {
+func (d *decisions) check(ctx context.Context, iss *Issuer, now time.Time) {
 	if key := iss.keys.Active(); key != nil {
 		if before := iss.carried.signedWith.Swap(&key.ID); before != nil && *before != key.ID {
 			d.audit.write(&audit.Event{Kind: audit.Rotated, At: "keys", Issuer: iss.Issuer, KeyID: key.ID, Detail: "before: " + *before})
@@ -119,6 +121,9 @@ func (d *decisions) check(iss *Issuer, now time.Time) {
 	}
 	if d.events != nil && d.events.ShouldEmit(eventSecretExpiring) { // or else those that subscribe later would miss it
 		d.emit(eventSecretExpiring, iss.carried.newlyExpiring(iss, now)...)
+	}
+	if d.events != nil && d.events.ShouldEmit(eventTokenStorm) {
+		d.emit(eventTokenStorm, iss.unannounced(ctx, iss.carried.newStorms(iss, now))...)
 	}
 }
 

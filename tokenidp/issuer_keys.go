@@ -137,7 +137,7 @@ func (iss *Issuer) RotateKeys(ctx context.Context, now bool) (signing.Plan, erro
 	ctx, cancel := context.WithTimeout(ctx, storageTimeout)
 	defer cancel()
 	plan, err := iss.keys.Rotate(ctx, now)
-	iss.decisions.check(iss, time.Now())
+	iss.decisions.check(ctx, iss, time.Now())
 	return plan, err
 }
 

@@ -186,6 +186,7 @@ type issuerCarryover struct {
 
 	mu       sync.Mutex
 	expiring map[string]bool // see newlyExpiring
+	storming map[string]bool // by client, see newStorms
 }
 
 // carryOver gets what the issuer keeps over a configuration reload.

@@ -94,6 +94,10 @@ type Storm struct {
 // Excessive reports whether the client seems to fetch a token for each call.
 func (s Storm) Excessive() bool { return s.Tokens >= 100 && s.Tokens > 10*s.Needed }
 
+// Over reports whether a storm has ended: when half as many tokens would begin one no more.
+// So one of about the same size does not begin again each hour.
+func (s Storm) Over() bool { return !Storm{2 * s.Tokens, s.Needed}.Excessive() }
+
 // RouteUsage is who called a route.
 type RouteUsage struct {
 	Route      string `json:"route"` // as in RouteAccess

@@ -177,14 +177,11 @@ func (c *counts) application(iss *tokenidp.Issuer, a *application.Application, q
 		ByHour: tokenCounts(issued.Hours, usage.Hour), ByDay: tokenCounts(issued.Days, usage.Day),
 		Scopes: c.scopes(a, own, q), Secrets: secretUsage(own),
 	}
-	if today := c.lastDay(issued); today > 0 {
-		networks := 0
-		for _, s := range one.Secrets {
-			networks += len(s.Networks)
-		}
-		lifetime := cmp.Or(a.TokenLifetime, time.Duration(iss.TokenLifetime))
-		one.Storm = &adminapi.Storm{Tokens: today, Needed: positive(int64(24*time.Hour/lifetime)+1) * uint64(max(1, networks))}
+	networks := 0
+	for _, s := range one.Secrets {
+		networks += len(s.Networks)
 	}
+	one.Storm = iss.StormOf(a, issued, networks, c.now)
 	return one
 }
 
