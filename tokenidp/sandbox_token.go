@@ -5,14 +5,12 @@ import (
 	"crypto"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/jws"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/policy"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -75,8 +73,8 @@ func (s *Sandbox) Issue(ctx context.Context, g Grant) (string, *oauth.AccessToke
 	if !known {
 		return "", nil, &oauth.Error{Reason: oauth.ReasonUnknownClient, Cause: fmt.Errorf("no application is %q", g.ClientID)}
 	}
-	if none, ok := policy.GetsNoToken(a, now); ok {
-		return "", nil, &oauth.Error{Reason: oauth.Reason(none.Reason), Cause: errors.New(none.Cause)}
+	if refused := oauth.CannotAuthenticate(a, now); refused != nil {
+		return "", nil, refused
 	}
 	client, request := &oauth.Client{Application: a}, g.Request
 	request.GrantType, request.Scope = oauth.ClientCredentials, strings.Join(g.Scopes, " ")

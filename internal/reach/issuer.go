@@ -10,7 +10,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/policy"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
 )
 
 // issuer has the Applications of an issuer, and a column for each of their features.
@@ -170,11 +170,14 @@ const largeClaims = 4 << 10
 func (is *issuer) valueOf(f feature, a *application.Application) string {
 	switch f.kind {
 	case getsToken:
-		none, _ := policy.GetsNoToken(a, is.now)
-		if len(a.Claims) > largeClaims {
-			none.Cause += a.ClientID
+		text := strings.Join(a.GrantTypes, " ")
+		if refused := oauth.CannotAuthenticate(a, is.now); refused != nil {
+			text += " " + refused.Error()
 		}
-		return none.Reason + " " + none.Cause + strings.Join(a.GrantTypes, " ")
+		if len(a.Claims) > largeClaims {
+			text += " " + a.ClientID
+		}
+		return text
 	case allScopesOf:
 		for _, r := range is.resources {
 			if r.Name == f.name {

@@ -11,7 +11,6 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/application"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/oauth"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/policy"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
@@ -120,8 +119,8 @@ func (s *subject) readClaim(name string) {
 // judge decides whether the Application gets through.
 func (q *question) judge(s *subject) (*Class, error) {
 	s.read(getsToken, "")
-	if none, ok := policy.GetsNoToken(s.Application, s.issuer.now); ok {
-		return &Class{Reason: none.Reason, Cause: none.Cause}, nil
+	if refused := oauth.CannotAuthenticate(s.Application, s.issuer.now); refused != nil {
+		return deniedToken(refused), nil
 	}
 	required := q.first.Verify.Requirement(s.issuer.URL)
 	if required == nil {

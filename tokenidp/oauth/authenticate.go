@@ -2,8 +2,10 @@ package oauth
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -126,6 +128,19 @@ func find(set *application.Set, c Credentials) (*application.Application, Reason
 	default:
 		return app, ""
 	}
+}
+
+// CannotAuthenticate returns the refusal of every token request of the Application, whatever
+// it presents, or nil. Its cause says why in words.
+func CannotAuthenticate(a *application.Application, now time.Time) *Error {
+	valid := func(s *secret.Secret) bool { return s.ValidityAt(now) != secret.Expired }
+	switch {
+	case !a.Active:
+		return refuse(ReasonInactiveClient, errors.New("it is deactivated"))
+	case a.BySecret() && !slices.ContainsFunc(a.Secrets, valid):
+		return refuse(ReasonExpiredSecret, errors.New("all its secrets have expired"))
+	}
+	return nil
 }
 
 func firstReason(reasons ...Reason) Reason {

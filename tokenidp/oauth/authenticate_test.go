@@ -273,3 +273,21 @@ func TestNoSecretNoToken(t *testing.T) {
 		}
 	}
 }
+
+// What no secret changes is known before a request.
+func TestCannotAuthenticate(t *testing.T) {
+	set := loadSet(t)
+	for clientID, want := range map[string]string{
+		"inactive": "inactive_client: it is deactivated", "expired": "expired_secret: all its secrets have expired",
+		"worker": "", "certified": "",
+	} {
+		a, _ := set.Application(clientID)
+		got := ""
+		if refused := CannotAuthenticate(a, time.Now()); refused != nil {
+			got = refused.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", clientID, got, want)
+		}
+	}
+}
