@@ -2,6 +2,7 @@ package command
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"runtime"
 	"slices"
@@ -33,7 +34,7 @@ func (q accessQuery) check(p *probe.Probe) error {
 
 // ofRequest answers for one request, and assumes nothing about it.
 func (q accessQuery) ofRequest(p *probe.Probe, r probe.Request) (*accessReport, error) {
-	a, err := reach.New(p).Ask(r)
+	a, err := reach.New(p).Ask(context.Background(), r)
 	if err != nil {
 		return nil, fmt.Errorf("--request: %w", err)
 	}
@@ -91,14 +92,14 @@ func (q accessQuery) ofRoutes(p *probe.Probe, named map[string]bool) (*accessRep
 }
 
 // askAll asks about the requests of all routes, in parallel.
-func askAll(m *reach.Map, examples []probe.Example) ([][]group, error) {
-	all, errs := make([][]group, len(examples)), make([]error, len(examples))
+func askAll(m *reach.Map, examples []probe.Example) ([][]reach.Group, error) {
+	all, errs := make([][]reach.Group, len(examples)), make([]error, len(examples))
 	next := make(chan int)
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for i := range next {
-				all[i], errs[i] = askOne(m, examples[i])
+				all[i], errs[i] = m.AskExample(context.Background(), examples[i])
 			}
 		})
 	}
@@ -110,34 +111,9 @@ func askAll(m *reach.Map, examples []probe.Example) ([][]group, error) {
 	return all, cmp.Or(errs...)
 }
 
-// group has requests with the same answer.
-type group struct {
-	requests []string
-	answer   *reach.Answer
-}
-
-// askOne asks about the requests of one route. They represent others, so an expression
-// about the request becomes a condition.
-func askOne(m *reach.Map, e probe.Example) (groups []group, err error) {
-	for _, r := range e.Requests {
-		r.Assume = tokenidp.AssumeAboutRequest
-		a, err := m.Ask(r)
-		if err != nil {
-			return nil, err
-		}
-		i := slices.IndexFunc(groups, func(g group) bool { return g.answer.Equal(a) })
-		if i < 0 {
-			i = len(groups)
-			groups = append(groups, group{answer: a})
-		}
-		groups[i].requests = append(groups[i].requests, r.String())
-	}
-	return groups, nil
-}
-
 // ofRoute answers for a route to a verify, for each issuer that it accepts and each group
 // of requests.
-func (q accessQuery) ofRoute(e probe.Example, groups []group, reached map[string]map[string]bool) (all []routeAccess) {
+func (q accessQuery) ofRoute(e probe.Example, groups []reach.Group, reached map[string]map[string]bool) (all []routeAccess) {
 	v, ok := e.Route.Handler.Module().(*tokenidp.Verify)
 	if !ok {
 		return nil
@@ -150,9 +126,16 @@ func (q accessQuery) ofRoute(e probe.Example, groups []group, reached map[string
 		return q.ofIssuers(shown, v, nil)
 	}
 	for _, g := range groups {
-		shown.Requests, shown.several = g.requests, len(groups) > 1
-		note(reached, g.answer)
-		all = append(all, q.ofIssuers(shown, v, g.answer)...)
+		shown.Requests, shown.several = textsOf(g.Requests), len(groups) > 1
+		note(reached, g.Answer)
+		all = append(all, q.ofIssuers(shown, v, g.Answer)...)
+	}
+	return all
+}
+
+func textsOf(requests []probe.Request) (all []string) {
+	for _, r := range requests {
+		all = append(all, r.String())
 	}
 	return all
 }

@@ -8,7 +8,7 @@
 // same answer. Only these classes are judged, whatever the number of Applications.
 //
 //	m := reach.New(p)
-//	answer, err := m.Ask(probe.Request{Method: "POST", URL: "https://api.example.com/orders"})
+//	answer, err := m.Ask(ctx, probe.Request{Method: "POST", URL: "https://api.example.com/orders"})
 //	answer.Open()                                 // nobody needs a token
 //	answer.Of("https://idp.example.com", "worker") // its class: Allowed, Scope, Reason, …
 //	for _, class := range answer.Classes { … }
@@ -19,6 +19,8 @@
 package reach
 
 import (
+	"cmp"
+	"context"
 	"slices"
 	"sync/atomic"
 
@@ -85,9 +87,9 @@ func (a *Answer) Equal(b *Answer) bool {
 }
 
 // Ask returns who gets through with the request. It returns an error if no site has its
-// host. The Conditions of the classes contain what the request assumes.
-func (m *Map) Ask(r probe.Request) (*Answer, error) {
-	q := &question{m: m, request: r}
+// host, or if ctx ends. The Conditions of the classes contain what the request assumes.
+func (m *Map) Ask(ctx context.Context, r probe.Request) (*Answer, error) {
+	q := &question{ctx: ctx, m: m, request: r}
 	anonymous, err := q.ask(nil)
 	if err != nil {
 		return nil, err
@@ -112,6 +114,7 @@ func (m *Map) Ask(r probe.Request) (*Answer, error) {
 
 // question is one request to ask about.
 type question struct {
+	ctx     context.Context
 	m       *Map
 	request probe.Request
 	first   *probe.Step
@@ -119,6 +122,9 @@ type question struct {
 
 // ask asks the probe. The verdict ignores report_only: see blocked.
 func (q *question) ask(t *probe.Token) (*probe.Verdict, error) {
+	if err := q.ctx.Err(); err != nil {
+		return nil, err
+	}
 	q.m.asked.Add(1)
 	return q.m.probe.AskWith(q.request, t)
 }
@@ -156,7 +162,7 @@ func (q *question) classify(is *issuer) ([]*Class, error) {
 		}
 		s := &subject{issuer: is, index: group[0], Application: is.applications[group[0]]}
 		c, err := q.judge(s)
-		if err != nil {
+		if err := cmp.Or(err, q.ctx.Err()); err != nil {
 			return nil, err
 		}
 		alike := is.split(group, s.reads)

@@ -1,6 +1,8 @@
 package reach_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -252,7 +254,7 @@ func TestAsk(t *testing.T) {
 		{"GET /nothing", 0, ""},
 	} {
 		method, path, _ := strings.Cut(row.request, " ")
-		a, err := m.Ask(probe.Request{Method: method, URL: "https://api.example.com" + path, Assume: row.assume})
+		a, err := m.Ask(t.Context(), probe.Request{Method: method, URL: "https://api.example.com" + path, Assume: row.assume})
 		if err != nil {
 			t.Errorf("%s: %v", row.request, err)
 			continue
@@ -279,7 +281,7 @@ func TestFewAreJudged(t *testing.T) {
 	}
 	m := reach.New(newProbe(t, yaml.String(), options+"api.example.com {\n"+site.String()+"}\n"))
 	for i := range routes {
-		a, err := m.Ask(probe.Request{Method: "GET", URL: fmt.Sprintf("https://api.example.com/%d/x", i)})
+		a, err := m.Ask(t.Context(), probe.Request{Method: "GET", URL: fmt.Sprintf("https://api.example.com/%d/x", i)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -307,7 +309,7 @@ func TestClassesAreRight(t *testing.T) {
 		for _, path := range []string{"/read", "/chain", "/either", "/stock", "/tenant", "/mine/a1", "/bound", "/short", "/not-write", "/header", "/named", "/report", "/present", "/open", "/nothing", "/trusted"} {
 			for _, method := range []string{"GET", "POST"} {
 				r := probe.Request{Method: method, URL: "https://api.example.com" + path}
-				a, err := m.Ask(r)
+				a, err := m.Ask(t.Context(), r)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -398,4 +400,14 @@ func dpopUnless(certified bool) string {
 		return ""
 	}
 	return "    dpop_bound_access_tokens: true\n"
+}
+
+// An answer that is not needed any more has no end.
+func TestAskEndsWithItsContext(t *testing.T) {
+	p := newProbe(t, fewApplications, options+sites)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if a, err := reach.New(p).Ask(ctx, probe.Request{Method: "GET", URL: "https://api.example.com/read"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%+v, %v", a, err)
+	}
 }

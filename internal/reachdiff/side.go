@@ -1,6 +1,7 @@
 package reachdiff
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,7 +54,7 @@ type answer struct {
 // ask assumes that expressions about the request are true: they become conditions.
 func (s *side) ask(r probe.Request) answer {
 	r.Assume = tokenidp.AssumeAboutRequest
-	a, err := s.Ask(r)
+	a, err := s.Ask(context.Background(), r)
 	if err != nil {
 		return answer{notServed: err.Error()}
 	}
