@@ -75,6 +75,7 @@ type App struct {
 	usage        *usage.Store         // nil in a sandbox, and with UsageOff
 	usageStorage *storage.Bounded     // of the configuration that made it
 	config       *route.Config        // its routes
+	loaded       loadedApps           // nil in a sandbox
 	verifyRoutes func() []VerifyRoute // see setRoutes
 
 	// What handlers of this configuration are there, for each other.

@@ -32,6 +32,9 @@ func (a *App) readRoutes(ctx caddy.Context) error {
 		a.logger.Warn("the routes of this configuration are not understood, so that access, explain and report know them by their source alone", warning.RoutesNotUnderstood.Log(), zap.Error(err))
 		config, a.routesUnknown = new(route.Config), true
 	}
+	if sandboxFrom(ctx) == nil {
+		a.loaded = loadedApps{"http": route.Unprovisioned(ctx, "http"), "tokenidp": route.Unprovisioned(ctx, "tokenidp")}
+	}
 	return a.setRoutes(ctx, config, func() {
 		if app, err := ctx.AppIfConfigured("http"); err == nil {
 			config.Bind(app.(*caddyhttp.App))

@@ -2,6 +2,8 @@ package tokenidp
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -22,6 +24,28 @@ func Serving() *App { return serving.latest() }
 
 // Since returns when Start put the configuration in force.
 func (a *App) Since() time.Time { return a.since }
+
+// loadedApps has the JSON of apps of a configuration, by name.
+type loadedApps map[string]json.RawMessage
+
+// JSON returns the configuration of this App and of the http app beside it, as Caddy loaded
+// it. After a reload that failed, Caddy's own JSON may be another one. It is an error if
+// this version of Caddy does not show it.
+func (a *App) JSON() ([]byte, error) {
+	if len(a.loaded["tokenidp"]) == 0 {
+		return nil, errors.New("this version of Caddy does not show its configuration")
+	}
+	apps := make(loadedApps)
+	for name, one := range a.loaded {
+		if len(one) > 0 {
+			apps[name] = one
+		}
+	}
+	return json.Marshal(map[string]loadedApps{"apps": apps})
+}
+
+// Context ends with this configuration.
+func (a *App) Context() context.Context { return a.ctx }
 
 // StateHealth returns how the shared state is.
 func (a *App) StateHealth() state.Health { return a.state.Health() }

@@ -64,11 +64,16 @@ func New(config []byte, o Options) (*Probe, error) {
 	}
 	registerStandIn()
 	p := &Probe{places: make(map[caddyhttp.MiddlewareHandler][]*route.Route), end: func() {}}
-	err := p.provision(whole.Apps["http"], whole.Apps["tokenidp"], o)
-	if err != nil {
-		p.Close()
+	provisioned := false
+	defer func() { // also after a panic of a module
+		if !provisioned {
+			p.Close()
+		}
+	}()
+	if err := p.provision(whole.Apps["http"], whole.Apps["tokenidp"], o); err != nil {
 		return nil, err
 	}
+	provisioned = true
 	return p, nil
 }
 

@@ -16,10 +16,12 @@ import (
 // of an app in a field that is not exported until the app is provisioned, and Loading
 // reads that field. A test fails if a later version of Caddy has no such field.
 func Loading(ctx caddy.Context) (*Config, error) {
-	return ReadApp(unprovisioned(ctx, "http"))
+	return ReadApp(Unprovisioned(ctx, "http"))
 }
 
-func unprovisioned(ctx caddy.Context, app string) json.RawMessage {
+// Unprovisioned returns the JSON of an app of the configuration that Caddy is loading, or
+// nil. Call it as Loading.
+func Unprovisioned(ctx caddy.Context, app string) json.RawMessage {
 	config := reflect.ValueOf(ctx).FieldByName("cfg")
 	if config.Kind() != reflect.Pointer || config.IsNil() {
 		return nil
