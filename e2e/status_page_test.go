@@ -47,6 +47,7 @@ func TestStatusPage(t *testing.T) {
 	if a := c.get(at+"/status", c.token("reader", "orders.read")); a.StatusCode != http.StatusForbidden {
 		t.Errorf("without the scope: %d", a.StatusCode)
 	}
+	c.awaitsMap("the map", func(string) bool { return true })
 	byToken := c.get(at+"/status", c.token("orders-worker", "orders.write"))
 	page := c.administer(http.MethodGet, "/tokenidp/status-page", "")
 	for who, a := range map[string]*answer{"a token": byToken, "the admin endpoint": page} {
@@ -82,6 +83,23 @@ func TestStatusPage(t *testing.T) {
 			return strings.Contains(body, "The newest configuration was refused") && strings.Contains(body, "stock.read of ")
 		})
 	}
+	c.drawsTheTruth(t)
+
+	c.rewrite("applications.yaml", strings.Replace(read(t, filepath.Join(c.dir, "applications.yaml")), "client_id: reader", "client_id: reader\n    active: false", 1))
+	c.awaitsMap("the map after a deactivation", func(page string) bool {
+		return strings.Contains(page, "not active") && strings.Contains(page, "it is deactivated")
+	})
+	c.drawsTheTruth(t)
+}
+
+// awaitsMap looks at the page of an Application until it has a map that is current, as an
+// open page does.
+func (c *caddy) awaitsMap(what string, fits func(page string) bool) {
+	c.t.Helper()
+	c.eventually(what, func() bool {
+		page := c.administer(http.MethodGet, "/tokenidp/status-page?client=reader", "").body
+		return strings.Contains(page, "Asked <time") && !strings.Contains(page, "Others are in force now") && fits(page)
+	})
 }
 
 // drawsTheTruth compares the page of each Application with what access says.
@@ -96,8 +114,9 @@ func (c *caddy) drawsTheTruth(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal([]byte(c.administer(http.MethodGet, "/tokenidp/access", "").body), &access); err != nil || len(access.Routes) != 3 {
-		t.Fatalf("%d routes, %v", len(access.Routes), err)
+	output, _ := c.ctl("access", "--json")
+	if err := json.Unmarshal([]byte(output), &access); err != nil || len(access.Routes) != 3 {
+		t.Fatalf("%d routes, %v: %s", len(access.Routes), err, output)
 	}
 	want := make(map[string][]string)
 	for _, r := range access.Routes {

@@ -137,18 +137,3 @@ func TestPages(t *testing.T) {
 		}
 	}
 }
-
-// Pages that are about other routes are not taken for one answer.
-func TestAccessWhileTheConfigurationChanges(t *testing.T) {
-	c := answering(t, func(w http.ResponseWriter, r *http.Request) {
-		source := "Caddyfile:2"
-		if r.URL.Query().Get("after") == "" {
-			source = "Caddyfile:1"
-			Page{}.Link(w, r, "a")
-		}
-		_, _ = fmt.Fprintf(w, `{"routes":[{"source":%q}]}`, source)
-	})
-	if _, err := c.Access(t.Context(), ""); err == nil || !strings.Contains(err.Error(), "changed meanwhile") {
-		t.Error(err)
-	}
-}

@@ -28,7 +28,7 @@ type Verdict struct {
 
 // RouteExplanation is the verdict of the verify on one route, and what that asks for.
 type RouteExplanation struct {
-	Route   string   `json:"route,omitempty"` // as in RouteAccess
+	Route   string   `json:"route,omitempty"` // its identity: host, path, method and further matchers
 	Source  string   `json:"source,omitempty"`
 	Issuers []string `json:"issuers"`
 	RequiredScopes

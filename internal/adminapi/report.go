@@ -8,7 +8,7 @@ import (
 
 // RouteReport is what a route that reports only has seen: GET /tokenidp/report.
 type RouteReport struct {
-	Route  string    `json:"route"` // as in RouteAccess
+	Route  string    `json:"route"` // its identity: host, path, method and further matchers
 	Source string    `json:"source,omitempty"`
 	Since  time.Time `json:"since"`
 	Passed uint64    `json:"passed"`

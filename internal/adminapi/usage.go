@@ -100,7 +100,7 @@ func (s Storm) Over() bool { return !Storm{2 * s.Tokens, s.Needed}.Excessive() }
 
 // RouteUsage is who called a route.
 type RouteUsage struct {
-	Route      string `json:"route"` // as in RouteAccess
+	Route      string `json:"route"` // its identity: host, path, method and further matchers
 	Source     string `json:"source,omitempty"`
 	ReportOnly bool   `json:"report_only,omitempty"`
 	// Callers has the most frequent first.

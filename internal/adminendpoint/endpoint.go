@@ -32,7 +32,6 @@ func init() {
 //	GET  /tokenidp/secrets?unused_for=<duration>  the secrets of all Applications
 //	GET  /tokenidp/trusted                        the trusted issuers, and how their keys are
 //	GET  /tokenidp/applications                   the Applications in force, without secrets
-//	GET  /tokenidp/access?client_id=<id>          which Application can reach which route
 //	POST /tokenidp/explain {"token": "<token>"}   which routes it passes, and why not the others
 //	POST /tokenidp/revoke {"token": "<token>"}    takes it back; or by jti, client_id, all
 //	GET  /tokenidp/revocations                    how many there are, and how current
@@ -67,7 +66,7 @@ func (e *Endpoint) Provision(ctx caddy.Context) error {
 	}
 	e.serving, e.registry = tokenidp.Serving, ctx.GetMetricsRegistry()
 	newest.Store(e.registry)
-	e.page = new(pageSource)
+	e.page = newPageSource()
 	if err := tokenidp.RegisterMetrics(e.registry); err != nil {
 		return err
 	}
@@ -91,7 +90,6 @@ func (e *Endpoint) Routes() []caddy.AdminRoute {
 		{Pattern: "/tokenidp/revoke", Handler: e.operate(revokeOperation, revokeTokens)},
 		{Pattern: "/tokenidp/revocations", Handler: e.answer(http.MethodGet, serveRevocations)},
 		{Pattern: "/tokenidp/applications", Handler: e.answer(http.MethodGet, serveApplications)},
-		{Pattern: "/tokenidp/access", Handler: e.answer(http.MethodGet, serveAccess)},
 		{Pattern: "/tokenidp/explain", Handler: e.answer(http.MethodPost, explainToken)},
 	}
 }

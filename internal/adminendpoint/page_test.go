@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	_ "github.com/caddyserver/caddy/v2/modules/filestorage"
 
+	"github.com/tokenidp/caddy-tokenidp/internal/accessmap"
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
@@ -77,8 +77,10 @@ func provision(t *testing.T, applications map[string]string, verifies []string) 
 }
 
 // handlerFor answers with errors as Caddy's admin endpoint does.
-func handlerFor(app *tokenidp.App) http.Handler {
-	e := &Endpoint{serving: func() *tokenidp.App { return app }, page: new(pageSource)}
+func handlerFor(app *tokenidp.App) http.Handler { return handlerWith(app, accessmap.New()) }
+
+func handlerWith(app *tokenidp.App, maps *accessmap.Keeper) http.Handler {
+	e := &Endpoint{serving: func() *tokenidp.App { return app }, page: &pageSource{maps: maps}}
 	mux := http.NewServeMux()
 	for _, route := range e.Routes() {
 		mux.HandleFunc(route.Pattern, func(w http.ResponseWriter, r *http.Request) {
@@ -153,33 +155,6 @@ func TestSecretsPagesWhileApplicationsChange(t *testing.T) {
 	q.After = []string{"https://b.example", "", ""} // which is not configured any more
 	if all, next = secrets(app, q, time.Now()); len(all) != 0 || next != nil {
 		t.Errorf("%v, then %q", all, next)
-	}
-}
-
-// The pages of an answer about access are one whole: the one that is given offline.
-func TestAccessByThePage(t *testing.T) {
-	var verifies []string
-	for i := range 60 { // so that a page of 1000 Applications would be too long
-		verifies = append(verifies, fmt.Sprintf(`{"handler": "verify", "issuers": ["https://a.example", "https://b.example"], "scopes": ["read"], "source": "Caddyfile:%d"}`, i))
-	}
-	app, client := administered(t, map[string]string{
-		"https://a.example": manyApplications(1_000, `{id: a, hash: "$sha256$%064x"}`),
-		"https://b.example": strings.ReplaceAll(manyApplications(300, `{id: a, hash: "$sha256$%064x"}`), "scopes: [read]", "scopes: [other]"),
-	}, verifies...)
-	want, next, err := access(app, accessQuery{}, time.Now())
-	if err != nil || next != "" || len(want.Routes) != 120 || len(want.Nowhere) != 300 {
-		t.Fatalf("%v, %q", err, next)
-	}
-	got, err := client.Access(t.Context(), "")
-	if err != nil || !reflect.DeepEqual(got, want) {
-		t.Errorf("the pages are not the whole: %v", err)
-	}
-	if !strings.Contains(get(t, app, "/tokenidp/access"), "more than 50000 pairs") {
-		t.Error("an answer without a limit has no bound")
-	}
-	one, err := client.Access(t.Context(), "client-000002")
-	if err != nil || len(one.Routes) != 120 || len(one.Routes[0].Clients) != 1 || one.Nowhere != nil {
-		t.Errorf("%+v, %v", one, err)
 	}
 }
 

@@ -56,7 +56,7 @@ func (s *StatusPage) Provision(ctx caddy.Context) error {
 	if !module.(*tokenidp.App).RoutesKnown() && !s.InsecurePublic {
 		return fmt.Errorf("%s: the routes of this configuration are not understood, so that this status page may be open to anybody; take it away, or write insecure_public into its block", s.Source)
 	}
-	s.page = new(pageSource)
+	s.page = newPageSource()
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/tokenidp/caddy-tokenidp/internal/accessmap"
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 	"github.com/tokenidp/caddy-tokenidp/internal/route"
 	"github.com/tokenidp/caddy-tokenidp/internal/statuspage"
@@ -20,10 +21,17 @@ import (
 // pageSource gathers what the status page says. Readers who ask at the same time get
 // what was gathered once.
 type pageSource struct {
+	maps *accessmap.Keeper
+
 	mu    sync.Mutex
 	app   *tokenidp.App
 	facts statuspage.Facts
 }
+
+// accessMaps is for all status pages, so that only one map is computed in the process.
+var accessMaps = accessmap.New()
+
+func newPageSource() *pageSource { return &pageSource{maps: accessMaps} }
 
 // newest is the registry of the configuration that was loaded last, also if it was refused:
 // only there does Caddy say that it was. It is nil without an admin endpoint.
@@ -42,6 +50,7 @@ func (s *pageSource) gather(app *tokenidp.App, now time.Time) statuspage.Facts {
 	defer s.mu.Unlock()
 	if age := now.Sub(s.facts.Now); s.app != app || age < 0 || age > gatheredFor {
 		s.app, s.facts = app, newFacts(app, now)
+		showMap(&s.facts, app, s.maps)
 	}
 	return s.facts
 }
@@ -53,56 +62,45 @@ func newFacts(app *tokenidp.App, now time.Time) statuspage.Facts {
 	}
 	f.Secrets, _ = secrets(app, secretsQuery{unusedFor: defaultUnusedFor}, now)
 	for _, iss := range app.Issuers {
-		all, _ := applicationsOf(iss)
-		for _, one := range all {
+		for _, one := range applicationsOf(iss) {
 			f.Applications = append(f.Applications, statuspage.Application{Issuer: iss.Issuer, ClientID: one.ClientID, ClientName: one.ClientName, Active: one.Active})
 		}
 	}
 	slices.SortStableFunc(f.Applications, func(a, b statuspage.Application) int { return cmp.Compare(a.ClientID, b.ClientID) })
-	f.Routes = accessOf(app, "", nobody, now)
-	f.Reaches = func(clientID string) []adminapi.RouteAccess {
-		return accessOf(app, "", clientRange{only: clientID}, now)
-	}
-	f.Callers = once(func(route string) []adminapi.RouteAccess { return accessOf(app, route, clientRange{}, now) })
+	f.Routes = routesOf(app)
 	if f.UsageOff = app.Usage() == nil; !f.UsageOff {
 		f.Usage = usageOf(app, usageQuery{unusedFor: longUnused}, now)
 	}
 	return f
 }
 
-// once returns a function that computes each answer once, since many readers may ask for a
-// route with many Applications.
-func once(compute func(string) []adminapi.RouteAccess) func(string) []adminapi.RouteAccess {
-	var mu sync.Mutex
-	known := make(map[string][]adminapi.RouteAccess)
-	return func(name string) []adminapi.RouteAccess {
-		mu.Lock()
-		defer mu.Unlock()
-		answer, found := known[name]
-		if !found {
-			answer = compute(name)
-			known[name] = answer
+// routesOf returns the routes to every verify, for each issuer whose tokens it accepts.
+func routesOf(app *tokenidp.App) (all []statuspage.RouteAccess) {
+	for _, r := range app.VerifyRoutes() {
+		for _, issuer := range acceptedIssuers(app, r.Verify) {
+			all = append(all, statuspage.RouteAccess{
+				Route: r.ID, Source: r.Verify.Source, Issuer: issuer, RequiredScopes: RequiredScopes(r.Verify.Requirement(issuer)),
+				ReportOnly: r.Verify.ReportOnly, Conditional: r.Verify.IsConditional(), Unknown: applicationsOf(localIssuer(app, issuer)) == nil,
+			})
 		}
-		return answer
 	}
+	slices.SortStableFunc(all, func(a, b statuspage.RouteAccess) int { return route.CompareSources(a.Source, b.Source) })
+	return all
 }
 
-// nobody is a range without an Application.
-var nobody = clientRange{after: "\xff"}
-
-// accessOf evaluates Applications at the routes with this ID, or at all.
-func accessOf(app *tokenidp.App, id string, clients clientRange, now time.Time) (all []adminapi.RouteAccess) {
-	for _, r := range app.VerifyRoutes() {
-		if id != "" && r.ID != id {
-			continue
-		}
-		for _, one := range accessTo(app, r.Verify, clients, now, make(map[reaching]bool)) {
-			one.Route = r.ID
-			all = append(all, one)
+// showMap adds the map that is there. If another one is needed, it is computed meanwhile.
+func showMap(f *statuspage.Facts, app *tokenidp.App, maps *accessmap.Keeper) {
+	v := maps.Look(app, versionOf(app))
+	f.Map = statuspage.Map{Changed: v.Changed, Next: adminapi.Moment(v.Next)}
+	if m := v.Map; m != nil {
+		f.Map.Version, f.Map.Problem = m.Version, m.Problem
+		if m.Problem == "" {
+			f.Map.At, f.Reaches, f.Callers = &m.At, m.Client, m.Route
 		}
 	}
-	slices.SortStableFunc(all, func(a, b adminapi.RouteAccess) int { return route.CompareSources(a.Source, b.Source) })
-	return all
+	if !v.Hangs.IsZero() {
+		f.Map.Problem = "a module of the configuration does not return since " + v.Hangs.UTC().Format(time.RFC3339)
+	}
 }
 
 // versions are those of this module and of Caddy.

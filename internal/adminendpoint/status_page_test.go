@@ -1,11 +1,15 @@
 package adminendpoint
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/tokenidp/caddy-tokenidp/internal/accessmap"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/usage"
 )
 
@@ -31,15 +35,38 @@ func TestStatusPageShowsUse(t *testing.T) {
 	if f.Usage.Nodes != 1 || f.Usage.Since == nil {
 		t.Fatalf("%+v", f.Usage)
 	}
-	page := get(t, app, "/tokenidp/status-page?client=worker")
+	if text := textOf(get(t, app, "/tokenidp/status-page?client=worker")); !strings.Contains(text, "The map is being computed. This page shows it then.") {
+		t.Errorf("without a map, the page says:\n%s", text)
+	}
+	recorder := httptest.NewRecorder()
+	handlerWith(app, computed(t, app)).ServeHTTP(recorder, httptest.NewRequest(http.MethodGet, "/tokenidp/status-page?client=worker", nil))
+	page := recorder.Body.String()
 	if !regexp.MustCompile(`<td data-label="By hour \(UTC\)">[^<]*:00: 1</td><td data-label="By day">[^<]*: 1</td>`).MatchString(page) {
 		t.Errorf("the page does not say that there was one token: %s", page)
 	}
-	text := regexp.MustCompile(`<[^>]*>`).ReplaceAllString(page, " ")
-	text = strings.Join(strings.Fields(text), " ")
-	for _, want := range []string{"The last token: ", "Counted on 1 node, known since ", "1,204 times last ", "refused 2 times last ", "1,204 by orders.read"} {
+	text := textOf(page)
+	for _, want := range []string{"The last token: ", "Counted on 1 node, known since ", "1,204 times last ", "refused 2 times last ", "1,204 by orders.read", "with version " + versionOf(app) + " of the Applications"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not say %q:\n%s", want, text)
 		}
 	}
+}
+
+// computed has the map of the App.
+func computed(t *testing.T, app *tokenidp.App) *accessmap.Keeper {
+	t.Helper()
+	maps := accessmap.New()
+	for maps.Look(app, versionOf(app)).Map == nil {
+		select {
+		case <-t.Context().Done():
+			t.Fatal("there is no map")
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return maps
+}
+
+// textOf is what a person reads.
+func textOf(page string) string {
+	return strings.Join(strings.Fields(regexp.MustCompile(`<[^>]*>`).ReplaceAllString(page, " ")), " ")
 }

@@ -65,6 +65,14 @@ func (c *Class) Has(clientID string) bool {
 	return found
 }
 
+// Mark sets the element of each Application of the class. The elements are those of all
+// Applications of the issuer, by client_id.
+func (c *Class) Mark(all []uint16, as uint16) {
+	for _, i := range c.members {
+		all[i] = as
+	}
+}
+
 // ScopeOf returns the least scope with which an Application of the class gets through.
 func (c *Class) ScopeOf(clientID string) []string {
 	if !c.AnyScope || c.issuer == nil {

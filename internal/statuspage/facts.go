@@ -17,11 +17,12 @@ type Facts struct {
 	// Applications are those of all issuers, sorted by client_id.
 	Applications []Application
 	// Routes are the routes to every verify, without Clients.
-	Routes []adminapi.RouteAccess
-	// Reaches returns the routes with one client on each.
-	Reaches func(clientID string) []adminapi.RouteAccess
-	// Callers returns the routes with this ID, with all their clients.
-	Callers func(route string) []adminapi.RouteAccess
+	Routes []RouteAccess
+	Map    Map
+	// Reaches returns what the map says of one client, on all routes.
+	Reaches func(clientID string) []RouteAccess
+	// Callers returns what the map says of the routes with this ID, for all clients.
+	Callers func(route string) []RouteAccess
 	// Usage is what all nodes counted, or nil.
 	Usage *adminapi.Usage
 	// UsageOff: this server counts nothing, as its configuration says.

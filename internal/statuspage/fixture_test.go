@@ -49,8 +49,9 @@ func well(applications int) Facts {
 			{KeyID: "2026-09-30.482910", State: "active", Algorithm: "RS256", SignsFrom: in(-60 * day), RetiresAt: in(31 * time.Hour), DeletesAt: in(33 * time.Hour), SignsHere: true},
 			{KeyID: "2026-07-01.731155", State: "retired", Algorithm: "RS256", SignsFrom: in(-150 * day), RetiresAt: in(-60 * day), DeletesAt: in(9 * day)},
 		}}},
-		Reaches: func(string) []adminapi.RouteAccess { return nil },
-		Callers: func(string) []adminapi.RouteAccess { return nil },
+		Map:     Map{At: in(-4 * time.Minute), Version: "3f2a9c1b5d6e7f80"},
+		Reaches: func(string) []RouteAccess { return nil },
+		Callers: func(string) []RouteAccess { return nil },
 	}
 	secrets := adminapi.IssuerSecrets{Issuer: issuer, SyncedAt: in(0)}
 	for i := range applications {
@@ -62,10 +63,10 @@ func well(applications int) Facts {
 	}
 	f.Secrets = []adminapi.IssuerSecrets{secrets}
 	for _, r := range routes {
-		f.Routes = append(f.Routes, adminapi.RouteAccess{Route: r.id, Source: r.source, Issuer: issuer, RequiredScopes: adminapi.RequiredScopes{Audience: []string{"orders-api"}, Scopes: []string{r.scope}}})
+		f.Routes = append(f.Routes, RouteAccess{Route: r.id, Source: r.source, Issuer: issuer, RequiredScopes: adminapi.RequiredScopes{Audience: []string{"orders-api"}, Scopes: []string{r.scope}}})
 	}
-	f.Reaches = func(id string) []adminapi.RouteAccess { return f.access(func(c string) bool { return c == id }, "") }
-	f.Callers = func(route string) []adminapi.RouteAccess {
+	f.Reaches = func(id string) []RouteAccess { return f.access(func(c string) bool { return c == id }, "") }
+	f.Callers = func(route string) []RouteAccess {
 		return f.access(func(string) bool { return true }, route)
 	}
 	f.Usage = used(f)
@@ -134,19 +135,19 @@ func clientID(i int) string {
 }
 
 // access lets every Application reach the routes whose number is a factor of its own.
-func (f *Facts) access(client func(string) bool, route string) (all []adminapi.RouteAccess) {
+func (f *Facts) access(client func(string) bool, route string) (all []RouteAccess) {
 	for j, r := range f.Routes {
 		if route != "" && r.Route != route {
 			continue
 		}
-		var clients []adminapi.ClientAccess
+		var clients []ClientAccess
 		for i, a := range f.Applications {
 			if !client(a.ClientID) {
 				continue
 			}
-			c := adminapi.ClientAccess{ClientID: a.ClientID, Reason: "scope_not_granted", Cause: "it has not the scope " + r.Scopes[0]}
+			c := ClientAccess{ClientID: a.ClientID, Reason: "scope_not_granted", Cause: "it has not the scope " + r.Scopes[0]}
 			if (i+1)%(j+1) == 0 {
-				c = adminapi.ClientAccess{ClientID: a.ClientID, Allowed: true, Scope: r.Scopes[0], Audience: "orders-api"}
+				c = ClientAccess{ClientID: a.ClientID, Allowed: true, Scope: r.Scopes[0], Audience: "orders-api"}
 			}
 			clients = append(clients, c)
 		}

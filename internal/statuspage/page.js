@@ -1,7 +1,8 @@
 "use strict";
 (() => {
-	const every = 10000, longest = 300000;
-	let wait = every, tag = null, timer = 0;
+	const every = 10000, soon = 1000, longest = 300000;
+	const pause = () => document.querySelector("[data-soon]") ? soon : every;
+	let wait = pause(), tag = null, timer = 0;
 	const say = (text) => { const live = document.getElementById("live"); if (live.textContent !== text) live.textContent = text; };
 
 	// Buttons that copy the commands, and sliders.
@@ -97,7 +98,7 @@
 			const asOf = document.getElementById("as-of");
 			asOf.dateTime = at.toISOString();
 			asOf.textContent = at.toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: "UTC" }).replace(",", "") + " UTC";
-			wait = every;
+			wait = pause();
 			say("");
 		} catch (error) {
 			wait = Math.min(wait * 2, longest);

@@ -281,10 +281,10 @@ func crowded(applications int) Facts {
 		f.Usage.Routes = append(f.Usage.Routes, r)
 	}
 	reaches := f.Routes
-	f.Reaches = func(id string) []adminapi.RouteAccess {
+	f.Reaches = func(id string) []RouteAccess {
 		all := slices.Clone(reaches)
 		for i := range all {
-			all[i].Clients = []adminapi.ClientAccess{{ClientID: id, Allowed: i%2 == 0, Reason: "scope_not_granted", Conditions: []string{strings.Repeat("a condition ", 10)}}}
+			all[i].Clients = []ClientAccess{{ClientID: id, Allowed: i%2 == 0, Reason: "scope_not_granted", Conditions: []string{strings.Repeat("a condition ", 10)}}}
 		}
 		return all
 	}

@@ -7,13 +7,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
 )
 
 // Reach is the access map: Applications left, routes right, and a line if a token gets in.
 type Reach struct {
 	Query
+	Drawing             Drawing
 	Left, Right         []Node
 	LeftMore, RightMore int // not shown
 	Lines               []Line
@@ -45,10 +44,12 @@ type Line struct {
 
 // Pair is an Application and a route.
 type Pair struct {
-	ClientID, ClientLink string
-	Route, RouteLink     string
-	Source               string
-	adminapi.ClientAccess
+	ClientLink       string
+	Holders          string // or, instead of an Application, the issuer of unknown clients
+	Route, RouteLink string
+	Source           string
+	Request          string // if other requests have another answer
+	ClientAccess
 	Use Use
 
 	ReportOnly bool
@@ -70,13 +71,13 @@ func clientLink(id string) string { return "?" + url.Values{"client": {key(id)}}
 func routeLink(id string) string  { return "?" + url.Values{"route": {key(id)}}.Encode() + "#reach" }
 
 func (f *Facts) reach(q Query) Reach {
-	r := Reach{Query: q, Applications: len(f.Applications), Routes: len(f.routeIDs()), Known: f.uses != nil}
+	r := Reach{Query: q, Drawing: f.drawing(), Applications: len(f.Applications), Routes: len(f.routeIDs()), Known: f.uses != nil}
 	switch {
 	case q.ClientID != "":
-		r.choose(f, f.Reaches(q.ClientID), func(a Application) bool { return a.ClientID == q.ClientID })
+		r.choose(f, f.accessOf(q.ClientID), func(a Application) bool { return a.ClientID == q.ClientID })
 		r.Unknown = len(r.Left) == 0
 	case q.Route != "":
-		r.choose(f, f.Callers(q.Route), func(a Application) bool { return a.matches(q.Search) })
+		r.choose(f, f.accessTo(q.Route), func(a Application) bool { return a.matches(q.Search) })
 		r.Unknown = !slices.Contains(f.routeIDs(), q.Route)
 	default:
 		r.overview(f, q)
@@ -96,7 +97,7 @@ func contains(name, text string) bool {
 
 // choose shows the pairs of one Application, or of one route: first who gets in, then who
 // tries.
-func (r *Reach) choose(f *Facts, access []adminapi.RouteAccess, shown func(Application) bool) {
+func (r *Reach) choose(f *Facts, access []RouteAccess, shown func(Application) bool) {
 	var ids []string
 	for _, a := range f.Applications {
 		if shown(a) {
@@ -112,11 +113,11 @@ func (r *Reach) choose(f *Facts, access []adminapi.RouteAccess, shown func(Appli
 		r.Right = []Node{f.route(r.Route, true)}
 	}
 	for _, p := range r.Pairs {
-		if p.Allowed || p.ReportOnly || p.Use.Refused > 0 {
+		if p.Holders == "" && (p.Allowed || p.ReportOnly || p.Use.Refused > 0) {
 			r.addNodes(f, p)
 		}
 	}
-	r.Drawn = true
+	r.Drawn = r.Drawing.Ready
 	r.Pairs, r.PairsMore = bounded(r.Pairs, mostPairs)
 }
 
@@ -180,7 +181,7 @@ func (r *Reach) overview(f *Facts, q Query) {
 		}
 		routes = slices.Compact(slices.Sorted(slices.Values(routes)))
 	}
-	r.Drawn = len(ids) <= mostNodes && len(routes) <= mostNodes
+	r.Drawn = r.Drawing.Ready && len(ids) <= mostNodes && len(routes) <= mostNodes
 	if r.Drawn && r.Pairs == nil {
 		r.Pairs = f.pairsOf(ids)
 	}
@@ -201,27 +202,46 @@ func (r *Reach) overview(f *Facts, q Query) {
 func (f *Facts) pairsOf(ids []string) []Pair {
 	all := []Pair{}
 	for _, id := range ids {
-		all = append(all, f.pairs(f.Reaches(id), func(string) bool { return true })...)
+		all = append(all, f.pairs(f.accessOf(id), func(string) bool { return true })...)
 	}
 	return slices.DeleteFunc(all, func(p Pair) bool { return !p.Allowed && p.Use.Refused == 0 })
 }
 
-// pairs are those of the answers that are about an Application of the issuer.
-func (f *Facts) pairs(access []adminapi.RouteAccess, shown func(clientID string) bool) (all []Pair) {
+// pairs are those of the answers that are about an Application of the issuer, or, in the
+// answers for one route, about unknown clients.
+func (f *Facts) pairs(access []RouteAccess, shown func(clientID string) bool) (all []Pair) {
 	for _, r := range access {
 		for _, c := range r.Clients {
-			if !shown(c.ClientID) || c.Reason == "unknown_client" {
-				continue
+			if shown(c.ClientID) {
+				all = append(all, f.pair(r, c))
 			}
-			c.Conditions, _ = bounded(c.Conditions, mostConditions)
-			all = append(all, Pair{
-				ClientID: c.ClientID, ClientLink: clientLink(c.ClientID), Route: r.Route, RouteLink: routeLink(r.Route),
-				Source: r.Source, ClientAccess: c, Use: f.useAt(r, c.ClientID), ReportOnly: r.ReportOnly, Document: reasonDocument(c.Reason),
-			})
+		}
+		if r.Holders != nil {
+			p := f.pair(r, *r.Holders)
+			p.Holders = r.Issuer
+			all = append(all, p)
 		}
 	}
 	return all
 }
+
+func (f *Facts) pair(r RouteAccess, c ClientAccess) Pair {
+	c.Conditions, _ = bounded(c.Conditions, mostConditions)
+	p := Pair{
+		ClientLink: clientLink(c.ClientID), Route: r.Route, RouteLink: routeLink(r.Route), Source: r.Source, Request: r.Request,
+		ClientAccess: c, Use: f.useAt(r, c.ClientID), ReportOnly: r.ReportOnly, Document: reasonDocument(c.Reason),
+	}
+	if p.NotKnown() {
+		p.Document = Document{"not known", "access.md#what-it-does-not-tell"}
+	}
+	return p
+}
+
+// NotKnown reports whether it is not known if the client gets in.
+func (p Pair) NotKnown() bool { return p.Reason == Unjudged }
+
+// Unjudged is the reason if no request was found that takes the route.
+const Unjudged = "unjudged"
 
 func (f *Facts) client(id string, chosen bool) Node {
 	n := Node{Name: id, Link: clientLink(id), Chosen: chosen}
@@ -245,7 +265,7 @@ func (f *Facts) route(id string, chosen bool) Node {
 	return n
 }
 
-func noteOf(r adminapi.RouteAccess) string {
+func noteOf(r RouteAccess) string {
 	switch {
 	case r.ReportOnly:
 		return "lets everybody through"
@@ -279,6 +299,9 @@ func (r *Reach) connect() {
 		right := slices.IndexFunc(r.Right, func(n Node) bool { return n.Name == p.Route })
 		if left < 0 || right < 0 || !p.Allowed && p.Use.Refused == 0 {
 			continue
+		}
+		if slices.ContainsFunc(r.Lines, func(l Line) bool { return l.Left == left && l.Right == right }) {
+			continue // requests with other answers, on the same route
 		}
 		r.Lines = append(r.Lines, Line{left, right, p.Use.Kind(), curve(r.middle(left, len(r.Left)), r.middle(right, len(r.Right)))})
 	}

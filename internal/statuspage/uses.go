@@ -77,7 +77,7 @@ func (f *Facts) routesUsed() (all []adminapi.RouteUsage) {
 }
 
 // useAt returns what was counted of a client at a route.
-func (f *Facts) useAt(r adminapi.RouteAccess, clientID string) Use {
+func (f *Facts) useAt(r RouteAccess, clientID string) Use {
 	return f.uses[pairOf{r.Route, clientOf{r.Issuer, clientID}}]
 }
 

@@ -100,20 +100,6 @@ func parseClaims(all *claimSet, layout *Layout) (Claims, error) {
 	return c, nil
 }
 
-// Assumed returns claims (RFC 9068) as if a token with them had been verified, to find out
-// which requests it would allow. Never pass anything from a caller. Errors are *[Refusal].
-func Assumed(claims []byte) (*Claims, error) {
-	all := new(claimSet)
-	if err := all.decode(string(claims)); err != nil {
-		return nil, Refuse(MalformedClaims, err)
-	}
-	c, err := parseClaims(all, new(Layout{}.prepared()))
-	if err != nil {
-		return nil, err
-	}
-	return &c, nil
-}
-
 // maxIssuedAhead is the accepted clock skew of iat.
 const maxIssuedAhead = time.Minute
 

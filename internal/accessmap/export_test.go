@@ -1,0 +1,4 @@
+package accessmap
+
+// Compute computes a map without a Keeper.
+var Compute = compute

@@ -1,0 +1,102 @@
+package accessmap
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+)
+
+const (
+	// rest is how many times as long as the last computation took there is no other one.
+	// So all of them take at most a twentieth of one processor.
+	rest = 20
+	// longest limits one computation.
+	longest = time.Minute
+	// hangs is after how long a computation counts as one that never ends.
+	hangs = 2 * longest
+)
+
+// Keeper keeps the map of the App that serves. A computation runs only if somebody looks,
+// and never two at a time. It is safe for concurrent use.
+type Keeper struct {
+	compute func(context.Context, *tokenidp.App, string) *Map
+	now     func() time.Time
+
+	mu      sync.Mutex
+	current *Map // or nil
+	running *computation
+	next    time.Time // of the next computation, if there is one before it
+}
+
+// computation is a map that is being computed.
+type computation struct {
+	began time.Time
+	done  chan struct{}
+}
+
+// New returns a Keeper without a map.
+func New() *Keeper { return &Keeper{compute: compute, now: time.Now} }
+
+// View is what a Keeper knows at one moment.
+type View struct {
+	// Map is the last map of the App, or nil.
+	Map *Map
+	// Changed reports whether the Map is of an earlier time: Applications or the validity
+	// of secrets have changed, or it is old.
+	Changed bool
+	// Next is when the next map can be computed. It is zero if there is no need, or if the
+	// computation runs.
+	Next time.Time
+	// Hangs is since when a computation runs that should have ended, or zero.
+	Hangs time.Time
+}
+
+// Look returns what is known of the App, and has the map computed if there is a need. It
+// does not wait for that. version is that of the Applications in force.
+func (k *Keeper) Look(app *tokenidp.App, version string) View {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.now()
+	if k.current != nil && k.current.app != app {
+		k.current = nil // of another configuration
+	}
+	v := View{Map: k.current, Changed: k.current != nil && k.current.outdated(now)}
+	if v.Map != nil && !v.Changed {
+		return v
+	}
+	switch {
+	case k.running != nil && now.Sub(k.running.began) > hangs:
+		v.Hangs = k.running.began
+	case k.running != nil:
+	case now.Before(k.next):
+		v.Next = k.next
+	default:
+		k.start(app, version, now)
+	}
+	return v
+}
+
+// start computes the map until the configuration ends.
+func (k *Keeper) start(app *tokenidp.App, version string, now time.Time) {
+	c := &computation{now, make(chan struct{})}
+	k.running = c
+	go func() {
+		defer close(c.done)
+		ctx, cancel := context.WithTimeout(app.Context(), longest)
+		defer cancel()
+		k.finish(k.compute(ctx, app, version), app.Context().Err() != nil)
+	}()
+}
+
+func (k *Keeper) finish(m *Map, ended bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	now := k.now()
+	k.next = now.Add(rest * now.Sub(k.running.began))
+	k.running = nil
+	if !ended {
+		k.current = m
+	}
+}

@@ -1,0 +1,147 @@
+package accessmap
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	_ "github.com/caddyserver/caddy/v2/modules/filestorage"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+)
+
+// onlyApp provisions an App without routes. end ends its configuration.
+func onlyApp(t *testing.T) (app *tokenidp.App, end func()) {
+	t.Helper()
+	storage, err := json.Marshal(map[string]string{"module": "file_system", "root": t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, err := caddy.ProvisionContext(&caddy.Config{
+		StorageRaw: storage,
+		AppsRaw:    caddy.ModuleMap{"tokenidp": []byte(`{"trusted": [{"issuer": "https://idp.example.com"}]}`)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	module, err := ctx.App("tokenidp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	app = module.(*tokenidp.App)
+	end = sync.OnceFunc(func() {
+		if err := app.Cleanup(); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(end)
+	return app, end
+}
+
+// bench has a Keeper with a clock that is set, and computations that end on demand.
+type bench struct {
+	*Keeper
+
+	clock time.Time
+	begun chan string   // with the version
+	end   chan struct{} // lets one end
+}
+
+func newBench() *bench {
+	b := &bench{Keeper: New(), clock: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC), begun: make(chan string, 10), end: make(chan struct{})}
+	b.now = func() time.Time { return b.clock }
+	b.compute = func(ctx context.Context, app *tokenidp.App, version string) *Map {
+		b.begun <- version
+		select {
+		case <-b.end:
+		case <-ctx.Done():
+		}
+		return &Map{At: b.clock, Version: version, app: app, until: b.clock.Add(oldest)}
+	}
+	return b
+}
+
+// finishOne lets the running computation end after this time.
+func (b *bench) finishOne(took time.Duration) {
+	b.mu.Lock()
+	done := b.running.done
+	b.clock = b.clock.Add(took)
+	b.mu.Unlock()
+	b.end <- struct{}{}
+	<-done
+}
+
+// One map is computed at a time, only if somebody looks, and not again too soon.
+func TestKeeper(t *testing.T) {
+	app, _ := onlyApp(t)
+	b := newBench()
+	for range 3 {
+		if v := b.Look(app, "v1"); v.Map != nil || !v.Next.IsZero() {
+			t.Fatalf("at the start: %+v", v)
+		}
+	}
+	if version := <-b.begun; version != "v1" || len(b.begun) > 0 {
+		t.Errorf("the version is %s, and %d more are computed", version, len(b.begun))
+	}
+	b.finishOne(3 * time.Second)
+	first := b.Look(app, "v1")
+	if first.Map == nil || first.Changed || len(b.begun) > 0 {
+		t.Errorf("then: %+v", first)
+	}
+	first.Map.until = b.clock // something changes
+	v := b.Look(app, "v2")
+	if v.Map != first.Map || !v.Changed || !v.Next.Equal(b.clock.Add(rest*3*time.Second)) || len(b.begun) > 0 {
+		t.Errorf("after a change: %+v", v)
+	}
+	b.clock = v.Next
+	if v = b.Look(app, "v2"); v.Map != first.Map || !v.Changed || !v.Next.IsZero() {
+		t.Errorf("later: %+v", v)
+	}
+	<-b.begun
+	b.finishOne(time.Second)
+	if v = b.Look(app, "v2"); v.Map == nil || v.Map.Version != "v2" || v.Changed {
+		t.Errorf("at the end: %+v", v)
+	}
+}
+
+// A map is that of the configuration that serves.
+func TestKeeperAfterAReload(t *testing.T) {
+	before, end := onlyApp(t)
+	after, _ := onlyApp(t)
+	b := newBench()
+	b.Look(before, "v1")
+	<-b.begun
+	b.finishOne(0)
+	if v := b.Look(after, "v2"); v.Map != nil {
+		t.Errorf("the map of another configuration is shown: %+v", v)
+	}
+	<-b.begun
+	b.finishOne(0)
+	b.Look(before, "v1") // drops it
+	<-b.begun
+	b.mu.Lock()
+	done := b.running.done
+	b.mu.Unlock()
+	end()
+	<-done // without an end of its own
+	if b.current != nil {
+		t.Error("the map of a configuration that has ended is kept")
+	}
+}
+
+// A module that never returns costs one computation.
+func TestKeeperOfOneThatHangs(t *testing.T) {
+	app, _ := onlyApp(t)
+	b := newBench()
+	b.Look(app, "v1")
+	<-b.begun
+	began := b.clock
+	b.clock = began.Add(hangs + time.Second)
+	if v := b.Look(app, "v1"); !v.Hangs.Equal(began) || v.Map != nil || len(b.begun) > 0 {
+		t.Errorf("%+v", v)
+	}
+	b.finishOne(0)
+}
