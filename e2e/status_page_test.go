@@ -98,7 +98,7 @@ func (c *caddy) awaitsMap(what string, fits func(page string) bool) {
 	c.t.Helper()
 	c.eventually(what, func() bool {
 		page := c.administer(http.MethodGet, "/tokenidp/status-page?client=reader", "").body
-		return strings.Contains(page, "Asked <time") && !strings.Contains(page, "Others are in force now") && fits(page)
+		return strings.Contains(page, "Asked <time") && !strings.Contains(page, "That may have changed since") && fits(page)
 	})
 }
 

@@ -42,7 +42,9 @@ const gatheredFor = time.Second
 
 // serve answers for the App that serves.
 func (s *pageSource) serve(app *tokenidp.App, w http.ResponseWriter, r *http.Request) error {
-	return statuspage.New(s.gather(app, time.Now()), statuspage.ReadQuery(r.URL.Query())).Serve(w, r)
+	f := s.gather(app, time.Now())
+	showMap(&f, app, s.maps)
+	return statuspage.New(f, statuspage.ReadQuery(r.URL.Query())).Serve(w, r)
 }
 
 func (s *pageSource) gather(app *tokenidp.App, now time.Time) statuspage.Facts {
@@ -50,7 +52,6 @@ func (s *pageSource) gather(app *tokenidp.App, now time.Time) statuspage.Facts {
 	defer s.mu.Unlock()
 	if age := now.Sub(s.facts.Now); s.app != app || age < 0 || age > gatheredFor {
 		s.app, s.facts = app, newFacts(app, now)
-		showMap(&s.facts, app, s.maps)
 	}
 	return s.facts
 }

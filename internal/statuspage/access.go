@@ -12,7 +12,7 @@ type Map struct {
 	At *time.Time
 	// Version is that of the Applications that the map is about.
 	Version string
-	// Changed reports whether other Applications are in force now.
+	// Changed reports whether another map may say something else.
 	Changed bool
 	// Next is when the next map can be computed. It is nil if there is no need, or if the
 	// computation runs.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // browser reads pages in a real Chromium, and returns the problems of the pages.
@@ -62,6 +63,9 @@ func TestPeerChromium(t *testing.T) {
 		{"wrong 3", wrong(3), ""},
 		{"wrong 10000", wrong(10_000), ""},
 		{"crowded search", crowded(10_000), "q=0001"},
+		{"no map", mapped(Map{Problem: "a module of the configuration panicked: odd"}), ""},
+		{"another map later", mapped(Map{At: in(-4 * time.Minute), Version: "3f2a9c1b5d6e7f80", Changed: true, Next: in(90 * time.Second)}), ""},
+		{"odd answers", odd(), "route=" + url.QueryEscape(routes[1].id)},
 	} {
 		path := "/" + url.PathEscape(row.name)
 		mux.HandleFunc("GET "+"/"+url.PathEscape(row.name), func(w http.ResponseWriter, r *http.Request) {

@@ -210,3 +210,28 @@ var untidy = []func(clientID string) adminapi.Finding{
 		return adminapi.Finding{Kind: adminapi.FindingAsleep, Issuer: issuer, ClientID: id, Text: id + " got no token for 31 days; no token of it is known", Old: []string{"active: true"}, New: []string{"active: false"}}
 	},
 }
+
+// mapped returns a server with a map in this state.
+func mapped(m Map) Facts {
+	f := well(3)
+	f.Map = m
+	if m.At == nil {
+		f.Reaches, f.Callers = nil, nil
+	}
+	return f
+}
+
+// odd returns a server on which one route has answers of all kinds.
+func odd() Facts {
+	f := well(3)
+	at := f.Routes[1]
+	f.Callers = func(string) []RouteAccess {
+		one, other, unjudged, foreign := at, at, at, at
+		one.Request, one.Clients = "GET https://api.example.com/orders", []ClientAccess{{ClientID: names[1], Allowed: true, Scope: "orders.read", Audience: "orders-api", Conditions: []string{"with a DPoP proof"}}}
+		other.Request, other.Clients = "POST https://api.example.com/orders", []ClientAccess{{ClientID: names[1], Reason: "missing_scope", Cause: "it lacks orders.write", By: "Caddyfile:27"}}
+		unjudged.Clients = []ClientAccess{{ClientID: names[2], Reason: Unjudged, Cause: "no request is found that takes the route"}}
+		foreign.Issuer, foreign.Holders = "https://login.example.org", &ClientAccess{Allowed: true, Scope: "orders.read", Audience: "orders-api"}
+		return []RouteAccess{one, other, unjudged, foreign}
+	}
+	return f
+}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
@@ -113,6 +114,12 @@ func TestOutline(t *testing.T) {
 		"wrong":                 {wrong(3), ""},
 		"wrong, very many":      {wrong(10_000), ""},
 		"wrong, no Application": {wrong(0), ""},
+		"map, computed now":     {mapped(Map{}), ""},
+		"map, of a client":      {mapped(Map{}), "client=orders-worker"},
+		"map, computed later":   {mapped(Map{Next: in(3 * time.Minute)}), "q=orders"},
+		"map, changed":          {mapped(Map{At: in(-4 * time.Minute), Version: "3f2a9c1b5d6e7f80", Changed: true, Next: in(90 * time.Second)}), ""},
+		"map, none":             {mapped(Map{Version: "3f2a9c1b5d6e7f80", Problem: "a module of the configuration panicked: odd \x1b[31m"}), "route=" + url.QueryEscape(routes[1].id)},
+		"map, odd answers":      {odd(), "route=" + url.QueryEscape(routes[1].id)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := outline(parse(t, render(t, row.facts, row.query)))

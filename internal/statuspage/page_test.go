@@ -357,8 +357,8 @@ func TestCommandsOfHostileNames(t *testing.T) {
 func TestDocuments(t *testing.T) {
 	links := regexp.MustCompile(regexp.QuoteMeta(documents) + `([a-z-]+\.md)(?:#([^"]*))?"`)
 	seen := make(map[string]bool)
-	for _, f := range []Facts{well(0), wrong(3), {Now: noon, Applications: well(1).Applications, Reaches: well(0).Reaches}} {
-		for _, query := range []string{"", "client=" + clientID(1)} {
+	for _, f := range []Facts{well(0), wrong(3), odd(), mapped(Map{Problem: "odd"}), {Now: noon, Applications: well(1).Applications, Reaches: well(0).Reaches}} {
+		for _, query := range []string{"", "client=" + clientID(1), "route=" + url.QueryEscape(routes[1].id)} {
 			for _, m := range links.FindAllStringSubmatch(render(t, f, query), -1) {
 				seen[m[1]+"#"+m[2]] = true
 			}
