@@ -109,6 +109,10 @@ func TestPeerCompose(t *testing.T) {
 	t.Parallel()
 	c := newCompose(t)
 	c.redis.Start()
+	applications := filepath.Join(c.dir, "applications/orders.yaml")
+	sh(t, c.dir, "sed -e 's|/run/secrets|"+c.dir+"/secrets|; s|/etc/caddy-applications|"+c.dir+"/applications|' node/Caddyfile >Caddyfile")
+	wantChecked(t, filepath.Join(c.dir, "Caddyfile"))
+	write(t, applications, withKnownSecret(t, read(t, applications)))
 	health := strings.NewReplacer("/run/secrets", c.dir+"/secrets", "$$", "$", "redis-cli", "redis-cli -p "+c.redis.Port).
 		Replace(c.read.Services["redis"].HealthCheck.Test[1])
 	sh(t, "", health)

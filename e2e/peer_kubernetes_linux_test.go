@@ -202,11 +202,17 @@ func (k *kubernetes) mount(files map[string]string) {
 	}
 }
 
-// teams are the ConfigMaps of the page, with other texts for some.
+// published is the ConfigMap of a team, as it is in the page.
+func (k *kubernetes) published(team string) string {
+	text := k.all["ConfigMap/applications-"+team].Data[team+".yaml"]
+	return k.ports.replace(strings.ReplaceAll(text, "idp.example.com", "localhost:5001"))
+}
+
+// teams are the ConfigMaps of the page with a known secret, and other texts for some.
 func (k *kubernetes) teams(replaced map[string]string) map[string]string {
 	files := make(map[string]string)
 	for _, name := range []string{"orders", "stock"} {
-		files[name+".yaml"] = k.all["ConfigMap/applications-"+name].Data[name+".yaml"]
+		files[name+".yaml"] = withKnownSecret(k.t, k.published(name))
 		if text, ok := replaced[name]; ok {
 			files[name+".yaml"] = text
 		}
@@ -217,6 +223,27 @@ func (k *kubernetes) teams(replaced map[string]string) map[string]string {
 func (k *kubernetes) start() *caddy {
 	k.t.Helper()
 	return launch(k.t, &caddy{dir: filepath.Join(k.dir, "etc"), home: k.t.TempDir(), ports: k.ports, admin: "localhost:" + k.ports.free["2019"]}, "Caddyfile")
+}
+
+// withKnownSecret replaces the hash of a secret that nobody has by that of the example.
+func withKnownSecret(t *testing.T, text string) string {
+	t.Helper()
+	example := aHash.FindString(read(t, "../applications.example.yaml"))
+	if example == "" || !strings.Contains(text, "$sha256$") {
+		t.Fatalf("the secret of the example is %q, and is to replace that in %s", example, text)
+	}
+	return aHash.ReplaceAllLiteralString(text, example)
+}
+
+var aHash = regexp.MustCompile(`hash: .*`)
+
+// wantChecked runs check, which must find no more than a note in what the page shows.
+func wantChecked(t *testing.T, caddyfile string) {
+	t.Helper()
+	cmd := caddyCommand(filepath.Dir(caddyfile), t.TempDir(), "", "tokenidp", "check", "--config", caddyfile, "--fail-on", "warning")
+	if output, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("check %s: %v\n%s", caddyfile, err, output)
+	}
 }
 
 // status is that of a token request of a team's worker.
@@ -233,6 +260,8 @@ func TestPeerKubernetes(t *testing.T) {
 	t.Parallel()
 	k := newKubernetes(t)
 	k.redis.Start()
+	k.mount(map[string]string{"orders.yaml": k.published("orders"), "stock.yaml": k.published("stock")})
+	wantChecked(t, filepath.Join(k.dir, "etc/Caddyfile"))
 	k.mount(k.teams(nil))
 	c := k.start()
 	probe := func(path string) int {
