@@ -24,13 +24,16 @@ if ! systemctl --quiet is-active "$unit"; then
 fi
 
 # An upgrade restarts a server that runs, unless the new version refuses its configuration.
-# It is checked with the environment of the server. The server itself could have changed
-# that, so it is read by its user, and never by root; setsid keeps it from the terminal.
+# It is validated with the environment of the server. The server itself could have changed
+# that, so it is read by its user, and never by root. That user gets nothing of root's: no
+# terminal, no environment, and no open file.
 server=$(systemctl show --property MainPID --value "$unit")
 # shellcheck disable=SC2016 # the shell of the user expands it
-if ! setsid --wait runuser -u tokenidp -- bash -c '
+if ! said=$(env -i PATH="$PATH" setsid --wait timeout 60 runuser -u tokenidp -- bash -c '
 	while IFS= read -r -d "" variable; do export "$variable"; done
-	exec /usr/bin/caddy-tokenidp tokenidp check --config "$0"' "$config" <"/proc/$server/environ"; then
+	/usr/bin/caddy-tokenidp tokenidp check --fail-on never --config "$0" &&
+	/usr/bin/caddy-tokenidp validate --config "$0"' "$config" <"/proc/$server/environ" 2>&1); then
+	printf '%s\n' "$said" | cat -v >&2
 	echo "caddy-tokenidp: the new version refuses $config. The old version still runs." >&2
 	echo "Correct the file, then: systemctl restart caddy-tokenidp" >&2
 	if command -v dpkg >/dev/null; then
