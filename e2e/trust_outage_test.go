@@ -18,6 +18,7 @@ type trustedState struct {
 	Keys                     int
 	Restored, Stale, Expired bool
 	LastSuccess              *time.Time `json:"last_success"`
+	UsedUntil                *time.Time `json:"used_until"`
 	Age                      *float64
 	LastError                string `json:"last_error"`
 	Warning                  string

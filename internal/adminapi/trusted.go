@@ -22,6 +22,9 @@ type TrustedIssuer struct {
 	// ago that was. Both are missing for never.
 	LastSuccess *time.Time `json:"last_success,omitempty"`
 	Age         *float64   `json:"age,omitempty"`
+	// UsedUntil is when the keys are older than max_stale, unless the issuer confirms them
+	// before.
+	UsedUntil *time.Time `json:"used_until,omitempty"`
 	// Stale: the last fetch failed, so that the issuer may have other keys by now.
 	Stale bool `json:"stale"`
 	// Expired: the keys are older than max_stale, and verify nothing any more.

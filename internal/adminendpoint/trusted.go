@@ -12,7 +12,7 @@ import (
 func newTrustedInfo(issuer string, h jwks.Health) adminapi.TrustedIssuer {
 	info := adminapi.TrustedIssuer{
 		Issuer: issuer, From: h.From, Keys: h.Keys, Restored: h.Restored, LastSuccess: adminapi.Moment(h.LastSuccess),
-		Stale: h.Stale, Expired: h.Expired, LastError: h.LastError, Warning: h.Warning,
+		UsedUntil: adminapi.Moment(h.UsedUntil), Stale: h.Stale, Expired: h.Expired, LastError: h.LastError, Warning: h.Warning,
 		NextFetch: adminapi.Moment(h.NextFetch), Skipped: h.Skipped,
 	}
 	if info.LastSuccess != nil {

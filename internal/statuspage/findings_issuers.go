@@ -87,6 +87,7 @@ func (f *Facts) trustedFindings() (all []Finding) {
 		case t.Stale:
 			finding.Severity, finding.Title = Soon, t.Issuer+" is out of reach"
 			finding.Effect = "Callers notice nothing: its last keys serve. They are refused when these keys are too old, or when it signs with another key."
+			finding.Until = f.moment(t.UsedUntil)
 		case t.Warning != "" || len(t.Skipped) > 0:
 			finding.Severity, finding.Title, finding.Since = Note, "Not every key of "+t.Issuer+" is usable", nil
 			finding.Cause = t.Described()

@@ -40,7 +40,7 @@ func well(applications int) Facts {
 			}},
 			Trusted: []adminapi.TrustedIssuer{{
 				Issuer: "https://token.actions.githubusercontent.com", From: "https://token.actions.githubusercontent.com/.well-known/jwks",
-				Keys: 4, LastSuccess: in(-12 * time.Minute), NextFetch: in(48 * time.Minute),
+				Keys: 4, LastSuccess: in(-12 * time.Minute), UsedUntil: in(24*time.Hour - 12*time.Minute), NextFetch: in(48 * time.Minute),
 			}},
 			State: adminapi.StateStatus{Kind: "redis", Synced: true, LastSync: in(-2 * time.Second), Revocations: 12, Identifiers: 3411, Bytes: 1_900_000},
 		},
@@ -169,7 +169,7 @@ func wrong(applications int) Facts {
 	f.Status.Trusted = []adminapi.TrustedIssuer{
 		{Issuer: "https://login.example.net/tenant", Keys: 2, Stale: true, Expired: true, LastSuccess: in(-26 * time.Hour), LastError: "dial tcp 192.0.2.4:443: connect: connection refused"},
 		{Issuer: "https://idp.example.org", Keys: 0, LastError: "the answer is no JWK Set"},
-		{Issuer: "https://accounts.example.com", Keys: 3, Stale: true, LastSuccess: in(-3 * time.Hour), LastError: "503 Service Unavailable"},
+		{Issuer: "https://accounts.example.com", Keys: 3, Stale: true, LastSuccess: in(-3 * time.Hour), UsedUntil: in(21 * time.Hour), LastError: "503 Service Unavailable"},
 	}
 	f.Status.State = adminapi.StateStatus{Kind: "redis", LastSync: in(-9 * time.Minute), Problems: []string{"the shared state is not current: dial tcp 127.0.0.1:6379: connect: connection refused"}}
 	for i := range f.Secrets[0].Secrets {

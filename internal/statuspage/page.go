@@ -49,7 +49,7 @@ func New(f Facts, q Query) *Page {
 	}
 	trusted, moreTrusted := bounded(f.Status.Trusted, mostIssuers)
 	for _, t := range trusted {
-		p.Trusted = append(p.Trusted, TrustedRow{t, t.Described(), f.moment(t.LastSuccess), f.moment(t.NextFetch)})
+		p.Trusted = append(p.Trusted, TrustedRow{t, t.Described(), f.moment(t.LastSuccess), f.usedUntil(t), f.moment(t.NextFetch)})
 	}
 	p.IssuersMore = more + moreTrusted
 	p.State = StateRow{f.Status.State, f.moment(f.Status.State.LastSync)}
@@ -172,7 +172,15 @@ type TrustedRow struct {
 	adminapi.TrustedIssuer
 	Words     string
 	Confirmed *Moment
+	Used      *Moment // until then, or nil if they are too old
 	Next      *Moment
+}
+
+func (f *Facts) usedUntil(t adminapi.TrustedIssuer) *Moment {
+	if t.Expired {
+		return nil
+	}
+	return f.moment(t.UsedUntil)
 }
 
 // StateRow is the shared state.

@@ -215,6 +215,31 @@ func chartOf(t *testing.T, svg *html.Node) (total uint64, bars int) {
 	return total, bars
 }
 
+// TestAgingKeys checks that the timeline has the keys of trusted issuers that serve and cannot
+// be confirmed, and no others.
+func TestAgingKeys(t *testing.T) {
+	for _, row := range []struct {
+		trusted adminapi.TrustedIssuer
+		want    bool
+	}{
+		{adminapi.TrustedIssuer{Keys: 1, Stale: true, UsedUntil: in(21 * time.Hour)}, true},
+		{adminapi.TrustedIssuer{Keys: 1, UsedUntil: in(21 * time.Hour)}, false},
+		{adminapi.TrustedIssuer{Keys: 1, Stale: true, Expired: true, UsedUntil: in(-time.Hour)}, false},
+		{adminapi.TrustedIssuer{Stale: true}, false},
+	} {
+		row.trusted.Issuer = "https://accounts.example.com"
+		f := well(3)
+		f.Status.Trusted = []adminapi.TrustedIssuer{row.trusted}
+		p := New(f, Query{})
+		lanes := slices.ContainsFunc(p.Timeline.Lanes, func(l Lane) bool { return l.KeyID == row.trusted.Issuer && l.Bars[0].Width == 21 })
+		event := slices.ContainsFunc(p.Timeline.Events, func(e Event) bool { return e.Name == row.trusted.Issuer && e.At.at.Equal(noon.Add(21*time.Hour)) })
+		finding := slices.ContainsFunc(p.Findings, func(f Finding) bool { return f.Until != nil && f.Until.at.Equal(noon.Add(21*time.Hour)) })
+		if lanes != row.want || event != row.want || finding != row.want || p.Timeline.Aging != row.want {
+			t.Errorf("%+v: %v, %v and %v, want %v", row.trusted, lanes, event, finding, row.want)
+		}
+	}
+}
+
 // TestReasonsWithTwoParagraphs finds each reason that verify and the token endpoint share.
 func TestReasonsWithTwoParagraphs(t *testing.T) {
 	text, err := os.ReadFile("../../docs/troubleshooting.md")

@@ -15,6 +15,7 @@ const horizon = 30 * 24 * time.Hour
 // Timeline has the changes until the horizon.
 type Timeline struct {
 	Lanes  []Lane
+	Aging  bool  // some lane is of a trusted issuer
 	Expire []Bar // secrets, one bar a day
 	Ticks  []int // Mondays
 	// Middle and End are dates of the axis.
@@ -24,7 +25,7 @@ type Timeline struct {
 	Next        *Event  // the first event after the horizon, if there is none before
 }
 
-// Lane is one key. Its bars are in hours from now.
+// Lane is one key, or the keys of a trusted issuer. Its bars are in hours from now.
 type Lane struct {
 	KeyID, Issuer, State string
 	Bars                 []Bar
@@ -32,7 +33,7 @@ type Lane struct {
 
 // Bar is a part of a lane. The height is in percent.
 type Bar struct {
-	Kind          string // published, signs, retired or expires
+	Kind          string // published, signs, retired, aging or expires
 	X, Width      int
 	Height, Count int
 }
@@ -67,7 +68,14 @@ func (f *Facts) timeline() Timeline {
 			}
 		}
 	}
-	all := slices.Concat(f.keyEvents(), f.secretEvents())
+	for _, a := range f.aging() {
+		bar := Bar{Kind: "aging", Width: max(1, f.hoursTo(*a.UsedUntil)), Height: 100}
+		if len(t.Lanes) < mostLanes {
+			t.Lanes = append(t.Lanes, Lane{KeyID: a.Issuer, State: "not confirmed", Bars: []Bar{bar}})
+			t.Aging = true
+		}
+	}
+	all := slices.Concat(f.keyEvents(), f.secretEvents(), f.agingEvents())
 	all = slices.DeleteFunc(all, func(e Event) bool { return !e.At.at.After(f.Now) })
 	slices.SortStableFunc(all, func(a, b Event) int {
 		return cmp.Or(a.At.at.Compare(b.At.at), cmp.Compare(a.Owner, b.Owner), cmp.Compare(a.Name, b.Name))
@@ -158,6 +166,27 @@ func (f *Facts) keyEvents() (all []Event) {
 // hasNext reports whether another key waits. It signs when the active key retires.
 func hasNext(keys []adminapi.Key) bool {
 	return slices.ContainsFunc(keys, func(k adminapi.Key) bool { return k.State == "next" })
+}
+
+// aging returns the trusted issuers whose keys serve, though they did not answer. The keys of
+// the others are confirmed again and again.
+func (f *Facts) aging() (all []adminapi.TrustedIssuer) {
+	for _, t := range f.Status.Trusted {
+		if t.Stale && !t.Expired && t.Keys > 0 && t.UsedUntil != nil && t.UsedUntil.After(f.Now) {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
+func (f *Facts) agingEvents() (all []Event) {
+	for _, t := range f.aging() {
+		all = append(all, Event{
+			At: *f.moment(t.UsedUntil), Kind: "Trusted issuer", Name: t.Issuer, What: "has keys that are too old",
+			Effect: "Its tokens are refused from then on, unless it answers before.",
+		})
+	}
+	return all
 }
 
 // secretEvents joins secrets that expire at one time, if there are many.

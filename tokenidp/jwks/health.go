@@ -14,6 +14,7 @@ type Health struct {
 	Restored    bool          // they come from the storage, and the issuer has not confirmed them since
 	LastSuccess time.Time     // when the issuer last confirmed the keys
 	Age         time.Duration // how long ago that was
+	UsedUntil   time.Time     // when they are too old, unless the issuer confirms them before
 	Stale       bool          // the last attempt failed: the issuer may have other keys by now
 	Expired     bool          // too old: they verify nothing any more
 	LastAttempt time.Time
@@ -32,7 +33,7 @@ func (s *Source) Health() Health {
 	if k := s.current.Load(); k != nil {
 		h.From, h.Keys, h.Skipped, h.Restored = k.from, k.count, slices.Clone(k.skipped), k.restored
 		h.LastSuccess, h.Age = at(k.confirmed), now-k.confirmed
-		h.Expired = h.Age >= s.maxStale
+		h.UsedUntil, h.Expired = at(k.confirmed+s.maxStale), h.Age >= s.maxStale
 	}
 	if s.latest != nil {
 		h.LastAttempt = at(s.latest.begun)

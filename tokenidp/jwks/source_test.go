@@ -386,7 +386,7 @@ func TestStaleKeysServeUntilMaxStaleAndThenFailClosed(t *testing.T) {
 		wantOutOfReach(t, s, "k2") // nobody can tell
 		time.Sleep(time.Nanosecond)
 		wantOutOfReach(t, s, "k1")
-		if h := s.Health(); !h.Expired || !h.Stale || h.Keys != 1 || h.Age != time.Hour {
+		if h := s.Health(); !h.Expired || !h.Stale || h.Keys != 1 || h.Age != time.Hour || !h.UsedUntil.Equal(time.Now()) {
 			t.Errorf("%+v", h)
 		}
 		if told := logs.FilterLevelExact(zap.ErrorLevel).Len(); told < 5 || told > 7 {
@@ -657,7 +657,7 @@ func TestHealth(t *testing.T) {
 		i := newIssuer(t)
 		i.publish("/jwks", newSet(t, "k1"), "Cache-Control: max-age=600")
 		s, _ := i.source(t, func(o *Options) { o.JWKSURL += "?apikey=hidden" })
-		if h := s.Health(); h.Keys != 0 || !h.LastSuccess.IsZero() || !h.LastAttempt.IsZero() || !h.NextFetch.IsZero() || h.LastError != "" || h.Stale || h.Expired {
+		if h := s.Health(); h.Keys != 0 || !h.LastSuccess.IsZero() || !h.LastAttempt.IsZero() || !h.NextFetch.IsZero() || !h.UsedUntil.IsZero() || h.LastError != "" || h.Stale || h.Expired {
 			t.Errorf("at the start: %+v", h)
 		}
 		mustKey(t, s, "k1")
