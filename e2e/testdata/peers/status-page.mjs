@@ -57,6 +57,34 @@ async function look(page, say) {
   await page.evaluate(() => { for (const d of document.querySelectorAll('details')) d.open = false; });
 }
 
+// A slider shows the numbers of one hour or day in all charts of its column, with the
+// keyboard. So does the pointer.
+async function charts(page, say) {
+  const figures = (column, slot) => page.evaluate(([column, slot]) => [...document.querySelectorAll('.charts tbody tr')].map(({ cells }) => {
+    const count = cells[column].querySelector('svg').dataset.counts.split(' ')[slot];
+    return { count, shown: cells[column].querySelector('p').textContent.split(' ')[0].replaceAll(',', '') };
+  }), [column, slot]);
+  const check = async (how, column, slot) => {
+    for (const { count, shown } of await figures(column, slot)) if (count !== shown) say(`${how}: ${shown} is shown of slot ${slot}, and not ${count}`);
+  };
+  const sliders = await page.locator('.charts th input').all();
+  for (const [i, slider] of sliders.entries()) {
+    await slider.focus();
+    await page.keyboard.press('Home');
+    await check('Home', i + 1, 0);
+    await page.keyboard.press('ArrowRight');
+    await check('the arrow', i + 1, 1);
+    if (!/: Tokens issued |: \w+ refused at |: \w+ report_only/.test(await slider.getAttribute('aria-valuetext'))) say(`a slider says ${await slider.getAttribute('aria-valuetext')}`);
+    await slider.blur();
+    const svg = page.locator(`.charts tbody tr:first-child td:nth-child(${i + 2}) svg`);
+    const { width } = await svg.boundingBox();
+    const slots = (await svg.getAttribute('data-counts')).split(' ').length;
+    await svg.hover({ position: { x: width * 2.5 / slots, y: 8 } });
+    await check('the pointer', i + 1, 2);
+    await page.mouse.move(0, 0);
+  }
+}
+
 const text = async (page) => (await page.locator('main').textContent()).replaceAll('Copy', '').replaceAll(/\s+/g, ' ');
 
 for (const one of JSON.parse(PAGES)) {
@@ -71,6 +99,7 @@ for (const one of JSON.parse(PAGES)) {
     if (SHOTS) await page.screenshot({ path: `${SHOTS}/${one.name.replaceAll(/\W+/g, '-')}-${width}-${colorScheme}.png`, fullPage: true });
   }
   await tabs(page, say);
+  await charts(page, say);
   const scripted = await text(page);
   await context.close();
   const plain = await open(one, { javaScriptEnabled: false });
