@@ -89,6 +89,7 @@ const text = async (page) => (await page.locator('main').textContent()).replaceA
 
 for (const one of JSON.parse(PAGES)) {
   const { context, page, say } = await open(one, {});
+  await page.addInitScript(() => { window.fetch = () => new Promise(() => {}); }); // the page stays as it is
   await page.goto(one.url);
   for (const [width, colorScheme] of views) {
     await page.setViewportSize({ width, height: 900 });
