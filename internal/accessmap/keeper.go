@@ -96,7 +96,20 @@ func (k *Keeper) finish(m *Map, ended bool) {
 	now := k.now()
 	k.next = now.Add(rest * now.Sub(k.running.began))
 	k.running = nil
-	if !ended {
-		k.current = m
+	if ended {
+		return
+	}
+	if k.current == nil {
+		context.AfterFunc(m.app.Context(), func() { k.drop(m.app) })
+	}
+	k.current = m
+}
+
+// drop releases the map of a configuration that has ended, which nobody may look at again.
+func (k *Keeper) drop(app *tokenidp.App) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.current != nil && k.current.app == app {
+		k.current = nil
 	}
 }

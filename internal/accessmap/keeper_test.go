@@ -3,6 +3,7 @@ package accessmap
 import (
 	"context"
 	"encoding/json"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -129,6 +130,27 @@ func TestKeeperAfterAReload(t *testing.T) {
 	<-done // without an end of its own
 	if b.current != nil {
 		t.Error("the map of a configuration that has ended is kept")
+	}
+}
+
+// A map is released with its configuration.
+func TestKeeperReleases(t *testing.T) {
+	app, end := onlyApp(t)
+	b := newBench()
+	b.Look(app, "v1")
+	<-b.begun
+	b.finishOne(0)
+	end()
+	for kept := true; kept; {
+		b.mu.Lock()
+		kept = b.current != nil
+		b.mu.Unlock()
+		select {
+		case <-t.Context().Done():
+			t.Fatal("it is kept")
+		default:
+			runtime.Gosched()
+		}
 	}
 }
 
