@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -26,6 +27,9 @@ type composed struct {
 		ReadOnly    bool     `json:"read_only"`
 		Ports       []struct{ Target int }
 		HealthCheck struct{ Test []string }
+		Networks    map[string]struct {
+			Address string `json:"ipv4_address"`
+		}
 	}
 }
 
@@ -36,6 +40,8 @@ type compose struct {
 	read  composed
 	ports *ports
 	redis *redistest.Server
+	// secret is that of the Application, which a step of the page makes.
+	secret string
 }
 
 func newCompose(t *testing.T) *compose {
@@ -52,12 +58,34 @@ func newCompose(t *testing.T) *compose {
 	return c
 }
 
+// declare does the step of the page that makes a secret and declares the Application.
+func (c *compose) declare() {
+	c.t.Helper()
+	page := strings.ReplaceAll(read(c.t, "../docs/deploy/compose.md"), "\n   ", "\n") // those of a list too
+	for _, b := range blocks(page) {
+		if strings.Contains(b.text, "tokenidp secret") {
+			sh(c.t, c.dir, strings.ReplaceAll(b.text, "docker run --rm --network none caddy-tokenidp:0.1.0", binary))
+		}
+	}
+	c.secret, _, _ = strings.Cut(read(c.t, filepath.Join(c.dir, "orders-worker.secret")), "\n")
+}
+
+// trusted is the one address that the nodes trust.
+func (c *compose) trusted() string {
+	c.t.Helper()
+	found := regexp.MustCompile(`trusted_proxies static (\S+)/32\n`).FindStringSubmatch(read(c.t, filepath.Join(c.dir, "node/Caddyfile")))
+	if found == nil {
+		c.t.Fatal("the nodes trust more than one address")
+	}
+	return found[1]
+}
+
 // start runs a Caddyfile with the places of this machine for those of the containers.
 func (c *compose) start(file, home, admin string, places ...string) *caddy {
 	c.t.Helper()
 	text := read(c.t, filepath.Join(c.dir, file))
 	places = append(places, "idp.example.com", "localhost:5001", "/run/secrets", c.dir+"/secrets", "/etc/caddy-applications", c.dir+"/applications",
-		"redis:6379", "127.0.0.1:5006", "\n{\n", "\n{\n\tauto_https disable_redirects\n\tskip_install_trust\n")
+		"redis:6379", "127.0.0.1:5006", c.trusted()+"/32", "127.0.0.1/32", "\n{\n", "\n{\n\tauto_https disable_redirects\n\tskip_install_trust\n")
 	if file == "balancer/Caddyfile" {
 		text = strings.Replace(text, "\nidp.example.com", "\n{\n}\n\nidp.example.com", 1)
 	}
@@ -80,7 +108,7 @@ func (c *compose) plainly(n *caddy, path, token string) *answer {
 func (c *compose) post(front *caddy, path string, form url.Values) *answer {
 	c.t.Helper()
 	r := front.request(http.MethodPost, "https://localhost:5001"+path, form.Encode(), "Content-Type: application/x-www-form-urlencoded")
-	r.SetBasicAuth("orders-worker", "replace-with-real-secret")
+	r.SetBasicAuth("orders-worker", c.secret)
 	return front.once(r)
 }
 
@@ -96,6 +124,9 @@ func TestPeerComposeFile(t *testing.T) {
 			t.Errorf("everybody reaches %s at %v", name, s.Ports)
 		}
 	}
+	if address := c.read.Services["balancer"].Networks["back"].Address; address == "" || address != c.trusted() {
+		t.Errorf("the nodes trust %s, and the balancer is %s", c.trusted(), address)
+	}
 	if info, err := os.Stat(c.dir + "/secrets"); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("others read the secrets: %v %v", info, err)
 	}
@@ -109,10 +140,9 @@ func TestPeerCompose(t *testing.T) {
 	t.Parallel()
 	c := newCompose(t)
 	c.redis.Start()
-	applications := filepath.Join(c.dir, "applications/orders.yaml")
+	c.declare()
 	sh(t, c.dir, "sed -e 's|/run/secrets|"+c.dir+"/secrets|; s|/etc/caddy-applications|"+c.dir+"/applications|' node/Caddyfile >Caddyfile")
 	wantChecked(t, filepath.Join(c.dir, "Caddyfile"))
-	write(t, applications, withKnownSecret(t, read(t, applications)))
 	health := strings.NewReplacer("/run/secrets", c.dir+"/secrets", "$$", "$", "redis-cli", "redis-cli -p "+c.redis.Port).
 		Replace(c.read.Services["redis"].HealthCheck.Test[1])
 	sh(t, "", health)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/redistest"
 )
@@ -50,13 +51,19 @@ type manifest struct {
 						Capabilities             struct{ Drop []string }
 					}
 					Ports        []struct{ Name string }
-					VolumeMounts []struct{ Name, SubPath string }
+					Env          []struct{ Name, Value string }
+					VolumeMounts []struct{ Name, SubPath, MountPath string }
 				}
 				Volumes []struct {
 					Name      string
 					ConfigMap struct{ Name string }
 					Projected struct {
-						Sources []struct{ ConfigMap struct{ Name string } }
+						Sources []struct {
+							ConfigMap struct {
+								Name  string
+								Items []struct{ Key, Path string }
+							}
+						}
 					}
 				}
 			}
@@ -110,15 +117,24 @@ func TestPeerKubernetesManifests(t *testing.T) {
 			if _, ok := all["ConfigMap/"+source.ConfigMap.Name]; !ok {
 				t.Errorf("there is no ConfigMap %s", source.ConfigMap.Name)
 			}
+			own := strings.TrimPrefix(source.ConfigMap.Name, "applications-") + ".yaml"
+			if items := source.ConfigMap.Items; len(items) != 1 || items[0].Key != own || items[0].Path != own {
+				t.Errorf("the ConfigMap %s can replace the file of another team: %v", source.ConfigMap.Name, items)
+			}
 		}
 		if name := v.ConfigMap.Name; name != "" && all["ConfigMap/"+name].Kind == "" {
 			t.Errorf("there is no ConfigMap %s", name)
 		}
 	}
+	admin := false
 	for _, m := range c.VolumeMounts {
 		if m.SubPath != "" {
 			t.Errorf("%s would never change", m.Name)
 		}
+		admin = admin || m.MountPath == filepath.Dir(strings.TrimPrefix(adminSocket(t, all), "unix/"))
+	}
+	if !admin {
+		t.Errorf("nothing is mounted for %s", adminSocket(t, all))
 	}
 	var ports []string
 	for _, port := range c.Ports {
@@ -144,6 +160,18 @@ func TestPeerKubernetesManifests(t *testing.T) {
 	}
 }
 
+// adminSocket is the address of the admin endpoint in a pod.
+func adminSocket(t *testing.T, all map[string]manifest) string {
+	t.Helper()
+	for _, v := range all["Deployment/idp"].Spec.Template.Spec.Containers[0].Env {
+		if v.Name == "CADDY_ADMIN" && strings.HasPrefix(v.Value, "unix//") && strings.HasSuffix(v.Value, "|0600") {
+			return v.Value
+		}
+	}
+	t.Fatal("kubectl port-forward reaches the admin endpoint")
+	return ""
+}
+
 // kubernetes is a pod on this machine: its mounts, and what it reaches.
 type kubernetes struct {
 	t     *testing.T
@@ -151,12 +179,17 @@ type kubernetes struct {
 	dir   string
 	ports *ports
 	redis *redistest.Server
+	// secrets and hashes are those of the Applications, by team.
+	secrets, hashes map[string]string
 }
 
 func newKubernetes(t *testing.T) *kubernetes {
 	t.Helper()
-	k := &kubernetes{t: t, all: readManifests(t), dir: t.TempDir(), ports: newPorts(t)}
+	k := &kubernetes{t: t, all: readManifests(t), dir: t.TempDir(), ports: newPorts(t), secrets: make(map[string]string), hashes: make(map[string]string)}
 	sh(t, k.dir, "mkdir etc applications secrets && openssl rand -base64 32 >secrets/kek && printf password >secrets/redis-password")
+	for _, team := range []string{"orders", "stock"} {
+		k.secrets[team], k.hashes[team] = newSecret(t)
+	}
 	k.redis = redistest.New(t, k.ports.free["5006"], "--requirepass", "password")
 	text := strings.NewReplacer(
 		"https_port 8443", "https_port 5001\n\tauto_https disable_redirects\n\tskip_install_trust", "http_port 8080", "http_port 5004",
@@ -208,11 +241,17 @@ func (k *kubernetes) published(team string) string {
 	return k.ports.replace(strings.ReplaceAll(text, "idp.example.com", "localhost:5001"))
 }
 
-// teams are the ConfigMaps of the page with a known secret, and other texts for some.
+// declared is the ConfigMap of a team with the Application that is a comment in the page.
+func (k *kubernetes) declared(team string) string {
+	text := regexp.MustCompile(`(?m)^#(applications:|  .*)$`).ReplaceAllString(k.published(team), "$1")
+	return strings.NewReplacer(`"$sha256$…"`, k.hashes[team], "2027-06-30", time.Now().AddDate(0, 6, 0).Format(time.DateOnly)).Replace(text)
+}
+
+// teams are the ConfigMaps with Applications, and other texts for some.
 func (k *kubernetes) teams(replaced map[string]string) map[string]string {
 	files := make(map[string]string)
 	for _, name := range []string{"orders", "stock"} {
-		files[name+".yaml"] = withKnownSecret(k.t, k.published(name))
+		files[name+".yaml"] = k.declared(name)
 		if text, ok := replaced[name]; ok {
 			files[name+".yaml"] = text
 		}
@@ -222,20 +261,8 @@ func (k *kubernetes) teams(replaced map[string]string) map[string]string {
 
 func (k *kubernetes) start() *caddy {
 	k.t.Helper()
-	return launch(k.t, &caddy{dir: filepath.Join(k.dir, "etc"), home: k.t.TempDir(), ports: k.ports, admin: "localhost:" + k.ports.free["2019"]}, "Caddyfile")
+	return launch(k.t, &caddy{dir: filepath.Join(k.dir, "etc"), home: k.t.TempDir(), ports: k.ports, admin: strings.Replace(adminSocket(k.t, k.all), "/run/caddy", k.dir, 1)}, "Caddyfile")
 }
-
-// withKnownSecret replaces the hash of a secret that nobody has by that of the example.
-func withKnownSecret(t *testing.T, text string) string {
-	t.Helper()
-	example := aHash.FindString(read(t, "../applications.example.yaml"))
-	if example == "" || !strings.Contains(text, "$sha256$") {
-		t.Fatalf("the secret of the example is %q, and is to replace that in %s", example, text)
-	}
-	return aHash.ReplaceAllLiteralString(text, example)
-}
-
-var aHash = regexp.MustCompile(`hash: .*`)
 
 // wantChecked runs check, which must find no more than a note in what the page shows.
 func wantChecked(t *testing.T, caddyfile string) {
@@ -260,16 +287,19 @@ func TestPeerKubernetes(t *testing.T) {
 	t.Parallel()
 	k := newKubernetes(t)
 	k.redis.Start()
-	k.mount(map[string]string{"orders.yaml": k.published("orders"), "stock.yaml": k.published("stock")})
-	wantChecked(t, filepath.Join(k.dir, "etc/Caddyfile"))
 	k.mount(k.teams(nil))
+	wantChecked(t, filepath.Join(k.dir, "etc/Caddyfile"))
+	write(t, k.dir+"/admin.sock", "of a pod that was killed")
 	c := k.start()
+	if info, err := os.Stat(k.dir + "/admin.sock"); err != nil || info.Mode() != os.ModeSocket|0o600 {
+		t.Errorf("the socket of the admin endpoint is %v %v", info, err)
+	}
 	probe := func(path string) int {
 		return send(t, adminClient, c.request(http.MethodGet, "http://127.0.0.1:5002"+path, "")).StatusCode
 	}
 	c.eventually("it to be ready", func() bool { return probe("/ready") == http.StatusOK })
-	const secret = "replace-with-real-secret"
-	if got := []int{k.status(c, "orders", secret), k.status(c, "stock", secret), probe("/live"), probe("/metrics")}; !slices.Equal(got, []int{200, 200, 200, 200}) {
+	secret := k.secrets["orders"]
+	if got := []int{k.status(c, "orders", secret), k.status(c, "stock", k.secrets["stock"]), probe("/live"), probe("/metrics")}; !slices.Equal(got, []int{200, 200, 200, 200}) {
 		t.Errorf("%v", got)
 	}
 
@@ -310,6 +340,24 @@ func TestPeerKubernetes(t *testing.T) {
 		t.Errorf("while it ends: %v", got)
 	}
 	c.ended()
+
+	// Another key encryption key, in place of the old one, and before it.
+	caddyfile := filepath.Join(k.dir, "etc/Caddyfile")
+	old, text := "{file."+k.dir+"/secrets/kek}", read(t, caddyfile)
+	replaced := strings.Replace(text, old, "{file."+k.dir+"/secrets/kek-new}", 1)
+	sh(t, k.dir, "openssl rand -base64 32 >secrets/kek-new")
+	k.mount(k.teams(nil))
+	write(t, caddyfile, replaced)
+	if output := fails(t, filepath.Join(k.dir, "etc"), c.home); !strings.Contains(output, "add the right one, behind the one for new keys") {
+		t.Errorf("with another key encryption key, it says %s", output)
+	}
+	write(t, caddyfile, strings.Replace(replaced, "kek-new}", "kek-new} "+old, 1))
+	again := launch(t, &caddy{dir: c.dir, home: c.home, ports: c.ports, admin: c.admin}, "Caddyfile")
+	if got := k.status(again, "orders", secret); got != http.StatusOK {
+		t.Errorf("with both key encryption keys: %d", got)
+	}
+	again.kill()
+	write(t, caddyfile, text)
 
 	sh(t, k.dir, "rm secrets/kek")
 	if output := fails(t, filepath.Join(k.dir, "etc"), t.TempDir()); !strings.Contains(output, "key_encryption_key {file."+k.dir+"/secrets/kek} has no value") {
