@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -16,10 +17,14 @@ func TestPeerSystemdDropIns(t *testing.T) {
 	dir := t.TempDir()
 	unit := strings.ReplaceAll(read(t, "../packaging/caddy-tokenidp.service"), "/usr/bin/caddy-tokenidp", binary)
 	write(t, filepath.Join(dir, "caddy-tokenidp.service"), unit)
+	// verify returns what names the unit: other units of this machine may have faults, too.
 	verify := func() (string, error) {
 		cmd := exec.CommandContext(t.Context(), "systemd-analyze", "verify", "--man=no", "--recursive-errors=no", filepath.Join(dir, "caddy-tokenidp.service"))
 		output, err := cmd.CombinedOutput()
-		return string(output), err
+		named := slices.DeleteFunc(slices.Collect(strings.Lines(string(output))), func(line string) bool {
+			return !strings.Contains(line, "caddy-tokenidp.service")
+		})
+		return strings.Join(named, ""), err
 	}
 	dropIns := 0
 	for _, b := range blocks(read(t, "../docs/deploy/systemd.md")) {
@@ -101,8 +106,8 @@ if run ExecReload; then
 	echo "a broken Caddyfile is loaded"
 	exit 1
 fi
-status --address unix//run/tokenidp/admin.sock | grep -q 'is in order'
+status --address unix//run/tokenidp/admin.sock | grep 'is in order' >/dev/null
 sed -i '$d' "$config"
 run ExecReload
-status --address unix//run/tokenidp/admin.sock | grep -q 'all is in order'
+status --address unix//run/tokenidp/admin.sock | grep 'all is in order' >/dev/null
 `
