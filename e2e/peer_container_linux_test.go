@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -153,6 +154,8 @@ type container struct {
 	t      *testing.T
 	ports  *ports
 	mounts []string
+	// published is the first mount with the Caddyfile as it is in the page.
+	published string
 }
 
 func (c container) execution(mounts []string, args ...string) *exec.Cmd {
@@ -187,10 +190,11 @@ func (c container) start() *caddy {
 	return running.serving()
 }
 
-// refused runs the image, which must not start, with the mounts, and wants the page to show
-// what it says.
+// refused runs the image, which must not start, with the Caddyfile of the page and the
+// mounts, and wants the page to show what it says.
 func (c container) refused(page string, mounts []string) {
 	c.t.Helper()
+	mounts = append([]string{c.published}, mounts...)
 	output, err := c.execution(mounts, slices.Concat(c.entry, c.command)...).CombinedOutput()
 	if err == nil {
 		c.t.Errorf("it ends well with %s", mounts)
@@ -212,10 +216,13 @@ func newContainer(t *testing.T, page string, i image) container {
 	for _, b := range blocks(page) {
 		if b.file() == "etc/Caddyfile" {
 			caddyfile := strings.Replace(b.text, "\tskip_install_trust\n", "\tskip_install_trust\n\tauto_https disable_redirects\n", 1)
+			write(t, filepath.Join(dir, "published/Caddyfile"), b.text)
 			write(t, filepath.Join(dir, "etc/Caddyfile"), c.ports.replace(strings.ReplaceAll(caddyfile, "idp.example.com", "localhost:5001")))
 		}
 	}
-	write(t, filepath.Join(dir, "etc/applications/orders.yaml"), read(t, "../applications.example.yaml"))
+	for _, folder := range []string{"etc", "published"} {
+		write(t, filepath.Join(dir, folder, "applications/orders.yaml"), read(t, "../applications.example.yaml"))
+	}
 	sh(t, dir, "chmod -R a+rX . && mkdir -m 700 data config && openssl rand -base64 32 >kek && chmod 400 kek && "+asRoot+"chown 65532:65532 data config kek")
 	t.Cleanup(func() { // or nobody but root could remove it
 		own := exec.CommandContext(context.Background(), "sh", "-c", fmt.Sprintf("%schown -R %d %s %s", asRoot, os.Getuid(), dir, i.root))
@@ -224,6 +231,7 @@ func newContainer(t *testing.T, page string, i image) container {
 		}
 	})
 	sh(t, i.root, "mkdir proc && touch etc/hosts run/secrets/kek") // as Docker does, to mount there
+	c.published = dir + "/published:/etc/caddy"
 	c.mounts = []string{dir + "/etc:/etc/caddy", dir + "/kek:/run/secrets/kek", dir + "/data:/data", dir + "/config:/config"}
 	return c
 }
@@ -241,14 +249,16 @@ func TestPeerContainer(t *testing.T) {
 		t.Errorf("the version is %s", version)
 	}
 
-	c.refused(page, c.mounts[:2]) // no volumes
+	c.refused(page, c.mounts[1:2]) // no volumes
 	data, _, _ := strings.Cut(c.mounts[2], ":")
-	sh(t, "", asRoot+"mkdir -m 700 -p "+data+"/caddy/pki/authorities/local && "+asRoot+"chown -R 0:0 "+data)
-	c.refused(page, c.mounts)
-	sh(t, "", asRoot+"rm -r "+data+"/caddy && "+asRoot+"chown 65532:65532 "+data)
+	for _, mode := range []string{"755", "700"} {
+		sh(t, "", asRoot+"chown 0:0 "+data+" && "+asRoot+"chmod "+mode+" "+data)
+		c.refused(page, c.mounts[1:])
+	}
+	sh(t, "", asRoot+"chown 65532:65532 "+data)
 	secret, _, _ := strings.Cut(c.mounts[1], ":")
 	sh(t, "", asRoot+"chown 0:0 "+secret)
-	c.refused(page, c.mounts)
+	c.refused(page, c.mounts[1:])
 	sh(t, "", asRoot+"chown 65532:65532 "+secret)
 
 	if output, code := c.exec(i.health...); code == 0 {
@@ -258,7 +268,7 @@ func TestPeerContainer(t *testing.T) {
 	if output, code := c.exec(i.health...); code != 0 || output != "this server is ready\n" {
 		t.Errorf("it is not healthy: %d %s", code, output)
 	}
-	c.wantNoPrivileges()
+	c.wantNoPrivileges(running)
 	if got := c.called(); got != "Hello orders-worker\n" {
 		t.Errorf("a call is answered %q", got)
 	}
@@ -292,16 +302,33 @@ func (c container) called() string {
 	return send(c.t, client, r).body
 }
 
-// wantNoPrivileges looks for the processes of the user of the container, and for their
-// capabilities.
-func (c container) wantNoPrivileges() {
+// wantNoPrivileges looks for the users and the capabilities of what runs in the container.
+func (c container) wantNoPrivileges(running *caddy) {
 	c.t.Helper()
-	for _, pid := range strings.Fields(sh(c.t, "", "pgrep -u 65532 -x caddy")) {
+	found := false
+	for _, pid := range descendants(c.t, strconv.Itoa(running.cmd.Process.Pid)) {
 		status := read(c.t, "/proc/"+pid+"/status")
+		if !strings.HasPrefix(status, "Name:\tcaddy\n") {
+			continue
+		}
+		found = true
 		for _, want := range []string{"\nUid:\t65532\t65532\t65532\t65532\n", "\nCapEff:\t0000000000000000\n", "\nCapPrm:\t0000000000000000\n"} {
 			if !strings.Contains(status, want) {
 				c.t.Errorf("process %s lacks %q:\n%s", pid, want, status)
 			}
 		}
 	}
+	if !found {
+		c.t.Error("nothing runs in the container")
+	}
+}
+
+// descendants are the processes that a process has started, and those that they have.
+func descendants(t *testing.T, pid string) []string {
+	t.Helper()
+	var all []string
+	for _, child := range strings.Fields(sh(t, "", "pgrep -P "+pid+" || true")) {
+		all = append(append(all, child), descendants(t, child)...)
+	}
+	return all
 }
