@@ -59,6 +59,11 @@ func TestAuthenticated(t *testing.T) {
 			if len(found) != 1 || found[0].Authenticated != row.want {
 				t.Errorf("%d pages, authenticated %t", len(found), found[0].Authenticated)
 			}
+			for _, proxy := range c.To("reverse_proxy") {
+				if asks := !proxy.Handler.Serves(); asks != row.want || asks != strings.HasPrefix(proxy.Handler.String(), "forward_auth") {
+					t.Errorf("%s serves: %t", proxy.Handler, !asks)
+				}
+			}
 		})
 	}
 }

@@ -34,6 +34,7 @@ type Handler struct {
 	order     int                         // of all handlers of the server
 	settings  settings
 	responses []response // reverse_proxy, intercept
+	forgives  bool       // reverse_proxy: it passes on a request without a successful response
 	nested    []*entry   // of modules that are not known here
 }
 
@@ -255,9 +256,9 @@ func (h *Handler) rewritesPath() bool {
 func (h *Handler) rewritesMethod() bool { return h.Name == "rewrite" && h.settings.Method != "" }
 
 // asksAnother reports whether a proxy sends every request to another server that decides
-// about it, as forward_auth does.
+// about it, as forward_auth does. The walk finds the proxies that decide nothing.
 func (h *Handler) asksAnother() bool {
-	return h.Name == "reverse_proxy" && h.settings.Rewrite != nil && h.settings.Rewrite.Method == http.MethodGet &&
+	return !h.forgives && h.Name == "reverse_proxy" && h.settings.Rewrite != nil && h.settings.Rewrite.Method == http.MethodGet &&
 		slices.ContainsFunc(h.responses, response.onlySuccess)
 }
 

@@ -310,13 +310,14 @@ func (w *walker) invoke(route *Route, h *Handler, in flow, by way) flow {
 func (w *walker) proxied(h *Handler, in flow, by way) flow {
 	out := in.ended(h)
 	by.after = AfterResponse
-	decides := h.asksAnother()
 	for _, r := range h.responses {
 		passed := w.routes(r.Routes, in, by)
-		decides = decides && (r.onlySuccess() || !passed.reached)
+		if w.request == nil && passed.reached && !r.onlySuccess() {
+			h.forgives = true // for later walks too, which are for one request
+		}
 		out = out.or(passed)
 	}
-	out.known = out.known || decides
+	out.known = out.known || h.asksAnother()
 	return out
 }
 
