@@ -14,7 +14,7 @@ import (
 
 // recordAllowed counts and logs a request that passes.
 func (v *Verify) recordAllowed(r *http.Request, claims *verifier.Claims) {
-	at := v.routeID(r)
+	at := v.recordedRoute(r, audit.Allowed)
 	v.countPassed(at, claims)
 	v.metrics.RequestAllowed()
 	v.auditAllowed(r, at, claims)
@@ -30,12 +30,21 @@ func (v *Verify) recordRefused(r *http.Request, claims *verifier.Claims, refusal
 	if v.ReportOnly {
 		kind, count, message = usage.Reported, v.metrics.RequestReported, "request would be refused"
 	}
-	at := v.routeID(r)
+	at := v.recordedRoute(r, audit.Refused)
 	setRefused(r, refusal)
 	v.countRefused(kind, at, r, claims, refusal.Reason)
 	count(refusal.Reason)
 	v.logRefusal(message, r, claims, refusal)
 	v.auditRefused(r, at, claims, refusal)
+}
+
+// recordedRoute returns the ID of the route, or "" if neither usage nor the audit log needs
+// it.
+func (v *Verify) recordedRoute(r *http.Request, kind audit.Kind) string {
+	if v.app.usage == nil && !v.app.audit.writes(kind) {
+		return ""
+	}
+	return v.routeID(r)
 }
 
 // routeID returns the ID of the route by which a request has come, or the source if that is
