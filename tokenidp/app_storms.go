@@ -62,10 +62,11 @@ func (iss *Issuer) networks() map[string]int {
 // newStorms returns the data of the storms that have begun since the last call, in this
 // process.
 func (c *issuerCarryover) newStorms(iss *Issuer, now time.Time) (all []map[string]any) {
+	found := iss.storms(now)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	storming := make(map[string]bool)
-	for clientID, s := range iss.storms(now) {
+	for clientID, s := range found {
 		switch {
 		case c.storming[clientID]:
 			storming[clientID] = true
