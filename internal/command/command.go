@@ -4,6 +4,7 @@ package command
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -63,8 +64,11 @@ func withBinary(text string) string {
 	if caddy.CustomBinaryName == "" {
 		return text
 	}
-	return strings.ReplaceAll(text, "caddy tokenidp", caddy.CustomBinaryName+" tokenidp")
+	return ourName.ReplaceAllString(text, "${1}"+strings.ReplaceAll(caddy.CustomBinaryName, "$", "$$")+" tokenidp")
 }
+
+// ourName is `caddy tokenidp`, but not the end of another name or of a path.
+var ourName = regexp.MustCompile(`(^|[^\w./-])caddy tokenidp\b`)
 
 // command has properties of a command that Cobra does not have.
 type command struct {

@@ -23,7 +23,14 @@ func TestNameOfTheBinary(t *testing.T) {
 	if cmd, _, err := root.Find([]string{"secret"}); err != nil || !strings.Contains(cmd.Example, "caddy-tokenidp tokenidp secret") {
 		t.Errorf("%v: %s", err, cmd.Example)
 	}
-	if err := exit(root, errors.New("say caddy tokenidp keys")); err == nil || err.Error() != "say caddy-tokenidp tokenidp keys" {
-		t.Error(err)
+	for text, want := range map[string]string{
+		"say caddy tokenidp keys":            "say caddy-tokenidp tokenidp keys",
+		"say 'caddy tokenidp keys'":          "say 'caddy-tokenidp tokenidp keys'",
+		"say 'my-caddy tokenidp keys'":       "say 'my-caddy tokenidp keys'", // named by Caddy already
+		"opening /etc/caddy tokenidp/a.yaml": "opening /etc/caddy tokenidp/a.yaml",
+	} {
+		if err := exit(root, errors.New(text)); err == nil || err.Error() != want {
+			t.Error(err)
+		}
 	}
 }
