@@ -225,6 +225,10 @@ func mapped(m Map) Facts {
 func odd() Facts {
 	f := well(3)
 	at := f.Routes[1]
+	for i, id := range []string{"ci", "deploy"} { // no others are known of that issuer
+		f.Usage.Routes[1].Callers = append(f.Usage.Routes[1].Callers,
+			adminapi.Caller{Issuer: "https://login.example.org", ClientID: id, Scopes: "orders.read", Times: uint64(7 + i), Last: *in(-time.Duration(i+1) * time.Hour)})
+	}
 	f.Callers = func(string) []RouteAccess {
 		one, other, unjudged, foreign := at, at, at, at
 		one.Request, one.Clients = "GET https://api.example.com/orders", []ClientAccess{{ClientID: names[1], Allowed: true, Scope: "orders.read", Audience: "orders-api", Conditions: []string{"with a DPoP proof"}}}

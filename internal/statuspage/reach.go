@@ -1,7 +1,6 @@
 package statuspage
 
 import (
-	"cmp"
 	"html/template"
 	"net/url"
 	"slices"
@@ -44,17 +43,22 @@ type Line struct {
 
 // Pair is an Application and a route.
 type Pair struct {
-	ClientLink       string
-	Holders          string // or, instead of an Application, the issuer of unknown clients
-	Route, RouteLink string
-	Source           string
-	Request          string // if other requests have another answer
+	Holders string // or, instead of an Application, the issuer of unknown clients
+	Route   string
+	Source  string
+	Request string // if other requests have another answer
 	ClientAccess
 	Use Use
 
 	ReportOnly bool
 	Document   Document // of the reason
 }
+
+// ClientLink chooses the Application.
+func (p Pair) ClientLink() string { return clientLink(p.ClientID) }
+
+// RouteLink chooses the route.
+func (p Pair) RouteLink() string { return routeLink(p.Route) }
 
 const (
 	// mostNodes is how many names a person can see side by side.
@@ -72,17 +76,22 @@ func routeLink(id string) string  { return "?" + url.Values{"route": {key(id)}}.
 
 func (f *Facts) reach(q Query) Reach {
 	r := Reach{Query: q, Drawing: f.drawing(), Applications: len(f.Applications), Routes: len(f.routeIDs()), Known: f.uses != nil}
+	var all []answer
 	switch {
 	case q.ClientID != "":
-		r.choose(f, f.accessOf(q.ClientID), func(a Application) bool { return a.ClientID == q.ClientID })
+		all = r.choose(f, f.accessOf(q.ClientID), func(a Application) bool { return a.ClientID == q.ClientID })
 		r.Unknown = len(r.Left) == 0
 	case q.Route != "":
-		r.choose(f, f.accessTo(q.Route), func(a Application) bool { return a.matches(q.Search) })
+		all = r.choose(f, f.accessTo(q.Route), func(a Application) bool { return a.matches(q.Search) })
 		r.Unknown = !slices.Contains(f.routeIDs(), q.Route)
 	default:
-		r.overview(f, q)
+		all = r.overview(f, q)
 	}
-	r.connect()
+	r.connect(f, all)
+	all, r.PairsMore = bounded(all, mostPairs)
+	for _, a := range all {
+		r.Pairs = append(r.Pairs, f.pair(a))
+	}
 	return r
 }
 
@@ -95,37 +104,38 @@ func contains(name, text string) bool {
 	return strings.Contains(strings.ToLower(name), strings.ToLower(text))
 }
 
-// choose shows the pairs of one Application, or of one route: first who gets in, then who
-// tries.
-func (r *Reach) choose(f *Facts, access []RouteAccess, shown func(Application) bool) {
+// choose shows one Application, or one route. It returns all answers about it: first who gets
+// in, then who tries.
+func (r *Reach) choose(f *Facts, access []RouteAccess, shown func(Application) bool) []answer {
 	var ids []string
 	for _, a := range f.Applications {
 		if shown(a) {
 			ids = append(ids, a.ClientID)
 		}
 	}
-	r.Pairs = f.pairs(access, func(id string) bool { _, ok := slices.BinarySearch(ids, id); return ok })
-	slices.SortStableFunc(r.Pairs, func(a, b Pair) int { return cmp.Compare(refused(a), refused(b)) })
+	all := f.answers(access, func(id string) bool { _, ok := slices.BinarySearch(ids, id); return ok })
+	var ranked [3][]answer
+	for _, a := range all {
+		ranked[f.rank(a)] = append(ranked[f.rank(a)], a)
+	}
+	all = slices.Concat(ranked[:]...)
 	if r.ClientID != "" && len(ids) > 0 {
 		r.Left = []Node{f.client(r.ClientID, true)}
 	}
 	if r.Route != "" {
 		r.Right = []Node{f.route(r.Route, true)}
 	}
-	for _, p := range r.Pairs {
-		if p.Holders == "" && (p.Allowed || p.ReportOnly || p.Use.Refused > 0) {
-			r.addNodes(f, p)
-		}
-	}
+	r.addNodes(f, all)
 	r.Drawn = r.Drawing.Ready
-	r.Pairs, r.PairsMore = bounded(r.Pairs, mostPairs)
+	return all
 }
 
-func refused(p Pair) int {
+// rank is 0 for who gets in, 1 for who tries, and 2 for others.
+func (f *Facts) rank(a answer) int {
 	switch {
-	case p.Allowed:
+	case a.Allowed:
 		return 0
-	case p.Use.Refused > 0:
+	case f.useAt(a).Refused > 0:
 		return 1
 	}
 	return 2
@@ -136,21 +146,39 @@ func bounded[T any](all []T, most int) ([]T, int) {
 	return all[:n], len(all) - n
 }
 
-// addNodes adds the Application and the route of a pair to the picture, once.
-func (r *Reach) addNodes(f *Facts, p Pair) {
-	if r.ClientID == "" && !hasNode(r.Left, p.ClientID) {
-		if len(r.Left) == mostNodes {
-			r.LeftMore++
-			return
+// addNodes adds the other side of the picture: each name once.
+func (r *Reach) addNodes(f *Facts, all []answer) {
+	var ids, routes []string
+	seen := make(map[[2]string]bool)
+	for _, a := range all {
+		name := [2]string{a.ClientID}
+		if r.ClientID != "" {
+			name = [2]string{"", a.at.Route}
 		}
-		r.Left = append(r.Left, f.client(p.ClientID, false))
+		if a.holders() || seen[name] || f.rank(a) == 2 && !a.at.ReportOnly {
+			continue
+		}
+		seen[name] = true
+		ids, routes = append(ids, a.ClientID), append(routes, a.at.Route)
 	}
-	if r.Route == "" && !hasNode(r.Right, p.Route) {
-		if len(r.Right) == mostNodes {
-			r.RightMore++
-			return
-		}
-		r.Right = append(r.Right, f.route(p.Route, false))
+	if r.ClientID == "" {
+		r.addClients(f, ids)
+	} else {
+		r.addRoutes(f, routes)
+	}
+}
+
+func (r *Reach) addClients(f *Facts, ids []string) {
+	ids, r.LeftMore = bounded(ids, mostNodes)
+	for _, id := range ids {
+		r.Left = append(r.Left, f.client(id, false))
+	}
+}
+
+func (r *Reach) addRoutes(f *Facts, ids []string) {
+	ids, r.RightMore = bounded(ids, mostNodes)
+	for _, id := range ids {
+		r.Right = append(r.Right, f.route(id, false))
 	}
 }
 
@@ -159,8 +187,8 @@ func hasNode(nodes []Node, name string) bool {
 }
 
 // overview shows all Applications and routes, or those that a search finds. It draws lines
-// only if there are few enough for a person to see.
-func (r *Reach) overview(f *Facts, q Query) {
+// only if there are few enough for a person to see. It returns the answers about what is shown.
+func (r *Reach) overview(f *Facts, q Query) []answer {
 	var ids, routes []string
 	for _, a := range f.Applications {
 		if a.matches(q.Search) {
@@ -174,62 +202,68 @@ func (r *Reach) overview(f *Facts, q Query) {
 	}
 	found := q.Search != "" && len(ids)+len(routes) > 0
 	r.Unknown = q.Search != "" && !found
+	var all []answer
 	if found && len(routes) == 0 && len(ids) <= mostNodes { // the routes that these reach
-		r.Pairs = f.pairsOf(ids)
-		for _, p := range r.Pairs {
-			routes = append(routes, p.Route)
+		all = f.answersOf(ids)
+		for _, a := range all {
+			routes = append(routes, a.at.Route)
 		}
 		routes = slices.Compact(slices.Sorted(slices.Values(routes)))
 	}
 	r.Drawn = r.Drawing.Ready && len(ids) <= mostNodes && len(routes) <= mostNodes
-	if r.Drawn && r.Pairs == nil {
-		r.Pairs = f.pairsOf(ids)
+	if r.Drawn && all == nil {
+		all = f.answersOf(ids)
 	}
-	ids = f.urgentFirst(ids)
-	ids, r.LeftMore = bounded(ids, mostNodes)
-	routes, r.RightMore = bounded(routes, mostNodes)
-	for _, id := range ids {
-		r.Left = append(r.Left, f.client(id, false))
-	}
-	for _, id := range routes {
-		r.Right = append(r.Right, f.route(id, false))
-	}
-	r.Pairs = slices.DeleteFunc(r.Pairs, func(p Pair) bool { return !hasNode(r.Left, p.ClientID) || !hasNode(r.Right, p.Route) })
-	r.Pairs, r.PairsMore = bounded(r.Pairs, mostPairs)
+	r.addClients(f, f.urgentFirst(ids))
+	r.addRoutes(f, routes)
+	return slices.DeleteFunc(all, func(a answer) bool { return !hasNode(r.Left, a.ClientID) || !hasNode(r.Right, a.at.Route) })
 }
 
-// pairsOf are the pairs of a few Applications where a token gets in, or was refused.
-func (f *Facts) pairsOf(ids []string) []Pair {
-	all := []Pair{}
+// answersOf are those about a few Applications that get in, or were refused.
+func (f *Facts) answersOf(ids []string) []answer {
+	all := []answer{}
 	for _, id := range ids {
-		all = append(all, f.pairs(f.accessOf(id), func(string) bool { return true })...)
+		all = append(all, f.answers(f.accessOf(id), func(string) bool { return true })...)
 	}
-	return slices.DeleteFunc(all, func(p Pair) bool { return !p.Allowed && p.Use.Refused == 0 })
+	return slices.DeleteFunc(all, func(a answer) bool { return f.rank(a) == 2 })
 }
 
-// pairs are those of the answers that are about an Application of the issuer, or, in the
-// answers for one route, about unknown clients.
-func (f *Facts) pairs(access []RouteAccess, shown func(clientID string) bool) (all []Pair) {
-	for _, r := range access {
-		for _, c := range r.Clients {
-			if shown(c.ClientID) {
-				all = append(all, f.pair(r, c))
+// answer is what the map says of a client at a route. It is small, because there can be one
+// for each of a hundred thousand Applications.
+type answer struct {
+	at *RouteAccess
+	*ClientAccess
+}
+
+// holders reports whether the answer is about unknown clients of an issuer.
+func (a answer) holders() bool { return a.ClientAccess == a.at.Holders }
+
+// answers are those about an Application of the issuer, or, in the answers for one route,
+// about unknown clients.
+func (f *Facts) answers(access []RouteAccess, shown func(clientID string) bool) (all []answer) {
+	for i := range access {
+		r := &access[i]
+		for j := range r.Clients {
+			if c := &r.Clients[j]; shown(c.ClientID) {
+				all = append(all, answer{r, c})
 			}
 		}
 		if r.Holders != nil {
-			p := f.pair(r, *r.Holders)
-			p.Holders = r.Issuer
-			all = append(all, p)
+			all = append(all, answer{r, r.Holders})
 		}
 	}
 	return all
 }
 
-func (f *Facts) pair(r RouteAccess, c ClientAccess) Pair {
+func (f *Facts) pair(a answer) Pair {
+	c, r := *a.ClientAccess, a.at
 	c.Conditions, _ = bounded(c.Conditions, mostConditions)
 	p := Pair{
-		ClientLink: clientLink(c.ClientID), Route: r.Route, RouteLink: routeLink(r.Route), Source: r.Source, Request: r.Request,
-		ClientAccess: c, Use: f.useAt(r, c.ClientID), ReportOnly: r.ReportOnly, Document: reasonDocument(c.Reason),
+		Route: r.Route, Source: r.Source, Request: r.Request,
+		ClientAccess: c, Use: f.useAt(a), ReportOnly: r.ReportOnly, Document: reasonDocument(c.Reason),
+	}
+	if a.holders() {
+		p.Holders = r.Issuer
 	}
 	if p.NotKnown() {
 		p.Document = Document{"not known", "access.md#what-it-does-not-tell"}
@@ -289,22 +323,32 @@ func (f *Facts) routeIDs() (ids []string) {
 	return ids
 }
 
-// connect draws the lines of the pairs that get in, or were refused.
-func (r *Reach) connect() {
+// connect draws the lines of those that get in, or were refused: one for each Application
+// and route, though requests with other answers are on the same route.
+func (r *Reach) connect(f *Facts, all []answer) {
 	if !r.Drawn {
 		return
 	}
-	for _, p := range r.Pairs {
-		left := slices.IndexFunc(r.Left, func(n Node) bool { return n.Name == p.ClientID })
-		right := slices.IndexFunc(r.Right, func(n Node) bool { return n.Name == p.Route })
-		if left < 0 || right < 0 || !p.Allowed && p.Use.Refused == 0 {
+	left, right, seen := places(r.Left), places(r.Right), make(map[Line]bool)
+	for _, a := range all {
+		from, onLeft := left[a.ClientID]
+		to, onRight := right[a.at.Route]
+		place := Line{Left: from, Right: to}
+		if !onLeft || !onRight || seen[place] || f.rank(a) == 2 {
 			continue
 		}
-		if slices.ContainsFunc(r.Lines, func(l Line) bool { return l.Left == left && l.Right == right }) {
-			continue // requests with other answers, on the same route
-		}
-		r.Lines = append(r.Lines, Line{left, right, p.Use.Kind(), curve(r.middle(left, len(r.Left)), r.middle(right, len(r.Right)))})
+		seen[place] = true
+		r.Lines = append(r.Lines, Line{from, to, f.useAt(a).Kind(), curve(r.middle(from, len(r.Left)), r.middle(to, len(r.Right)))})
 	}
+}
+
+// places are the positions of the nodes by their names.
+func places(nodes []Node) map[string]int {
+	at := make(map[string]int)
+	for i, n := range nodes {
+		at[n.Name] = i
+	}
+	return at
 }
 
 // RouteKey identifies the chosen route in a form.

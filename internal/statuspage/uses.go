@@ -1,6 +1,7 @@
 package statuspage
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -25,7 +26,8 @@ type pairOf struct {
 // recently is how long a refusal is shown though the Application gets in again.
 const recently = 24 * time.Hour
 
-// collectUses finds what was counted of each Application at each route.
+// collectUses finds what was counted of each client at each route, and of all clients of an
+// issuer together: those have no client_id.
 func (f *Facts) collectUses() map[pairOf]Use {
 	if f.Usage == nil || f.Usage.Since == nil {
 		return nil
@@ -33,25 +35,38 @@ func (f *Facts) collectUses() map[pairOf]Use {
 	uses := make(map[pairOf]Use)
 	for _, r := range f.routesUsed() {
 		for _, c := range r.Callers {
-			pair := pairOf{r.Route, clientOf{c.Issuer, c.ClientID}}
-			u := uses[pair]
-			u.Times += c.Times
-			if u.Last == nil || c.Last.After(u.Last.at) {
-				u.Last = f.moment(&c.Last)
+			for _, client := range andTogether(c.Issuer, c.ClientID) {
+				uses[pairOf{r.Route, client}] = uses[pairOf{r.Route, client}].plusCalls(c.Times, f.moment(&c.Last))
 			}
-			uses[pair] = u
 		}
 		for _, g := range r.Refused {
-			pair := pairOf{r.Route, clientOf{g.Issuer, g.ClientID}}
-			u := uses[pair]
-			u.Refused += g.Times
-			if u.LastRefused == nil || g.Last.After(u.LastRefused.at) {
-				u.LastRefused, u.Document = f.moment(&g.Last), reasonDocument(g.Reason)
+			for _, client := range andTogether(g.Issuer, g.ClientID) {
+				uses[pairOf{r.Route, client}] = uses[pairOf{r.Route, client}].plusRefused(g, f.moment(&g.Last))
 			}
-			uses[pair] = u
 		}
 	}
 	return uses
+}
+
+// andTogether returns the client, and that for all clients of the issuer.
+func andTogether(issuer, clientID string) []clientOf {
+	return slices.Compact([]clientOf{{issuer, clientID}, {issuer: issuer}})
+}
+
+func (u Use) plusCalls(times uint64, last *Moment) Use {
+	u.Times += times
+	if u.Last == nil || last.at.After(u.Last.at) {
+		u.Last = last
+	}
+	return u
+}
+
+func (u Use) plusRefused(g adminapi.RefusedGroup, last *Moment) Use {
+	u.Refused += g.Times
+	if u.LastRefused == nil || last.at.After(u.LastRefused.at) {
+		u.LastRefused, u.Document = last, reasonDocument(g.Reason)
+	}
+	return u
 }
 
 // routesUsed returns what was counted of each route once. The answer has it for each verify
@@ -76,9 +91,9 @@ func (f *Facts) routesUsed() (all []adminapi.RouteUsage) {
 	return all
 }
 
-// useAt returns what was counted of a client at a route.
-func (f *Facts) useAt(r RouteAccess, clientID string) Use {
-	return f.uses[pairOf{r.Route, clientOf{r.Issuer, clientID}}]
+// useAt returns what was counted of the client at the route.
+func (f *Facts) useAt(a answer) Use {
+	return f.uses[pairOf{a.at.Route, clientOf{a.at.Issuer, a.ClientID}}]
 }
 
 // Kind is the class of a line: used, refused, both or "". A refusal of long ago counts if
