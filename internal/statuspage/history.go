@@ -19,8 +19,9 @@ type History struct {
 	TokenURL string  // where to ask for the first one, if there is none
 	ClientID string  // who may
 	Rows     []HistoryRow
-	Refused  bool // some request, in 30 days
-	ByReason bool // refusals are counted for this choice
+	Refused  bool    // some request, in 30 days
+	Since    *Moment // when counting began, if that is in these days
+	ByReason bool    // refusals are counted for this choice
 }
 
 // HistoryRow has the charts of one count.
@@ -38,7 +39,7 @@ func (r HistoryRow) Refusals() bool { return r.Title != tokensTitle }
 const mostReasons = 5
 
 // history returns nil if there is nothing to show or to ask for.
-func (f *Facts) history(q Query) *History {
+func (f *Facts) history(q Query, refusals []Refusal) *History {
 	h := &History{ByReason: q.ClientID == ""}
 	if q.Route == "" {
 		f.addTokens(h, q)
@@ -46,7 +47,13 @@ func (f *Facts) history(q Query) *History {
 	if h.ByReason {
 		h.Rows = append(h.Rows, f.reasonRows(q)...)
 	}
-	h.Refused = slices.ContainsFunc(h.Rows, HistoryRow.Refusals)
+	month := f.Now.AddDate(0, 0, -days)
+	if since := f.moment(f.Usage.Since); since.at.After(month) {
+		h.Since = since
+	}
+	// Those by hour may be newer, or not be told apart by route.
+	h.Refused = slices.ContainsFunc(h.Rows, HistoryRow.Refusals) ||
+		slices.ContainsFunc(refusals, func(r Refusal) bool { return r.Last.at.After(month) })
 	if len(h.Rows) == 0 && h.TokenURL == "" && q.Route == "" {
 		return nil
 	}

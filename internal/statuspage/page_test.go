@@ -193,6 +193,53 @@ func TestNumbersAreTheTruth(t *testing.T) {
 	}
 }
 
+// TestNoRefusals is not said of what was not counted.
+func TestNoRefusals(t *testing.T) {
+	for name, row := range map[string]struct {
+		since   time.Duration
+		refused []adminapi.RefusedGroup
+		want    string
+	}{
+		"none":                     {-40 * day, nil, "No request was refused in 30 days."},
+		"for one hour":             {-time.Hour, nil, "No request was refused since 29 Nov 11:00 UTC (1 h ago)."},
+		"not counted by hour":      {-40 * day, []adminapi.RefusedGroup{{Reason: "expired", Times: 1000, Last: *in(-29 * day)}}, ""},
+		"one too long ago to show": {-40 * day, []adminapi.RefusedGroup{{Reason: "expired", Times: 1000, Last: *in(-31 * day)}}, "No request was refused in 30 days."},
+	} {
+		f := well(3)
+		f.Usage.Since, f.Usage.Refusals = in(row.since), nil
+		for i := range f.Usage.Routes {
+			f.Usage.Routes[i].Refused = nil
+		}
+		f.Usage.Routes[1].Refused = row.refused
+		for _, query := range []string{"", "route=" + url.QueryEscape(routes[1].id)} {
+			said := ""
+			for _, p := range find(find(parse(t, render(t, f, query)), atom.Div, "history")[0], atom.P, "") {
+				if text := content(p); strings.Contains(text, "refused") {
+					said = text
+				}
+			}
+			if said != row.want {
+				t.Errorf("%s, ?%s: %q, want %q", name, query, said, row.want)
+			}
+		}
+	}
+}
+
+// TestUsageOff leaves no column for what is not counted.
+func TestUsageOff(t *testing.T) {
+	f := well(3)
+	for _, off := range []bool{false, true} {
+		f.UsageOff = off
+		table := find(find(parse(t, render(t, f, "")), atom.Section, "")[4], atom.Table, "")[0]
+		if got := strings.Contains(content(table), "Last use"); got == off {
+			t.Errorf("off is %t, and the table is %s", off, content(table))
+		}
+		if n := len(find(table, atom.Td, "")); n != 9 && !off || n != 6 && off {
+			t.Errorf("off is %t, and the table has %d cells", off, n)
+		}
+	}
+}
+
 // chartOf returns the sum of a chart's data, and how many bars it has.
 func chartOf(t *testing.T, svg *html.Node) (total uint64, bars int) {
 	t.Helper()

@@ -57,9 +57,10 @@ func (f *Facts) counted(q Query) Counted {
 		return c
 	}
 	c.Known, c.Since, c.Nodes, c.Problem, c.NotToldApart = true, f.moment(f.Usage.Since), f.Usage.Nodes, f.Usage.Problem, f.Usage.NotToldApart
-	c.History = f.history(q)
+	refusals := f.refusals(q)
+	c.History = f.history(q, refusals)
 	c.Callers, c.CallersMore = bounded(f.callers(q), mostCallers)
-	c.Refusals, c.RefusalsMore = bounded(f.refusals(q), mostRefusals)
+	c.Refusals, c.RefusalsMore = bounded(refusals, mostRefusals)
 	return c
 }
 
