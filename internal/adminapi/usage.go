@@ -119,8 +119,8 @@ const (
 type ReasonUsage struct {
 	// At is verify, or token for the token endpoint.
 	At string `json:"at"`
-	// Route is that of verify, as in RouteAccess. It is missing for routes that are not told
-	// apart.
+	// Route is the identity of that of verify: host, path, method and further matchers. It is
+	// missing for routes that are not told apart.
 	Route  string `json:"route,omitempty"`
 	Issuer string `json:"issuer,omitempty"` // of the token endpoint
 	Reason string `json:"reason"`
