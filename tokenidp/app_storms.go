@@ -14,7 +14,7 @@ import (
 // many it needs: for each of its networks, one until it expires. It returns nil if it got
 // none.
 func (iss *Issuer) StormOf(a *application.Application, issued usage.Value, networks int, now time.Time) *adminapi.Storm {
-	tokens := issued.Hours.Sum(now.Unix()/usage.Hour - 23)
+	tokens := issued.LastDay(now)
 	if tokens <= 0 {
 		return nil
 	}

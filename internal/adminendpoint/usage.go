@@ -174,7 +174,7 @@ func (c *counts) application(iss *tokenidp.Issuer, a *application.Application, q
 	one := adminapi.ApplicationUsage{
 		Issuer: iss.Issuer, ClientID: a.ClientID, ClientName: a.ClientName, Active: a.Active, Source: a.Source,
 		LastToken: adminapi.Moment(issued.LastTime()), Tokens: positive(issued.Count),
-		ByHour: tokenCounts(issued.Hours, usage.Hour), ByDay: tokenCounts(issued.Days, usage.Day),
+		ByHour: series(issued.Hours, usage.Hour, newTokenCount), ByDay: series(issued.Days, usage.Day, newTokenCount),
 		Scopes: c.scopes(a, own, q), Secrets: secretUsage(own),
 	}
 	networks := 0
@@ -185,9 +185,14 @@ func (c *counts) application(iss *tokenidp.Issuer, a *application.Application, q
 	return one
 }
 
-func tokenCounts(s usage.Series, length int64) (counts []adminapi.TokenCount) {
+func newTokenCount(from time.Time, n uint64) adminapi.TokenCount {
+	return adminapi.TokenCount{From: from, Tokens: n}
+}
+
+// series returns a count for each slot, whose length is in seconds.
+func series[T any](s usage.Series, length int64, newCount func(from time.Time, n uint64) T) (counts []T) {
 	for _, b := range s {
-		counts = append(counts, adminapi.TokenCount{From: time.Unix(b.Slot*length, 0).UTC(), Tokens: positive(b.Count)})
+		counts = append(counts, newCount(time.Unix(b.Slot*length, 0).UTC(), positive(b.Count)))
 	}
 	return counts
 }

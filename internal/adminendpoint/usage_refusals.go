@@ -14,11 +14,6 @@ import (
 // also counted for its client.
 var overTime = []string{usage.RouteRefusals.String(), usage.RouteReports.String(), usage.TokenRefusals.String()}
 
-// lastDay returns the count of the last 24 hours.
-func (c *counts) lastDay(v usage.Value) uint64 {
-	return positive(v.Hours.Sum(c.now.Unix()/usage.Hour - 23))
-}
-
 // reasons returns the refusals by reason. They are not counted by client or scope.
 func (c *counts) reasons(q usageQuery) []adminapi.ReasonUsage {
 	all := []adminapi.ReasonUsage{}
@@ -28,7 +23,7 @@ func (c *counts) reasons(q usageQuery) []adminapi.ReasonUsage {
 	for k, v := range c.refusals {
 		one := adminapi.ReasonUsage{
 			At: adminapi.RefusedByVerify, Route: k.Name, Reason: k.Detail, ReportOnly: k.Kind == usage.RouteReports, Times: positive(v.Count),
-			Last: v.LastTime(), LastDay: c.lastDay(v), ByHour: refusalCounts(v.Hours, usage.Hour), ByDay: refusalCounts(v.Days, usage.Day),
+			Last: v.LastTime(), LastDay: positive(v.LastDay(c.now)), ByHour: series(v.Hours, usage.Hour, newRefusalCount), ByDay: series(v.Days, usage.Day, newRefusalCount),
 		}
 		if k.Kind == usage.TokenRefusals {
 			one.At = adminapi.RefusedByToken
@@ -45,9 +40,6 @@ func (c *counts) reasons(q usageQuery) []adminapi.ReasonUsage {
 	return all
 }
 
-func refusalCounts(s usage.Series, length int64) (counts []adminapi.RefusalCount) {
-	for _, b := range s {
-		counts = append(counts, adminapi.RefusalCount{From: time.Unix(b.Slot*length, 0).UTC(), Refusals: positive(b.Count)})
-	}
-	return counts
+func newRefusalCount(from time.Time, n uint64) adminapi.RefusalCount {
+	return adminapi.RefusalCount{From: from, Refusals: n}
 }

@@ -288,3 +288,12 @@ func TestNilStoreCountsNothing(t *testing.T) {
 	n.CountExample(refused, nil)
 	n.Observe(idp, nil)
 }
+
+// TestLastDay has this hour and the 23 before it.
+func TestLastDay(t *testing.T) {
+	hour := testTime.Unix() / Hour
+	v := Value{Hours: Series{{hour - 24, 1000}, {hour - 23, 100}, {hour, 10}}}
+	if n := v.LastDay(testTime); n != 110 {
+		t.Errorf("%d, want 110", n)
+	}
+}

@@ -24,6 +24,9 @@ type Example struct{ Method, Path, ClientIP string }
 // LastTime returns Last as a time. It is zero if it is unknown.
 func (v Value) LastTime() time.Time { return instant(v.Last) }
 
+// LastDay returns the count of the 24 hours before now, by whole hours.
+func (v Value) LastDay(now time.Time) int64 { return v.Hours.Sum(now.Unix()/Hour - 23) }
+
 // plus adds the counts of another process. It is commutative and associative.
 func (v Value) plus(other Value) Value {
 	sum := v.join(other)
