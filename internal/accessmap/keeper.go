@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// rest is how many times as long as the last computation took there is no other one.
-	// So all of them take at most a twentieth of one processor.
+	// After a computation, none begins for rest times as long as it took. So all of them
+	// take at most a twentieth of one processor.
 	rest = 20
 	// longest limits one computation.
 	longest = time.Minute
@@ -25,7 +25,8 @@ type Keeper struct {
 	now     func() time.Time
 
 	mu      sync.Mutex
-	current *Map // or nil
+	current *Map        // or nil
+	forget  func() bool // not to wait any more for the end of its configuration
 	running *computation
 	next    time.Time // of the next computation, if there is one before it
 }
@@ -60,7 +61,7 @@ func (k *Keeper) Look(app *tokenidp.App, version string) View {
 	defer k.mu.Unlock()
 	now := k.now()
 	if k.current != nil && k.current.app != app {
-		k.current = nil // of another configuration
+		k.release() // of another configuration
 	}
 	v := View{Map: k.current, Changed: k.current != nil && k.current.outdated(now)}
 	if v.Map != nil && !v.Changed {
@@ -99,10 +100,23 @@ func (k *Keeper) finish(m *Map, ended bool) {
 	if ended {
 		return
 	}
-	if k.current == nil {
-		context.AfterFunc(m.app.Context(), func() { k.drop(m.app) })
+	k.keep(m)
+}
+
+// keep replaces the map. What waits for the end of the configuration must not hold a map:
+// its Applications and the hashes of their secrets may be those of an earlier time.
+func (k *Keeper) keep(m *Map) {
+	k.release()
+	app := m.app
+	k.current, k.forget = m, context.AfterFunc(app.Context(), func() { k.drop(app) })
+}
+
+// release forgets the map, if there is one.
+func (k *Keeper) release() {
+	if k.current != nil {
+		k.forget()
+		k.current, k.forget = nil, nil
 	}
-	k.current = m
 }
 
 // drop releases the map of a configuration that has ended, which nobody may look at again.
@@ -110,6 +124,6 @@ func (k *Keeper) drop(app *tokenidp.App) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.current != nil && k.current.app == app {
-		k.current = nil
+		k.release()
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -141,17 +142,47 @@ func TestKeeperReleases(t *testing.T) {
 	<-b.begun
 	b.finishOne(0)
 	end()
-	for kept := true; kept; {
+	waitFor(t, "the map is kept", func() bool {
 		b.mu.Lock()
-		kept = b.current != nil
-		b.mu.Unlock()
-		select {
-		case <-t.Context().Done():
-			t.Fatal("it is kept")
-		default:
-			runtime.Gosched()
+		defer b.mu.Unlock()
+		return b.current == nil
+	})
+}
+
+// waitFor returns when done does.
+func waitFor(t *testing.T, otherwise string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !done(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatal(otherwise)
 		}
 	}
+}
+
+// Nothing holds a map that was replaced, while its configuration serves.
+func TestKeeperHoldsOneMap(t *testing.T) {
+	app, _ := onlyApp(t)
+	b := newBench()
+	var collected atomic.Bool
+	inner := b.compute
+	b.compute = func(ctx context.Context, app *tokenidp.App, version string) *Map {
+		m := inner(ctx, app, version)
+		if version == "v1" {
+			runtime.AddCleanup(m, func(*atomic.Bool) { collected.Store(true) }, &collected)
+		}
+		return m
+	}
+	for _, version := range []string{"v1", "v2"} {
+		b.Look(app, version)
+		<-b.begun
+		b.finishOne(0)
+		b.clock = b.clock.Add(oldest)
+	}
+	waitFor(t, "the first map is not collected", func() bool {
+		runtime.GC()
+		return collected.Load()
+	})
+	runtime.KeepAlive(b)
 }
 
 // A module that never returns costs one computation.
