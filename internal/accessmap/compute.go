@@ -47,6 +47,9 @@ func (m *Map) fill(ctx context.Context) (err error) {
 			m.app.LoggerOf(m.app).Error("a module panicked while the access map was computed", zap.Any("panic", value), zap.ByteString("stack", debug.Stack()))
 		}
 	}()
+	if err := ctx.Err(); err != nil {
+		return err // nobody waits for it
+	}
 	config, err := m.app.JSON()
 	if err != nil {
 		return err

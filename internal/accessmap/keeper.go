@@ -55,8 +55,12 @@ type View struct {
 }
 
 // Look returns what is known of the App, and has the map computed if there is a need. It
-// does not wait for that. version is that of the Applications in force.
+// does not wait for that. version is that of the Applications in force. Nothing is known of
+// an App that has ended: a late request must not replace what is known of the next one.
 func (k *Keeper) Look(app *tokenidp.App, version string) View {
+	if app.Context().Err() != nil {
+		return View{}
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	now := k.now()

@@ -134,6 +134,23 @@ func TestKeeperAfterAReload(t *testing.T) {
 	}
 }
 
+// A late request, with a configuration that has ended, changes nothing.
+func TestKeeperAfterTheEnd(t *testing.T) {
+	before, end := onlyApp(t)
+	after, _ := onlyApp(t)
+	b := newBench()
+	b.Look(after, "v2")
+	<-b.begun
+	b.finishOne(0)
+	end()
+	if v := b.Look(before, "v1"); v != (View{}) {
+		t.Errorf("of a configuration that has ended: %+v", v)
+	}
+	if v := b.Look(after, "v2"); v.Map == nil || len(b.begun) > 0 {
+		t.Errorf("then: %+v", v)
+	}
+}
+
 // A map is released with its configuration.
 func TestKeeperReleases(t *testing.T) {
 	app, end := onlyApp(t)

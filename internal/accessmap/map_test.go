@@ -339,3 +339,15 @@ func TestComputationEnds(t *testing.T) {
 		t.Error(m.Problem)
 	}
 }
+
+// Of a configuration that has ended, nothing is provisioned any more.
+func TestEndedConfigurationIsNotProvisioned(t *testing.T) {
+	oddFails.Store(false)
+	app := withOdd(t, "provision")
+	oddFails.Store(true)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if m := accessmap.Compute(ctx, app, "v1"); m.Problem != context.Canceled.Error() {
+		t.Error(m.Problem)
+	}
+}
