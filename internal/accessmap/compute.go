@@ -19,8 +19,8 @@ import (
 // configuration a second time, as a reload does that fails at its end: matchers of other
 // modules must bear that, and their panics end only the computation. It uses one
 // processor.
-func compute(ctx context.Context, app *tokenidp.App, version string) *Map {
-	m := newMap(app, version)
+func compute(ctx context.Context, c *computation) *Map {
+	m := newMap(c.app, c.version)
 	err := m.fill(ctx)
 	switch {
 	case err == nil:
@@ -28,7 +28,7 @@ func compute(ctx context.Context, app *tokenidp.App, version string) *Map {
 	case errors.Is(err, context.DeadlineExceeded):
 		err = fmt.Errorf("it takes more than %s of a processor", longest)
 	case ctx.Err() == nil:
-		app.LoggerOf(app).Error("the status page has no access map", zap.Error(err))
+		c.app.LoggerOf(c.app).Error("the status page has no access map", zap.Error(err))
 	}
 	return m.failed(err)
 }

@@ -1,4 +1,12 @@
 package accessmap
 
+import (
+	"context"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+)
+
 // Compute computes a map without a Keeper.
-var Compute = compute
+func Compute(ctx context.Context, app *tokenidp.App, version func(*tokenidp.App) string) *Map {
+	return compute(ctx, &computation{app: app, version: version})
+}

@@ -21,7 +21,8 @@ const (
 // Keeper keeps the map of the App that serves. A computation runs only if somebody looks,
 // and never two at a time. It is safe for concurrent use.
 type Keeper struct {
-	compute func(context.Context, *tokenidp.App, string) *Map
+	version func(*tokenidp.App) string
+	compute func(context.Context, *computation) *Map
 	now     func() time.Time
 
 	mu      sync.Mutex
@@ -33,12 +34,16 @@ type Keeper struct {
 
 // computation is a map that is being computed.
 type computation struct {
-	began time.Time
-	done  chan struct{}
+	app     *tokenidp.App
+	version func(*tokenidp.App) string
+	began   time.Time
+	done    chan struct{}
 }
 
-// New returns a Keeper without a map.
-func New() *Keeper { return &Keeper{compute: compute, now: time.Now} }
+// New returns a Keeper without a map. version returns that of the Applications in force.
+func New(version func(*tokenidp.App) string) *Keeper {
+	return &Keeper{version: version, compute: compute, now: time.Now}
+}
 
 // View is what a Keeper knows at one moment.
 type View struct {
@@ -55,9 +60,9 @@ type View struct {
 }
 
 // Look returns what is known of the App, and has the map computed if there is a need. It
-// does not wait for that. version is that of the Applications in force. Nothing is known of
-// an App that has ended: a late request must not replace what is known of the next one.
-func (k *Keeper) Look(app *tokenidp.App, version string) View {
+// does not wait for that. Nothing is known of an App that has ended: a late request must not
+// replace what is known of the next one.
+func (k *Keeper) Look(app *tokenidp.App) View {
 	if app.Context().Err() != nil {
 		return View{}
 	}
@@ -67,7 +72,7 @@ func (k *Keeper) Look(app *tokenidp.App, version string) View {
 	if k.current != nil && k.current.app != app {
 		k.release() // of another configuration
 	}
-	v := View{Map: k.current, Changed: k.current != nil && k.current.outdated(now)}
+	v := View{Map: k.current, Changed: k.current != nil && k.current.outdated(now, k.version(app))}
 	if v.Map != nil && !v.Changed {
 		return v
 	}
@@ -78,20 +83,20 @@ func (k *Keeper) Look(app *tokenidp.App, version string) View {
 	case now.Before(k.next):
 		v.Next = k.next
 	default:
-		k.start(app, version, now)
+		k.start(app, now)
 	}
 	return v
 }
 
 // start computes the map until the configuration ends.
-func (k *Keeper) start(app *tokenidp.App, version string, now time.Time) {
-	c := &computation{now, make(chan struct{})}
+func (k *Keeper) start(app *tokenidp.App, now time.Time) {
+	c := &computation{app, k.version, now, make(chan struct{})}
 	k.running = c
 	go func() {
 		defer close(c.done)
 		ctx, cancel := context.WithTimeout(app.Context(), longest)
 		defer cancel()
-		k.finish(k.compute(ctx, app, version), app.Context().Err() != nil)
+		k.finish(k.compute(ctx, c), app.Context().Err() != nil)
 	}()
 }
 

@@ -48,20 +48,23 @@ type bench struct {
 	*Keeper
 
 	clock time.Time
+	force string        // the version in force
 	begun chan string   // with the version
 	end   chan struct{} // lets one end
 }
 
 func newBench() *bench {
-	b := &bench{Keeper: New(), clock: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC), begun: make(chan string, 10), end: make(chan struct{})}
+	b := &bench{clock: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC), begun: make(chan string, 10), force: "v1", end: make(chan struct{})}
+	b.Keeper = New(func(*tokenidp.App) string { return b.force })
 	b.now = func() time.Time { return b.clock }
-	b.compute = func(ctx context.Context, app *tokenidp.App, version string) *Map {
+	b.compute = func(ctx context.Context, c *computation) *Map {
+		version := c.version(c.app)
 		b.begun <- version
 		select {
 		case <-b.end:
 		case <-ctx.Done():
 		}
-		return &Map{At: b.clock, Version: version, app: app, until: b.clock.Add(oldest)}
+		return &Map{At: b.clock, Version: version, app: c.app, until: b.clock.Add(oldest)}
 	}
 	return b
 }
@@ -81,7 +84,7 @@ func TestKeeper(t *testing.T) {
 	app, _ := onlyApp(t)
 	b := newBench()
 	for range 3 {
-		if v := b.Look(app, "v1"); v.Map != nil || !v.Next.IsZero() {
+		if v := b.Look(app); v.Map != nil || !v.Next.IsZero() {
 			t.Fatalf("at the start: %+v", v)
 		}
 	}
@@ -89,22 +92,22 @@ func TestKeeper(t *testing.T) {
 		t.Errorf("the version is %s, and %d more are computed", version, len(b.begun))
 	}
 	b.finishOne(3 * time.Second)
-	first := b.Look(app, "v1")
+	first := b.Look(app)
 	if first.Map == nil || first.Changed || len(b.begun) > 0 {
 		t.Errorf("then: %+v", first)
 	}
-	first.Map.until = b.clock // something changes
-	v := b.Look(app, "v2")
+	b.force = "v2"
+	v := b.Look(app)
 	if v.Map != first.Map || !v.Changed || !v.Next.Equal(b.clock.Add(rest*3*time.Second)) || len(b.begun) > 0 {
 		t.Errorf("after a change: %+v", v)
 	}
 	b.clock = v.Next
-	if v = b.Look(app, "v2"); v.Map != first.Map || !v.Changed || !v.Next.IsZero() {
+	if v = b.Look(app); v.Map != first.Map || !v.Changed || !v.Next.IsZero() {
 		t.Errorf("later: %+v", v)
 	}
 	<-b.begun
 	b.finishOne(time.Second)
-	if v = b.Look(app, "v2"); v.Map == nil || v.Map.Version != "v2" || v.Changed {
+	if v = b.Look(app); v.Map == nil || v.Map.Version != "v2" || v.Changed {
 		t.Errorf("at the end: %+v", v)
 	}
 }
@@ -114,15 +117,15 @@ func TestKeeperAfterAReload(t *testing.T) {
 	before, end := onlyApp(t)
 	after, _ := onlyApp(t)
 	b := newBench()
-	b.Look(before, "v1")
+	b.Look(before)
 	<-b.begun
 	b.finishOne(0)
-	if v := b.Look(after, "v2"); v.Map != nil {
+	if v := b.Look(after); v.Map != nil {
 		t.Errorf("the map of another configuration is shown: %+v", v)
 	}
 	<-b.begun
 	b.finishOne(0)
-	b.Look(before, "v1") // drops it
+	b.Look(before) // drops it
 	<-b.begun
 	b.mu.Lock()
 	done := b.running.done
@@ -139,14 +142,14 @@ func TestKeeperAfterTheEnd(t *testing.T) {
 	before, end := onlyApp(t)
 	after, _ := onlyApp(t)
 	b := newBench()
-	b.Look(after, "v2")
+	b.Look(after)
 	<-b.begun
 	b.finishOne(0)
 	end()
-	if v := b.Look(before, "v1"); v != (View{}) {
+	if v := b.Look(before); v != (View{}) {
 		t.Errorf("of a configuration that has ended: %+v", v)
 	}
-	if v := b.Look(after, "v2"); v.Map == nil || len(b.begun) > 0 {
+	if v := b.Look(after); v.Map == nil || len(b.begun) > 0 {
 		t.Errorf("then: %+v", v)
 	}
 }
@@ -155,7 +158,7 @@ func TestKeeperAfterTheEnd(t *testing.T) {
 func TestKeeperReleases(t *testing.T) {
 	app, end := onlyApp(t)
 	b := newBench()
-	b.Look(app, "v1")
+	b.Look(app)
 	<-b.begun
 	b.finishOne(0)
 	end()
@@ -182,15 +185,15 @@ func TestKeeperHoldsOneMap(t *testing.T) {
 	b := newBench()
 	var collected atomic.Bool
 	inner := b.compute
-	b.compute = func(ctx context.Context, app *tokenidp.App, version string) *Map {
-		m := inner(ctx, app, version)
-		if version == "v1" {
+	b.compute = func(ctx context.Context, c *computation) *Map {
+		m := inner(ctx, c)
+		if m.Version == "v1" {
 			runtime.AddCleanup(m, func(*atomic.Bool) { collected.Store(true) }, &collected)
 		}
 		return m
 	}
-	for _, version := range []string{"v1", "v2"} {
-		b.Look(app, version)
+	for _, b.force = range []string{"v1", "v2"} {
+		b.Look(app)
 		<-b.begun
 		b.finishOne(0)
 		b.clock = b.clock.Add(oldest)
@@ -206,11 +209,11 @@ func TestKeeperHoldsOneMap(t *testing.T) {
 func TestKeeperOfOneThatHangs(t *testing.T) {
 	app, _ := onlyApp(t)
 	b := newBench()
-	b.Look(app, "v1")
+	b.Look(app)
 	<-b.begun
 	began := b.clock
 	b.clock = began.Add(hangs + time.Second)
-	if v := b.Look(app, "v1"); !v.Hangs.Equal(began) || v.Map != nil || len(b.begun) > 0 {
+	if v := b.Look(app); !v.Hangs.Equal(began) || v.Map != nil || len(b.begun) > 0 {
 		t.Errorf("%+v", v)
 	}
 	b.finishOne(0)

@@ -29,8 +29,20 @@ type Map struct {
 // oldest is how long a map is kept, although nothing changes.
 const oldest = time.Hour
 
-func newMap(app *tokenidp.App, version string) *Map {
-	m := &Map{At: time.Now(), Version: version, app: app, sets: make(map[string]*application.Set), clients: make(map[string][]*application.Application)}
+// newMap returns a Map without answers. Its Applications and their version are of one
+// moment.
+func newMap(app *tokenidp.App, version func(*tokenidp.App) string) *Map {
+	for before := version(app); ; {
+		m := readMap(app)
+		if m.Version = version(app); m.Version == before {
+			return m
+		}
+		before = m.Version // they have changed meanwhile
+	}
+}
+
+func readMap(app *tokenidp.App) *Map {
+	m := &Map{At: time.Now(), app: app, sets: make(map[string]*application.Set), clients: make(map[string][]*application.Application)}
 	m.until = m.At.Add(oldest)
 	for _, iss := range app.Issuers {
 		set := iss.ApplicationSet()
@@ -50,8 +62,8 @@ func newMap(app *tokenidp.App, version string) *Map {
 }
 
 // outdated reports whether another map may say something else.
-func (m *Map) outdated(now time.Time) bool {
-	return !now.Before(m.until) || slices.ContainsFunc(m.app.Issuers, func(iss *tokenidp.Issuer) bool {
+func (m *Map) outdated(now time.Time, version string) bool {
+	return !now.Before(m.until) || m.Version != version || slices.ContainsFunc(m.app.Issuers, func(iss *tokenidp.Issuer) bool {
 		return iss.ApplicationSet() != m.sets[iss.Issuer]
 	})
 }

@@ -134,10 +134,26 @@ func provision(t *testing.T, caddyfile string) *tokenidp.App {
 
 const theirKeys = `{"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": "a", "use": "sig", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
 
+func v1(*tokenidp.App) string { return "v1" }
+
+// The version is that of the Applications with which the map is computed, also if they
+// change at that moment.
+func TestVersionIsOfTheSameMoment(t *testing.T) {
+	app := withOdd(t, "")
+	asked := 0
+	m := accessmap.Compute(t.Context(), app, func(*tokenidp.App) string {
+		asked++
+		return fmt.Sprintf("v%d", min(asked, 3))
+	})
+	if m.Version != "v3" || asked != 4 {
+		t.Errorf("the version is %s, and was asked for %d times", m.Version, asked)
+	}
+}
+
 // mapOf computes the map.
 func mapOf(t *testing.T, app *tokenidp.App) *accessmap.Map {
 	t.Helper()
-	m := accessmap.Compute(t.Context(), app, "v1")
+	m := accessmap.Compute(t.Context(), app, v1)
 	if m.Problem != "" {
 		t.Fatal(m.Problem)
 	}
@@ -282,7 +298,7 @@ func TestPanicsEndOneComputation(t *testing.T) {
 		app := withOdd(t, when)
 		current, loaded := goleak.IgnoreCurrent(), odds.Load()
 		oddFails.Store(true)
-		m := accessmap.Compute(t.Context(), app, "v1")
+		m := accessmap.Compute(t.Context(), app, v1)
 		if want := `a module of the configuration panicked: odd`; m.Problem != want {
 			t.Errorf("%s: %s", when, m.Problem)
 		}
@@ -335,7 +351,7 @@ func TestComputationEnds(t *testing.T) {
 	app := provision(t, options+sites)
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
-	if m := accessmap.Compute(ctx, app, "v1"); m.Problem != "it takes more than 1m0s of a processor" {
+	if m := accessmap.Compute(ctx, app, v1); m.Problem != "it takes more than 1m0s of a processor" {
 		t.Error(m.Problem)
 	}
 }
@@ -347,7 +363,7 @@ func TestEndedConfigurationIsNotProvisioned(t *testing.T) {
 	oddFails.Store(true)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if m := accessmap.Compute(ctx, app, "v1"); m.Problem != context.Canceled.Error() {
+	if m := accessmap.Compute(ctx, app, v1); m.Problem != context.Canceled.Error() {
 		t.Error(m.Problem)
 	}
 }

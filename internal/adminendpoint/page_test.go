@@ -77,7 +77,7 @@ func provision(t *testing.T, applications map[string]string, verifies []string) 
 }
 
 // handlerFor answers with errors as Caddy's admin endpoint does.
-func handlerFor(app *tokenidp.App) http.Handler { return handlerWith(app, accessmap.New()) }
+func handlerFor(app *tokenidp.App) http.Handler { return handlerWith(app, accessmap.New(versionOf)) }
 
 func handlerWith(app *tokenidp.App, maps *accessmap.Keeper) http.Handler {
 	e := &Endpoint{serving: func() *tokenidp.App { return app }, page: &pageSource{maps: maps}}

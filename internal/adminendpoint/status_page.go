@@ -29,7 +29,7 @@ type pageSource struct {
 }
 
 // accessMaps is for all status pages, so that only one map is computed in the process.
-var accessMaps = accessmap.New()
+var accessMaps = accessmap.New(versionOf)
 
 func newPageSource() *pageSource { return &pageSource{maps: accessMaps} }
 
@@ -91,7 +91,7 @@ func routesOf(app *tokenidp.App) (all []statuspage.RouteAccess) {
 
 // showMap adds the map that is there. If another one is needed, it is computed meanwhile.
 func showMap(f *statuspage.Facts, app *tokenidp.App, maps *accessmap.Keeper) {
-	v := maps.Look(app, versionOf(app))
+	v := maps.Look(app)
 	f.Map = statuspage.Map{Changed: v.Changed, Next: adminapi.Moment(v.Next)}
 	if m := v.Map; m != nil {
 		f.Map.Version, f.Map.Problem = m.Version, m.Problem
