@@ -12,6 +12,7 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/internal/probe"
 	"github.com/tokenidp/caddy-tokenidp/internal/reach"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/background"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
 )
 
@@ -21,32 +22,45 @@ import (
 // processor.
 func compute(ctx context.Context, c *computation) *Map {
 	m := newMap(c.app, c.version)
-	err := m.fill(ctx)
+	stack, err := recovered(func() error { return m.fill(ctx) })
 	switch {
-	case err == nil:
-		return m
 	case errors.Is(err, context.DeadlineExceeded):
 		err = fmt.Errorf("it takes more than %s of a processor", longest)
 	case ctx.Err() == nil:
-		c.app.LoggerOf(c.app).Error("the status page has no access map", zap.Error(err))
+		c.note(err, stack)
 	}
-	return m.failed(err)
+	if err != nil {
+		return m.failed(err)
+	}
+	return m
 }
 
-// panicked is the error of a panic in a module.
-type panicked struct{ value any }
-
-func (p panicked) Error() string {
-	return fmt.Sprintf("a module of the configuration panicked: %v", p.value)
-}
-
-func (m *Map) fill(ctx context.Context) (err error) {
+// recovered calls do. A panic is an error, with its stack.
+func recovered(do func() error) (stack []byte, err error) {
 	defer func() {
 		if value := recover(); value != nil {
-			err = panicked{value}
-			m.app.LoggerOf(m.app).Error("a module panicked while the access map was computed", zap.Any("panic", value), zap.ByteString("stack", debug.Stack()))
+			stack, err = debug.Stack(), fmt.Errorf("a module of the configuration panicked: %v", value)
 		}
 	}()
+	return nil, do()
+}
+
+// note logs a problem when it begins and when it ends.
+func (c *computation) note(err error, stack []byte) {
+	logger := c.app.LoggerOf(c.app)
+	switch c.problem.Note(err) {
+	case background.Nothing:
+	case background.Failed:
+		if stack != nil {
+			logger = logger.With(zap.ByteString("stack", stack))
+		}
+		logger.Error("the status page has no access map", zap.Error(err))
+	case background.Mended:
+		logger.Info("the status page has an access map again")
+	}
+}
+
+func (m *Map) fill(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err // nobody waits for it
 	}
@@ -78,7 +92,7 @@ func (m *Map) fill(ctx context.Context) (err error) {
 	return nil
 }
 
-// retryAfter is how long a map counts that could not be computed.
+// retryAfter is how long after a failure the next map is computed.
 const retryAfter = time.Minute
 
 func (m *Map) failed(err error) *Map {

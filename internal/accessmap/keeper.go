@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/background"
 )
 
 const (
@@ -26,8 +27,9 @@ type Keeper struct {
 	now     func() time.Time
 
 	mu      sync.Mutex
-	current *Map        // or nil
-	forget  func() bool // not to wait any more for the end of its configuration
+	problem *background.Problem // of the maps of one App
+	current *Map                // or nil
+	forget  func() bool         // not to wait any more for the end of its configuration
 	running *computation
 	next    time.Time // of the next computation, if there is one before it
 }
@@ -36,13 +38,14 @@ type Keeper struct {
 type computation struct {
 	app     *tokenidp.App
 	version func(*tokenidp.App) string
+	problem *background.Problem
 	began   time.Time
 	done    chan struct{}
 }
 
 // New returns a Keeper without a map. version returns that of the Applications in force.
 func New(version func(*tokenidp.App) string) *Keeper {
-	return &Keeper{version: version, compute: compute, now: time.Now}
+	return &Keeper{version: version, compute: compute, now: time.Now, problem: new(background.Problem)}
 }
 
 // View is what a Keeper knows at one moment.
@@ -90,7 +93,7 @@ func (k *Keeper) Look(app *tokenidp.App) View {
 
 // start computes the map until the configuration ends.
 func (k *Keeper) start(app *tokenidp.App, now time.Time) {
-	c := &computation{app, k.version, now, make(chan struct{})}
+	c := &computation{app, k.version, k.problem, now, make(chan struct{})}
 	k.running = c
 	go func() {
 		defer close(c.done)
@@ -115,17 +118,17 @@ func (k *Keeper) finish(m *Map, ended bool) {
 // keep replaces the map. What waits for the end of the configuration must not hold a map:
 // its Applications and the hashes of their secrets may be those of an earlier time.
 func (k *Keeper) keep(m *Map) {
-	k.release()
+	if k.current != nil {
+		k.forget()
+	}
 	app := m.app
 	k.current, k.forget = m, context.AfterFunc(app.Context(), func() { k.drop(app) })
 }
 
-// release forgets the map, if there is one.
+// release forgets the map, and its problem.
 func (k *Keeper) release() {
-	if k.current != nil {
-		k.forget()
-		k.current, k.forget = nil, nil
-	}
+	k.forget()
+	k.current, k.forget, k.problem = nil, nil, new(background.Problem)
 }
 
 // drop releases the map of a configuration that has ended, which nobody may look at again.

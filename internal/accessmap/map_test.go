@@ -309,15 +309,41 @@ func TestPanicsEndOneComputation(t *testing.T) {
 	}
 }
 
+// A problem is logged when it begins, and not at every attempt.
+func TestProblemIsLoggedOnce(t *testing.T) {
+	oddFails.Store(false)
+	file := filepath.Join(t.TempDir(), "log")
+	app := withOddAndLog(t, "match", fmt.Sprintf(`{"output": "file", "filename": %q}`, file))
+	accessmap.ComputeTwice(t.Context(), app, v1)
+	log, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(log)) {
+		if strings.Contains(line, `"level":"error"`) {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) != 1 || !strings.Contains(lines[0], "panicked: odd") || !strings.Contains(lines[0], `"stack":"goroutine `) {
+		t.Errorf("there are %d lines: %s", len(lines), lines)
+	}
+}
+
 // withOdd provisions a configuration whose JSON has the matcher.
 func withOdd(t *testing.T, panics string) *tokenidp.App {
+	t.Helper()
+	return withOddAndLog(t, panics, `{"output": "discard"}`)
+}
+
+func withOddAndLog(t *testing.T, panics, writer string) *tokenidp.App {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "applications.yaml"), []byte(strings.ReplaceAll(applications, "HASH", theHash)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	config := fmt.Sprintf(`{
-		"admin": {"disabled": true}, "storage": {"module": "file_system", "root": %q}, "logging": {"logs": {"default": {"writer": {"output": "discard"}}}},
+		"admin": {"disabled": true}, "storage": {"module": "file_system", "root": %q}, "logging": {"logs": {"default": {"writer": %s}}},
 		"apps": {
 			"tokenidp": {"issuers": [{"issuer": "https://idp.example.com", "applications": [%q]}]},
 			"http": {"servers": {"s": {"listen": ["127.0.0.1:8080"], "automatic_https": {"disable": true}, "routes": [
@@ -325,7 +351,7 @@ func withOdd(t *testing.T, panics string) *tokenidp.App {
 				{"handle": [{"handler": "verify", "scopes": ["orders.read"]}, {"handler": "static_response"}]}
 			]}}}
 		}
-	}`, dir, filepath.Join(dir, "applications.yaml"), panics)
+	}`, dir, writer, filepath.Join(dir, "applications.yaml"), panics)
 	var cfg *caddy.Config
 	if err := json.Unmarshal([]byte(config), &cfg); err != nil {
 		t.Fatal(err)
