@@ -58,8 +58,11 @@ type View struct {
 	// Next is when the next map can be computed. It is zero if there is no need, or if the
 	// computation runs.
 	Next time.Time
-	// Hangs is since when a computation runs that should have ended, or zero.
+	// Hangs is since when a computation runs that should have ended, or zero. None is begun
+	// beside it.
 	Hangs time.Time
+	// Earlier reports whether that one is of an earlier configuration.
+	Earlier bool
 }
 
 // Look returns what is known of the App, and has the map computed if there is a need. It
@@ -81,7 +84,7 @@ func (k *Keeper) Look(app *tokenidp.App) View {
 	}
 	switch {
 	case k.running != nil && now.Sub(k.running.began) > hangs:
-		v.Hangs = k.running.began
+		v.Hangs, v.Earlier = k.running.began, k.running.app != app
 	case k.running != nil:
 	case now.Before(k.next):
 		v.Next = k.next

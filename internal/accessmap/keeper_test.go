@@ -213,8 +213,12 @@ func TestKeeperOfOneThatHangs(t *testing.T) {
 	<-b.begun
 	began := b.clock
 	b.clock = began.Add(hangs + time.Second)
-	if v := b.Look(app); !v.Hangs.Equal(began) || v.Map != nil || len(b.begun) > 0 {
+	if v := b.Look(app); !v.Hangs.Equal(began) || v.Earlier || v.Map != nil || len(b.begun) > 0 {
 		t.Errorf("%+v", v)
+	}
+	after, _ := onlyApp(t)
+	if v := b.Look(after); !v.Hangs.Equal(began) || !v.Earlier || len(b.begun) > 0 {
+		t.Errorf("after a reload: %+v", v)
 	}
 	b.finishOne(0)
 }

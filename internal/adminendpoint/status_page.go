@@ -91,7 +91,14 @@ func routesOf(app *tokenidp.App) (all []statuspage.RouteAccess) {
 
 // showMap adds the map that is there. If another one is needed, it is computed meanwhile.
 func showMap(f *statuspage.Facts, app *tokenidp.App, maps *accessmap.Keeper) {
-	v := maps.Look(app)
+	addMap(f, maps.Look(app))
+}
+
+func addMap(f *statuspage.Facts, v accessmap.View) {
+	if !v.Hangs.IsZero() {
+		f.Map = statuspage.Map{Problem: hanging(v)}
+		return
+	}
 	f.Map = statuspage.Map{Changed: v.Changed, Next: adminapi.Moment(v.Next)}
 	if m := v.Map; m != nil {
 		f.Map.Version, f.Map.Problem = m.Version, m.Problem
@@ -99,9 +106,14 @@ func showMap(f *statuspage.Facts, app *tokenidp.App, maps *accessmap.Keeper) {
 			f.Map.At, f.Reaches, f.Callers = &m.At, m.Client, m.Route
 		}
 	}
-	if !v.Hangs.IsZero() {
-		f.Map.Problem = "a module of the configuration does not return since " + v.Hangs.UTC().Format(time.RFC3339)
+}
+
+func hanging(v accessmap.View) string {
+	whose := "the configuration"
+	if v.Earlier {
+		whose = "an earlier configuration"
 	}
+	return "a module of " + whose + " has not returned since " + v.Hangs.UTC().Format(time.RFC3339) + ", no map until Caddy restarts"
 }
 
 // versions are those of this module and of Caddy.

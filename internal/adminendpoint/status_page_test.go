@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/accessmap"
+	"github.com/tokenidp/caddy-tokenidp/internal/statuspage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/usage"
 )
@@ -48,6 +49,19 @@ func TestStatusPageShowsUse(t *testing.T) {
 	for _, want := range []string{"The last token: ", "Counted on 1 node, known since ", "1,204 times last ", "refused 2 times last ", "1,204 by orders.read", "with version " + versionOf(app) + " of the Applications"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page does not say %q:\n%s", want, text)
+		}
+	}
+}
+
+// While a module hangs, the page has neither a map nor the lines of an old one.
+func TestPageWhileAModuleHangs(t *testing.T) {
+	since := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	for earlier, whose := range map[bool]string{false: "the configuration", true: "an earlier configuration"} {
+		var f statuspage.Facts
+		addMap(&f, accessmap.View{Map: new(accessmap.Map), Changed: true, Hangs: since, Earlier: earlier})
+		want := statuspage.Map{Problem: "a module of " + whose + " has not returned since 2026-11-29T12:00:00Z, no map until Caddy restarts"}
+		if f.Map != want || f.Reaches != nil || f.Callers != nil {
+			t.Errorf("%+v", f.Map)
 		}
 	}
 }
