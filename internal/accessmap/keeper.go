@@ -25,6 +25,7 @@ type Keeper struct {
 	version func(*tokenidp.App) string
 	compute func(context.Context, *computation) *Map
 	now     func() time.Time
+	after   func(time.Duration, func())
 
 	mu      sync.Mutex
 	problem *background.Problem // of the maps of one App
@@ -45,7 +46,10 @@ type computation struct {
 
 // New returns a Keeper without a map. version returns that of the Applications in force.
 func New(version func(*tokenidp.App) string) *Keeper {
-	return &Keeper{version: version, compute: compute, now: time.Now, problem: new(background.Problem)}
+	return &Keeper{
+		version: version, compute: compute, now: time.Now, problem: new(background.Problem),
+		after: func(d time.Duration, do func()) { time.AfterFunc(d, do) },
+	}
 }
 
 // View is what a Keeper knows at one moment.
@@ -126,6 +130,17 @@ func (k *Keeper) keep(m *Map) {
 	}
 	app := m.app
 	k.current, k.forget = m, context.AfterFunc(app.Context(), func() { k.drop(app) })
+	k.after(kept, k.expire)
+}
+
+// expire releases the map if it is too old: it may have the hashes of removed secrets, and
+// nobody may look again.
+func (k *Keeper) expire() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.current != nil && k.now().Sub(k.current.At) >= kept {
+		k.release()
+	}
 }
 
 // release forgets the map, and its problem.

@@ -51,12 +51,20 @@ type bench struct {
 	force string        // the version in force
 	begun chan string   // with the version
 	end   chan struct{} // lets one end
+
+	timers []timer
+}
+
+type timer struct {
+	after time.Duration
+	do    func()
 }
 
 func newBench() *bench {
 	b := &bench{clock: time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC), begun: make(chan string, 10), force: "v1", end: make(chan struct{})}
 	b.Keeper = New(func(*tokenidp.App) string { return b.force })
 	b.now = func() time.Time { return b.clock }
+	b.after = func(d time.Duration, do func()) { b.timers = append(b.timers, timer{d, do}) }
 	b.compute = func(ctx context.Context, c *computation) *Map {
 		version := c.version(c.app)
 		b.begun <- version
@@ -203,6 +211,28 @@ func TestKeeperHoldsOneMap(t *testing.T) {
 		return collected.Load()
 	})
 	runtime.KeepAlive(b)
+}
+
+// A map is not kept for long if nobody looks.
+func TestKeeperReleasesAnOldMap(t *testing.T) {
+	app, _ := onlyApp(t)
+	b := newBench()
+	for _, b.force = range []string{"v1", "v2"} {
+		b.Look(app)
+		<-b.begun
+		b.finishOne(0)
+		b.clock = b.clock.Add(oldest)
+	}
+	for i, one := range b.timers {
+		if one.after != kept || b.current == nil {
+			t.Fatalf("timer %d is after %s, and the map is %v", i, one.after, b.current)
+		}
+		b.clock = b.clock.Add(time.Duration(i) * oldest)
+		one.do()
+	}
+	if len(b.timers) != 2 || b.current != nil {
+		t.Errorf("after %d timers, the map is kept", len(b.timers))
+	}
 }
 
 // A module that never returns costs one computation.

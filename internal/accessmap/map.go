@@ -26,8 +26,12 @@ type Map struct {
 	answers []answer
 }
 
-// oldest is how long a map is kept, although nothing changes.
-const oldest = time.Hour
+const (
+	// oldest is how long a map is shown as current, although nothing changes.
+	oldest = time.Hour
+	// kept is how long a map is kept if nobody looks.
+	kept = 2 * oldest
+)
 
 // newMap returns a Map without answers. Its Applications and their version are of one
 // moment.
