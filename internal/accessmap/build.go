@@ -95,7 +95,10 @@ func (b *builder) addClasses(frame statuspage.RouteAccess, from *reach.Answer) e
 		case c.Holders:
 			a.frame.Holders = &one.ClientAccess
 		default:
-			if b.classes++; len(a.classes) == math.MaxUint16 || b.classes > mostClasses {
+			if len(a.classes) == math.MaxUint16 {
+				return fmt.Errorf("there are more than %d different answers for one route", math.MaxUint16)
+			}
+			if b.classes++; b.classes > mostClasses {
 				return fmt.Errorf("there are more than %d different answers", mostClasses)
 			}
 			c.Mark(of, uint16(len(a.classes))) //nolint:gosec // there are fewer

@@ -50,18 +50,6 @@ func unknownClient(app *tokenidp.App, clientID string) error {
 	return fmt.Errorf("no Application has this client_id: %.255s%s", clientID, nearest.DidYouMean(clientID, clientIDs(app)))
 }
 
-// acceptedIssuers returns the issuers whose tokens the route accepts, in the order in which
-// they are configured.
-func acceptedIssuers(app *tokenidp.App, v *tokenidp.Verify) (accepted []string) {
-	for _, iss := range app.Issuers {
-		accepted = append(accepted, iss.Issuer)
-	}
-	for _, t := range app.Trusted {
-		accepted = append(accepted, t.Issuer)
-	}
-	return slices.DeleteFunc(accepted, func(issuer string) bool { return v.Requirement(issuer) == nil })
-}
-
 // localIssuer returns the issuer of this server that has the URL, or nil for a trusted one.
 func localIssuer(app *tokenidp.App, url string) *tokenidp.Issuer {
 	for _, iss := range app.Issuers {

@@ -78,7 +78,7 @@ func newFacts(app *tokenidp.App, now time.Time) statuspage.Facts {
 // routesOf returns the routes to every verify, for each issuer whose tokens it accepts.
 func routesOf(app *tokenidp.App) (all []statuspage.RouteAccess) {
 	for _, r := range app.VerifyRoutes() {
-		for _, issuer := range acceptedIssuers(app, r.Verify) {
+		for _, issuer := range r.Verify.AcceptedIssuers() {
 			all = append(all, statuspage.RouteAccess{
 				Route: r.ID, Source: r.Verify.Source, Issuer: issuer, RequiredScopes: RequiredScopes(r.Verify.Requirement(issuer)),
 				ReportOnly: r.Verify.ReportOnly, Conditional: r.Verify.IsConditional(), Unknown: applicationsOf(localIssuer(app, issuer)) == nil,
