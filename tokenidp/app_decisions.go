@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -19,9 +20,10 @@ import (
 // Caddy's events app. That app may run a program for each, so a separate goroutine emits
 // them.
 type decisions struct {
-	audit  *auditor
-	events *caddyevents.App // nil in a sandbox
-	ctx    caddy.Context
+	audit   *auditor
+	events  *caddyevents.App // nil in a sandbox
+	running chan struct{}    // closed when all apps of the configuration have started
+	ctx     caddy.Context
 }
 
 // The names of the events.
@@ -41,16 +43,43 @@ func (a *App) provisionDecisions(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("loading the events app: %w", err)
 	}
-	a.decisions.events = app.(*caddyevents.App)
+	d := a.decisions
+	d.events, d.running = app.(*caddyevents.App), make(chan struct{})
+	return d.events.On("started", onStarted(sync.OnceFunc(func() { close(d.running) })))
+}
+
+// onStarted is called when all apps of the configuration have started. Before, the events
+// app may not know its subscribers yet: Caddy starts the apps in any order.
+type onStarted func()
+
+// Handle implements caddyevents.Handler.
+func (f onStarted) Handle(context.Context, caddy.Event) error {
+	f()
 	return nil
 }
 
-// emit sends the event to the subscribers, one after the other.
+// isRunning reports whether all apps of the configuration have started.
+func (d *decisions) isRunning() bool {
+	select {
+	case <-d.running:
+		return true
+	default:
+		return false
+	}
+}
+
+// emit sends the event to the subscribers, one after the other, as soon as all apps of the
+// configuration have started.
 func (d *decisions) emit(name string, all ...map[string]any) {
-	if d.events == nil || len(all) == 0 || !d.events.ShouldEmit(name) {
+	if d.events == nil || len(all) == 0 {
 		return
 	}
 	go func() {
+		select {
+		case <-d.running:
+		case <-d.ctx.Done():
+			return
+		}
 		for _, data := range all {
 			d.events.Emit(d.ctx, name, data)
 		}
@@ -108,6 +137,13 @@ const watchInterval = time.Minute
 // watch records that another key signs, that a secret expires soon, and that a client
 // fetches a token for each call. It ends with ctx.
 func (d *decisions) watch(ctx context.Context, iss *Issuer) {
+	if d.events != nil {
+		select {
+		case <-d.running:
+		case <-ctx.Done():
+			return
+		}
+	}
 	d.check(ctx, iss, time.Now())
 	background.Every(ctx, watchInterval, func() { d.check(ctx, iss, time.Now()) })
 }
@@ -119,10 +155,13 @@ func (d *decisions) check(ctx context.Context, iss *Issuer, now time.Time) {
 			d.emit(eventKeyRotated, map[string]any{"issuer": iss.Issuer, "kid": key.ID, "kid_before": *before})
 		}
 	}
-	if d.events != nil && d.events.ShouldEmit(eventSecretExpiring) { // or else those that subscribe later would miss it
+	if !d.isRunning() {
+		return
+	}
+	if d.events.ShouldEmit(eventSecretExpiring) { // or else those that subscribe later would miss it
 		d.emit(eventSecretExpiring, iss.carried.newlyExpiring(iss, now)...)
 	}
-	if d.events != nil && d.events.ShouldEmit(eventTokenStorm) {
+	if d.events.ShouldEmit(eventTokenStorm) {
 		d.emit(eventTokenStorm, iss.unannounced(ctx, iss.carried.newStorms(iss, now))...)
 	}
 }
