@@ -38,6 +38,18 @@ func (subscriber) Handle(_ context.Context, e caddy.Event) error {
 	return nil
 }
 
+// eventsConfig has a subscriber to one event, and an issuer.
+const eventsConfig = `{
+	"admin": {"disabled": true, "config": {"persist": false}},
+	"logging": {"logs": {"default": {"writer": {"output": "discard"}}}},
+	"storage": {"module": "file_system", "root": "DIR"},
+	"apps": {
+		"events": {"subscriptions": [{"events": ["EVENT"], "modules": ["tokenidp"], "handlers": [{"handler": "subscriber"}]}]},
+		"tokenidp": {"issuers": [{"issuer": "http://localhost", "applications": ["DIR/applications.yaml"], "signing_algorithm": "EdDSA", "token_lifetime": "24h", "insecure_http": true}]},
+		"http": {"servers": {"idp": {"listen": ["unix/DIR/idp"], "automatic_https": {"disable": true}, "routes": [{"handle": [{"handler": "tokenidp"}]}]}}}
+	}
+}`
+
 // TestTokenStorm checks that Caddy's events app hears once of a client that fetches a token
 // for each call, and again if the storm was over in between.
 func TestTokenStorm(t *testing.T) {
@@ -54,16 +66,7 @@ func TestTokenStorm(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "applications.yaml"), fmt.Appendf(nil, costApplications, hash), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	config := strings.ReplaceAll(`{
-		"admin": {"disabled": true, "config": {"persist": false}},
-		"logging": {"logs": {"default": {"writer": {"output": "discard"}}}},
-		"storage": {"module": "file_system", "root": "DIR"},
-		"apps": {
-			"events": {"subscriptions": [{"events": ["token_storm"], "modules": ["tokenidp"], "handlers": [{"handler": "subscriber"}]}]},
-			"tokenidp": {"issuers": [{"issuer": "http://localhost", "applications": ["DIR/applications.yaml"], "signing_algorithm": "EdDSA", "token_lifetime": "24h", "insecure_http": true}]},
-			"http": {"servers": {"idp": {"listen": ["unix/DIR/idp"], "automatic_https": {"disable": true}, "routes": [{"handle": [{"handler": "tokenidp"}]}]}}}
-		}
-	}`, "DIR", dir)
+	config := strings.NewReplacer("DIR", dir, "EVENT", "token_storm").Replace(eventsConfig)
 	if err := caddy.Load([]byte(config), true); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,53 @@
+package tokenidp
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
+)
+
+// TestDeactivationByReloadIsEmitted checks that subscribers hear of an Application that a
+// reload deactivates. Caddy starts its apps in any order, so the events app may start last:
+// ten reloads have both orders.
+func TestDeactivationByReloadIsEmitted(t *testing.T) {
+	dir, err := os.MkdirTemp("", "") // short, for the socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	hash, err := secret.HashGenerated(secret.Generate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	load := func(active bool) {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), "applications.yaml") // another file, so that no watcher sees the change
+		if err := os.WriteFile(file, fmt.Appendf(nil, costApplications+"    active: %t\n", hash, active), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		config := strings.NewReplacer("DIR/applications.yaml", file, "DIR", dir, "EVENT", eventDeactivated).Replace(eventsConfig)
+		if err := caddy.Load([]byte(config), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() { _ = caddy.Stop() })
+	for n := range 10 {
+		load(true)
+		load(false)
+		select {
+		case data := <-told:
+			if data["event"] != eventDeactivated || data["client_id"] != "orders-worker" {
+				t.Errorf("%v", data)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("reload %d: nobody heard of the deactivation", n)
+		}
+	}
+}
