@@ -133,17 +133,7 @@ func (a *answer) client(n int) statuspage.ClientAccess {
 	c, application := one.ClientAccess, a.clients[n]
 	c.ClientID = application.ClientID
 	if one.anyScope {
-		c.Scope = a.anyScope(application, c.Audience)
+		c.Scope = a.set.AnyScope(application, c.Audience)
 	}
 	return c
-}
-
-// anyScope returns one scope of the Application for the audience.
-func (a *answer) anyScope(one *application.Application, audience string) string {
-	for _, scope := range one.Scopes {
-		if owner, ok := a.set.Resource(scope); ok && owner.Audience() == audience {
-			return scope
-		}
-	}
-	return ""
 }

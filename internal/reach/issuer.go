@@ -70,10 +70,8 @@ func (is *issuer) scopesOf(a *application.Application, r *application.Resource) 
 
 // anyScope returns one scope of the Application for the audience.
 func (is *issuer) anyScope(i int32, audience string) []string {
-	for _, scope := range is.applications[i].Scopes {
-		if owner := is.owner[scope]; owner != nil && owner.Audience() == audience {
-			return []string{scope}
-		}
+	if scope := is.Applications.AnyScope(is.applications[i], audience); scope != "" {
+		return []string{scope}
 	}
 	return nil
 }

@@ -88,6 +88,16 @@ func (s *Set) Resource(scope string) (*Resource, bool) {
 	return r, ok
 }
 
+// AnyScope returns one scope of the Application for the audience, or "".
+func (s *Set) AnyScope(a *Application, audience string) string {
+	for _, scope := range a.Scopes {
+		if owner, ok := s.Resource(scope); ok && owner.Audience() == audience {
+			return scope
+		}
+	}
+	return ""
+}
+
 // Resources returns all resources, in order of definition.
 func (s *Set) Resources() []*Resource { return slices.Clone(s.resources) }
 
