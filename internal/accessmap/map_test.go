@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 	"github.com/caddyserver/certmagic"
@@ -21,6 +20,7 @@ import (
 
 	_ "github.com/tokenidp/caddy-tokenidp/caddyfile"
 	"github.com/tokenidp/caddy-tokenidp/internal/accessmap"
+	"github.com/tokenidp/caddy-tokenidp/internal/probe/probetest"
 	"github.com/tokenidp/caddy-tokenidp/internal/statuspage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
@@ -101,35 +101,8 @@ http://api.example.com {
 // provision provisions a Caddyfile that does not start.
 func provision(t *testing.T, caddyfile string) *tokenidp.App {
 	t.Helper()
-	dir := t.TempDir()
-	for name, text := range map[string]string{"applications.yaml": strings.ReplaceAll(applications, "HASH", theHash), "jwks.json": theirKeys} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	caddyfile = strings.ReplaceAll(caddyfile, "STORAGE", filepath.Join(dir, "storage"))
-	adapted, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), map[string]any{"filename": filepath.Join(dir, "Caddyfile")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var cfg *caddy.Config
-	if err := json.Unmarshal(adapted, &cfg); err != nil {
-		t.Fatal(err)
-	}
-	ctx, err := caddy.ProvisionContext(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, end := caddy.NewContext(ctx)
-	t.Cleanup(end)
-	if _, err := ctx.App("http"); err != nil {
-		t.Fatal(err)
-	}
-	app, err := ctx.App("tokenidp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return app.(*tokenidp.App)
+	files := map[string]string{"applications.yaml": strings.ReplaceAll(applications, "HASH", theHash), "jwks.json": theirKeys}
+	return probetest.App(t, probetest.Adapt(t, strings.ReplaceAll(caddyfile, "STORAGE", t.TempDir()), files))
 }
 
 const theirKeys = `{"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": "a", "use": "sig", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
@@ -342,7 +315,7 @@ func withOddAndLog(t *testing.T, panics, writer string) *tokenidp.App {
 	if err := os.WriteFile(filepath.Join(dir, "applications.yaml"), []byte(strings.ReplaceAll(applications, "HASH", theHash)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	config := fmt.Sprintf(`{
+	return probetest.App(t, fmt.Appendf(nil, `{
 		"admin": {"disabled": true}, "storage": {"module": "file_system", "root": %q}, "logging": {"logs": {"default": {"writer": %s}}},
 		"apps": {
 			"tokenidp": {"issuers": [{"issuer": "https://idp.example.com", "applications": [%q]}]},
@@ -351,25 +324,7 @@ func withOddAndLog(t *testing.T, panics, writer string) *tokenidp.App {
 				{"handle": [{"handler": "verify", "scopes": ["orders.read"]}, {"handler": "static_response"}]}
 			]}}}
 		}
-	}`, dir, writer, filepath.Join(dir, "applications.yaml"), panics)
-	var cfg *caddy.Config
-	if err := json.Unmarshal([]byte(config), &cfg); err != nil {
-		t.Fatal(err)
-	}
-	ctx, err := caddy.ProvisionContext(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, end := caddy.NewContext(ctx)
-	t.Cleanup(end)
-	if _, err := ctx.App("http"); err != nil {
-		t.Fatal(err)
-	}
-	app, err := ctx.App("tokenidp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return app.(*tokenidp.App)
+	}`, dir, writer, filepath.Join(dir, "applications.yaml"), panics))
 }
 
 // A computation that takes too long, or that nobody needs any more, ends.

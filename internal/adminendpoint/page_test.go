@@ -18,6 +18,7 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/internal/accessmap"
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/internal/probe/probetest"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
 
@@ -50,30 +51,10 @@ func provision(t *testing.T, applications map[string]string, verifies []string) 
 	for i, verify := range verifies {
 		routes = append(routes, fmt.Sprintf(`{"match": [{"path": ["/%d"]}], "handle": [%s]}`, i, verify))
 	}
-	config := fmt.Sprintf(`{
+	return probetest.App(t, fmt.Appendf(nil, `{
 		"admin": {"disabled": true}, "storage": {"module": "file_system", "root": %q}, "logging": {"logs": {"default": {"writer": {"output": "discard"}}}},
 		"apps": {"tokenidp": {"issuers": [%s]}, "http": {"servers": {"s": {"listen": ["127.0.0.1:0"], "automatic_https": {"disable": true}, "routes": [%s]}}}}
-	}`, t.TempDir(), strings.Join(issuers, ","), strings.Join(routes, ","))
-	var cfg *caddy.Config
-	if err := json.Unmarshal([]byte(config), &cfg); err != nil {
-		t.Fatal(err)
-	}
-	ctx, err := caddy.ProvisionContext(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, end := caddy.NewContext(ctx)
-	t.Cleanup(end)
-	for _, name := range []string{"tokenidp", "http"} {
-		if _, err := ctx.App(name); err != nil {
-			t.Fatal(err)
-		}
-	}
-	app, err := ctx.App("tokenidp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return app.(*tokenidp.App)
+	}`, t.TempDir(), strings.Join(issuers, ","), strings.Join(routes, ",")))
 }
 
 // handlerFor answers with errors as Caddy's admin endpoint does.

@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/accessmap"
+	"github.com/tokenidp/caddy-tokenidp/internal/probe/probetest"
 	"github.com/tokenidp/caddy-tokenidp/internal/statuspage"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp"
 )
@@ -210,26 +211,16 @@ func loadedApp(t *testing.T, file string) *tokenidp.App {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var cfg *caddy.Config
+	var cfg caddy.Config
 	if err := json.Unmarshal(adapted, &cfg); err != nil {
 		t.Fatal(err)
 	}
 	cfg.Logging = &caddy.Logging{Logs: map[string]*caddy.CustomLog{"default": {BaseLog: caddy.BaseLog{WriterRaw: []byte(`{"output": "discard"}`)}}}}
-	ctx, err := caddy.ProvisionContext(cfg)
+	app, err := probetest.Context(t, &cfg).App("tokenidp")
 	if err != nil {
 		t.Fatal(err)
 	}
-	module, err := ctx.App("tokenidp")
-	if err != nil {
-		t.Fatal(err)
-	}
-	app := module.(*tokenidp.App)
-	t.Cleanup(func() {
-		if err := app.Cleanup(); err != nil {
-			t.Error(err)
-		}
-	})
-	return app
+	return app.(*tokenidp.App)
 }
 
 func compareMap(t *testing.T, app *tokenidp.App, file string) {

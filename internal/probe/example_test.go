@@ -16,6 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/probe"
+	"github.com/tokenidp/caddy-tokenidp/internal/probe/probetest"
 )
 
 // Every kind of route has requests that take it.
@@ -207,13 +208,7 @@ func provisioned(t *testing.T, sites string) *caddyhttp.App {
 	}
 	cfg.StorageRaw = json.RawMessage(fmt.Sprintf(`{"module": "file_system", "root": %q}`, t.TempDir()))
 	cfg.Logging = &caddy.Logging{Logs: map[string]*caddy.CustomLog{"default": {BaseLog: caddy.BaseLog{WriterRaw: json.RawMessage(`{"output": "discard"}`)}}}}
-	ctx, err := caddy.ProvisionContext(&cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, cancel := caddy.NewContext(ctx)
-	t.Cleanup(cancel)
-	app, err := ctx.App("http")
+	app, err := probetest.Context(t, &cfg).App("http")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	"github.com/tokenidp/caddy-tokenidp/internal/probe/probetest"
 	"github.com/tokenidp/caddy-tokenidp/internal/route"
 )
 
@@ -56,13 +57,7 @@ func provision(t *testing.T, config []byte) *caddyhttp.App {
 		t.Fatal(err)
 	}
 	cfg.StorageRaw = json.RawMessage(fmt.Sprintf(`{"module": "file_system", "root": %q}`, t.TempDir()))
-	ctx, err := caddy.ProvisionContext(&cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, cancel := caddy.NewContext(ctx)
-	t.Cleanup(cancel)
-	app, err := ctx.App("http")
+	app, err := probetest.Context(t, &cfg).App("http")
 	if err != nil {
 		t.Fatal(err)
 	}
