@@ -58,6 +58,17 @@ func (f onStarted) Handle(context.Context, caddy.Event) error {
 	return nil
 }
 
+// wait waits until all apps of the configuration have started. It returns false if ctx ends
+// before.
+func (d *decisions) wait(ctx context.Context) bool {
+	select {
+	case <-d.running:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
 // isRunning reports whether all apps of the configuration have started.
 func (d *decisions) isRunning() bool {
 	select {
@@ -75,9 +86,7 @@ func (d *decisions) emit(name string, all ...map[string]any) {
 		return
 	}
 	go func() {
-		select {
-		case <-d.running:
-		case <-d.ctx.Done():
+		if !d.wait(d.ctx) {
 			return
 		}
 		for _, data := range all {
@@ -137,12 +146,8 @@ const watchInterval = time.Minute
 // watch records that another key signs, that a secret expires soon, and that a client
 // fetches a token for each call. It ends with ctx.
 func (d *decisions) watch(ctx context.Context, iss *Issuer) {
-	if d.events != nil {
-		select {
-		case <-d.running:
-		case <-ctx.Done():
-			return
-		}
+	if !d.wait(ctx) {
+		return
 	}
 	d.check(ctx, iss, time.Now())
 	background.Every(ctx, watchInterval, func() { d.check(ctx, iss, time.Now()) })
