@@ -43,7 +43,7 @@ const gatheredFor = time.Second
 // serve answers for the App that serves.
 func (s *pageSource) serve(app *tokenidp.App, w http.ResponseWriter, r *http.Request) error {
 	f := s.gather(app, time.Now())
-	showMap(&f, app, s.maps)
+	addMap(&f, s.maps.Look(app))
 	return statuspage.New(f, statuspage.ReadQuery(r.URL.Query())).Serve(w, r)
 }
 
@@ -89,11 +89,7 @@ func routesOf(app *tokenidp.App) (all []statuspage.RouteAccess) {
 	return all
 }
 
-// showMap adds the map that is there. If another one is needed, it is computed meanwhile.
-func showMap(f *statuspage.Facts, app *tokenidp.App, maps *accessmap.Keeper) {
-	addMap(f, maps.Look(app))
-}
-
+// addMap adds the map that is there. If another one is needed, it is computed meanwhile.
 func addMap(f *statuspage.Facts, v accessmap.View) {
 	if !v.Hangs.IsZero() {
 		f.Map = statuspage.Map{Problem: hanging(v)}

@@ -114,7 +114,7 @@ func (r *Reach) choose(f *Facts, access []RouteAccess, shown func(Application) b
 		}
 	}
 	all := f.answers(access, func(id string) bool { _, ok := slices.BinarySearch(ids, id); return ok })
-	var ranked [3][]answer
+	var ranked [ranks][]answer
 	for _, a := range all {
 		ranked[f.rank(a)] = append(ranked[f.rank(a)], a)
 	}
@@ -130,15 +130,22 @@ func (r *Reach) choose(f *Facts, access []RouteAccess, shown func(Application) b
 	return all
 }
 
-// rank is 0 for who gets in, 1 for who tries, and 2 for others.
+// The ranks of answers, the most interesting first.
+const (
+	getsIn = iota
+	tries
+	staysAway
+	ranks
+)
+
 func (f *Facts) rank(a answer) int {
 	switch {
 	case a.Allowed:
-		return 0
+		return getsIn
 	case f.useAt(a).Refused > 0:
-		return 1
+		return tries
 	}
-	return 2
+	return staysAway
 }
 
 func bounded[T any](all []T, most int) ([]T, int) {
@@ -155,7 +162,7 @@ func (r *Reach) addNodes(f *Facts, all []answer) {
 		if r.ClientID != "" {
 			name = [2]string{"", a.at.Route}
 		}
-		if a.holders() || seen[name] || f.rank(a) == 2 && !a.at.ReportOnly {
+		if a.holders() || seen[name] || f.rank(a) == staysAway && !a.at.ReportOnly {
 			continue
 		}
 		seen[name] = true
@@ -225,7 +232,7 @@ func (f *Facts) answersOf(ids []string) []answer {
 	for _, id := range ids {
 		all = append(all, f.answers(f.accessOf(id), func(string) bool { return true })...)
 	}
-	return slices.DeleteFunc(all, func(a answer) bool { return f.rank(a) == 2 })
+	return slices.DeleteFunc(all, func(a answer) bool { return f.rank(a) == staysAway })
 }
 
 // answer is what the map says of a client at a route. It is small, because there can be one
@@ -334,7 +341,7 @@ func (r *Reach) connect(f *Facts, all []answer) {
 		from, onLeft := left[a.ClientID]
 		to, onRight := right[a.at.Route]
 		place := Line{Left: from, Right: to}
-		if !onLeft || !onRight || seen[place] || f.rank(a) == 2 {
+		if !onLeft || !onRight || seen[place] || f.rank(a) == staysAway {
 			continue
 		}
 		seen[place] = true
