@@ -2,11 +2,9 @@ package tokenidp
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,8 +13,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/standard"
 	_ "github.com/caddyserver/caddy/v2/modules/filestorage"
-
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 )
 
 func init() { caddy.RegisterModule(subscriber{}) }
@@ -53,19 +49,7 @@ const eventsConfig = `{
 // TestTokenStorm checks that Caddy's events app hears once of a client that fetches a token
 // for each call, and again if the storm was over in between.
 func TestTokenStorm(t *testing.T) {
-	dir, err := os.MkdirTemp("", "") // short, for the socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	password := secret.Generate()
-	hash, err := secret.HashGenerated(password)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "applications.yaml"), fmt.Appendf(nil, costApplications, hash), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	dir, password := writeCostApplications(t)
 	config := strings.NewReplacer("DIR", dir, "EVENT", "token_storm").Replace(eventsConfig)
 	if err := caddy.Load([]byte(config), true); err != nil {
 		t.Fatal(err)

@@ -64,6 +64,28 @@ applications:
     scopes: [orders.read]
 `
 
+// writeCostApplications makes a folder with costApplications, and returns their secret. The
+// folder has a short name, for sockets.
+func writeCostApplications(t testing.TB) (dir, password string) {
+	t.Helper()
+	// What a storage was told may get there after its configuration has ended, so that
+	// t.TempDir would fail.
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	password = secret.Generate()
+	hash, err := secret.HashGenerated(password)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "applications.yaml"), fmt.Appendf(nil, costApplications, hash), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir, password
+}
+
 // What a configuration records of requests.
 const (
 	unrecorded = `"usage_off": true`
@@ -81,11 +103,8 @@ type costs struct {
 
 func newCosts(t testing.TB, records, metrics string) *costs {
 	t.Helper()
-	dir := t.TempDir()
-	s := &costs{t: t, dir: dir, secret: secret.Generate()}
-	hash, err := secret.HashGenerated(s.secret)
-	s.check(err)
-	s.check(os.WriteFile(filepath.Join(dir, "applications.yaml"), fmt.Appendf(nil, costApplications, hash), 0o600))
+	dir, password := writeCostApplications(t)
+	s := &costs{t: t, dir: dir, secret: password}
 	var issuers, servers []string
 	for algorithm, key := range costKeys(s) {
 		der, err := x509.MarshalPKCS8PrivateKey(key)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,7 +12,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/certmagic"
 
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/secret"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/state"
 )
 
@@ -75,19 +72,7 @@ func (*failingApp) Stop() error { return nil }
 // TestF19ReloadThatFailsToStart: the configuration in force goes on with its own
 // storage, not with that of one that has ended.
 func TestF19ReloadThatFailsToStart(t *testing.T) {
-	// What a storage was told may get there after its configuration has ended.
-	dir, err := os.MkdirTemp("", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	hash, err := secret.HashGenerated(secret.Generate())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "applications.yaml"), fmt.Appendf(nil, costApplications, hash), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	dir, _ := writeCostApplications(t)
 	reload := func(fails bool) error {
 		return caddy.Load([]byte(strings.NewReplacer("DIR", dir, "FAILS", fmt.Sprint(fails)).Replace(`{
 			"admin": {"disabled": true, "config": {"persist": false}},
