@@ -35,6 +35,16 @@ func spread(ratios []float64) string {
 	return fmt.Sprintf("%.1f %% (%.0f–%.0f)", 100*median, 100*ratios[0], 100*ratios[n-1])
 }
 
+// middle is the mean of the middle half.
+func middle(values []float64) float64 {
+	slices.Sort(values)
+	half, sum := values[len(values)/4:len(values)-len(values)/4], 0.
+	for _, value := range half {
+		sum += value
+	}
+	return sum / float64(len(half))
+}
+
 func count(n float64) string { return fmt.Sprintf("%.0f", math.Round(n)) }
 
 func milliseconds(d time.Duration) string {
