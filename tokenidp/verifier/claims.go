@@ -17,12 +17,13 @@ type Claims struct {
 	// memory.
 	KeyID               string        // kid of the key that verified the token
 	Confirmation        *Confirmation // nil for a bearer token
+	annotation          string
 	Issuer, ClientID    string
-	ID                  string // jti
 	Audience, Scope     []string
 	IssuedAt, ExpiresAt time.Time
 	notBefore           time.Time
 
+	ID        string // jti
 	Subject   string
 	scopeText string // joined with spaces
 	all       *claimSet
@@ -30,6 +31,10 @@ type Claims struct {
 
 // ScopeText returns the scope with a space between its tokens (RFC 6749 section 3.3).
 func (c *Claims) ScopeText() string { return c.scopeText }
+
+// Annotation returns what [Options.Annotate] has made of these claims, or "" for a token
+// that is not remembered.
+func (c *Claims) Annotation() string { return c.annotation }
 
 // Claim returns the claim with exactly this name, and whether it is present. It is a
 // string, bool, nil, [strictjson.Number], []any or map[string]any.

@@ -51,6 +51,8 @@ type Options struct {
 	Keys       KeySource
 	Claims     Layout // where the claims stand; the zero value is RFC 9068
 	CacheSize  int    // tokens to remember; 0 means [DefaultCacheSize], less than 0 none
+	// Annotate makes the annotation of a token that is remembered. Default: none.
+	Annotate func(*Claims) string
 }
 
 // Issuer is an authorization server whose access tokens are accepted. It has the cache of

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unique"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/zerocopy"
 )
@@ -21,12 +22,18 @@ func newTokenID(token string) tokenID {
 	return sha256.Sum256(zerocopy.Bytes(token))
 }
 
-// remember adds a verified token to the cache.
+// remember adds a verified token to the cache. It shares the texts that other tokens have,
+// too: what many requests read stays in the caches of the processor.
 func (i *Issuer) remember(e *entry) {
 	if i.cache == nil {
 		return
 	}
-	e.claims.Audience, e.claims.Scope = i.audience.shared(e.claims.Audience), i.scope.shared(e.claims.Scope)
+	c := &e.claims
+	e.client = unique.Make(c.ClientID)
+	c.ClientID, c.Audience, c.Scope = e.client.Value(), i.audience.shared(c.Audience), i.scope.shared(c.Scope)
+	if i.options.Annotate != nil {
+		c.annotation = i.options.Annotate(c)
+	}
 	i.cache.add(e)
 	e.all.textOnly()
 }

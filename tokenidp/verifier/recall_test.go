@@ -209,6 +209,36 @@ func TestLessThanNoCacheRemembersNothing(t *testing.T) {
 	}
 }
 
+// The annotation of a token is made once, from what it is verified to have.
+func TestAnnotation(t *testing.T) {
+	for size, want := range map[int]string{0: "orders-worker " + ecKID, -1: ""} {
+		made := 0
+		o := twoIssuers(t)[0]
+		o.CacheSize, o.Annotate = size, func(c *Claims) string {
+			made++
+			return c.ClientID + " " + c.KeyID
+		}
+		issuer, err := NewIssuer(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := New(clock, issuer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := signed(claims(nil))
+		for range 2 {
+			got, err := v.Verify(t.Context(), token)
+			if err != nil || got.Annotation() != want {
+				t.Errorf("cache %d: %+v, %v; want %q", size, got, err, want)
+			}
+		}
+		if made > 1 {
+			t.Errorf("cache %d: made %d times", size, made)
+		}
+	}
+}
+
 // The test counts, and does not measure time.
 func TestRememberedTokensCostNoAllocation(t *testing.T) {
 	v, h := newVerifier(t).mindful, http.Header{}
