@@ -154,7 +154,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		}
 	}
 	for _, t := range a.Trusted {
-		if err := t.provision(ctx, bounded, a.state, a.logger); err != nil {
+		if err := t.provision(ctx, a, bounded); err != nil {
 			return placed(t.Source, err)
 		}
 	}

@@ -62,7 +62,7 @@ func TestRoutesAreCountedBySource(t *testing.T) {
 	}
 	r := httptest.NewRequest("GET", "/", nil)
 	for _, source := range []string{"Caddyfile:2", "Caddyfile:5", "Caddyfile:5"} {
-		a.routes = append(a.routes, &Verify{Source: source, ReportOnly: true, verifyWorker: &verifyWorker{app: a}})
+		a.routes = append(a.routes, &Verify{Source: source, ReportOnly: true, verifyWorker: &verifyWorker{app: a, recorder: recorder{usage: a.usage}}})
 	}
 	for _, v := range a.routes {
 		v.countRefused(usage.Reported, v.routeID(r), r, nil, verifier.NoToken)

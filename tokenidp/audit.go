@@ -9,13 +9,13 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/logging"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/audit"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
 // Audit writes one line of JSON for each decision: who called what, with which token,
@@ -33,7 +33,7 @@ type Audit struct {
 // auditor writes the audit lines of one configuration. A nil auditor writes none.
 type auditor struct {
 	log  *audit.Log
-	omit map[audit.Kind]bool
+	omit []audit.Kind
 }
 
 // provisionAudit opens the output. Configurations with the same output share it, so that
@@ -42,13 +42,13 @@ func (a *App) provisionAudit(ctx caddy.Context) error {
 	if a.Audit == nil {
 		return nil
 	}
-	w := &auditor{omit: make(map[audit.Kind]bool)}
+	w := new(auditor)
 	for _, name := range a.Audit.Omit {
 		kind := audit.Kind(name)
 		if !slices.Contains(audit.Kinds, kind) {
 			return unknownDecision(name)
 		}
-		w.omit[kind] = true
+		w.omit = append(w.omit, kind)
 	}
 	var output caddy.WriterOpener = caddy.StderrWriter{}
 	if a.Audit.WriterRaw != nil {
@@ -89,7 +89,7 @@ func openAudit(output caddy.WriterOpener) (*audit.Log, error) {
 }
 
 // writes reports whether decisions of the kind get a line.
-func (w *auditor) writes(kind audit.Kind) bool { return w != nil && !w.omit[kind] }
+func (w *auditor) writes(kind audit.Kind) bool { return w != nil && !slices.Contains(w.omit, kind) }
 
 // write writes a line, unless the kind of decision is omitted.
 func (w *auditor) write(e *audit.Event) {
@@ -98,23 +98,39 @@ func (w *auditor) write(e *audit.Event) {
 	}
 }
 
+// annotates returns what encodes the token of a line ahead, for the lines of all requests
+// with it. It is nil if allowed requests have no line.
+func (w *auditor) annotates() func(*verifier.Claims) string {
+	if !w.writes(audit.Allowed) {
+		return nil
+	}
+	return func(claims *verifier.Claims) string {
+		e := tokenEvent(claims)
+		return e.Encode()
+	}
+}
+
 // writeRequest writes a line about a request. It has the sender, the requested values as
 // the client sent them, and the ids of the request.
-func (w *auditor) writeRequest(r *http.Request, e *audit.Event) {
+func (w *auditor) writeRequest(r *http.Request, traceID trace.TraceID, e *audit.Event) {
 	if !w.writes(e.Kind) {
 		return
 	}
-	e.RequestID, e.TraceID = requestID(r, e.Kind != audit.Allowed), traceID(r)
-	e.ClientIP = clientIP(r)
-	e.Method, e.Host, e.Path = refusallog.Loggable(originalMethod(r)), refusallog.Loggable(r.Host), refusallog.Loggable(originalPath(r))
+	known := variables(r)
+	e.RequestID, e.ClientIP = requestID(r, known, e.Kind != audit.Allowed), clientIPIn(known)
+	if traceID.IsValid() {
+		e.TraceID = traceID.String()
+	}
+	method, sent := original(r)
+	e.Method, e.Host, e.Path = refusallog.Loggable(method), refusallog.Loggable(r.Host), refusallog.Loggable(sent.Path)
 	w.log.Write(e)
 }
 
 // requestID returns the placeholder {http.request.uuid}. Caddy makes it on first use, and
 // then shows it in its access log. That costs more than an audit line. So lines of allowed
 // requests have it only if the configuration uses it before.
-func requestID(r *http.Request, orMake bool) string {
-	if id, ok := caddyhttp.GetVar(r.Context(), "uuid").(fmt.Stringer); ok {
+func requestID(r *http.Request, variables map[string]any, orMake bool) string {
+	if id, ok := variables["uuid"].(fmt.Stringer); ok {
 		return id.String()
 	}
 	if !orMake {
@@ -129,11 +145,8 @@ func requestID(r *http.Request, orMake bool) string {
 }
 
 // traceID returns the id of the trace, if Caddy's tracing is on.
-func traceID(r *http.Request) string {
-	if span := trace.SpanContextFromContext(r.Context()); span.HasTraceID() {
-		return span.TraceID().String()
-	}
-	return ""
+func traceID(r *http.Request) trace.TraceID {
+	return trace.SpanContextFromContext(r.Context()).TraceID()
 }
 
 var _ io.Closer = (*audit.Log)(nil) // for carry

@@ -14,24 +14,30 @@ func originalPath(r *http.Request) string {
 }
 
 func originalURL(r *http.Request) *url.URL {
-	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
-		return original.URL
-	}
-	return r.URL
+	_, u := original(r)
+	return u
 }
 
-// originalMethod returns the method as the client sent it.
-func originalMethod(r *http.Request) string {
-	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
-		return original.Method
+// original returns the method and the URL as the client sent them.
+func original(r *http.Request) (method string, u *url.URL) {
+	if sent, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		return sent.Method, sent.URL
 	}
-	return r.Method
+	return r.Method, r.URL
 }
 
 // clientIP returns the address of the client, as Caddy has determined it with the server's
 // trusted_proxies, or the zero address.
-func clientIP(r *http.Request) netip.Addr {
-	text, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+func clientIP(r *http.Request) netip.Addr { return clientIPIn(variables(r)) }
+
+func clientIPIn(variables map[string]any) netip.Addr {
+	text, _ := variables[caddyhttp.ClientIPVarKey].(string)
 	addr, _ := netip.ParseAddr(text)
 	return addr
+}
+
+// variables returns the variables of the request, which handlers share.
+func variables(r *http.Request) map[string]any {
+	all, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	return all
 }

@@ -20,21 +20,27 @@ import (
 // on, it has a span. A span has no secret and no token.
 type phase struct {
 	began    time.Time
+	ended    time.Time // set by end
 	duration prometheus.Observer
-	span     trace.Span // nil if the request is not traced
+	traceID  trace.TraceID // zero without Caddy's tracing
+	span     trace.Span    // nil if the request is not traced
 }
 
 // beginPhase returns a phase, and the context of the phases within it.
 func beginPhase(ctx context.Context, name string, duration prometheus.Observer) (context.Context, phase) {
 	p := phase{began: time.Now(), duration: duration}
-	if parent := trace.SpanFromContext(ctx); parent.IsRecording() {
+	parent := trace.SpanFromContext(ctx)
+	p.traceID = parent.SpanContext().TraceID()
+	if parent.IsRecording() {
 		ctx, p.span = parent.TracerProvider().Tracer("tokenidp").Start(ctx, "tokenidp "+name)
 	}
 	return ctx, p
 }
 
 func (p *phase) end() {
-	p.duration.Observe(time.Since(p.began).Seconds())
+	took := time.Since(p.began)
+	p.ended = p.began.Add(took)
+	p.duration.Observe(took.Seconds())
 	if p.span != nil {
 		p.span.End()
 	}

@@ -113,8 +113,8 @@ type trustedWorker struct {
 	logger       *zap.Logger
 }
 
-func (t *TrustedIssuer) provision(ctx context.Context, bounded *storage.Bounded, shared state.State, logger *zap.Logger) error {
-	t.trustedWorker = &trustedWorker{logger: logger.With(zap.String("issuer", t.Issuer)), state: shared}
+func (t *TrustedIssuer) provision(ctx context.Context, a *App, bounded *storage.Bounded) error {
+	t.trustedWorker = &trustedWorker{logger: a.logger.With(zap.String("issuer", t.Issuer)), state: a.state}
 	if err := t.complete(); err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (t *TrustedIssuer) provision(ctx context.Context, bounded *storage.Bounded,
 	if t.rules, err = claimRules(t.Claims); err != nil {
 		return err
 	}
-	o := verifier.Options{URL: t.Issuer, Algorithms: t.Algorithms, Types: t.typ(), Leeway: time.Duration(t.Leeway), Claims: layout}
+	o := verifier.Options{URL: t.Issuer, Algorithms: t.Algorithms, Types: t.typ(), Leeway: time.Duration(t.Leeway), Claims: layout, Annotate: a.audit.annotates()}
 	if s := sandboxFrom(ctx); s != nil {
 		s.reportAbsent(t.Source, t.JWKSFile, t.CAFile, t.BearerTokenFile)
 		o.Keys, o.Algorithms = s.keys, []string{sandboxAlgorithm}

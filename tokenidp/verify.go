@@ -100,8 +100,9 @@ type verifyWorker struct {
 	app      *App
 	routes   []*route.Route // by which requests come to it, see findVerifies
 	deciding deciding
-	metrics  *metrics.Counters
-	logger   *zap.Logger
+	recorder
+	metrics *metrics.Counters
+	logger  *zap.Logger
 }
 
 // CaddyModule returns the Caddy module information.
@@ -126,6 +127,7 @@ func (v *Verify) provision(ctx caddy.Context) error {
 		return err
 	}
 	v.verifyWorker = &verifyWorker{app: a, metrics: metricsIn(ctx), logger: loggerIn(ctx)}
+	v.recorder = recorder{usage: a.usage, audit: a.audit, debug: v.logger.Core().Enabled(zap.DebugLevel)}
 	if s := sandboxFrom(ctx); s != nil {
 		v.observe = s.observe
 	}
@@ -251,7 +253,7 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	case err != nil:
 		return v.refuse(w, r, claims, err)
 	}
-	v.recordAllowed(r, claims)
+	v.recordAllowed(r, &checking, claims)
 	v.admit(r, claims, headers, admitted)
 	return next.ServeHTTP(w, r)
 }

@@ -69,9 +69,10 @@ func (v *Verify) checkProof(r *http.Request, presented presentedProof, claims *v
 	if len(v.origins) == 0 {
 		return verifier.Refuse(verifier.NoDPoPOrigin, errors.New("nobody said under which URL clients call this API; write: dpop_origin https://api.example.com"))
 	}
-	request := dpop.Request{Method: originalMethod(r), Token: presented.token}
+	method, sent := original(r)
+	request := dpop.Request{Method: method, Token: presented.token}
 	for _, origin := range v.origins {
-		request.URLs = append(request.URLs, origin.At(originalURL(r).EscapedPath()))
+		request.URLs = append(request.URLs, origin.At(sent.EscapedPath()))
 	}
 	proof, err := dpop.Check(presented.proofs, request, time.Now())
 	if err == nil {

@@ -2,6 +2,7 @@ package tokenidp
 
 import (
 	"net/http"
+	"sync/atomic"
 
 	"go.uber.org/zap"
 
@@ -12,14 +13,23 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// recordAllowed counts and logs a request that passes.
-func (v *Verify) recordAllowed(r *http.Request, claims *verifier.Claims) {
+// recorder is what a Verify records requests with. Its fields are near each other, and not
+// those of the app: for each request, memory that is far away costs more than the work.
+type recorder struct {
+	usage *usage.Store
+	audit *auditor
+	only  atomic.Pointer[string] // the ID of the route if there is one, once that is known
+	debug bool                   // the log has requests that pass
+}
+
+// recordAllowed counts and logs a request that passes. It was decided at the end of checking.
+func (v *Verify) recordAllowed(r *http.Request, checking *phase, claims *verifier.Claims) {
 	at := v.recordedRoute(r, audit.Allowed)
 	v.countPassed(at, claims)
 	v.metrics.RequestAllowed()
-	v.auditAllowed(r, at, claims)
-	if c := v.logger.Check(zap.DebugLevel, "request verified"); c != nil {
-		c.Write(zap.String("client_id", claims.ClientID), zap.String("jti", claims.ID), zap.String("source", v.Source))
+	v.auditAllowed(r, checking, at, claims)
+	if v.debug {
+		v.logger.Debug("request verified", zap.String("client_id", claims.ClientID), zap.String("jti", claims.ID), zap.String("source", v.Source))
 	}
 }
 
@@ -41,7 +51,7 @@ func (v *Verify) recordRefused(r *http.Request, claims *verifier.Claims, refusal
 // recordedRoute returns the ID of the route, or "" if neither usage nor the audit log needs
 // it.
 func (v *Verify) recordedRoute(r *http.Request, kind audit.Kind) string {
-	if v.app.usage == nil && !v.app.audit.writes(kind) {
+	if v.usage == nil && !v.audit.writes(kind) {
 		return ""
 	}
 	return v.routeID(r)
@@ -50,43 +60,51 @@ func (v *Verify) recordedRoute(r *http.Request, kind audit.Kind) string {
 // routeID returns the ID of the route by which a request has come, or the source if that is
 // not known. The matchers are asked only if there are several routes.
 func (v *Verify) routeID(r *http.Request) string {
+	if only := v.only.Load(); only != nil {
+		return *only
+	}
 	v.app.verifyRoutes()
 	switch len(v.routes) {
 	case 0:
 		return v.Source
 	case 1:
+		v.only.Store(&v.routes[0].ID)
 		return v.routes[0].ID
 	}
 	return route.Taken(v.routes, r).ID
 }
 
-func (v *Verify) auditAllowed(r *http.Request, at string, claims *verifier.Claims) {
-	if v.app.audit.writes(audit.Allowed) {
-		e := v.auditEvent(at, claims)
-		e.Kind = audit.Allowed
-		v.app.audit.writeRequest(r, &e)
+func (v *Verify) auditAllowed(r *http.Request, checking *phase, at string, claims *verifier.Claims) {
+	if !v.audit.writes(audit.Allowed) {
+		return
 	}
+	e := audit.Event{Members: claims.Annotation()}
+	if e.Members == "" {
+		e = tokenEvent(claims)
+	}
+	e.Kind, e.Time, e.At, e.Route, e.Source = audit.Allowed, checking.ended, "verify", at, v.Source
+	v.audit.writeRequest(r, checking.traceID, &e)
 }
 
 func (v *Verify) auditRefused(r *http.Request, at string, claims *verifier.Claims, refusal *verifier.Refusal) {
-	if !v.app.audit.writes(audit.Refused) {
+	if !v.audit.writes(audit.Refused) {
 		return
 	}
-	e := v.auditEvent(at, claims)
+	var e audit.Event
+	if claims != nil {
+		e = tokenEvent(claims)
+	}
+	e.At, e.Route, e.Source = "verify", at, v.Source
 	e.Kind, e.ReportOnly, e.Status, e.Reason = audit.Refused, v.ReportOnly, refusal.Status, string(refusal.Reason)
 	if cause := refusal.Unwrap(); cause != nil {
 		e.Cause = refusallog.Loggable(cause.Error())
 	}
-	v.app.audit.writeRequest(r, &e)
+	v.audit.writeRequest(r, traceID(r), &e)
 }
 
-// auditEvent has the route, and the token if it is verified.
-func (v *Verify) auditEvent(at string, claims *verifier.Claims) audit.Event {
-	e := audit.Event{At: "verify", Route: at, Source: v.Source}
-	if claims == nil {
-		return e
-	}
-	e.Issuer, e.ClientID, e.TokenID, e.KeyID, e.Scope = claims.Issuer, claims.ClientID, claims.ID, claims.KeyID, claims.Scope
+// tokenEvent has the verified token.
+func tokenEvent(claims *verifier.Claims) audit.Event {
+	e := audit.Event{Issuer: claims.Issuer, ClientID: claims.ClientID, TokenID: claims.ID, KeyID: claims.KeyID, Scope: claims.Scope}
 	if len(claims.Audience) > 0 {
 		e.Audience = claims.Audience[0]
 	}

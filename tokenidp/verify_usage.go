@@ -51,12 +51,12 @@ func (v *Verify) decided(claims *verifier.Claims) string {
 
 // countPassed counts a request that passes.
 func (v *Verify) countPassed(at string, claims *verifier.Claims) {
-	if v.app.usage == nil {
+	if v.usage == nil {
 		return
 	}
-	v.app.usage.Count(usage.Key{Kind: usage.Passed, Issuer: claims.Issuer, Client: claims.ClientID, Name: at, Detail: v.decided(claims)})
+	v.usage.Count(usage.Key{Kind: usage.Passed, Issuer: claims.Issuer, Client: claims.ClientID, Name: at, Detail: v.decided(claims)})
 	if v.deciding.shown {
-		countRead(v.app.usage, claims, claims.Scope)
+		countRead(v.usage, claims, claims.Scope)
 	}
 }
 
@@ -70,7 +70,7 @@ func countRead(s *usage.Store, claims *verifier.Claims, scopes []string) {
 // countRefused counts a request that is refused, or would be. A client is known from a
 // verified token only.
 func (v *Verify) countRefused(kind usage.Kind, at string, r *http.Request, claims *verifier.Claims, reason verifier.Reason) {
-	if v.app.usage == nil {
+	if v.usage == nil {
 		return
 	}
 	k := usage.Key{Kind: kind, Name: at, Detail: string(reason)}
@@ -81,8 +81,8 @@ func (v *Verify) countRefused(kind usage.Kind, at string, r *http.Request, claim
 	if kind == usage.Reported {
 		overTime = usage.RouteReports
 	}
-	v.app.usage.CountHourly(usage.Key{Kind: overTime, Name: at, Detail: string(reason)})
-	v.app.usage.CountExample(k, func() usage.Example {
+	v.usage.CountHourly(usage.Key{Kind: overTime, Name: at, Detail: string(reason)})
+	v.usage.CountExample(k, func() usage.Example {
 		return usage.Example{Method: refusallog.Loggable(r.Method), Path: refusallog.Loggable(originalPath(r)), ClientIP: clientIP(r).String()}
 	})
 }

@@ -25,6 +25,16 @@ func (e *Event) append(line []byte) []byte {
 	line = e.Time.UTC().Truncate(time.Microsecond).AppendFormat(line, time.RFC3339Nano)
 	line = append(line, '"')
 	line = appendText(line, `,"event":`, string(e.Kind))
+	line = e.appendMembers(line)
+	line = append(line, e.Members...)
+	return append(line, "}\n"...)
+}
+
+// Encode returns the members that the event has beside Time, Kind and Members, for the
+// lines of all events that have them, too.
+func (e *Event) Encode() string { return string(e.appendMembers(nil)) }
+
+func (e *Event) appendMembers(line []byte) []byte {
 	line = appendText(line, `,"at":`, e.At)
 	line = appendText(line, `,"request_id":`, e.RequestID)
 	line = appendText(line, `,"trace_id":`, e.TraceID)
@@ -66,7 +76,7 @@ func (e *Event) append(line []byte) []byte {
 		line = append(line, `,"lines":`...)
 		line = strconv.AppendInt(line, int64(e.Lines), 10)
 	}
-	return append(line, "}\n"...)
+	return line
 }
 
 // appendText appends a member, if it has a value.

@@ -70,4 +70,7 @@ type Event struct {
 
 	// Lines is the number of lost lines.
 	Lines int
+
+	// Members are further members, from [Event.Encode]. The event has none of them itself.
+	Members string
 }

@@ -161,12 +161,40 @@ func FuzzLine(f *testing.F) {
 				t.Errorf("%U is in %q", r, line)
 			}
 		}
+		if ahead := (&Event{Time: when, Kind: Refused, Members: e.Encode()}).append(nil); string(ahead) != line {
+			t.Errorf("encoded ahead it is %s, and else %s", ahead, line)
+		}
 		members := decode(t, line)
 		want := strings.ToValidUTF8(s, "\ufffd")
 		if got, _ := members["path"].(string); utf8.ValidString(s) && got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	})
+}
+
+// Lines have the order of their events, whether a batch is full or not.
+func TestOrderOfLines(t *testing.T) {
+	var o output
+	l := Open(&o, Options{Now: clock})
+	const lines = 2*batch + 3
+	for i := range lines {
+		l.Write(&Event{Kind: Lost, Lines: i + 1})
+		if i == batch+1 {
+			l.Flush()
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	i := 0.
+	for line := range strings.Lines(o.text.String()) {
+		if i++; decode(t, line)["lines"] != i {
+			t.Errorf("line %v is %s", i, line)
+		}
+	}
+	if i != lines {
+		t.Errorf("%v lines, want %d", i, lines)
+	}
 }
 
 // Lines wait at most 200 ms, or until there are enough of them.
