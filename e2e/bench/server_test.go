@@ -125,10 +125,11 @@ func build(b *testing.B) string {
 func start(b *testing.B, binary string, observed observation) *server {
 	b.Helper()
 	dir := b.TempDir()
-	s := &server{site: freeAddress(b), admin: freeAddress(b), routes: make(map[string]string), secrets: make(map[string]string)}
-	s.config = config
+	free := freeAddresses(b, 2+len(routes))
+	s := &server{site: free[0], admin: free[1], routes: make(map[string]string), secrets: make(map[string]string)}
+	s.config, free = config, free[2:]
 	for name, handlers := range routes {
-		s.routes[name] = freeAddress(b)
+		s.routes[name], free = free[0], free[1:]
 		s.config += fmt.Sprintf("\nhttp://%s {\n %s\n respond ok\n}\n", s.routes[name], handlers)
 	}
 	s.config = strings.NewReplacer("SITE", s.site, "ADMIN", s.admin, "GLOBAL", observed.global, "OBSERVED", observed.tokenidp).Replace(s.config)
@@ -156,7 +157,7 @@ func start(b *testing.B, binary string, observed observation) *server {
 		s.process.Wait()
 		if b.Failed() {
 			text, _ := os.ReadFile(log.Name()) // or none
-			b.Logf("the log begins:\n%.5000s", text)
+			b.Logf("the log ends:\n%s", text[max(0, len(text)-3000):])
 		}
 	})
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
@@ -170,12 +171,17 @@ func start(b *testing.B, binary string, observed observation) *server {
 	}
 }
 
-func freeAddress(b *testing.B) string {
+// freeAddresses takes all before it gives one back, so that none comes twice.
+func freeAddresses(b *testing.B, n int) []string {
 	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(b, err)
-	defer l.Close()
-	return fmt.Sprint("localhost:", l.Addr().(*net.TCPAddr).Port)
+	addresses := make([]string, n)
+	for i := range addresses {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		check(b, err)
+		defer l.Close()
+		addresses[i] = fmt.Sprint("localhost:", l.Addr().(*net.TCPAddr).Port)
+	}
+	return addresses
 }
 
 func check(b *testing.B, err error) {
