@@ -105,7 +105,8 @@ func (w *auditor) annotates() func(*verifier.Claims) string {
 		return nil
 	}
 	return func(claims *verifier.Claims) string {
-		e := tokenEvent(claims)
+		var e audit.Event
+		addToken(&e, claims)
 		return e.Encode()
 	}
 }

@@ -10,12 +10,8 @@ import (
 
 // originalPath returns the path as the client sent it, before any rewrite.
 func originalPath(r *http.Request) string {
-	return originalURL(r).Path
-}
-
-func originalURL(r *http.Request) *url.URL {
-	_, u := original(r)
-	return u
+	_, sent := original(r)
+	return sent.Path
 }
 
 // original returns the method and the URL as the client sent them.

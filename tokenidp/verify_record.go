@@ -78,11 +78,10 @@ func (v *Verify) auditAllowed(r *http.Request, checking *phase, at string, claim
 	if !v.audit.writes(audit.Allowed) {
 		return
 	}
-	e := audit.Event{Members: claims.Annotation()}
+	e := audit.Event{Kind: audit.Allowed, Time: checking.ended, At: "verify", Route: at, Source: v.Source, Members: claims.Annotation()}
 	if e.Members == "" {
-		e = tokenEvent(claims)
+		addToken(&e, claims)
 	}
-	e.Kind, e.Time, e.At, e.Route, e.Source = audit.Allowed, checking.ended, "verify", at, v.Source
 	v.audit.writeRequest(r, checking.traceID, &e)
 }
 
@@ -90,23 +89,23 @@ func (v *Verify) auditRefused(r *http.Request, at string, claims *verifier.Claim
 	if !v.audit.writes(audit.Refused) {
 		return
 	}
-	var e audit.Event
-	if claims != nil {
-		e = tokenEvent(claims)
+	e := audit.Event{
+		Kind: audit.Refused, At: "verify", Route: at, Source: v.Source,
+		ReportOnly: v.ReportOnly, Status: refusal.Status, Reason: string(refusal.Reason),
 	}
-	e.At, e.Route, e.Source = "verify", at, v.Source
-	e.Kind, e.ReportOnly, e.Status, e.Reason = audit.Refused, v.ReportOnly, refusal.Status, string(refusal.Reason)
+	if claims != nil {
+		addToken(&e, claims)
+	}
 	if cause := refusal.Unwrap(); cause != nil {
 		e.Cause = refusallog.Loggable(cause.Error())
 	}
 	v.audit.writeRequest(r, traceID(r), &e)
 }
 
-// tokenEvent has the verified token.
-func tokenEvent(claims *verifier.Claims) audit.Event {
-	e := audit.Event{Issuer: claims.Issuer, ClientID: claims.ClientID, TokenID: claims.ID, KeyID: claims.KeyID, Scope: claims.Scope}
+// addToken adds the verified token.
+func addToken(e *audit.Event, claims *verifier.Claims) {
+	e.Issuer, e.ClientID, e.TokenID, e.KeyID, e.Scope = claims.Issuer, claims.ClientID, claims.ID, claims.KeyID, claims.Scope
 	if len(claims.Audience) > 0 {
 		e.Audience = claims.Audience[0]
 	}
-	return e
 }
