@@ -255,6 +255,12 @@ func (h *Handler) rewritesPath() bool {
 // rewritesMethod reports whether the handler may change the method.
 func (h *Handler) rewritesMethod() bool { return h.Name == "rewrite" && h.settings.Method != "" }
 
+// leaving are modules that leave the path and the method of a request as they are.
+var leaving = []string{verify, "subroute", "invoke", "vars", "map", "headers", "encode", "request_body", "tracing", "log_append"}
+
+// leavesRequest reports whether the handler surely changes neither the path nor the method.
+func (h *Handler) leavesRequest() bool { return slices.Contains(leaving, h.Name) }
+
 // asksAnother reports whether a proxy sends every request to another server that decides
 // about it, as forward_auth does. The walk finds the proxies that decide nothing.
 func (h *Handler) asksAnother() bool {

@@ -42,6 +42,9 @@ type Route struct {
 	Mixed bool
 	// Rewritten is true if the path may differ here from the path that the client sent.
 	Rewritten bool
+	// AsSent is true if the path and the method are surely those that the client sent: all
+	// handlers before are known to leave them as they are.
+	AsSent bool
 	// After is what has come before: AfterError, AfterResponse, or nothing.
 	After string
 
@@ -54,7 +57,7 @@ type Route struct {
 func newRoute(s *server, h *Handler, in flow, by way) *Route {
 	by = by.through(h.settings.Match, nil, in)
 	r := &Route{
-		Server: s.name, Handler: h, Guard: in.guard, Authenticated: in.known, Reached: in.reached, Rewritten: in.path, After: by.after,
+		Server: s.name, Handler: h, Guard: in.guard, Authenticated: in.known, Reached: in.reached, Rewritten: in.path, AsSent: in.asSent, After: by.after,
 		Answered: in.answered, Mixed: in.most > in.guard,
 		levels: by.levels, server: s, order: append(slices.Clip(by.invoked), h.order),
 	}

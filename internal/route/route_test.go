@@ -281,6 +281,37 @@ func TestMatchesRewrittenPath(t *testing.T) {
 	}
 }
 
+// What nobody knows to leave the path and the method alone may have changed them.
+func TestAsSent(t *testing.T) {
+	for name, row := range map[string]struct {
+		sites string
+		want  bool
+	}{
+		"in a site":               {"a.example {\nverify a\n}", true},
+		"in a handle":             {"a.example {\nhandle /a* {\nverify a\n}\n}", true},
+		"behind others":           {"a.example {\ntracing\nencode\nheader X-A b\nrequest_body {\nmax_size 1MB\n}\nroute {\nvars a b\nmap {path} {x} {\n/a b\n}\nverify a\nverify b\n}\n}", true},
+		"in a named route":        {"a.example {\ninvoke n\n}\n&(n) {\nverify a\n}", true},
+		"a rewrite in another":    {"a.example {\nhandle /a* {\nrewrite * /b\n}\nhandle {\nverify a\n}\n}", true},
+		"a rewrite behind it":     {"a.example {\nroute {\nverify a\nrewrite * /b\n}\n}", true},
+		"in a handle_path":        {"a.example {\nhandle_path /a/* {\nverify a\n}\n}", false},
+		"a rewrite":               {"a.example {\nrewrite /x /y\nverify a\n}", false},
+		"of the method":           {"a.example {\nmethod GET\nverify a\n}", false},
+		"a rewrite in a route":    {"a.example {\nroute {\nroute /x {\nrewrite * /b\n}\nverify a\n}\n}", false},
+		"in a named route, once":  {"a.example {\ninvoke n\n}\n&(n) {\nrewrite * /b\nverify a\n}", false},
+		"behind another's module": {"a.example {\nroute {\nbasic_auth {\nann $2a$14$Zkx19XLiW6VYouLHR5NmfOFU0z2GTNmpkT/5qqR7hx4IjWJPDhjvG\n}\nverify a\n}\n}", false},
+		"after an error":          {"a.example {\nhandle_errors {\nverify a\n}\n}", false},
+		"after a response":        {"a.example {\nreverse_proxy localhost:1 {\nhandle_response {\nverify a\n}\n}\n}", false},
+		"after an intercept":      {"a.example {\nintercept {\nhandle_response {\nverify a\n}\n}\nrespond ok\n}", false},
+		"behind forward_auth":     {"a.example {\nroute {\nforward_auth localhost:1 {\nuri /auth\n}\nverify a\n}\n}", false},
+	} {
+		for _, r := range read(t, adapt(t, definitionsFirst(row.sites))).Verifies() {
+			if r.AsSent != row.want {
+				t.Errorf("%s: %v for %s", name, r.AsSent, r.ID)
+			}
+		}
+	}
+}
+
 // definitionsFirst moves snippets and named routes before the sites, because Caddy requires
 // it. The rows read better the other way round.
 func definitionsFirst(sites string) string {

@@ -26,6 +26,7 @@ type flow struct {
 	known      bool     // each has authenticated in some way
 	path       bool     // it may have been rewritten
 	method     bool     // it may have been rewritten
+	asSent     bool     // the path and the method are surely those that the client sent
 	stripped   []string // prefixes that handle_path may have stripped
 	intercepts []*interception
 	answered   *Handler // if no request gets there: the handler that answers them all, if there is one
@@ -51,7 +52,7 @@ func (f flow) or(g flow) flow {
 	}
 	f.guard, f.most = min(f.guard, g.guard), max(f.most, g.most)
 	f.known = f.known && g.known
-	f.path, f.method = f.path || g.path, f.method || g.method
+	f.path, f.method, f.asSent = f.path || g.path, f.method || g.method, f.asSent && g.asSent
 	f.stripped = eachOnce(f.stripped, g.stripped...)
 	for _, i := range g.intercepts {
 		if !slices.Contains(f.intercepts, i) {
@@ -169,7 +170,7 @@ func (w way) through(m matcher, e *entry, f flow) way {
 
 func (w *walker) serve() {
 	reached := w.request == nil || w.server.listensFor(w.request.Host)
-	w.routes(w.server.Routes, flow{reached: reached}, way{}).ended(nil)
+	w.routes(w.server.Routes, flow{reached: reached, asSent: true}, way{}).ended(nil)
 	for len(w.intercepts) > 0 { // the innermost sees a response first
 		last := w.intercepts[len(w.intercepts)-1]
 		w.intercepts = w.intercepts[:len(w.intercepts)-1]
@@ -243,6 +244,7 @@ func (w *walker) handler(h *Handler, in flow, by way) flow {
 	}
 	route := newRoute(w.server, h, in, by)
 	w.found = append(w.found, route)
+	in.asSent = in.asSent && h.leavesRequest()
 	switch h.Name {
 	case verify:
 		return w.verified(route, h, in)
@@ -289,7 +291,7 @@ func (w *walker) subroute(h *Handler, in flow, by way) flow {
 	}
 	by.after = AfterError
 	failed := in
-	failed.path, failed.method = true, true // as they were when it failed
+	failed.path, failed.method, failed.asSent = true, true, false // as they were when it failed
 	failed = w.routes(h.settings.Errors.Routes, failed, by)
 	return failed.perhaps(out)
 }
