@@ -1,24 +1,24 @@
 package usage
 
-import (
-	"time"
-
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/background"
-)
+import "time"
 
 // clock has the wall clock, and a monotonic one that cannot be set.
 type clock struct {
 	now     func() time.Time
 	elapsed func() time.Duration
+	// at is what elapsed was at a time of time.Now.
+	at func(time.Time) time.Duration
 }
 
 func newClock(o Options) clock {
-	c := clock{o.Now, o.Elapsed}
+	c := clock{o.Now, o.Elapsed, func(time.Time) time.Duration { return o.Elapsed() }}
 	if c.now == nil {
 		c.now = time.Now
 	}
 	if c.elapsed == nil {
-		c.elapsed = background.Elapsed()
+		start := time.Now()
+		c.elapsed = func() time.Duration { return time.Since(start) }
+		c.at = func(t time.Time) time.Duration { return t.Sub(start) }
 	}
 	return c
 }

@@ -15,6 +15,8 @@ import (
 // be set, so that they stay right when the wall clock is corrected.
 type Counter struct {
 	count       atomic.Int64
+	dropped     atomic.Bool  // it is not among the counters any more
+	shared      bool         // by the keys that have none of their own
 	first       atomic.Int64 // nanoseconds; 0: never
 	last        atomic.Int64
 	exampleAt   atomic.Int64
@@ -50,12 +52,26 @@ func (c *counters) init() {
 	c.fresh, c.groups, c.issuer, c.bound = make(map[Key]*Counter), make(map[group]int), make(map[string]int64), mostCounters
 }
 
-// Count adds one. It does not allocate if the key was counted before.
-func (s *Store) Count(k Key) {
+// Count adds one. It does not allocate if the key was counted before. It returns the Counter
+// for [Store.CountAgain].
+func (s *Store) Count(k Key) *Counter {
 	if s == nil {
-		return
+		return nil
 	}
-	s.counters.counter(k).mark(s.clock.elapsed())
+	c := s.counters.counter(k)
+	c.mark(s.clock.elapsed())
+	return c
+}
+
+// CountAgain adds one for the key for which [Store.Count] has returned the Counter. That is
+// quicker than to find it again. The time is a recent one of time.Now. It returns false, and has not counted, if the Counter is
+// shared by several keys, or if the Store has dropped it because it was not used.
+func (s *Store) CountAgain(c *Counter, now time.Time) bool {
+	if c == nil || c.shared || c.dropped.Load() {
+		return false
+	}
+	c.mark(s.clock.at(now))
+	return true
 }
 
 // CountExample adds one, and keeps the request at most once a second.
@@ -154,7 +170,7 @@ func (c *counters) add(k Key) *Counter {
 			return found
 		}
 	}
-	found := new(Counter)
+	found := &Counter{shared: k.Issuer == Others}
 	k = k.clone()
 	c.fresh[k] = found
 	c.note(k)

@@ -187,6 +187,8 @@ func (c *counters) subtract(values map[Key]Value, now time.Duration) {
 		if counter.count.Load() != 0 || recent || c.isDeclared(k, counter) {
 			kept[k] = counter
 			c.note(k)
+		} else {
+			counter.dropped.Store(true)
 		}
 	}
 	for k := range c.fresh {

@@ -46,7 +46,7 @@ func TestNodesAddUp(t *testing.T) {
 func TestCountNeitherAllocatesNorWaits(t *testing.T) {
 	s := newStorage(t)
 	n := New(s, folder, Options{})
-	n.Count(passed)
+	counter := n.Count(passed)
 	hangs, over := make(chan struct{}), make(chan struct{})
 	s.before = func(string, string) error {
 		select {
@@ -60,7 +60,7 @@ func TestCountNeitherAllocatesNorWaits(t *testing.T) {
 	syncing.Go(func() { _ = n.Sync(t.Context()) })
 	<-hangs
 	n.CountHourly(refusals)
-	for what, count := range map[string]func(){"a request": func() { n.Count(passed) }, "a refusal": func() { n.CountHourly(refusals) }} {
+	for what, count := range map[string]func(){"a request": func() { n.Count(passed) }, "another": func() { n.CountAgain(counter, time.Now()) }, "a refusal": func() { n.CountHourly(refusals) }} {
 		if allocated := testing.AllocsPerRun(100, count); allocated != 0 {
 			t.Errorf("%s: %v allocations", what, allocated)
 		}
@@ -175,6 +175,31 @@ func TestAllKeysAreBounded(t *testing.T) {
 	want(t, n, Key{Kind: Dropped, Name: "passed"}, 90)
 }
 
+// A Counter that is kept counts for its key alone, and only as long as it is known.
+func TestCountAgain(t *testing.T) {
+	s, c := newStorage(t), newTestClock()
+	n := node(s, c)
+	n.counters.bound = 1
+	counter := n.Count(passed)
+	other := passed
+	other.Client = "another"
+	shared := n.Count(other)
+	if !n.CountAgain(counter, time.Now()) || n.CountAgain(shared, time.Now()) || n.CountAgain(nil, time.Now()) {
+		t.Error("it counts for many keys, or not at all")
+	}
+	want(t, n, passed, 2)
+	want(t, n, Key{Kind: Passed, Issuer: Others, Name: passed.Name, Detail: passed.Detail}, 1)
+	mustSync(t, n)
+	for range 2 { // the second is of a day in which it was not used
+		c.pass(renewal)
+		mustSync(t, n)
+	}
+	if n.CountAgain(counter, time.Now()) {
+		t.Error("it counts where nobody looks")
+	}
+	want(t, n, passed, 2)
+}
+
 func TestNetworkOf(t *testing.T) {
 	for address, want := range map[string]string{
 		"192.0.2.7": "192.0.2.0/24", "::ffff:192.0.2.7": "192.0.2.0/24", "2001:db8:1:2::3": "2001:db8:1::/48", "fe80::1%eth0": "fe80::/48",
@@ -282,7 +307,9 @@ func TestObserve(t *testing.T) {
 
 func TestNilStoreCountsNothing(t *testing.T) {
 	var n *Store
-	n.Count(passed)
+	if n.CountAgain(n.Count(passed), time.Now()) {
+		t.Error("it counts")
+	}
 	n.CountHourly(issued)
 	n.CountSecret(idp, "a", "b", netip.Addr{})
 	n.CountExample(refused, nil)
