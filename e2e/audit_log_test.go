@@ -38,6 +38,10 @@ localhost:5001 {
 		}
 		respond "fine"
 	}
+	handle_path /old/* {
+		verify orders.write
+		respond "fine"
+	}
 }
 `
 
@@ -69,7 +73,9 @@ func TestAuditLog(t *testing.T) {
 		}
 	}
 	get("/orders/1?access_token=secret-of-the-query", token, 200)
+	get("/orders/"+token, token, 200)
 	get("/orders/"+token, readers, 403)
+	get("/old/orders/1", token, 200)
 	get("/stock", "x"+token, 200)
 	get("/stock/1", readers, 200)
 	post("/token", "grant_type=client_credentials&scope=orders.nothing", 400)
@@ -111,7 +117,9 @@ func TestAuditLog(t *testing.T) {
 		{"event": "changed", "at": "configuration"},
 		{"event": "issued", "at": "token", "client_id": "orders-worker", "auth_method": "client_secret_basic", "secret_id": "1", "audience": "orders-api", "scope": []any{"orders.write"}, "issuer": issuer, "path": "/token", "request_id": present, "jti": present, "kid": present},
 		{"event": "allowed", "at": "verify", "client_id": "orders-worker", "route": c.url("localhost:5001/orders*"), "source": "Caddyfile:17", "method": "GET", "path": "/orders/1", "client_ip": present, "jti": present, "kid": present, "scope": []any{"orders.write"}, "audience": "orders-api"},
+		{"event": "allowed", "at": "verify", "route": c.url("localhost:5001/orders*"), "path": "/orders/REDACTED"},
 		{"event": "refused", "at": "verify", "client_id": "reader", "reason": "missing_scope", "status": 403.0, "path": "/orders/REDACTED", "request_id": present},
+		{"event": "allowed", "at": "verify", "route": c.url("localhost:5001/old/*"), "path": "/old/orders/1"},
 		{"event": "refused", "at": "verify", "route": c.url("localhost:5001/stock*"), "report_only": true, "reason": "malformed_token", "request_id": present},
 		{"event": "refused", "at": "verify", "route": c.url("localhost:5001/stock*"), "report_only": true, "client_id": "reader", "path": "/stock/1"},
 		{"event": "refused", "at": "token", "client_id": "orders-worker", "reason": present, "status": 400.0, "client_ip": present},

@@ -62,10 +62,12 @@ func TestRoutesAreCountedBySource(t *testing.T) {
 	}
 	r := httptest.NewRequest("GET", "/", nil)
 	for _, source := range []string{"Caddyfile:2", "Caddyfile:5", "Caddyfile:5"} {
-		a.routes = append(a.routes, &Verify{Source: source, ReportOnly: true, verifyWorker: &verifyWorker{app: a, recorder: recorder{usage: a.usage}}})
+		v := &Verify{Source: source, ReportOnly: true, verifyWorker: &verifyWorker{app: a, recorder: recorder{usage: a.usage}}}
+		v.recorded = v.recordedRoutes
+		a.routes = append(a.routes, v)
 	}
 	for _, v := range a.routes {
-		v.countRefused(usage.Reported, v.routeID(r), r, nil, verifier.NoToken)
+		v.countRefused(usage.Reported, v.recordedRoute(r), r, nil, verifier.NoToken)
 	}
 	reports := a.Reports(false)
 	if len(reports) != 3 || reports[0].WouldRefuse[0].Times != 1 || reports[1].WouldRefuse[0].Times != 2 || reports[2].WouldRefuse[0].Times != 2 {

@@ -14,8 +14,6 @@ import (
 
 	"github.com/tokenidp/caddy-tokenidp/internal/nearest"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/audit"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
-	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
 // Audit writes one line of JSON for each decision: who called what, with which token,
@@ -98,45 +96,44 @@ func (w *auditor) write(e *audit.Event) {
 	}
 }
 
-// annotates returns what encodes the token of a line ahead, for the lines of all requests
-// with it. It is nil if allowed requests have no line.
-func (w *auditor) annotates() func(*verifier.Claims) string {
-	if !w.writes(audit.Allowed) {
-		return nil
-	}
-	return func(claims *verifier.Claims) string {
-		var e audit.Event
-		addToken(&e, claims)
-		return e.Encode()
-	}
-}
-
 // writeRequest writes a line about a request. It has the sender, the requested values as
 // the client sent them, and the ids of the request.
-func (w *auditor) writeRequest(r *http.Request, traceID trace.TraceID, e *audit.Event) {
-	if !w.writes(e.Kind) {
-		return
+func (w *auditor) writeRequest(r *http.Request, e *audit.Event) {
+	if w.writes(e.Kind) {
+		e.Request = requestOf(r, false, variables(r), traceID(r))
+		if e.RequestID == "" {
+			e.RequestID = newRequestID(r)
+		}
+		w.log.Write(e)
 	}
-	known := variables(r)
-	e.RequestID, e.ClientIP = requestID(r, known, e.Kind != audit.Allowed), clientIPIn(known)
-	if traceID.IsValid() {
-		e.TraceID = traceID.String()
-	}
-	method, sent := original(r)
-	e.Method, e.Host, e.Path = refusallog.Loggable(method), refusallog.Loggable(r.Host), refusallog.Loggable(sent.Path)
-	w.log.Write(e)
 }
 
-// requestID returns the placeholder {http.request.uuid}. Caddy makes it on first use, and
-// then shows it in its access log. That costs more than an audit line. So lines of allowed
-// requests have it only if the configuration uses it before.
-func requestID(r *http.Request, variables map[string]any, orMake bool) string {
+// requestOf returns what a line has of its request. With asSent, the path and the method are
+// surely those that the client sent; to find the original ones takes longer.
+func requestOf(r *http.Request, asSent bool, variables map[string]any, traced trace.TraceID) audit.Request {
+	method, sent := r.Method, r.URL
+	if !asSent {
+		method, sent = original(r)
+	}
+	q := audit.Request{RequestID: knownRequestID(variables), ClientIP: clientIPIn(variables), Method: method, Host: r.Host, Path: sent.Path}
+	if traced.IsValid() {
+		q.TraceID = traced.String()
+	}
+	return q
+}
+
+// knownRequestID returns the placeholder {http.request.uuid}, or "" if nothing has used it.
+// Caddy makes it on first use, and then shows it in its access log. That costs more than an
+// audit line. So lines of allowed requests have it only if the configuration uses it before.
+func knownRequestID(variables map[string]any) string {
 	if id, ok := variables["uuid"].(fmt.Stringer); ok {
 		return id.String()
 	}
-	if !orMake {
-		return ""
-	}
+	return ""
+}
+
+// newRequestID returns the placeholder {http.request.uuid}.
+func newRequestID(r *http.Request) string {
 	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok {
 		return ""

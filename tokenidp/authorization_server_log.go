@@ -103,7 +103,7 @@ func (s *AuthorizationServer) auditIssued(r *http.Request, issued *issuance) {
 	if issued.client.Secret != nil {
 		e.SecretID = issued.client.Secret.ID
 	}
-	s.audit.writeRequest(r, traceID(r), &e)
+	s.audit.writeRequest(r, &e)
 }
 
 func (s *AuthorizationServer) auditRefused(at string, r *http.Request, credentials *oauth.Credentials, refusal *oauth.Error) {
@@ -114,7 +114,7 @@ func (s *AuthorizationServer) auditRefused(at string, r *http.Request, credentia
 	if refusal.Cause != nil {
 		e.Cause = refusallog.Loggable(refusal.Cause.Error())
 	}
-	s.audit.writeRequest(r, traceID(r), &e)
+	s.audit.writeRequest(r, &e)
 }
 
 // claimedClientID returns the client id that the caller claims, for the log. If the secret

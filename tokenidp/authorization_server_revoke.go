@@ -110,7 +110,7 @@ func (s *AuthorizationServer) recordRevoked(r *http.Request, revoked *revocation
 	}
 	s.metrics.Revocation(s.issuer.Issuer, result, "")
 	if revoked.claims != nil {
-		s.audit.writeRequest(r, traceID(r), &audit.Event{
+		s.audit.writeRequest(r, &audit.Event{
 			Kind: audit.Revoked, At: "revoke", Issuer: s.issuer.Issuer, ClientID: revoked.client.Application.ClientID, AuthMethod: string(revoked.client.Method),
 			TokenID: revoked.claims.ID, KeyID: revoked.claims.KeyID, Scope: revoked.claims.Scope, Expires: revoked.claims.ExpiresAt,
 		})

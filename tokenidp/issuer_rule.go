@@ -21,7 +21,7 @@ func (iss *Issuer) prepareVerification(keys verifier.KeySource) (err error) {
 		Algorithms: jws.Algorithms,
 		Types:      []string{"at+jwt"},
 		Keys:       keys,
-		Annotate:   iss.decisions.audit.annotates(),
+		Annotate:   annotates(iss.usage, iss.decisions.audit),
 	})
 	return err
 }

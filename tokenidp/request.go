@@ -24,16 +24,22 @@ func original(r *http.Request) (method string, u *url.URL) {
 
 // clientIP returns the address of the client, as Caddy has determined it with the server's
 // trusted_proxies, or the zero address.
-func clientIP(r *http.Request) netip.Addr { return clientIPIn(variables(r)) }
-
-func clientIPIn(variables map[string]any) netip.Addr {
-	text, _ := variables[caddyhttp.ClientIPVarKey].(string)
-	addr, _ := netip.ParseAddr(text)
+func clientIP(r *http.Request) netip.Addr {
+	addr, _ := netip.ParseAddr(clientIPIn(variables(r)))
 	return addr
 }
 
-// variables returns the variables of the request, which handlers share.
+func clientIPIn(variables map[string]any) string {
+	text, _ := variables[caddyhttp.ClientIPVarKey].(string)
+	return text
+}
+
+// variables returns the variables of the request, which handlers share. To find them in the
+// context takes as long as a hash: do it once for each request.
 func variables(r *http.Request) map[string]any {
-	all, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	all, ok := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	if !ok {
+		all = make(map[string]any) // not a request of Caddy
+	}
 	return all
 }

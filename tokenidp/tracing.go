@@ -58,7 +58,7 @@ func (p *phase) describe(pairs ...string) {
 // endCheck ends the phase of a verify.
 func (v *Verify) endCheck(p *phase, r *http.Request, claims *verifier.Claims, err error) {
 	if p.span != nil {
-		p.describe("route", v.routeID(r), "source", v.Source, "result", resultOf(err, v.ReportOnly))
+		p.describe("route", v.recordedRoute(r).id, "source", v.Source, "result", resultOf(err, v.ReportOnly))
 		if claims != nil {
 			p.describe("issuer", claims.Issuer, "client_id", claims.ClientID, "jti", claims.ID, "kid", claims.KeyID, "scope", claims.ScopeText())
 		}

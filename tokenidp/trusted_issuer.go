@@ -128,7 +128,7 @@ func (t *TrustedIssuer) provision(ctx context.Context, a *App, bounded *storage.
 	if t.rules, err = claimRules(t.Claims); err != nil {
 		return err
 	}
-	o := verifier.Options{URL: t.Issuer, Algorithms: t.Algorithms, Types: t.typ(), Leeway: time.Duration(t.Leeway), Claims: layout, Annotate: a.audit.annotates()}
+	o := verifier.Options{URL: t.Issuer, Algorithms: t.Algorithms, Types: t.typ(), Leeway: time.Duration(t.Leeway), Claims: layout, Annotate: annotates(a.usage, a.audit)}
 	if s := sandboxFrom(ctx); s != nil {
 		s.reportAbsent(t.Source, t.JWKSFile, t.CAFile, t.BearerTokenFile)
 		o.Keys, o.Algorithms = s.keys, []string{sandboxAlgorithm}

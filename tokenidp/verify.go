@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -127,7 +128,7 @@ func (v *Verify) provision(ctx caddy.Context) error {
 		return err
 	}
 	v.verifyWorker = &verifyWorker{app: a, metrics: metricsIn(ctx), logger: loggerIn(ctx)}
-	v.recorder = recorder{usage: a.usage, audit: a.audit, debug: v.logger.Core().Enabled(zap.DebugLevel)}
+	v.recorder = recorder{usage: a.usage, audit: a.audit, recorded: sync.OnceValue(v.recordedRoutes), debug: v.logger.Core().Enabled(zap.DebugLevel)}
 	if s := sandboxFrom(ctx); s != nil {
 		v.observe = s.observe
 	}
@@ -232,7 +233,8 @@ func (v *Verify) provisionMatchers(ctx caddy.Context) error {
 }
 
 func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	admitted := admittedFrom(r)
+	known := variables(r)
+	admitted := admittedIn(known)
 	v.removeClaimHeaders(r, admitted)
 	applies, err := v.applies(r)
 	if err != nil {
@@ -253,8 +255,8 @@ func (v *Verify) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	case err != nil:
 		return v.refuse(w, r, claims, err)
 	}
-	v.recordAllowed(r, &checking, claims)
-	v.admit(r, claims, headers, admitted)
+	v.recordAllowed(r, known, &checking, claims)
+	v.admit(r, known, claims, headers, admitted)
 	return next.ServeHTTP(w, r)
 }
 

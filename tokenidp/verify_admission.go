@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimheader"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/dpop"
@@ -33,8 +32,10 @@ func headerOf(headers []claimheader.Value) http.Header {
 const admissionVar = "tokenidp.admission"
 
 // admittedFrom returns the admission of the request, or nil.
-func admittedFrom(r *http.Request) *admission {
-	a, _ := caddyhttp.GetVar(r.Context(), admissionVar).(*admission)
+func admittedFrom(r *http.Request) *admission { return admittedIn(variables(r)) }
+
+func admittedIn(variables map[string]any) *admission {
+	a, _ := variables[admissionVar].(*admission)
 	return a
 }
 
@@ -57,10 +58,10 @@ func (a *admission) hasSet(name string, values []string) bool {
 
 // admit prepares a verified request for the next handler. It sets the claim headers and
 // the placeholders, and removes the token unless it must be forwarded.
-func (v *Verify) admit(r *http.Request, claims *verifier.Claims, headers []claimheader.Value, a *admission) {
+func (v *Verify) admit(r *http.Request, variables map[string]any, claims *verifier.Claims, headers []claimheader.Value, a *admission) {
 	if a == nil {
 		a = &admission{claims: claims}
-		caddyhttp.SetVar(r.Context(), admissionVar, a)
+		variables[admissionVar] = a
 		a.setPlaceholders(r)
 	}
 	v.headers.Set(r.Header, headers)

@@ -98,7 +98,7 @@ func TestPlaceholdersOfAVerifiedRequest(t *testing.T) {
 	repl.Set("http.auth.user.iss", "of another handler")
 	repl.Set("http.auth.user.claims.tenant", "of another handler")
 	repl.Set("http.auth.user.name", "of another handler")
-	(&Verify{verifyWorker: new(verifyWorker)}).admit(r, &verifier.Claims{ClientID: "orders-worker", Issuer: "https://idp.example.com"}, nil, nil)
+	(&Verify{verifyWorker: new(verifyWorker)}).admit(r, variables(r), &verifier.Claims{ClientID: "orders-worker", Issuer: "https://idp.example.com"}, nil, nil)
 	for key, want := range map[string]string{
 		"http.auth.user.id": "orders-worker", "http.auth.user.iss": "https://idp.example.com", "http.auth.user.scope": "",
 		"http.auth.user.claims.tenant": "", "http.vars." + admissionVar: "",

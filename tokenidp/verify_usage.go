@@ -1,9 +1,11 @@
 package tokenidp
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/claimheader"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
@@ -11,19 +13,21 @@ import (
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/verifier"
 )
 
-// deciding are the scopes that decide at a route, in the form in which they are counted.
+// deciding are the scopes that decide at a route.
 type deciding struct {
-	scopes   string
-	anyScope []string // with each of AnyScope
+	// scopes, in the form in which they are counted: Scopes first, and then with each of
+	// AnyScope.
+	scopes []string
 	// shown: something else sees the scopes of the token, too, and may decide by any.
 	shown bool
 }
 
 // newDeciding compiles what a route counts.
 func newDeciding(v *Verify) (d deciding) {
-	d.scopes = strings.Join(v.Scopes, " ")
+	all := strings.Join(v.Scopes, " ")
+	d.scopes = []string{all}
 	for _, scope := range v.AnyScope {
-		d.anyScope = append(d.anyScope, strings.TrimSpace(d.scopes+" "+scope))
+		d.scopes = append(d.scopes, strings.TrimSpace(all+" "+scope))
 	}
 	d.shown = v.ForwardAuthorization || v.ReportOnly ||
 		slices.ContainsFunc(v.ClaimHeaders, func(h ClaimHeader) bool { return h.Claim == claimheader.All || isScopeClaim(h.Claim) }) ||
@@ -36,28 +40,47 @@ func newDeciding(v *Verify) (d deciding) {
 
 func isScopeClaim(name string) bool { return strings.TrimPrefix(name, "/") == "scope" }
 
-// decided returns the scopes by which a token passes the route.
-func (v *Verify) decided(claims *verifier.Claims) string {
+// decided returns which of the deciding scopes let a token pass the route.
+func (v *Verify) decided(claims *verifier.Claims) int {
 	if len(v.AnyScope) == 0 {
-		return v.deciding.scopes
+		return 0
 	}
 	for _, a := range v.rules[claims.Issuer].requires().Alternatives {
 		if claims.HasAudience(a.Audience) && claims.HasScope(a.Scope) {
-			return v.deciding.anyScope[slices.Index(v.AnyScope, a.Scope)]
+			return 1 + slices.Index(v.AnyScope, a.Scope)
 		}
 	}
-	return v.deciding.scopes
+	return 0
 }
 
 // countPassed counts a request that passes.
-func (v *Verify) countPassed(at string, claims *verifier.Claims) {
+func (v *Verify) countPassed(now time.Time, by *recordedRoute, token *recordedToken, claims *verifier.Claims) {
 	if v.usage == nil {
 		return
 	}
-	v.usage.Count(usage.Key{Kind: usage.Passed, Issuer: claims.Issuer, Client: claims.ClientID, Name: at, Detail: v.decided(claims)})
+	scopes := &by.scopes[v.decided(claims)]
+	counters := token.counters.Load()
+	if counters == nil || !v.usage.CountAgain((*counters)[scopes], now) {
+		c := v.usage.Count(usage.Key{Kind: usage.Passed, Issuer: claims.Issuer, Client: claims.ClientID, Name: by.id, Detail: *scopes})
+		token.remember(counters, scopes, c)
+	}
 	if v.deciding.shown {
 		countRead(v.usage, claims, claims.Scope)
 	}
+}
+
+// remember keeps a counter. The map itself never changes, so that requests need no lock. If
+// another request changes it at the same time, a later one does it.
+func (t *recordedToken) remember(known *map[*string]*usage.Counter, scopes *string, c *usage.Counter) {
+	more := make(map[*string]*usage.Counter)
+	if known != nil {
+		if (*known)[scopes] == c { // it is shared
+			return
+		}
+		maps.Copy(more, *known)
+	}
+	more[scopes] = c
+	t.counters.CompareAndSwap(known, &more)
 }
 
 // countRead counts that something else may have decided by the scopes.
@@ -69,11 +92,11 @@ func countRead(s *usage.Store, claims *verifier.Claims, scopes []string) {
 
 // countRefused counts a request that is refused, or would be. A client is known from a
 // verified token only.
-func (v *Verify) countRefused(kind usage.Kind, at string, r *http.Request, claims *verifier.Claims, reason verifier.Reason) {
+func (v *Verify) countRefused(kind usage.Kind, by *recordedRoute, r *http.Request, claims *verifier.Claims, reason verifier.Reason) {
 	if v.usage == nil {
 		return
 	}
-	k := usage.Key{Kind: kind, Name: at, Detail: string(reason)}
+	k := usage.Key{Kind: kind, Name: by.id, Detail: string(reason)}
 	if claims != nil {
 		k.Issuer, k.Client = claims.Issuer, claims.ClientID
 	}
@@ -81,7 +104,7 @@ func (v *Verify) countRefused(kind usage.Kind, at string, r *http.Request, claim
 	if kind == usage.Reported {
 		overTime = usage.RouteReports
 	}
-	v.usage.CountHourly(usage.Key{Kind: overTime, Name: at, Detail: string(reason)})
+	v.usage.CountHourly(usage.Key{Kind: overTime, Name: by.id, Detail: string(reason)})
 	v.usage.CountExample(k, func() usage.Example {
 		return usage.Example{Method: refusallog.Loggable(r.Method), Path: refusallog.Loggable(originalPath(r)), ClientIP: clientIP(r).String()}
 	})

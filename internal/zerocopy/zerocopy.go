@@ -9,7 +9,8 @@ func Bytes(text string) []byte {
 	return unsafe.Slice(unsafe.StringData(text), len(text)) //nolint:gosec // within its length
 }
 
-// String returns the bytes as text without a copy. They must never be changed after that.
+// String returns the bytes as text without a copy. They must not change as long as the text
+// is used.
 func String(data []byte) string {
 	return unsafe.String(unsafe.SliceData(data), len(data)) //nolint:gosec // within their length
 }

@@ -1,9 +1,6 @@
 package audit
 
-import (
-	"net/netip"
-	"time"
-)
+import "time"
 
 // Kind is what was decided.
 type Kind string
@@ -32,6 +29,16 @@ const (
 // Kinds are all kinds that the configuration may omit.
 var Kinds = []Kind{Issued, Refused, Allowed, Revoked, Rotated, Deactivated, Changed, Operated}
 
+// Request is the request that was decided on. An empty field is not written.
+type Request struct {
+	// RequestID is Caddy's, and TraceID that of its tracing.
+	RequestID, TraceID string
+	// ClientIP is the address of the sender. What is not an IP address is not written.
+	ClientIP string
+	// What it asked for. Path has no query. What looks like a secret or a token is replaced.
+	Method, Host, Path string
+}
+
 // Event is one decision. An empty field is not written.
 type Event struct {
 	// Time is when it was decided. Default: when the event is written.
@@ -41,10 +48,7 @@ type Event struct {
 	// applications, keys, configuration or admin.
 	At string
 
-	// The request: its ids, its sender, and what it asked for. Path has no query.
-	RequestID, TraceID string
-	ClientIP           netip.Addr
-	Method, Host, Path string
+	Request
 
 	// The client, and how it has authenticated: AuthMethod is a value of
 	// token_endpoint_auth_method (RFC 7591 section 2).
@@ -70,7 +74,17 @@ type Event struct {
 
 	// Lines is the number of lost lines.
 	Lines int
+}
 
-	// Members are further members, from [Event.Encode]. The event has none of them itself.
-	Members string
+// Members are encoded members of a line, from [Event.Members]. Many lines share them.
+type Members string
+
+// Pass is the event of a request that a verify lets through. There are more of these than of
+// all others together, so what they share is encoded ahead.
+type Pass struct {
+	Time time.Time
+	Request
+	// Route are the members Route and Source, and Token those of the token but TokenID.
+	Route, Token Members
+	TokenID      string
 }

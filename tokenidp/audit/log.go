@@ -13,13 +13,12 @@ import (
 )
 
 const (
-	// mostWaiting limits the memory of lines that are not yet written, in bytes.
+	// mostWaiting limits the lines that are not yet written, in bytes.
 	mostWaiting = 8 << 20
-	// batch is the number of events that are encoded at once. One at a time takes twice as
-	// long: between two requests, what encodes leaves the caches of the processor.
-	batch = 32
-	// enough is the number of bytes that are written at once.
+	// enough is the number of bytes with which lines do not wait any longer.
 	enough = 256 << 10
+	// chunk is the number of bytes that are written at once.
+	chunk = 64 << 10
 	// interval is how long a line waits at most.
 	interval = 200 * time.Millisecond
 	// closing is how long Close waits for the output.
@@ -39,14 +38,14 @@ type Log struct {
 	ended chan struct{}
 
 	mu      sync.Mutex
-	events  []Event // not encoded yet
-	waiting []byte
+	waiting queue
 	lost    int // in all
 	untold  int // of those, before the next line that says so
 	closed  bool
 
 	writing sync.Mutex
-	spare   []byte // the memory of what was written
+	spare   queue  // the memory of what was written
+	memory  []byte // for lines
 	torn    bool   // the output ends in the middle of a line
 	problem background.Problem
 }
@@ -67,8 +66,7 @@ func Open(output io.WriteCloser, o Options) *Log {
 	}
 	l := &Log{
 		output: output, separate: o.Separate, now: o.Now,
-		events: make([]Event, 0, batch),
-		full:   make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
+		full: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 	go l.run()
 	return l
@@ -115,40 +113,52 @@ func (l *Log) Write(e *Event) {
 	if l == nil {
 		return
 	}
-	if e.Time.IsZero() {
-		e.Time = l.now()
+	at := e.Time
+	if at.IsZero() {
+		at = l.now()
 	}
-	if l.add(e) {
-		select {
-		case l.full <- struct{}{}:
-		default: // Flush will follow soon
-		}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if before := l.waiting.size; l.hasRoom() {
+		l.waiting.addEvent(at, e)
+		l.wake(before)
 	}
 }
 
-// add reports whether there is now enough to write, and was not before.
-func (l *Log) add(e *Event) bool {
+// WritePass adds the line of a request that passes. It does not wait for the output.
+func (l *Log) WritePass(p *Pass) {
+	if l == nil {
+		return
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	before := len(l.waiting)
-	if l.closed || before >= mostWaiting {
+	if before := l.waiting.size; l.hasRoom() {
+		l.waiting.addPass(p)
+		l.wake(before)
+	}
+}
+
+// hasRoom reports whether there is room for another line. If not, it counts a lost line. The
+// caller holds l.mu.
+func (l *Log) hasRoom() bool {
+	if l.closed || l.waiting.size >= mostWaiting {
 		l.lost++
 		l.untold++
 		return false
 	}
-	if l.events = append(l.events, *e); len(l.events) == batch {
-		l.encode()
-	}
-	return before < enough && len(l.waiting) >= enough
+	return true
 }
 
-// encode appends the lines of the events to those that wait. The caller holds l.mu.
-func (l *Log) encode() {
-	for i := range l.events {
-		l.waiting = l.events[i].append(l.waiting)
+// wake has Flush run if there is enough to write now, and was not before. The caller holds
+// l.mu.
+func (l *Log) wake(before int) {
+	if before >= enough || l.waiting.size < enough {
+		return
 	}
-	clear(l.events) // they hold the memory of requests
-	l.events = l.events[:0]
+	select {
+	case l.full <- struct{}{}:
+	default: // Flush will follow soon
+	}
 }
 
 // Flush writes the waiting lines.
@@ -159,22 +169,34 @@ func (l *Log) Flush() {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	l.mu.Lock()
-	l.encode()
-	lines, untold := l.waiting, l.untold
+	waiting, untold := l.waiting, l.untold
 	l.waiting, l.untold = l.spare, 0
 	l.mu.Unlock()
-	end := len(lines)
+	lost := l.writeQueue(&waiting)
 	if untold > 0 {
-		lines = (&Event{Time: l.now(), Kind: Lost, Lines: untold}).append(lines)
+		var told queue
+		told.addEvent(l.now(), &Event{Kind: Lost, Lines: untold})
+		if l.writeQueue(&told) == 0 {
+			untold = 0
+		}
 	}
-	if len(lines) > 0 {
+	if lost+untold > 0 {
+		l.miss(lost, untold)
+	}
+	waiting.empty()
+	l.spare = waiting
+}
+
+// writeQueue writes the lines of the queue. It returns how many could not be written.
+func (l *Log) writeQueue(q *queue) (lost int) {
+	for lines := range q.chunks(&l.memory) {
 		written, err := l.write(lines)
 		l.problem.Note(err)
 		if err != nil {
-			l.miss(bytes.Count(lines[min(written, end):end], newline), untold)
+			lost += bytes.Count(lines[written:], newline)
 		}
 	}
-	l.spare = lines[:0]
+	return lost
 }
 
 // miss counts lines that could not be written, and those that the log has not reported yet.

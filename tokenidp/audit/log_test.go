@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -17,17 +17,39 @@ import (
 	"unicode/utf8"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/refusallog"
 )
 
 var when = time.Date(2026, 11, 29, 12, 0, 0, 1000, time.UTC)
 
 func clock() time.Time { return when }
 
+func request() Request {
+	return Request{
+		RequestID: "0b1e", TraceID: strings.Repeat("4b", 16), ClientIP: "::ffff:192.0.2.1",
+		Method: "GET", Host: "api.example.com", Path: "/orders/1",
+	}
+}
+
+func (q *queue) text() (all string) {
+	for lines := range q.chunks(new([]byte)) {
+		all += string(lines)
+	}
+	return all
+}
+
+// lineOf returns the line of an event.
+func lineOf(e *Event) string {
+	var q queue
+	q.addEvent(e.Time, e)
+	return q.text()
+}
+
 // everything returns an event with all members.
 func everything() Event {
 	return Event{
-		Kind: Allowed, At: "verify", RequestID: "0b1e", TraceID: strings.Repeat("4b", 16), ClientIP: netip.MustParseAddr("::ffff:192.0.2.1"),
-		Method: "GET", Host: "api.example.com", Path: "/orders/1", Issuer: "https://issuer.example", ClientID: "orders-worker",
+		Kind: Allowed, At: "verify", Request: request(), Issuer: "https://issuer.example", ClientID: "orders-worker",
 		AuthMethod: "client_secret_basic", SecretID: "2026-11", TokenID: "jti", KeyID: "2026-11-29.482910", Audience: "orders-api",
 		Scope: []string{"orders.read", "orders.write"}, Expires: when, Route: "api.example.com/orders*", Source: "Caddyfile:12", ReportOnly: true,
 		Status: 403, Reason: "insufficient_scope", Cause: "it lacks \"x\"", Who: "admin", Detail: "2 Applications added", Lines: 7,
@@ -101,10 +123,10 @@ func TestLine(t *testing.T) {
 	const want = `{"version":1,"logger":"tokenidp.audit","time":"2026-11-29T12:00:00.000001Z","event":"allowed","at":"verify",` +
 		`"request_id":"0b1e","trace_id":"4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b4b","client_ip":"192.0.2.1","method":"GET","host":"api.example.com",` +
 		`"path":"/orders/1","route":"api.example.com/orders*","source":"Caddyfile:12","issuer":"https://issuer.example","client_id":"orders-worker",` +
-		`"auth_method":"client_secret_basic","secret_id":"2026-11","jti":"jti","kid":"2026-11-29.482910","audience":"orders-api",` +
-		`"scope":["orders.read","orders.write"],"expires":"2026-11-29T12:00:00Z","report_only":true,"status":403,"reason":"insufficient_scope",` +
+		`"auth_method":"client_secret_basic","secret_id":"2026-11","kid":"2026-11-29.482910","audience":"orders-api",` +
+		`"scope":["orders.read","orders.write"],"jti":"jti","expires":"2026-11-29T12:00:00Z","report_only":true,"status":403,"reason":"insufficient_scope",` +
 		`"cause":"it lacks \"x\"","who":"admin","detail":"2 Applications added","lines":7}` + "\n"
-	if got := string(e.append(nil)); got != want {
+	if got := lineOf(&e); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -112,7 +134,7 @@ func TestLine(t *testing.T) {
 // The schema has every member that a line can have, and no other.
 func TestSchemaHasEveryMember(t *testing.T) {
 	e := everything()
-	line := decode(t, string(e.append(nil)))
+	line := decode(t, lineOf(&e))
 	if err := schema(t).Validate(line); err != nil {
 		t.Error(err)
 	}
@@ -138,21 +160,35 @@ func TestSchemaHasEveryMember(t *testing.T) {
 	}
 	for _, kind := range append(Kinds, Lost) {
 		e.Kind = kind
-		if err := schema(t).Validate(decode(t, string(e.append(nil)))); err != nil {
+		if err := schema(t).Validate(decode(t, lineOf(&e))); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
+// passLine returns the line of an allowed event as that of a Pass.
+func passLine(e *Event) string {
+	var q queue
+	q.addPass(&Pass{
+		Time: e.Time, Request: e.Request, TokenID: e.TokenID,
+		Route: (&Event{Route: e.Route, Source: e.Source}).Members(),
+		Token: (&Event{Issuer: e.Issuer, ClientID: e.ClientID, KeyID: e.KeyID, Audience: e.Audience, Scope: e.Scope}).Members(),
+	})
+	return q.text()
+}
+
 // For any input of a caller, a line is one line of JSON with the same text, and has nothing
 // that a terminal interprets.
 func FuzzLine(f *testing.F) {
-	for _, s := range []string{"", "plain", "\x1b[31m", "\u202e", "\"\\\n", "\xff\xc0", "\u2028", "é", "😀", "\U000e0001", "\x7f"} {
+	for _, s := range []string{"", "plain", "\x1b[31m", "\u202e", "\"\\\n", "\xff\xc0", "\u2028", "é", "😀", "\U000e0001", "\x7f", "192.0.2.1", "::1%eth0", "tidp_secret-secret"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		e := Event{Time: when, Kind: Refused, Path: s, Scope: []string{s, "x"}}
-		line := string(e.append(nil))
+		e := Event{
+			Time: when, Kind: Allowed, At: "verify", Request: Request{RequestID: s, TraceID: s, ClientIP: s, Method: s, Host: s, Path: s},
+			Route: s, Source: s, ClientID: s, Scope: []string{s, "x"}, TokenID: s,
+		}
+		line := lineOf(&e)
 		if strings.Count(line, "\n") != 1 || !strings.HasSuffix(line, "\n") {
 			t.Errorf("not a line: %q", line)
 		}
@@ -161,39 +197,67 @@ func FuzzLine(f *testing.F) {
 				t.Errorf("%U is in %q", r, line)
 			}
 		}
-		if ahead := (&Event{Time: when, Kind: Refused, Members: e.Encode()}).append(nil); string(ahead) != line {
-			t.Errorf("encoded ahead it is %s, and else %s", ahead, line)
+		if passed := passLine(&e); passed != line {
+			t.Errorf("as a Pass it is %s, and else %s", passed, line)
 		}
 		members := decode(t, line)
-		want := strings.ToValidUTF8(s, "\ufffd")
-		if got, _ := members["path"].(string); utf8.ValidString(s) && got != want {
+		want := refusallog.Loggable(s)
+		if got, _ := members["path"].(string); utf8.ValidString(want) && got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	})
 }
 
-// Lines have the order of their events, whether a batch is full or not.
+// Lines have the order of their events, of whichever kind.
 func TestOrderOfLines(t *testing.T) {
 	var o output
 	l := Open(&o, Options{Now: clock})
-	const lines = 2*batch + 3
+	const lines = 10
 	for i := range lines {
-		l.Write(&Event{Kind: Lost, Lines: i + 1})
-		if i == batch+1 {
+		id := strconv.Itoa(i)
+		if i%3 == 0 {
+			l.Write(&Event{Kind: Allowed, TokenID: id})
+		} else {
+			l.WritePass(&Pass{Time: when.Add(time.Duration(i) * 300 * time.Millisecond), TokenID: id})
+		}
+		if i == lines/2 {
 			l.Flush()
 		}
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	i := 0.
+	i := 0
 	for line := range strings.Lines(o.text.String()) {
-		if i++; decode(t, line)["lines"] != i {
-			t.Errorf("line %v is %s", i, line)
+		at := when
+		if i%3 != 0 {
+			at = when.Add(time.Duration(i) * 300 * time.Millisecond)
 		}
+		if members := decode(t, line); members["jti"] != strconv.Itoa(i) || members["time"] != at.Format("2006-01-02T15:04:05.000000Z") {
+			t.Errorf("line %d is %s", i, line)
+		}
+		i++
 	}
 	if i != lines {
-		t.Errorf("%v lines, want %d", i, lines)
+		t.Errorf("%d lines, want %d", i, lines)
+	}
+}
+
+// A clock that is wrong makes no line that is not JSON.
+func TestTimes(t *testing.T) {
+	for text, want := range map[string]string{
+		"2026-11-29T12:00:00.999999999Z": "2026-11-29T12:00:00.999999Z",
+		"1970-01-01T00:00:00Z":           "1970-01-01T00:00:00.000000Z",
+		"0001-01-01T00:00:00.5Z":         "0001-01-01T00:00:01.000000Z",
+		"9999-12-31T23:59:59.1Z":         "9999-12-31T23:59:59.100000Z",
+	} {
+		at, err := time.Parse(time.RFC3339, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := decode(t, lineOf(&Event{Time: at, Kind: Issued}))["time"]; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }
 
@@ -218,8 +282,8 @@ func TestWritesManyLinesAtOnce(t *testing.T) {
 			l.Write(&Event{Kind: Allowed})
 		}
 		synctest.Wait()
-		if _, writes := o.written(); writes != 2 {
-			t.Errorf("%d writes, want 2", writes)
+		if _, writes := o.written(); writes < 2 || writes > 2+enough/chunk {
+			t.Errorf("%d writes", writes)
 		}
 		l.Write(&Event{Kind: Issued})
 		if err := l.Close(); err != nil || !o.closed || !strings.Contains(o.text.String(), `"issued"`) {
@@ -293,7 +357,7 @@ func TestNobodyWaitsForTheOutput(t *testing.T) {
 		hangs := make(hanging)
 		l := Open(hangs, Options{Now: clock})
 		e := everything()
-		line := len(e.append(nil))
+		line := len(lineOf(&e))
 		const more = 1000
 		for range 2*mostWaiting/line + more { // the output has some of them
 			l.Write(&e)
@@ -344,6 +408,7 @@ func TestAnOutputThatTakesNothing(t *testing.T) {
 func TestOff(t *testing.T) {
 	var l *Log
 	l.Write(&Event{})
+	l.WritePass(&Pass{})
 	l.Flush()
 	if h := l.Health(); h != (Health{}) {
 		t.Errorf("%+v", h)
@@ -356,9 +421,10 @@ func TestConcurrentWrites(t *testing.T) {
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			for range 500 {
+			for range 250 {
 				e := everything()
 				l.Write(&e)
+				l.WritePass(&Pass{Time: when, Request: request(), Token: `,"client_id":"x"`, TokenID: "jti"})
 			}
 		})
 	}
@@ -376,25 +442,33 @@ func TestConcurrentWrites(t *testing.T) {
 	}
 }
 
+// A request that passes allocates nothing, once the memory of the queue is there.
 func TestWriteAllocatesNothing(t *testing.T) {
-	l := &Log{now: clock, waiting: make([]byte, 0, mostWaiting), full: make(chan struct{}, 1)}
-	e := everything()
-	e.Cause = "" // a quotation mark allocates
-	if allocations := testing.AllocsPerRun(1000, func() { l.Write(&e) }); allocations != 0 {
+	l := &Log{now: clock, full: make(chan struct{}, 1)}
+	p := Pass{Time: when, Request: request(), Route: `,"route":"x"`, TokenID: "jti"}
+	l.waiting = queue{lines: make([]queued, 0, 2000), texts: make([]byte, 0, 2000*100)}
+	if allocations := testing.AllocsPerRun(1000, func() { l.WritePass(&p) }); allocations != 0 {
 		t.Errorf("%v allocations", allocations)
 	}
 }
 
-func BenchmarkWrite(b *testing.B) {
-	l := &Log{now: time.Now, waiting: make([]byte, 0, mostWaiting), full: make(chan struct{}, 1)}
+func BenchmarkWritePass(b *testing.B) {
+	l := &Log{output: discarding{}, full: make(chan struct{}, 1)}
 	e := everything()
-	e.Cause, e.Who, e.Detail, e.SecretID, e.AuthMethod, e.Status, e.Reason, e.Expires = "", "", "", "", "", 0, "", time.Time{} // as of an allowed request
+	p := Pass{
+		Time: when, Request: e.Request, TokenID: e.TokenID,
+		Route: (&Event{Route: e.Route, Source: e.Source}).Members(),
+		Token: (&Event{Issuer: e.Issuer, ClientID: e.ClientID, KeyID: e.KeyID, Audience: e.Audience, Scope: e.Scope}).Members(),
+	}
 	b.ReportAllocs()
 	for b.Loop() {
-		e.Time = time.Time{}
-		l.Write(&e)
-		if len(l.waiting) > enough {
-			l.waiting = l.waiting[:0]
+		if l.WritePass(&p); l.waiting.size >= enough {
+			l.Flush()
 		}
 	}
 }
+
+type discarding struct{}
+
+func (discarding) Write(p []byte) (int, error) { return len(p), nil }
+func (discarding) Close() error                { return nil }

@@ -17,7 +17,7 @@ type Claims struct {
 	// memory.
 	KeyID               string        // kid of the key that verified the token
 	Confirmation        *Confirmation // nil for a bearer token
-	annotation          string
+	annotation          any
 	Issuer, ClientID    string
 	Audience, Scope     []string
 	IssuedAt, ExpiresAt time.Time
@@ -32,9 +32,9 @@ type Claims struct {
 // ScopeText returns the scope with a space between its tokens (RFC 6749 section 3.3).
 func (c *Claims) ScopeText() string { return c.scopeText }
 
-// Annotation returns what [Options.Annotate] has made of these claims, or "" for a token
+// Annotation returns what [Options.Annotate] has returned for these claims, or nil for a token
 // that is not remembered.
-func (c *Claims) Annotation() string { return c.annotation }
+func (c *Claims) Annotation() any { return c.annotation }
 
 // Claim returns the claim with exactly this name, and whether it is present. It is a
 // string, bool, nil, [strictjson.Number], []any or map[string]any.

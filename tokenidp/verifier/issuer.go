@@ -51,8 +51,9 @@ type Options struct {
 	Keys       KeySource
 	Claims     Layout // where the claims stand; the zero value is RFC 9068
 	CacheSize  int    // tokens to remember; 0 means [DefaultCacheSize], less than 0 none
-	// Annotate makes the annotation of a token that is remembered. Default: none.
-	Annotate func(*Claims) string
+	// Annotate returns the annotation of a token that is remembered. Many tokens should share
+	// one: it does not count for the size of the cache. Default: none.
+	Annotate func(*Claims) any
 }
 
 // Issuer is an authorization server whose access tokens are accepted. It has the cache of

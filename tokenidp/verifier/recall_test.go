@@ -211,10 +211,10 @@ func TestLessThanNoCacheRemembersNothing(t *testing.T) {
 
 // The annotation of a token is made once, from what it is verified to have.
 func TestAnnotation(t *testing.T) {
-	for size, want := range map[int]string{0: "orders-worker " + ecKID, -1: ""} {
+	for size, want := range map[int]any{0: "orders-worker " + ecKID, -1: nil} {
 		made := 0
 		o := twoIssuers(t)[0]
-		o.CacheSize, o.Annotate = size, func(c *Claims) string {
+		o.CacheSize, o.Annotate = size, func(c *Claims) any {
 			made++
 			return c.ClientID + " " + c.KeyID
 		}
@@ -230,7 +230,7 @@ func TestAnnotation(t *testing.T) {
 		for range 2 {
 			got, err := v.Verify(t.Context(), token)
 			if err != nil || got.Annotation() != want {
-				t.Errorf("cache %d: %+v, %v; want %q", size, got, err, want)
+				t.Errorf("cache %d: %+v, %v; want %v", size, got, err, want)
 			}
 		}
 		if made > 1 {
