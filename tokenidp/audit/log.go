@@ -15,10 +15,8 @@ import (
 const (
 	// mostWaiting limits the lines that are not yet written, in bytes.
 	mostWaiting = 8 << 20
-	// enough is the number of bytes with which lines do not wait any longer.
+	// enough is the number of bytes that are written at once.
 	enough = 256 << 10
-	// chunk is the number of bytes that are written at once.
-	chunk = 64 << 10
 	// interval is how long a line waits at most.
 	interval = 200 * time.Millisecond
 	// closing is how long Close waits for the output.
@@ -189,12 +187,14 @@ func (l *Log) Flush() {
 
 // writeQueue writes the lines of the queue. It returns how many could not be written.
 func (l *Log) writeQueue(q *queue) (lost int) {
-	for lines := range q.chunks(&l.memory) {
-		written, err := l.write(lines)
-		l.problem.Note(err)
-		if err != nil {
-			lost += bytes.Count(lines[written:], newline)
-		}
+	l.memory = q.append(l.memory[:0])
+	if len(l.memory) == 0 {
+		return 0
+	}
+	written, err := l.write(l.memory)
+	l.problem.Note(err)
+	if err != nil {
+		lost = bytes.Count(l.memory[written:], newline)
 	}
 	return lost
 }

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"iter"
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/zerocopy"
@@ -43,23 +42,14 @@ func (q *queue) addPass(p *Pass) {
 	q.size += framing + len(pass) + len(q.texts) - before + len(p.Route) + len(p.Token)
 }
 
-// chunks yields the lines, many at a time, in the memory. Each chunk replaces the one before.
-func (q *queue) chunks(memory *[]byte) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		var clock clockText
-		texts := zerocopy.String(q.texts)
-		lines := (*memory)[:0]
-		for i := range q.lines {
-			lines, texts = q.lines[i].append(lines, &clock, texts)
-			if len(lines) < chunk && i < len(q.lines)-1 {
-				continue
-			}
-			if *memory = lines; !yield(lines) {
-				return
-			}
-			lines = lines[:0]
-		}
+// append appends the lines.
+func (q *queue) append(lines []byte) []byte {
+	var clock clockText
+	texts := zerocopy.String(q.texts)
+	for i := range q.lines {
+		lines, texts = q.lines[i].append(lines, &clock, texts)
 	}
+	return lines
 }
 
 // append appends the line. It takes its texts from those of the queue, and returns the others.
