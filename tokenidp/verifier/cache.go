@@ -67,8 +67,8 @@ func (c *cache) remove(e *entry) {
 }
 
 // weigh estimates the memory of an entry with these claims, in bytes. The estimate is
-// rather too high: the entry itself, the text of the claims twice, and for
-// each list, object and member the most that Go needs for one.
+// rather too high: the entry itself, the text of the claims twice, and for each list,
+// object and member the most that Go needs for one.
 func weigh(c *Claims) int {
 	count := func(what string) int { return strings.Count(c.all.text, what) }
 	return 512 + 2*len(c.all.text) + 16*(len(c.Audience)+len(c.Scope)) + 336*count("{") + 40*count("[") + 48*count(":") + 40*count(",")
