@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -48,6 +49,7 @@ func TestMisplacedSecretsAreNotLogged(t *testing.T) {
 func TestAReloadKeepsWhatIsKnownOfClients(t *testing.T) {
 	t.Parallel()
 	c := startShop(t, "")
+	var guess atomic.Int64
 	tested := func() (n int64) {
 		var tested atomic.Int64
 		var all sync.WaitGroup
@@ -55,7 +57,8 @@ func TestAReloadKeepsWhatIsKnownOfClients(t *testing.T) {
 			all.Go(func() {
 				for range 5 {
 					r := c.request(http.MethodPost, "https://localhost:5001/token", "grant_type=client_credentials", "Content-Type: application/x-www-form-urlencoded")
-					r.SetBasicAuth("nobody", "a guess")
+					// Equal concurrent guesses share one test, so each is another one.
+					r.SetBasicAuth("nobody", fmt.Sprintf("guess %d", guess.Add(1)))
 					if send(t, c.client(), r).StatusCode == http.StatusUnauthorized {
 						tested.Add(1)
 					}
