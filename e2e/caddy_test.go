@@ -9,19 +9,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/testport"
 )
 
 // binary is the Caddy under test, built with the race detector.
@@ -62,7 +61,7 @@ func newPorts(t *testing.T) *ports {
 	t.Helper()
 	p := &ports{pattern: regexp.MustCompile(`\b(50[0-9]{2}|2019)\b`), free: make(map[string]string)}
 	for _, port := range []string{"2019", "5001", "5002", "5003", "5004", "5005", "5006"} {
-		p.free[port] = freePort(t)
+		p.free[port] = testport.Free(t)
 	}
 	return p
 }
@@ -75,31 +74,6 @@ func (p *ports) replace(s string) string {
 		return port
 	})
 }
-
-// freePort is a port that nothing listens on, and that no other test is given.
-// It is not one of those that the system takes for outgoing connections, which
-// would now and then have it before Caddy does.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for range lastPort - firstPort {
-		port := strconv.Itoa(firstPort + int(givenPorts.Add(1))%(lastPort-firstPort))
-		if l, err := net.Listen("tcp", ":"+port); err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
-}
-
-const firstPort, lastPort = 10000, 32000
-
-// givenPorts counts from a number that two runs at one time do not share.
-var givenPorts = func() *atomic.Int64 {
-	n := new(atomic.Int64)
-	n.Store(int64(os.Getpid()) * 499)
-	return n
-}()
 
 // caddy is one running Caddy.
 type caddy struct {
@@ -439,7 +413,7 @@ func command(t *testing.T, dir, stdin string, args ...string) (stdout, stderr st
 	t.Helper()
 	cmd := exec.Command(binary, args...)
 	cmd.Dir = dir
-	cmd.Env = environment(t.TempDir(), "localhost:"+freePort(t))
+	cmd.Env = environment(t.TempDir(), "localhost:"+testport.Free(t))
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

@@ -8,8 +8,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/testport"
 )
 
 // A real Prometheus that scrapes a real Caddy has data for every query of the dashboard and
@@ -36,7 +39,7 @@ func TestDashboardShowsData(t *testing.T) {
 		getJSON(t, address+"/api/v1/query?query="+url.QueryEscape(expression), &answer)
 		return len(answer.Data.Result) > 0
 	}
-	c.eventually("Prometheus has two samples of every series", func() bool { return query("min(count_over_time(up[1m])) > 2") })
+	c.eventually("Prometheus has two samples of every series", func() bool { return query("min(sum_over_time(up[1m])) > 2") })
 	for title, expression := range dashboard(t) {
 		if expression = strings.ReplaceAll(expression, "$__rate_interval", "1m"); !query(expression) {
 			t.Errorf("%s: there is no data for %s", title, expression)
@@ -50,16 +53,15 @@ func TestDashboardShowsData(t *testing.T) {
 			}
 		}
 	}
+	type rule struct{ Name, Health, LastError string }
 	var rules struct {
 		Data struct {
-			Groups []struct {
-				Rules []struct{ Name, Health, LastError string }
-			}
+			Groups []struct{ Rules []rule }
 		}
 	}
 	c.eventually("all alarms were evaluated", func() bool {
 		getJSON(t, address+"/api/v1/rules", &rules)
-		return len(rules.Data.Groups) == 1 && rules.Data.Groups[0].Rules[0].Health != "unknown"
+		return len(rules.Data.Groups) == 1 && !slices.ContainsFunc(rules.Data.Groups[0].Rules, func(r rule) bool { return r.Health == "unknown" })
 	})
 	for _, rule := range rules.Data.Groups[0].Rules {
 		if rule.Health != "ok" {
@@ -75,7 +77,7 @@ func startPrometheus(t *testing.T, c *caddy) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, listen := t.TempDir(), "127.0.0.1:"+freePort(t)
+	dir, listen := t.TempDir(), "127.0.0.1:"+testport.Free(t)
 	write(t, filepath.Join(dir, "prometheus.yaml"), fmt.Sprintf(`
 global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: [%q]

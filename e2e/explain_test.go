@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/testport"
 )
 
 const explainedSite = `
@@ -256,7 +258,7 @@ func TestExplainShowsARoute(t *testing.T) {
 	if _, _, code := c.explain(token, "--route", "/orders"); code != 0 {
 		t.Errorf("all shown pass: exit code %d", code)
 	}
-	for _, args := range [][]string{{"--route", "Caddyfile:999"}, {"--route", "file:3"}, {"--nonsense"}, {"one", "two"}, {"--address", "localhost:" + freePort(t)}} {
+	for _, args := range [][]string{{"--route", "Caddyfile:999"}, {"--route", "file:3"}, {"--nonsense"}, {"one", "two"}, {"--address", "localhost:" + testport.Free(t)}} {
 		if out, errs, code := c.explain(token, args...); code != 2 || errs == "" {
 			t.Errorf("%q: exit code %d\n%s%s", args, code, out, errs)
 		}

@@ -14,6 +14,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/testport"
 )
 
 // peersFolder is where `npm ci` has installed what testdata/peers/package.json asks
@@ -31,7 +33,7 @@ func peersFolder(t *testing.T) string {
 // with its certificate.
 func startOIDCProvider(t *testing.T) (issuer, ca string) {
 	t.Helper()
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), testport.Free(t)
 	ca = filepath.Join(dir, "cert.pem")
 	writeCertificate(t, filepath.Join(dir, "key.pem"), ca)
 	startPeer(t, "oidc-provider.mjs", "PORT="+port, "KEY="+filepath.Join(dir, "key.pem"), "CERT="+ca)

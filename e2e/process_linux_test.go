@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/testport"
 )
 
 // kill ends Caddy as a crash would.
@@ -107,7 +109,7 @@ var goroutineGroup = regexp.MustCompile(`(?m)^(\d+) @ .*\n((?:#.*\n)+)`)
 // fails runs Caddy where it must not start, and returns what it printed.
 func fails(t *testing.T, dir, home string) string {
 	t.Helper()
-	cmd := caddyCommand(dir, home, "localhost:"+freePort(t), "run", "--config", "Caddyfile")
+	cmd := caddyCommand(dir, home, "localhost:"+testport.Free(t), "run", "--config", "Caddyfile")
 	overdue := time.AfterFunc(patience, func() { cmd.Process.Kill() })
 	defer overdue.Stop()
 	output, err := cmd.CombinedOutput()

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/redistest"
+	"github.com/tokenidp/caddy-tokenidp/internal/testport"
 )
 
 // redisServer is a real Redis.
@@ -13,7 +14,7 @@ type redisServer struct{ *redistest.Server }
 // otherwise.
 func startRedis(t *testing.T, args ...string) *redisServer {
 	t.Helper()
-	s := &redisServer{redistest.New(t, freePort(t), args...)}
+	s := &redisServer{redistest.New(t, testport.Free(t), args...)}
 	s.Start()
 	return s
 }

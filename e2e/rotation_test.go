@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/testport"
 )
 
 // ctl runs a command of Caddy's against the running one.
@@ -117,14 +119,14 @@ func TestKeysCommandErrors(t *testing.T) {
 	c := startShop(t, "")
 	for want, args := range map[string][]string{
 		"unknown issuer https://other.example.com": {"keys", "rotate", "--issuer", "https://other.example.com"},
-		"is Caddy running":                         {"keys", "--address", "localhost:" + freePort(t)},
+		"is Caddy running":                         {"keys", "--address", "localhost:" + testport.Free(t)},
 	} {
 		output, code := c.ctl(args...)
 		if code != 2 || !strings.Contains(output, want) {
 			t.Errorf("%v: %d %s", args, code, output)
 		}
 	}
-	if a := c.do(http.MethodGet, "http://"+c.admin+"/tokenidp/keys/rotate", ""); a.StatusCode != http.StatusMethodNotAllowed {
+	if a := c.administer(http.MethodGet, "/tokenidp/keys/rotate", ""); a.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("a GET rotates: %d", a.StatusCode)
 	}
 }
@@ -137,7 +139,7 @@ func TestAnotherAlgorithmIsARotation(t *testing.T) {
 	old := c.kids()[0]
 	config := strings.Replace(c.adapted(), `"issuer":"`+c.url("https://localhost:5001")+`"`,
 		`"issuer":"`+c.url("https://localhost:5001")+`","signing_algorithm":"ES256"`, 1)
-	if a := c.do(http.MethodPost, "http://"+c.admin+"/load", config, "Content-Type: application/json"); a.StatusCode != http.StatusOK {
+	if a := c.administer(http.MethodPost, "/load", config, "Content-Type: application/json"); a.StatusCode != http.StatusOK {
 		t.Fatalf("reload: %d %s", a.StatusCode, a.body)
 	}
 	c.eventually("the key of the other algorithm", func() bool { return len(c.kids()) == 2 })

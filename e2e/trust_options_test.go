@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/testport"
 )
 
 // secondKey is another key of an issuer elsewhere.
@@ -113,9 +115,7 @@ func TestClaimsOfATrustedIssuer(t *testing.T) {
 		"token_scope that is not held":     {"/matcher", with(nil), 200, "not admin"},
 		"too new for its leeway":           {"/any", with(members{"nbf": forger.at(50 * time.Second)}), 401, "not_yet_valid"},
 	})
-	if line := api.entries("request refused"); len(line) == 0 || !strings.Contains(api.logged(), "the claim tenant is") {
-		t.Error("the log does not name the claim")
-	}
+	api.eventually("the log to name the claim", func() bool { return strings.Contains(api.logged(), "the claim tenant is") })
 }
 
 // As JSON, a header carries what it cannot as text.
@@ -151,9 +151,7 @@ func TestClaimHeadersAsJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(a.body), &all); err != nil || len(all.Groups) != 1 || all.Issuer != f.issuer {
 		t.Errorf("%v: %s", err, a.body)
 	}
-	if !strings.Contains(api.logged(), "write: claim_header X-Claim groups json") {
-		t.Error("the log does not say what to write instead")
-	}
+	api.eventually("the log to say what to write instead", func() bool { return strings.Contains(api.logged(), "write: claim_header X-Claim groups json") })
 }
 
 // The types and the leeway are configuration, too.
@@ -189,7 +187,7 @@ func TestKeysOfAFile(t *testing.T) {
 	first, second := jwkOf(attackerKey(), "1", nil), jwkOf(secondKey(), "2", nil)
 	const issuer = "https://login.example.com"
 	api := start(t, trustingOptions(trust(issuer, "jwks_file keys.json", "audience orders-api"))+trustedSite("\tverify {\n\t\taudience orders-api\n\t}\n\trespond fine"), options{
-		admin: "localhost:" + freePort(t), files: map[string]string{"keys.json": keySet(t, first)},
+		admin: "localhost:" + testport.Free(t), files: map[string]string{"keys.json": keySet(t, first)},
 	})
 	one := &forger{t: t, issuer: issuer, kid: "1", key: attackerKey(), now: time.Now()}
 	two := &forger{t: t, issuer: issuer, kid: "2", key: secondKey(), now: time.Now()}

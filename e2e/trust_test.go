@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/testport"
 )
 
 // rootOf is the file of the CA that a Caddy under test signs its certificate with.
@@ -40,7 +42,7 @@ const ordersRoute = `
 // startTrusting runs a server at 5003, beside that of the ports' other sites.
 func startTrusting(t *testing.T, p *ports, home, caddyfile string) *caddy {
 	t.Helper()
-	return start(t, caddyfile, options{ports: p, home: home, admin: "localhost:" + freePort(t)})
+	return start(t, caddyfile, options{ports: p, home: home, admin: "localhost:" + testport.Free(t)})
 }
 
 // startTrustingShop runs the shop, and a server without an issuer of its own that
@@ -146,7 +148,7 @@ func TestLocalAndTrustedIssuerOnOneRoute(t *testing.T) {
 		}
 		verify orders.read
 		respond "{http.auth.user.iss}"
-	}`), options{ports: foreign.ports, admin: "localhost:" + freePort(t), files: map[string]string{"applications.yaml": shopApplications, key.name: key.content}})
+	}`), options{ports: foreign.ports, admin: "localhost:" + testport.Free(t), files: map[string]string{"applications.yaml": shopApplications, key.name: key.content}})
 
 	ours := &forger{t, api.url("https://localhost:5003"), theirs.kid, secondKey(), time.Now()}
 	mixed := *theirs

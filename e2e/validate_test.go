@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/testport"
 )
 
 // here marks the line that a mistake must be reported at.
@@ -199,7 +201,7 @@ func validate(t *testing.T, dir string, env ...string) (messages string, code in
 func validateAt(t *testing.T, dir, home string, env ...string) (messages string, code int) {
 	t.Helper()
 	cmd := exec.Command(binary, "validate", "--config", "Caddyfile")
-	cmd.Dir, cmd.Env = dir, append(environment(home, "localhost:"+freePort(t)), env...)
+	cmd.Dir, cmd.Env = dir, append(environment(home, "localhost:"+testport.Free(t)), env...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/tokenidp/caddy-tokenidp/internal/testport"
 )
 
 func answering(t *testing.T, handler http.HandlerFunc) *Client {
@@ -50,15 +52,8 @@ func TestErrorsOfTheServer(t *testing.T) {
 }
 
 func TestAnswersThatAreNone(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	_, err = clientAt(t, address).Keys(t.Context())
+	address := "127.0.0.1:" + testport.Free(t)
+	_, err := clientAt(t, address).Keys(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "asking the admin endpoint at "+address+": ") || !strings.Contains(err.Error(), "is Caddy running") || strings.Contains(err.Error(), "http://") {
 		t.Errorf("nobody there: %v", err)
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/adminapi"
+	"github.com/tokenidp/caddy-tokenidp/internal/testport"
 	"github.com/tokenidp/caddy-tokenidp/tokenidp/ascii"
 )
 
@@ -52,14 +52,7 @@ const ordinaryConfig = `{"apps": {"tokenidp": {"issuers": [{"issuer": "https://a
 // One rule is valid for every command: 0 is yes or done, 1 is no, 2 is no answer.
 func TestExitCodes(t *testing.T) {
 	yes, no, without := ordinaryServer(t, true), ordinaryServer(t, false), adminServer(t, nil)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	nobody := "127.0.0.1:" + testport.Free(t)
 	for _, row := range []struct {
 		args []string
 		no   int // the exit code if the answer is no

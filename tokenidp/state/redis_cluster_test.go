@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/redistest"
+	"github.com/tokenidp/caddy-tokenidp/internal/testport"
 )
 
 // A Redis Cluster, whose one node has all slots: commands whose keys are in several
@@ -36,7 +37,7 @@ func startCluster(t *testing.T, count int) []*server {
 	const slots = 16384
 	masters := make([]*server, count)
 	for i := range masters {
-		bus := freePort(t)
+		bus := testport.Free(t)
 		masters[i] = startRedis(t, "--cluster-enabled", "yes", "--cluster-port", bus)
 		masters[i].Do("CLUSTER", "ADDSLOTSRANGE", i*slots/count, (i+1)*slots/count-1)
 		if i > 0 {
@@ -95,7 +96,7 @@ func TestF23Failover(t *testing.T) {
 	eventually(t, "the replica", func() bool {
 		return strings.Contains(fmt.Sprint(master.Do("INFO", "replication")), "state=online")
 	})
-	sentinel := &server{redistest.New(t, freePort(t)), t}
+	sentinel := &server{redistest.New(t, testport.Free(t)), t}
 	sentinel.StartSentinel("sentinel monitor shop 127.0.0.1 " + master.Port + " 1\nsentinel down-after-milliseconds shop 500\nsentinel failover-timeout shop 5000\n")
 	eventually(t, "the Sentinel to know the replica", func() bool {
 		return strings.Contains(fmt.Sprint(sentinel.Do("SENTINEL", "REPLICAS", "shop")), replica.Port)

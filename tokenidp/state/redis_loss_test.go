@@ -107,7 +107,7 @@ func TestWhatANodeWroteAndDidNotReadIsNotLost(t *testing.T) {
 
 // More of its own than a node remembers until it reads them, the last of which is lost.
 func TestNoneOfManyThatANodeWroteAndDidNotReadIsLost(t *testing.T) {
-	s := startRedis(t, "--appendfsync", "no")
+	s := startRedis(t)
 	a := s.member()
 	load(t, a)
 	for n := range mostWritten + 1 {

@@ -3,13 +3,13 @@ package state
 import (
 	"context"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/redistest"
 	"github.com/tokenidp/caddy-tokenidp/internal/testclock"
+	"github.com/tokenidp/caddy-tokenidp/internal/testport"
 )
 
 // patience bounds every wait for another process. A test that needs so long has
@@ -26,19 +26,9 @@ type server struct {
 // otherwise.
 func startRedis(t *testing.T, args ...string) *server {
 	t.Helper()
-	s := &server{redistest.New(t, freePort(t), args...), t}
+	s := &server{redistest.New(t, testport.Free(t), args...), t}
 	s.Start()
 	return s
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
 }
 
 // eventually waits for what another process does.
