@@ -187,10 +187,10 @@ func TestAccessOfOneApplication(t *testing.T) {
 			t.Errorf("%s: exit code %d, want %d, and nothing like %s in\n%s", row.name, code, row.code, row.want, output)
 		}
 	}
-	if a := c.do(http.MethodPost, "http://"+c.admin+"/tokenidp/applications", ""); a.StatusCode != http.StatusMethodNotAllowed {
+	if a := c.administer(http.MethodPost, "/tokenidp/applications", ""); a.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("POST gets %d", a.StatusCode)
 	}
-	if a := c.do(http.MethodGet, "http://"+c.admin+"/tokenidp/applications?limit=1", ""); a.StatusCode != http.StatusOK || strings.Contains(a.body, "argon2") || strings.Contains(a.body, "sha256") {
+	if a := c.administer(http.MethodGet, "/tokenidp/applications?limit=1", ""); a.StatusCode != http.StatusOK || strings.Contains(a.body, "argon2") || strings.Contains(a.body, "sha256") {
 		t.Errorf("%d %s", a.StatusCode, a.body)
 	}
 }

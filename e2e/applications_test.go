@@ -144,5 +144,5 @@ func TestAScopeThatARouteRequiresStays(t *testing.T) {
 
 func (c *caddy) metrics() string {
 	c.t.Helper()
-	return c.do(http.MethodGet, "http://"+c.admin+"/metrics", "").body
+	return c.administer(http.MethodGet, "/metrics", "").body
 }

@@ -70,8 +70,9 @@ func (l *traffic) end() {
 func (l *traffic) once(random *rand.Rand) {
 	token, err := l.front.issued(0)
 	if err != nil {
-		// A balancer does not send a token request again that a node has seen.
-		if strings.HasPrefix(err.Error(), "502 ") {
+		// A balancer does not send a token request again that a node has seen, and it may
+		// take the other node for dead, too, for a moment.
+		if strings.HasPrefix(err.Error(), "502 ") || strings.HasPrefix(err.Error(), "503 ") {
 			l.count()
 			return
 		}
@@ -203,6 +204,7 @@ func TestNodesBehindABalancerAreKilled(t *testing.T) {
 	// A node that was never there knows the same.
 	cl.nodes = append(cl.nodes, cl.joinAs(cl.caddyfile("EdDSA"), t.TempDir(), nil).started())
 	for _, n := range cl.nodes {
+		n.ready()
 		for _, token := range l.gone {
 			n.mustJudge("a revoked token at the end", token, http.StatusUnauthorized)
 		}

@@ -249,6 +249,7 @@ func TestJWKSURI(t *testing.T) {
 	worker := newForeign(t, "")
 	worker.publishKeys(jwkOf(attackerKey(), "1", nil))
 	c := startKeyed(t, "    jwks_uri: "+worker.server.URL+"/keys", "insecure_private_jwks_uri", options{env: []string{"SSL_CERT_FILE=" + worker.caFile()}})
+	c.fetched(1)
 	c.asserted(c.assert(c.assertion(attackerKey(), "1", nil)))
 	c.asserted(c.assert(c.assertion(attackerKey(), "1", nil)))
 	if n := len(worker.requests("/keys")); n != 1 {
@@ -257,6 +258,14 @@ func TestJWKSURI(t *testing.T) {
 	if !strings.Contains(c.logged(), "insecure_private_jwks_uri: ") {
 		t.Error("the log does not warn")
 	}
+	stored := func(text string) {
+		t.Helper()
+		c.eventually("it is stored", func() bool {
+			stored, err := filepath.Glob(filepath.Join(c.home, ".local/share/caddy/tokenidp/*/private_clients/tokenidp/*/jwks.json"))
+			return err == nil && len(stored) == 1 && strings.Contains(read(t, stored[0]), text)
+		})
+	}
+	stored(`"kid":"1"`)
 	worker.setDown(true)
 	c = c.restarted()
 	c.asserted(c.assert(c.assertion(attackerKey(), "1", nil)))
@@ -271,10 +280,7 @@ func TestJWKSURI(t *testing.T) {
 		return c.assert(c.assertion(attackerKey(), "1", nil)).StatusCode == http.StatusUnauthorized
 	})
 	c.entries("there is no usable key, so that nothing verifies until one is published")
-	c.eventually("it is stored", func() bool {
-		stored, err := filepath.Glob(filepath.Join(c.home, ".local/share/caddy/tokenidp/*/private_clients/tokenidp/*/jwks.json"))
-		return err == nil && len(stored) == 1 && strings.Contains(read(t, stored[0]), `"keys":[]`)
-	})
+	stored(`"keys":[]`)
 	worker.setDown(true)
 	c = c.restarted()
 	if a := c.assert(c.assertion(attackerKey(), "1", nil)); a.StatusCode != http.StatusUnauthorized {
@@ -296,6 +302,7 @@ func TestJWKSURIOfKeysWithoutAlgorithm(t *testing.T) {
 	worker := newForeign(t, "")
 	worker.publishKeys(jwkOf(attackerKey(), "1", members{"alg": absent{}}))
 	c := startKeyed(t, "    token_endpoint_auth_signing_alg: PS256\n    jwks_uri: "+worker.server.URL+"/keys", "insecure_private_jwks_uri", options{env: []string{"SSL_CERT_FILE=" + worker.caFile()}})
+	c.fetched(1)
 	c.asserted(c.assert(c.assertionBy(jose.PS256, attackerKey(), "1", nil)))
 	if a := c.assert(c.assertion(attackerKey(), "1", nil)); a.StatusCode != http.StatusUnauthorized || c.refusal(1) != "assertion_wrong_algorithm" {
 		t.Errorf("another algorithm: %d %s", a.StatusCode, a.body)

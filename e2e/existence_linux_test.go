@@ -58,13 +58,17 @@ func TestWhichClientsExistCannotBeTold(t *testing.T) {
 	}
 	vouched := cluster.forger(secondKey(), "2").claiming(members{"sub": "worker", "aud": c.url("https://localhost:5001"), "client_id": absent{}, "scope": absent{}})
 	ids := []string{"nobody", "inactive", "secret", "orders-worker", "keys", "federated"}
+	var all sync.WaitGroup
 	for _, id := range ids {
 		for kind, assertion := range map[string]string{"its own assertion": signed(id), "another's word": vouched} {
-			if a := c.assert(assertion, "client_id", id); a.StatusCode != http.StatusUnauthorized || !strings.Contains(a.body, `"invalid_client"`) {
-				t.Errorf("%s, %s: %d %s", id, kind, a.StatusCode, a.body)
-			}
+			all.Go(func() {
+				if a := c.assert(assertion, "client_id", id); a.StatusCode != http.StatusUnauthorized || !strings.Contains(a.body, `"invalid_client"`) {
+					t.Errorf("%s, %s: %d %s", id, kind, a.StatusCode, a.body)
+				}
+			})
 		}
 	}
+	all.Wait()
 	unlock()
 	c.eventually("the keys are there", func() bool { return c.assert(signed("keys")).StatusCode == http.StatusOK })
 	if n := len(worker.requests("/keys")); n != 1 {

@@ -28,6 +28,7 @@ func TestFederation(t *testing.T) {
 		federated("spiffe", "issuer: '"+mesh.issuer+"', subject: 'spiffe://example.com/ns/shop/sa/worker'")
 	c := start(t, federatedCaddyfile(cluster.trust("preset kubernetes"), pipeline.trust("preset github_actions"), mesh.trust("types none jwt")),
 		options{files: map[string]string{"applications.yaml": applications}})
+	c.fetched(3)
 
 	now := cluster.forger(attackerKey(), "k")
 	pod := members{"iss": cluster.issuer, "sub": "system:serviceaccount:shop:orders-worker", "aud": []string{c.url("https://localhost:5001")}, "iat": now.at(0), "nbf": now.at(0), "exp": now.at(3600e9)}
@@ -97,6 +98,7 @@ func TestFederationOfGitLab(t *testing.T) {
 			of("subgroup", "subject_pattern: 'project_path:shop/*/*:ref_type:branch:ref:main', claims: {namespace_id: '72'}"),
 	}})
 	ours := c.url("https://localhost:5001")
+	c.fetched(1)
 	f := gitlab.forger(attackerKey(), "k")
 	job := members{
 		"iss": gitlab.issuer, "sub": "project_path:shop/orders:ref_type:branch:ref:main", "aud": ours, "jti": "235b3a54-b797-45c7-ae9a-f72d7bc6ef5b",

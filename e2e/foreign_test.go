@@ -82,6 +82,14 @@ func (f *foreign) metadata(jwksURI string) string {
 	return textOf(f.t, members{"issuer": f.issuer, "jwks_uri": jwksURI})
 }
 
+// fetched waits until the keys of that many issuers or clients were fetched.
+func (c *caddy) fetched(many int) {
+	c.t.Helper()
+	c.eventually("the keys", func() bool {
+		return strings.Count(c.logged(), `"msg":"keys of the foreign issuer changed"`) >= many
+	})
+}
+
 // publishKeys publishes a JWK Set.
 func (f *foreign) publishKeys(keys ...members) { f.publish("/keys", keySet(f.t, keys...)) }
 

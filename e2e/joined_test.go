@@ -12,12 +12,13 @@ func TestEqualRefusalsAreJoinedInTheLog(t *testing.T) {
 	t.Parallel()
 	c := startShop(t, "\thandle /orders {\n\t\tverify orders.read\n\t\trespond fine\n\t}")
 	const each = 40
-	flood := func() {
+	flood := func() { // within the minute of which they are joined
+		client := c.client()
 		for range each {
-			c.do(http.MethodGet, "https://localhost:5001/orders", "")
-			c.do(http.MethodPost, "https://localhost:5001/token", "", "Content-Type: text/plain")
-			c.do(http.MethodPost, "https://localhost:5001/introspect", "", "Content-Type: text/plain")
-			c.do(http.MethodPost, "https://localhost:5001/revoke", "", "Content-Type: text/plain")
+			send(t, client, c.request(http.MethodGet, "https://localhost:5001/orders", ""))
+			for _, endpoint := range []string{"/token", "/introspect", "/revoke"} {
+				send(t, client, c.request(http.MethodPost, "https://localhost:5001"+endpoint, "", "Content-Type: text/plain"))
+			}
 		}
 	}
 	check := func(log string) {

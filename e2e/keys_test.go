@@ -67,7 +67,7 @@ func TestKeysAreEncryptedAtRest(t *testing.T) {
 	if output, code := c.ctl("keys"); code != 0 || !strings.Contains(output, "encrypted with ") {
 		t.Errorf("keys: %d\n%s", code, output)
 	}
-	if config := c.do(http.MethodGet, "http://"+c.admin+"/config/", "").body; strings.Contains(config, kek[:20]) {
+	if config := c.administer(http.MethodGet, "/config/", "").body; strings.Contains(config, kek[:20]) {
 		t.Error("the admin endpoint shows the key encryption key")
 	}
 	c.stop()
@@ -103,7 +103,7 @@ func TestSigningKeyFromAFile(t *testing.T) {
 	})
 	first := c.token("reader", "orders.read")
 	c.rewrite("signing.pem", newPEM(t))
-	if a := c.do(http.MethodPost, "http://"+c.admin+"/load", c.adapted()+" ", "Content-Type: application/json", "Cache-Control: must-revalidate"); a.StatusCode != http.StatusOK {
+	if a := c.administer(http.MethodPost, "/load", c.adapted()+" ", "Content-Type: application/json", "Cache-Control: must-revalidate"); a.StatusCode != http.StatusOK {
 		t.Fatalf("reload: %d %s", a.StatusCode, a.body)
 	}
 	second := c.token("reader", "orders.read")

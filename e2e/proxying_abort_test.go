@@ -15,7 +15,7 @@ import (
 // its bytes.
 func (c *caddy) requests() (n int) {
 	c.t.Helper()
-	stacks := c.do(http.MethodGet, "http://"+c.admin+"/debug/pprof/goroutine?debug=2", "").body
+	stacks := c.administer(http.MethodGet, "/debug/pprof/goroutine?debug=2", "").body
 	for stack := range strings.SplitSeq(stacks, "\n\n") {
 		if strings.Contains(stack, "tokenidp.(*Verify).ServeHTTP") || strings.Contains(stack, "reverseproxy.switchProtocolCopier") {
 			n++

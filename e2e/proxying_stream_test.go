@@ -97,8 +97,8 @@ func TestAStreamOutlivesItsToken(t *testing.T) {
 		tk.ServeHTTP(w, r)
 	}))
 	upgrades, versions := p.upgrades(t), p.versions(t)
-	// Of the thirty seconds of leeway, eight are left to open the streams.
-	short := newForger(t, p.caddy).claiming(members{"exp": time.Now().Add(-22 * time.Second).Unix()})
+	// Of the thirty seconds of leeway, fifteen are left to open the streams.
+	short := newForger(t, p.caddy).claiming(members{"exp": time.Now().Add(-15 * time.Second).Unix()})
 	sockets, streams := make(map[string]*socket), make(map[string]*bufio.Reader)
 	for version, upgrade := range upgrades {
 		sockets[version] = upgrade(t, bounded(t), "/orders", bearer(short))

@@ -64,7 +64,7 @@ func (u *upload) Read(p []byte) (int, error) {
 // any back, so that it tells the peak.
 func (c *caddy) memory() int64 {
 	c.t.Helper()
-	for line := range strings.Lines(c.do(http.MethodGet, "http://"+c.admin+"/metrics", "").body) {
+	for line := range strings.Lines(c.administer(http.MethodGet, "/metrics", "").body) {
 		if value, ok := strings.CutPrefix(line, "go_memstats_sys_bytes "); ok {
 			bytes, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
 			if err != nil {

@@ -36,7 +36,7 @@ func (c *caddy) report() (passed int, rows map[string]reportRow) {
 		Passed      int
 		WouldRefuse []reportRow `json:"would_refuse"`
 	}
-	a := c.do(http.MethodGet, "http://"+c.admin+"/tokenidp/report", "")
+	a := c.administer(http.MethodGet, "/tokenidp/report", "")
 	if err := json.Unmarshal([]byte(a.body), &all); err != nil || len(all) != 1 || all[0].Route != c.url("localhost:5001/orders*") || !strings.Contains(all[0].Source, "Caddyfile:") {
 		c.t.Fatalf("report: %v %s", err, a.body)
 	}
@@ -84,7 +84,7 @@ func TestReportOnlyTellsWhomEnforcementWouldHit(t *testing.T) {
 	if metrics := c.metrics(); !strings.Contains(metrics, `caddy_tokenidp_verifications_total{reason="wrong_audience",result="reported"}`) {
 		t.Errorf("metrics:\n%s", metrics)
 	}
-	if a := c.do(http.MethodPost, "http://"+c.admin+"/load", c.adapted(), "Content-Type: application/json", "Cache-Control: must-revalidate"); a.StatusCode != http.StatusOK {
+	if a := c.administer(http.MethodPost, "/load", c.adapted(), "Content-Type: application/json", "Cache-Control: must-revalidate"); a.StatusCode != http.StatusOK {
 		t.Fatalf("reload: %d %s", a.StatusCode, a.body)
 	}
 	check()

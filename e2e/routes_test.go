@@ -160,7 +160,7 @@ func TestRoutesAreKnownInEveryCommand(t *testing.T) {
 	counted("a Caddyfile")
 	config := regexp.MustCompile(`,?"source":"[^"]*"`).ReplaceAllString(c.adapted(), "")
 	config = strings.ReplaceAll(config, "{,", "{")
-	if a := c.do(http.MethodPost, "http://"+c.admin+"/load", config, "Content-Type: application/json"); a.StatusCode != http.StatusOK {
+	if a := c.administer(http.MethodPost, "/load", config, "Content-Type: application/json"); a.StatusCode != http.StatusOK {
 		t.Fatalf("reload: %d %s", a.StatusCode, a.body)
 	}
 	if strings.Contains(c.adapted(), `"source"`) {

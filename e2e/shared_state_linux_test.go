@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // startSharing starts nodes with one issuer, which share the state that is given;
@@ -60,10 +61,10 @@ func statusOf(a *answer, err error) (int, error) {
 	return a.StatusCode, nil
 }
 
-// signed is a new assertion of that client.
+// signed is a new assertion of that client, which a test may replay for minutes.
 func (n *node) signed() string {
 	n.t.Helper()
-	return n.assertion(attackerKey(), "1", members{"iss": "signer", "sub": "signer", "aud": "http://localhost/00"})
+	return n.assertion(attackerKey(), "1", members{"iss": "signer", "sub": "signer", "aud": "http://localhost/00", "exp": time.Now().Add(4 * time.Minute).Unix()})
 }
 
 // mustIssue, mustRevoke and mustJudge end the test where there is no answer.
@@ -88,6 +89,15 @@ func (n *node) mustJudge(what, token string, want int) {
 	if status, err := n.judged(token); err != nil || status != want {
 		n.t.Errorf("%s gets %d, %v, want %d", what, status, err, want)
 	}
+}
+
+// ready waits until the node knows what is revoked, so that it refuses no good token.
+func (n *node) ready() {
+	n.t.Helper()
+	n.eventually("the node to be ready", func() bool {
+		a, err := n.send(n.request(http.MethodGet, n.base+"ready", ""))
+		return err == nil && a.StatusCode == http.StatusOK
+	})
 }
 
 // learns waits until the node refuses a token that was revoked elsewhere, and wants
@@ -195,6 +205,7 @@ func TestF23RedisIsLost(t *testing.T) {
 	stays.die()
 	restarts.die()
 	stays.revive()
+	stays.ready()
 	stays.mustJudge("a token revoked before Redis lost all", gone, http.StatusUnauthorized)
 	stays.mustJudge("a good token", good, http.StatusOK)
 }

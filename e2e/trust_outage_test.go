@@ -28,7 +28,7 @@ type trustedState struct {
 
 func (c *caddy) trusted() (all []trustedState) {
 	c.t.Helper()
-	a := c.do(http.MethodGet, "http://"+c.admin+"/tokenidp/trusted", "")
+	a := c.administer(http.MethodGet, "/tokenidp/trusted", "")
 	decoder := json.NewDecoder(strings.NewReader(a.body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&all); err != nil || a.StatusCode != http.StatusOK {
@@ -40,7 +40,7 @@ func (c *caddy) trusted() (all []trustedState) {
 // reload loads the configuration again, as it is.
 func (c *caddy) reload() {
 	c.t.Helper()
-	if a := c.do(http.MethodPost, "http://"+c.admin+"/load", c.adapted(), "Content-Type: application/json", "Cache-Control: must-revalidate"); a.StatusCode != http.StatusOK {
+	if a := c.administer(http.MethodPost, "/load", c.adapted(), "Content-Type: application/json", "Cache-Control: must-revalidate"); a.StatusCode != http.StatusOK {
 		c.t.Fatalf("reload: %d %s", a.StatusCode, a.body)
 	}
 }

@@ -65,7 +65,7 @@ func TestTrustedIssuersAreVisible(t *testing.T) {
 // checkSamples looks at the metrics of a trusted issuer.
 func (c *caddy) checkSamples(t *testing.T, issuer, keys, confirmed, inOrder string) {
 	t.Helper()
-	metrics := c.do(http.MethodGet, "http://"+c.admin+"/metrics", "").body
+	metrics := c.administer(http.MethodGet, "/metrics", "").body
 	label := `\{issuer="` + regexp.QuoteMeta(issuer) + `"\} `
 	for name, value := range map[string]string{
 		"trusted_keys": keys, "trusted_keys_confirmed_timestamp_seconds": confirmed, "trusted_keys_in_order": inOrder,

@@ -156,7 +156,7 @@ func TestReloadWithMistakeKeepsServing(t *testing.T) {
 // load replaces the configuration through the admin endpoint.
 func (c *caddy) load(caddyfile string) *answer {
 	c.t.Helper()
-	return send(c.t, http.DefaultClient, c.request(http.MethodPost, "http://"+c.admin+"/load", c.ports.replace(caddyfile), "Content-Type: text/caddyfile"))
+	return c.administer(http.MethodPost, "/load", c.ports.replace(caddyfile), "Content-Type: text/caddyfile")
 }
 
 // keyID is the kid in the token's header.

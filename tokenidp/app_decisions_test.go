@@ -35,13 +35,20 @@ func TestDeactivationByReloadIsEmitted(t *testing.T) {
 	for n := range 10 {
 		load(true)
 		load(false)
-		select {
-		case data := <-told:
-			if data["event"] != eventDeactivated || data["client_id"] != "orders-worker" {
-				t.Errorf("%v", data)
-			}
-		case <-time.After(time.Minute):
-			t.Fatalf("reload %d: nobody heard of the deactivation", n)
+		if data := heard(t); data["event"] != eventDeactivated || data["client_id"] != "orders-worker" {
+			t.Errorf("reload %d: %v", n, data)
 		}
+	}
+}
+
+// heard returns what the subscriber was told.
+func heard(t *testing.T) map[string]any {
+	t.Helper()
+	select {
+	case data := <-told:
+		return data
+	case <-time.After(time.Minute):
+		t.Fatal("nobody was told")
+		return nil
 	}
 }

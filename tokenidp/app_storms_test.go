@@ -79,16 +79,17 @@ func TestTokenStorm(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := module.(*App)
-	iss, now := a.Issuers[0], time.Now()
+	iss := a.Issuers[0]
 	begun := func(at time.Time) int { return len(iss.carried.newStorms(iss, at)) }
 
 	ask(99)
+	now := time.Now()
 	if n := begun(now); n != 0 {
 		t.Errorf("99 tokens: %d storms", n)
 	}
 	ask(1)
 	a.decisions.check(t.Context(), iss, now)
-	if data := <-told; data["event"] != "token_storm" || data["module"] != "tokenidp" || data["client_id"] != "orders-worker" || data["issuer"] != "http://localhost" || data["tokens"] != uint64(100) || data["needed"] != uint64(2) {
+	if data := heard(t); data["event"] != "token_storm" || data["module"] != "tokenidp" || data["client_id"] != "orders-worker" || data["issuer"] != "http://localhost" || data["tokens"] != uint64(100) || data["needed"] != uint64(2) {
 		t.Errorf("%v", data)
 	}
 	if n := begun(now.Add(time.Hour)); n != 0 {

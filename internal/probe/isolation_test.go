@@ -2,6 +2,7 @@ package probe_test
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,6 +15,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/tokenidp/caddy-tokenidp/internal/probe"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp"
+	"github.com/tokenidp/caddy-tokenidp/tokenidp/usage"
 )
 
 // processWide is the state that a probe could disturb in a Caddy of the same process.
@@ -22,12 +25,16 @@ type processWide struct {
 	storage certmagic.Storage
 	context caddy.Context
 	metrics string
+	counted map[usage.Key]int64
 	files   map[string]string // the storage, and the log
 }
 
 func (s *realServer) look() (now processWide) {
 	s.t.Helper()
 	now = processWide{logger: caddy.Log(), storage: certmagic.Default.Storage, context: caddy.ActiveContext(), files: make(map[string]string)}
+	app, err := now.context.App("tokenidp")
+	s.check(err)
+	now.counted = maps.Collect(app.(*tokenidp.App).Usage().Counted())
 	gathered, err := now.context.GetMetricsRegistry().Gather()
 	s.check(err)
 	for _, family := range gathered {
@@ -69,18 +76,21 @@ func TestProbesBesideACaddyThatServes(t *testing.T) {
 	}
 	after := s.look()
 	for path, text := range after.files {
-		// The server continues meanwhile: it logs, stores the use of secrets, locks.
+		// The server continues meanwhile: it logs, stores what it has counted, locks.
 		stored := strings.HasPrefix(path, filepath.Join(s.dir, "tokenidp")) && filepath.Ext(path) != ".lock"
-		own := !stored || strings.Contains(path, "last_use")
+		own := !stored || strings.Contains(path, string(filepath.Separator)+"usage-")
 		if !own && before.files[path] != text {
 			t.Errorf("%s is another one:\n%s\nand was:\n%s", path, text, before.files[path])
 		}
-		if own && usedByOthers.MatchString(strings.TrimPrefix(text, before.files[path])) {
+		if own && refused.MatchString(strings.TrimPrefix(text, before.files[path])) {
 			t.Errorf("%s has what was asked alone:\n%s", path, text)
 		}
 	}
 	if after.logger != before.logger || after.storage != before.storage {
 		t.Error("the process has another default logger or storage")
+	}
+	if !maps.Equal(after.counted, before.counted) {
+		t.Errorf("counted are\n%v\nand were\n%v", after.counted, before.counted)
 	}
 	if after.metrics != before.metrics {
 		t.Errorf("the metrics are\n%s\nand were\n%s", after.metrics, before.metrics)
@@ -105,8 +115,8 @@ func TestCloseLeavesNothing(t *testing.T) {
 	goleak.VerifyNone(t, current)
 }
 
-// usedByOthers matches what a Caddy stores and logs for clients other than worker.
-var usedByOthers = regexp.MustCompile(`"(reader|bound)":\{"1":\[[1-9]|request refused|would be refused`)
+// refused matches what a Caddy logs of the requests that the probes ask for.
+var refused = regexp.MustCompile(`request refused|would be refused`)
 
 func mustProbe(t *testing.T, config []byte) *probe.Probe {
 	t.Helper()

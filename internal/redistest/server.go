@@ -31,8 +31,9 @@ type Server struct {
 	cmd *exec.Cmd
 }
 
-// New is a Redis that is not started. It keeps all that it is told, unless the
-// arguments say otherwise, and ends with the test.
+// New is a Redis that is not started. It keeps all that it is told, also if it is killed,
+// unless the arguments say otherwise, and ends with the test. It does not wait for the disk,
+// which would matter only if the machine ended.
 func New(t *testing.T, port string, args ...string) *Server {
 	t.Helper()
 	s := &Server{Port: port, Dir: t.TempDir(), Args: args, t: t}
@@ -45,7 +46,7 @@ func (s *Server) Start() {
 	s.t.Helper()
 	s.run(append([]string{
 		"--bind", "127.0.0.1", "--port", s.Port, "--dir", s.Dir,
-		"--appendonly", "yes", "--appendfsync", "always", "--save", "",
+		"--appendonly", "yes", "--appendfsync", "no", "--save", "",
 	}, s.Args...)...)
 }
 
