@@ -46,6 +46,23 @@ func (c *clockText) append(line []byte, at int64) []byte {
 	return line
 }
 
+// callerText writes who has sent a request, and to which host. Lines that follow each other
+// often have the same caller, whose members are then copied from the line before.
+type callerText struct {
+	last Request
+	text []byte
+}
+
+func (c *callerText) append(line []byte, r *Request) []byte {
+	if c.text != nil && r.ClientIP == c.last.ClientIP && r.Method == c.last.Method && r.Host == c.last.Host {
+		return append(line, c.text...)
+	}
+	before := len(line)
+	line = r.appendCaller(line)
+	c.last, c.text = *r, line[before:]
+	return line
+}
+
 // Members returns the members that the event has beside Time, Kind and Request.
 func (e *Event) Members() Members { return Members(e.appendRest(nil)) }
 
@@ -58,15 +75,25 @@ func (e *Event) append(line []byte) []byte {
 }
 
 func (r *Request) append(line []byte) []byte {
+	return r.appendPath(r.appendCaller(r.appendIDs(line)))
+}
+
+func (r *Request) appendIDs(line []byte) []byte {
 	line = appendText(line, `,"request_id":`, r.RequestID)
-	line = appendText(line, `,"trace_id":`, r.TraceID)
+	return appendText(line, `,"trace_id":`, r.TraceID)
+}
+
+func (r *Request) appendCaller(line []byte) []byte {
 	if sender, err := netip.ParseAddr(r.ClientIP); err == nil {
 		line = append(line, `,"client_ip":"`...)
 		line = sender.Unmap().WithZone("").AppendTo(line)
 		line = append(line, '"')
 	}
 	line = appendText(line, `,"method":`, refusallog.Loggable(r.Method))
-	line = appendText(line, `,"host":`, refusallog.Loggable(r.Host))
+	return appendText(line, `,"host":`, refusallog.Loggable(r.Host))
+}
+
+func (r *Request) appendPath(line []byte) []byte {
 	return appendText(line, `,"path":`, refusallog.Loggable(r.Path))
 }
 

@@ -236,6 +236,26 @@ func TestOrderOfLines(t *testing.T) {
 	}
 }
 
+// A line has its own caller, also after one with another.
+func TestLinesOfSeveralCallers(t *testing.T) {
+	var q queue
+	want := ""
+	for _, r := range []Request{
+		{}, {ClientIP: "192.0.2.1", Method: "GET", Host: "a.example", Path: "/a"}, {ClientIP: "192.0.2.1", Method: "GET", Host: "a.example", Path: "/b"},
+		{ClientIP: "192.0.2.10", Method: "GET", Host: "a.example"}, {ClientIP: "192.0.2.10", Method: "GETa", Host: ".example"},
+		{Method: "POST", Host: "a.example"}, {Method: "POST"}, {ClientIP: "POST"}, {Host: "POST"}, {}, {Path: "/a"},
+	} {
+		e := Event{Time: when, Kind: Allowed, At: "verify", Request: r}
+		q.addPass(passOf(&e))
+		q.addEvent(e.Time, &e)
+		q.addPass(passOf(&e))
+		want += strings.Repeat(lineOf(&e), 3)
+	}
+	if got := string(q.append(nil)); got != want {
+		t.Errorf("%s\nwant\n%s", got, want)
+	}
+}
+
 // A clock that is wrong makes no line that is not JSON.
 func TestTimes(t *testing.T) {
 	for text, want := range map[string]string{

@@ -44,17 +44,23 @@ func (q *queue) addPass(p *Pass) {
 
 // append appends the lines.
 func (q *queue) append(lines []byte) []byte {
-	var clock clockText
+	var known lineParts
 	texts := zerocopy.String(q.texts)
 	for i := range q.lines {
-		lines, texts = q.lines[i].append(lines, &clock, texts)
+		lines, texts = q.lines[i].append(lines, &known, texts)
 	}
 	return lines
 }
 
+// lineParts are parts that lines may share with the line before.
+type lineParts struct {
+	clock  clockText
+	caller callerText
+}
+
 // append appends the line. It takes its texts from those of the queue, and returns the others.
-func (l *queued) append(lines []byte, clock *clockText, texts string) (longer []byte, others string) {
-	lines = clock.append(append(lines, start...), l.time)
+func (l *queued) append(lines []byte, known *lineParts, texts string) (longer []byte, others string) {
+	lines = known.clock.append(append(lines, start...), l.time)
 	if l.encoded > 0 {
 		lines = append(lines, texts[:l.encoded]...)
 		return append(lines, end...), texts[l.encoded:]
@@ -64,7 +70,8 @@ func (l *queued) append(lines []byte, clock *clockText, texts string) (longer []
 		own[i], texts = texts[:length], texts[length:]
 	}
 	r := Request{own[0], own[1], own[2], own[3], own[4], own[5]}
-	lines = r.append(append(lines, pass...))
+	lines = known.caller.append(r.appendIDs(append(lines, pass...)), &r)
+	lines = r.appendPath(lines)
 	lines = append(append(lines, l.route...), l.token...)
 	lines = appendText(lines, tokenID, own[6])
 	return append(lines, end...), texts
