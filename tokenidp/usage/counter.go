@@ -64,8 +64,9 @@ func (s *Store) Count(k Key) *Counter {
 }
 
 // CountAgain adds one for the key for which [Store.Count] has returned the Counter. That is
-// quicker than to find it again. The time is a recent one of time.Now. It returns false, and has not counted, if the Counter is
-// shared by several keys, or if the Store has dropped it because it was not used.
+// quicker than to find it again. The time is a recent one of time.Now. It returns false, and
+// has not counted, if the Counter is shared by several keys, or if the Store has dropped it
+// because it was not used.
 func (s *Store) CountAgain(c *Counter, now time.Time) bool {
 	if c == nil || c.shared || c.dropped.Load() {
 		return false
