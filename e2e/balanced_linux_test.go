@@ -71,8 +71,8 @@ func (l *traffic) once(random *rand.Rand) {
 	token, err := l.front.issued(0)
 	if err != nil {
 		// A balancer does not send a token request again that a node has seen, and it may
-		// take the other node for dead, too, for a moment.
-		if strings.HasPrefix(err.Error(), "502 ") || strings.HasPrefix(err.Error(), "503 ") {
+		// take the other node for dead, too, for a moment. What a node answers has a body.
+		if strings.HasPrefix(err.Error(), "502 ") || err.Error() == "503 " {
 			l.count()
 			return
 		}

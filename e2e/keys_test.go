@@ -103,9 +103,7 @@ func TestSigningKeyFromAFile(t *testing.T) {
 	})
 	first := c.token("reader", "orders.read")
 	c.rewrite("signing.pem", newPEM(t))
-	if a := c.administer(http.MethodPost, "/load", c.adapted()+" ", "Content-Type: application/json", "Cache-Control: must-revalidate"); a.StatusCode != http.StatusOK {
-		t.Fatalf("reload: %d %s", a.StatusCode, a.body)
-	}
+	c.reload()
 	second := c.token("reader", "orders.read")
 	c.eventually("both keys are published", func() bool { return len(c.kids()) == 2 }) // a reload does not wait for the storage
 	if kidOf(t, first) != kidOf(t, second) {
